@@ -1,0 +1,189 @@
+"""The operator's interface and the tests': `nox -l` lists the sessions, `nox -s deploy -- storage dev` runs one.
+
+Every session shares one environment, `.nox/workspace`, made from `requirements/operators.txt` and the packages of this
+repository, and made anew only when either changes.
+"""
+
+import functools
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nox
+from nox.command import CommandFailed
+
+nox.needs_version = ">=2026.10.20"
+
+ROOT = Path(__file__).parent
+LOCK = ROOT / "requirements" / "operators.txt"
+PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+PROJECTS = sorted(path.parent for path in ROOT.glob("projects/*/Pulumi.yaml"))
+CHECKED = ["noxfile.py", "packages", "tests", "benchmarks"]
+ENVIRONMENT = ROOT / ".nox" / "workspace"
+BIN = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
+
+check = functools.partial(nox.session, venv_backend="none")
+command = functools.partial(nox.session, venv_backend="none", default=False)
+
+
+def run(session: nox.Session, *args: str) -> None:
+    """Run a program of the shared environment; on Ctrl-C it gets the signal and all the time it needs to finish."""
+    make_environment(session)
+    session.run(
+        str(BIN / args[0]), *args[1:], external=True, interrupt_timeout=None, terminate_timeout=None
+    )  # nox gives a child 0.3 s by default: Pulumi has to finish the resource it is at and release its lock
+
+
+def make_environment(session: nox.Session) -> None:
+    """Make the shared environment, unless it already holds just what the lock and the packages ask for."""
+    sources = [LOCK, *(package / "pyproject.toml" for package in PACKAGES)]
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    made = ENVIRONMENT / "made-from"
+    if made.exists() and made.read_text() == wanted:
+        return
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    python = str(BIN / "python")
+    editable = [part for package in PACKAGES for part in ("--editable", str(package))]
+    install: Callable[..., object]
+    if uv := find_uv():
+        session.run(uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT), external=True)
+        install = functools.partial(session.run, uv, "pip", "install", "--quiet", "--python", python, external=True)
+    else:
+        session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
+        install = functools.partial(session.run, python, "-m", "pip", "install", "--quiet", external=True)
+    install("--require-hashes", "--requirement", str(LOCK))
+    install("--no-deps", "--no-build-isolation", *editable)
+    made.write_text(wanted)
+
+
+def find_uv() -> str | None:
+    """Return the uv that came with nox[uv], else the one on PATH, else None."""
+    return shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+
+
+def operate(session: nox.Session, name: str) -> None:
+    """Run the operator's command of that name with the session's arguments, and end with its exit code.
+
+    Nox by itself ends with 1 whatever the code was, and misuse could not be told from failure.
+    """
+    try:
+        run(session, "python", "-m", "pipeline_ops", name, *session.posargs)
+    except CommandFailed as failed:
+        sys.exit(failed.return_code or 1)
+
+
+@check()
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
+
+
+@check()
+def types(session: nox.Session) -> None:
+    """Check types, strictly; each project by itself, since each has a __main__."""
+    run(session, "mypy", *CHECKED)
+    for project in PROJECTS:
+        run(session, "mypy", str(project.relative_to(ROOT)))
+
+
+@check()
+def unit(session: nox.Session) -> None:
+    """Test each package by itself."""
+    run(session, "pytest", "tests/unit", *session.posargs)
+
+
+@check()
+def infra(session: nox.Session) -> None:
+    """Test what the projects declare, with the engine mocked."""
+    run(session, "pytest", "tests/infra", *session.posargs)
+
+
+@check()
+def integration(session: nox.Session) -> None:
+    """Test the system as the real engine deploys it into a local cloud."""
+    run(session, "pytest", "tests/integration", *session.posargs)
+
+
+@command()
+def tests(session: nox.Session) -> None:
+    """Run the unit, infra and integration tests in one go."""
+    run(session, "pytest", "tests", *session.posargs)
+
+
+@command()
+def deploy(session: nox.Session) -> None:
+    """Deploy a project's stack: -- <project>|all <environment> [--local] [--yes]."""
+    operate(session, "deploy")
+
+
+@command()
+def preview(session: nox.Session) -> None:
+    """Say what a deploy would change: -- <project>|all <environment>."""
+    operate(session, "preview")
+
+
+@command()
+def refresh(session: nox.Session) -> None:
+    """Compare a stack's state with what is really there: -- <project>|all <environment>."""
+    operate(session, "refresh")
+
+
+@command()
+def destroy(session: nox.Session) -> None:
+    """Remove all that a stack has made: -- <project>|all <environment>."""
+    operate(session, "destroy")
+
+
+@command()
+def outputs(session: nox.Session) -> None:
+    """Print a stack's outputs: -- <project> <environment> [--json]."""
+    operate(session, "outputs")
+
+
+@command()
+def unlock(session: nox.Session) -> None:
+    """Remove the lock of a run that no longer runs: -- <project> <environment>."""
+    operate(session, "unlock")
+
+
+@command()
+def process(session: nox.Session) -> None:
+    """Process one object by hand, and say what came of it: -- <environment> <key> [--local]."""
+    operate(session, "process")
+
+
+@command()
+def local(session: nox.Session) -> None:
+    """Bring the whole system up on this machine, until Ctrl-C: [-- --detach | --stop]."""
+    operate(session, "local")
+
+
+@command()
+def demo(session: nox.Session) -> None:
+    """Deploy everything on this machine, change production's data and show it arrive."""
+    operate(session, "demo")
+
+
+@command()
+def bench(session: nox.Session) -> None:
+    """Measure the replicator beside the obvious sequential design: [-- --quick]."""
+    run(session, "python", "-m", "benchmarks", *session.posargs)
+
+
+@command()
+def lock(session: nox.Session) -> None:
+    """Compile the requirement files anew, with hashes: [-- --upgrade]."""
+    uv = find_uv()
+    if uv is None:
+        session.error('compiling the requirement files needs uv: python3 -m pip install "nox[uv]"')
+    for source in sorted((ROOT / "requirements").glob("*.in")):
+        session.run(
+            uv,
+            *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),
+            *("--no-header", "--no-annotate", "--output-file", str(source.with_suffix(".txt")), str(source)),
+            *session.posargs,
+            external=True,
+        )
