@@ -1,0 +1,159 @@
+"""What one stack promises to another: the only place where an output's name is written.
+
+A contract is a frozen dataclass of flat scalars. Its project exports it whole, another project reads it whole over a
+StackReference, and an operator's command reads it from a stack's outputs. Secretness is per output in Pulumi, so
+nothing here is nested: what exists once per target is written as `<target>_<field>`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+__all__ = [
+    "Contract",
+    "MissingOutputError",
+    "ProcessingOutputs",
+    "ReplicationOutputs",
+    "RouteOutputs",
+    "StorageOutputs",
+]
+
+
+class MissingOutputError(LookupError):
+    """An output that the contract promises is not among a stack's outputs."""
+
+    def __init__(self, contract: type["Contract"], name: str) -> None:
+        super().__init__(f"{contract.__name__} has no output {name!r}")
+        self.contract = contract
+        self.name = name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """Base of the contracts: to and from a stack's flat outputs."""
+
+    PROJECT: ClassVar[str]
+    """The project whose stacks export this contract."""
+
+    def exports(self) -> dict[str, Any]:
+        """Return the outputs by name, as the stack exports them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def parse(cls, outputs: Mapping[str, Any]) -> Self:
+        """Build the contract from a stack's outputs; others are ignored, so that additions break no reader.
+
+        Raises MissingOutputError for the first output that is not there.
+        """
+        values = {field.name: _required(cls, outputs, field.name) for field in fields(cls)}
+        return cls(**values)
+
+
+def _required(contract: type[Contract], outputs: Mapping[str, Any], name: str) -> Any:
+    value = outputs.get(name)
+    if value is None:
+        raise MissingOutputError(contract, name)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageOutputs(Contract):
+    """What an environment's storage is called and where it is."""
+
+    PROJECT: ClassVar[str] = "storage"
+
+    environment: str
+    region: str
+    account_id: str
+    bucket_name: str
+    bucket_arn: str
+    table_name: str
+    table_arn: str
+    table_stream_arn: str
+    success_topic_arn: str
+    failure_topic_arn: str
+    dlq_url: str
+    dlq_arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessingOutputs(Contract):
+    """An environment's processor: what triggers it, what it is, and what watches it."""
+
+    PROJECT: ClassVar[str] = "processing"
+
+    environment: str
+    region: str
+    bucket_name: str
+    input_prefix: str
+    process_replicas: bool
+    lambda_function_name: str
+    lambda_function_arn: str
+    log_group_name: str
+    queue_name: str
+    queue_url: str
+    queue_arn: str
+    rule_name: str
+    rule_arn: str
+    schedule_rule_name: str
+    """Empty where no schedule is configured."""
+    alarm_names: str
+    """The alarms' names, joined by commas."""
+    dashboard_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteOutputs:
+    """One target's route: what carries changes to it and what applies them."""
+
+    queue_name: str
+    queue_url: str
+    queue_arn: str
+    function_name: str
+    function_arn: str
+    alias_arn: str
+    event_source_mapping_id: str
+    log_group_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicationOutputs(Contract):
+    """The replication's capture, and a route per target.
+
+    Exported flat: `targets` is the targets' names joined by commas, and each field of a target's route is
+    `<target>_<field>`, such as `dev_queue_url`.
+    """
+
+    PROJECT: ClassVar[str] = "replication"
+
+    environment: str
+    region: str
+    account_id: str
+    rule_name: str
+    rule_arn: str
+    notifier_function_name: str
+    notifier_function_arn: str
+    notifier_event_source_mapping_id: str
+    notifier_log_group_name: str
+    routes: Mapping[str, RouteOutputs]
+
+    def exports(self) -> dict[str, Any]:
+        """Return the outputs by name, each route's under its target's name."""
+        flat = super().exports()
+        del flat["routes"]
+        flat["targets"] = ",".join(self.routes)
+        for target, route in self.routes.items():
+            flat |= {f"{target}_{field.name}": getattr(route, field.name) for field in fields(route)}
+        return flat
+
+    @classmethod
+    def parse(cls, outputs: Mapping[str, Any]) -> Self:
+        """Build the contract from a stack's outputs, with as many routes as `targets` names."""
+        targets = [target for target in _required(cls, outputs, "targets").split(",") if target]
+        routes = {
+            target: RouteOutputs(
+                **{field.name: _required(cls, outputs, f"{target}_{field.name}") for field in fields(RouteOutputs)}
+            )
+            for target in targets
+        }
+        return super().parse({**outputs, "routes": routes})

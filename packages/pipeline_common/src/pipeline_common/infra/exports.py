@@ -1,0 +1,25 @@
+"""Exporting a stack's contract."""
+
+from typing import TypeVar, cast
+
+import pulumi
+
+from pipeline_common.contracts import Contract
+
+__all__ = ["eventually", "export"]
+
+Scalar = TypeVar("Scalar", str, int, bool)
+
+
+def eventually(output: pulumi.Output[Scalar]) -> Scalar:
+    """Type an output as the scalar that it becomes, so that a contract's constructor checks names and kinds.
+
+    For contracts on their way to `export` alone: whoever reads the contract gets the scalar itself.
+    """
+    return cast("Scalar", output)
+
+
+def export(contract: Contract) -> None:
+    """Export a contract as the running stack's outputs, one per field; scalars may still be outputs."""
+    for name, value in contract.exports().items():
+        pulumi.export(name, value)

@@ -1,0 +1,215 @@
+"""A function's code as an archive that is the same on every machine and in every run.
+
+What goes in is decided by two things under version control: the hashed lock of the dependencies, and the package's
+sources. What an installer leaves behind that differs between machines (bytecode, records, scripts with their
+interpreter's path) is taken out, and so is what a function never reads (other services' API descriptions, 27 of 37 MB).
+
+The tree is put into the engine's working folder, and the archive names it by its path there: an absolute path would
+differ between machines in the stack's state. By hand (`pulumi up`) that is the current folder; whoever runs a program
+for an engine that works elsewhere says so with `engine_folder`.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import pulumi
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+__all__ = ["ARCHITECTURE", "RUNTIME", "ArchiveError", "build", "engine_folder", "function_archive"]
+
+RUNTIME = "python3.13"
+"""The functions' runtime, for which the dependencies are chosen too."""
+
+ARCHITECTURE = "arm64"
+"""The functions' processor; dependencies are pure Python, so that the same archive runs on any."""
+
+AWS_SERVICES = frozenset({"dynamodb", "s3", "sns", "sqs", "sts"})
+"""The services whose API descriptions the functions can load; sts is what credentials may come from."""
+
+LOCK = Path("requirements", "lambda.txt")
+
+_BUILD_FOLDER = ".build"
+_INSTALL_SECONDS = 600
+_TAIL_LINES = 15
+_MACHINE_DEPENDENT = frozenset(
+    {".lock", "INSTALLER", "RECORD", "REQUESTED", "__pycache__", "bin", "direct_url.json", "uv_cache.json"}
+)
+_NEVER_READ = (Path("boto3", "data"), Path("boto3", "examples"))
+_API_DESCRIPTIONS = Path("botocore", "data")
+_AFTER_NAME = re.compile(r"[^A-Za-z0-9._-]")
+_COMPILED = frozenset({".dll", ".dylib", ".pyd", ".so"})
+
+_folder: ContextVar[Path | None] = ContextVar("engine_folder", default=None)
+
+
+class ArchiveError(pulumi.RunError):
+    """The archive can't be built; the message says why."""
+
+
+@contextmanager
+def engine_folder(folder: Path) -> Iterator[None]:
+    """Say in which folder the engine works that the program inside the block declares resources to."""
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+def function_archive(package: str, *, repository: Path) -> pulumi.FileArchive:
+    """Return the archive of a package under `packages/` with its dependencies.
+
+    The first build for a lock installs from the package registry (a few seconds), every hash checked; later ones
+    only copy from the user's cache. Raises ArchiveError.
+    """
+    relative = f"{_BUILD_FOLDER}/{package}"
+    build(package, repository=repository, into=(_folder.get() or Path.cwd()) / relative)
+    return pulumi.FileArchive(f"./{relative}")
+
+
+def build(package: str, *, repository: Path, into: Path) -> None:
+    """Make the archive's tree: the locked dependencies, and beside them the package and those of ours that it needs.
+
+    Replaces what is there. Raises ArchiveError for a package that does not exist, or when installing fails.
+    """
+    packages = repository / "packages"
+    ours = _with_those_needed(package, packages)
+    shutil.rmtree(into, ignore_errors=True)
+    shutil.copytree(_dependencies(repository / LOCK), into)
+    for name in ours:
+        sources = packages / name / "src" / name
+        shutil.copytree(sources, into / name, ignore=shutil.ignore_patterns(*_MACHINE_DEPENDENT))
+    _settle_modes(into)
+
+
+def _with_those_needed(package: str, packages: Path) -> list[str]:
+    """Return the package and, as their pyproject.toml files say, the packages beside it that it needs."""
+    found = [package]
+    for name in found:  # which grows while it is walked
+        project = packages / name / "pyproject.toml"
+        if not project.is_file() or not (packages / name / "src" / name).is_dir():
+            raise ArchiveError(f"There is no package {name!r} to build a function from in {packages}.")
+        needed = tomllib.loads(project.read_text(encoding="utf-8"))["project"].get("dependencies", [])
+        modules = (_AFTER_NAME.split(each, maxsplit=1)[0].replace("-", "_") for each in needed)
+        found += [each for each in modules if (packages / each).is_dir() and each not in found]
+    return found
+
+
+def _dependencies(lock: Path) -> Path:
+    """Return the folder of the lock's dependencies in the user's cache, installed when it is not there."""
+    rules = repr((RUNTIME, sorted(AWS_SERVICES), sorted(_MACHINE_DEPENDENT), _NEVER_READ))
+    key = hashlib.sha256(lock.read_bytes() + rules.encode()).hexdigest()[:20]
+    home = _cache_root() / "lambda" / key
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not home.exists():
+            with tempfile.TemporaryDirectory(prefix=".installing-", dir=home.parent) as folder:
+                fresh = Path(folder) / "site"
+                _install(lock, fresh)
+                _strip(fresh)
+                fresh.rename(home)
+    return home
+
+
+def _cache_root() -> Path:
+    given = os.environ.get("DATA_PIPELINE_CACHE")
+    return Path(given).absolute() if given else user_cache_path("data-pipeline", appauthor=False)
+
+
+def _install(lock: Path, folder: Path) -> None:
+    """Install the lock for the functions' runtime, whichever Python this is, with uv or else pip."""
+    problems = []
+    for installer in (_with_uv, _with_pip, _with_a_pip_of_its_own):
+        problem = installer(lock, folder)
+        if problem is None:
+            return
+        problems.append(problem)
+        shutil.rmtree(folder, ignore_errors=True)
+    raise ArchiveError(f"The functions' dependencies could not be installed from {LOCK}:\n" + "\n".join(problems))
+
+
+def _with_uv(lock: Path, folder: Path) -> str | None:
+    uv = shutil.which("uv")
+    if uv is None:
+        return "uv: not on PATH"
+    version = RUNTIME.removeprefix("python")
+    target = ["--python-version", version, "--python-platform", "aarch64-manylinux2014"]
+    return _run([uv, "pip", "install", "--quiet", "--python", sys.executable, *target, *_options(lock, folder)])
+
+
+def _with_pip(lock: Path, folder: Path) -> str | None:
+    if importlib.util.find_spec("pip") is None:
+        return "pip: not in this environment"
+    return _run([sys.executable, *_pip(lock, folder)])
+
+
+def _with_a_pip_of_its_own(lock: Path, folder: Path) -> str | None:
+    with tempfile.TemporaryDirectory(prefix="pip-") as environment:
+        python = str(Path(environment) / "bin" / "python")
+        return _run([sys.executable, "-m", "venv", environment]) or _run([python, *_pip(lock, folder)])
+
+
+def _pip(lock: Path, folder: Path) -> list[str]:
+    version = RUNTIME.removeprefix("python")
+    target = ["--python-version", version, "--implementation", "cp", "--platform", "manylinux2014_aarch64"]
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+    return ["-m", "pip", "install", *quiet, *target, *_options(lock, folder)]
+
+
+def _options(lock: Path, folder: Path) -> list[str]:
+    checked = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
+    return [*checked, "--target", str(folder), "--requirement", str(lock)]
+
+
+def _run(command: list[str]) -> str | None:
+    """Return None when the command succeeded, else its name and last lines."""
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and every word is ours
+            command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{name}: {error}"
+    if done.returncode == 0:
+        return None
+    return f"{name}: " + "\n".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:])
+
+
+def _strip(folder: Path) -> None:
+    """Take out what differs between machines and what no function reads. Raises ArchiveError for compiled code."""
+    _remove(path for path in folder.rglob("*") if path.name in _MACHINE_DEPENDENT)
+    _remove(folder / path for path in _NEVER_READ)
+    # Not only services have a folder's worth there: endpoints, partitions and retry rules are files beside them.
+    _remove(path for path in (folder / _API_DESCRIPTIONS).glob("*/") if path.name not in AWS_SERVICES)
+    compiled = sorted(path.name for path in folder.rglob("*") if path.suffix in _COMPILED)
+    if compiled:
+        raise ArchiveError(
+            f"{LOCK} brings compiled code ({', '.join(compiled)}), which would run on {ARCHITECTURE} only: "
+            "the functions' dependencies are pure Python."
+        )
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in list(paths):  # a list, since what is walked changes
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _settle_modes(folder: Path) -> None:
+    # The function's user must be able to read everything, whatever the umask was here.
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)

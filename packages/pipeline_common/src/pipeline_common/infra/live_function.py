@@ -1,0 +1,139 @@
+"""A Lambda function that callers reach by its `live` alias."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pulumi
+import pulumi_aws as aws
+
+from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.lambda_archive import ARCHITECTURE, RUNTIME
+from pipeline_common.infra.policies import Statement, allow, assume_role, document, service
+
+__all__ = ["LIVE_ALIAS", "FunctionConfig", "LiveFunction"]
+
+LIVE_ALIAS = "live"
+"""The alias that event sources invoke: a release moves it, and moving it back is the way back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionConfig:
+    """What a function is and how much it may use."""
+
+    handler: str
+    description: str
+    memory_mb: int
+    timeout_seconds: int
+    log_retention_days: int
+    errors_alarm_count: int
+    """Errors within five minutes that alarm."""
+    throttles_alarm_count: int
+    """Throttled invocations within five minutes that alarm."""
+
+
+class LiveFunction(pulumi.ComponentResource):
+    """A function and its `live` alias, with role, log group and alarms (`pipeline:infra:LiveFunction`).
+
+    Guarantees: every change is a published version; the role has the given rights and may write to its own log group,
+    nothing more; logs are kept for as long as configured; errors and throttles alarm. `ready` are the resources that
+    an event source mapping has to wait for, since Lambda checks the role's rights when the mapping is made.
+
+    Leaves out: what invokes it, tracing (it needs a right on every resource) and a VPC.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:infra:LiveFunction"  # noqa: S105 - a resource type's token
+
+    function: aws.lambda_.Function
+    alias: aws.lambda_.Alias
+    log_group: aws.cloudwatch.LogGroup
+    alarms: Sequence[aws.cloudwatch.MetricAlarm]
+    ready: Sequence[pulumi.Resource]
+
+    def __init__(
+        self,
+        name: str,
+        config: FunctionConfig,
+        *,
+        code: pulumi.Archive,
+        environment: pulumi.Input[Mapping[str, str]],
+        rights: pulumi.Input[Sequence[Statement]],
+        alarm_topic_arn: pulumi.Input[str],
+        tags: Callable[[str], dict[str, str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        self.log_group = aws.cloudwatch.LogGroup(
+            f"{name}-logs",
+            retention_in_days=config.log_retention_days,
+            tags=tags(f"{name}-logs"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        role = aws.iam.Role(
+            f"{name}-role",
+            assume_role_policy=pulumi.Output.json_dumps(assume_role(service("lambda"))),
+            tags=tags(f"{name}-role"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        policy = aws.iam.RolePolicy(
+            f"{name}-rights",
+            role=role.name,
+            policy=pulumi.Output.json_dumps(
+                pulumi.Output.all(rights, self.log_group.arn).apply(
+                    lambda known: document(*known[0], _own_logs(known[1]))
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.function = aws.lambda_.Function(
+            name,
+            description=config.description,
+            role=role.arn,
+            runtime=RUNTIME,
+            architectures=[ARCHITECTURE],
+            handler=config.handler,
+            code=code,
+            memory_size=config.memory_mb,
+            timeout=config.timeout_seconds,
+            publish=True,
+            environment=aws.lambda_.FunctionEnvironmentArgs(variables=environment),
+            logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="Text", log_group=self.log_group.name),
+            tags=tags(name),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )
+        self.alias = aws.lambda_.Alias(
+            f"{name}-{LIVE_ALIAS}",
+            name=LIVE_ALIAS,
+            description="What event sources invoke",
+            function_name=self.function.name,
+            function_version=self.function.version,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.ready = (policy, self.alias)
+        self.alarms = [
+            alarm(
+                f"{name}-{metric.lower()}",
+                AlarmRule(
+                    namespace="AWS/Lambda",
+                    metric=metric,
+                    statistic="Sum",
+                    threshold=threshold,
+                    period_seconds=300,
+                    description=f"{metric} of the function {name} within five minutes: {threshold} or more.",
+                    runbook=f"function-{metric.lower()}",
+                ),
+                dimensions={"FunctionName": self.function.name},
+                topic_arn=alarm_topic_arn,
+                tags=tags(f"{name}-{metric.lower()}"),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for metric, threshold in (
+                ("Errors", config.errors_alarm_count),
+                ("Throttles", config.throttles_alarm_count),
+            )
+        ]
+        self.register_outputs({"alias_arn": self.alias.arn, "function_name": self.function.name})
+
+
+def _own_logs(log_group_arn: str) -> Statement:
+    return allow("OwnLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"])

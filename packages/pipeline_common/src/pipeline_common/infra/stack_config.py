@@ -1,0 +1,144 @@
+"""A stack's configuration as a frozen typed object, read in one place per project.
+
+A project describes its keys once, as fields of a `StackConfig`; `load` fills it from `Pulumi.<env>.yaml`. What is
+wrong there stops the program before any resource is registered, in a sentence that names the file, the key and the fix.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from pipeline_common.environments import Environment
+
+__all__ = ["StackConfig", "StackConfigError", "current_environment", "load"]
+
+
+class StackConfigError(pulumi.RunError):
+    """The stack's configuration is not what the program needs; the message says which key, where, and what to write.
+
+    A RunError, so that Pulumi prints the message without a traceback.
+    """
+
+
+class StackConfig(BaseModel):
+    """Base of the typed configurations: frozen, camelCase keys, unknown keys refused.
+
+    Give each field a description, and `examples` whose first is what an error suggests to write.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=False)
+
+
+Config = TypeVar("Config", bound=StackConfig)
+
+
+def current_environment() -> Environment:
+    """Return the environment that the running stack is named after.
+
+    Raises StackConfigError for a stack that is not named as an environment.
+    """
+    name = pulumi.get_stack()
+    try:
+        return Environment(name)
+    except ValueError:
+        names = ", ".join(Environment)
+        raise StackConfigError(
+            f"Stack {name!r} is not an environment of the pipeline: use a stack named one of {names}."
+        ) from None
+
+
+def load(model: type[Config], namespace: str | None = None) -> Config:
+    """Read the stack's configuration of one namespace, the project's own unless another is named.
+
+    Raises StackConfigError, naming every key that is missing, unknown or of the wrong kind.
+    """
+    namespace = namespace or pulumi.get_project()
+    try:
+        return model.model_validate(_values(namespace))
+    except ValidationError as error:
+        raise StackConfigError(_explain(model, namespace, error.errors(include_url=False))) from None
+
+
+def _values(namespace: str) -> dict[str, Any]:
+    """Return the namespace's keys: values are strings, except that an object or a list arrives as JSON."""
+    # pulumi.Config answers for a key whose name is known; refusing unknown ones needs all of them.
+    stored = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    prefix = f"{namespace}:"
+    return {key.removeprefix(prefix): _decoded(value) for key, value in stored.items() if key.startswith(prefix)}
+
+
+def _decoded(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _explain(model: type[StackConfig], namespace: str, errors: Iterable[ErrorDetails]) -> str:
+    file = f"projects/{pulumi.get_project()}/Pulumi.{pulumi.get_stack()}.yaml"
+    return "\n".join(f"{file}: {_sentence(model, namespace, error)}" for error in errors)
+
+
+def _sentence(model: type[StackConfig], namespace: str, error: ErrorDetails) -> str:
+    path = list(error["loc"])
+    key = _written(namespace, path)
+    owner, field = _find(model, path)
+    if error["type"] == "extra_forbidden":
+        return f"{key} is not a setting; {_suggestion(owner, str(path[-1]))}"
+    meaning = f" ({field.description})" if field and field.description else ""
+    example = f"; write for example `{_example(key, field)}`" if field and field.examples else ""
+    if error["type"] == "missing":
+        return f"{key} is missing{meaning}{example or '; add it'}."
+    reason = error["msg"].removeprefix("Value error, ").rstrip(".").replace("Input should", "it should")
+    if not path:  # a rule between several keys, whose message names them
+        return f"{reason}."
+    return f"{key} is {error['input']!r}{meaning}: {reason}{example}."
+
+
+def _written(namespace: str, path: Iterable[int | str]) -> str:
+    """Return the key as YAML writes it, such as `replication:targets[0].maxConcurrency`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return f"{namespace}:{''.join(parts).removeprefix('.')}"
+
+
+def _find(model: type[StackConfig], path: Iterable[int | str]) -> tuple[type[StackConfig], FieldInfo | None]:
+    """Return the model that the path's last name belongs to, and its field where there is one."""
+    owner, field = model, None
+    for part in path:
+        if isinstance(part, int):
+            continue
+        if field is not None:
+            owner = _nested(field.annotation) or owner
+        field = _by_alias(owner).get(part)
+    return owner, field
+
+
+def _nested(annotation: Any) -> type[StackConfig] | None:
+    if isinstance(annotation, type) and issubclass(annotation, StackConfig):
+        return annotation
+    return next(filter(None, map(_nested, getattr(annotation, "__args__", ()))), None)
+
+
+def _by_alias(model: type[StackConfig]) -> Mapping[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _suggestion(owner: type[StackConfig], name: str) -> str:
+    known = list(_by_alias(owner))
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"remove it (the settings are {', '.join(known)})."
+
+
+def _example(key: str, field: FieldInfo) -> str:
+    example = (field.examples or [None])[0]
+    return f"{key}: {example if isinstance(example, str) else json.dumps(example)}"
