@@ -1,0 +1,62 @@
+"""Envelopes: notices that were given up, kept in the dead-letter queue with the reason."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lambda_common.errors import StoreError
+from lambda_common.queues import send
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["ENVELOPE_SCHEMA", "DeadLetters", "Letter"]
+
+ENVELOPE_SCHEMA = "pipeline.envelope/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A notice that is given up: its text as it was received, why, and after how many tries."""
+
+    notice: str = field(repr=False)
+    error: StoreError
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters:
+    """Sends envelopes: the notice as it was received, the error, the number of tries, the instant and the target.
+
+    To redrive one is to send its `event` to the route's queue again: whatever the source is by then is replicated.
+    A notice too large to be wrapped is never sent; the queue's own redrive policy keeps that one as it is.
+    """
+
+    sqs: "SQSClient"
+    queue_url: str
+    target: str
+
+    def send(self, letters: Sequence[Letter], at: datetime) -> set[int]:
+        """Send an envelope for each; return the positions of those that could not be sent, which must not be lost."""
+        bodies = [json.dumps(self._envelope(letter, at)) for letter in letters]
+        attributes = [{"target": self.target, "error_type": letter.error.kind} for letter in letters]
+        return set(send(self.sqs, self.queue_url, bodies, attributes))
+
+    def _envelope(self, letter: Letter, at: datetime) -> dict[str, Any]:
+        return {
+            "schema": ENVELOPE_SCHEMA,
+            "event": _event(letter.notice),
+            "error": {"type": letter.error.kind, "message": letter.error.message},
+            "attempts": letter.attempts,
+            "timestamp": at.isoformat(timespec="milliseconds"),
+            "target": self.target,
+        }
+
+
+def _event(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):  # nested too deep to be read
+        return body

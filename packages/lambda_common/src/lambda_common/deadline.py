@@ -1,0 +1,33 @@
+"""How long a function may still start new work."""
+
+import time
+from collections.abc import Callable
+
+__all__ = ["Deadline"]
+
+_RESERVE_SHARE = 0.2
+_RESERVE_SECONDS = 15.0
+
+
+class Deadline:
+    """Tells when an invocation's time is nearly used up.
+
+    The reserve, a fifth of the time but no more than 15 seconds, is for what is under way and for the reports. Until
+    `start` is called there is no limit.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._limit: float | None = None
+
+    def start(self, remaining_ms: int | None) -> None:
+        """Begin an invocation that has this many milliseconds; None for one without limit."""
+        if remaining_ms is None:
+            self._limit = None
+            return
+        seconds = remaining_ms / 1000
+        self._limit = self._clock() + seconds - min(_RESERVE_SHARE * seconds, _RESERVE_SECONDS)
+
+    def passed(self) -> bool:
+        """Tell whether nothing new is to be started."""
+        return self._limit is not None and self._clock() >= self._limit

@@ -1,0 +1,80 @@
+"""What AWS's refusals mean for a replica: whether a retry can help, in words that hold none of the data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from lambda_common.errors import StoreError
+
+__all__ = ["PERMANENT_CODES", "code_of", "status_of", "translated", "unexpected"]
+
+PERMANENT_CODES = frozenset(
+    {
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: what is wrong is the object itself.
+        # A bucket or table that is gone, a denied right or a disabled key are not here: somebody may mend those
+        # while the notice is retried, and its envelope says what it was if nobody does.
+        # Nor is the bare status 400 of a head, whose answer has no code: an expired token is one, too.
+        "EntityTooLarge",
+        "InvalidArgument",
+        "InvalidObjectState",
+        "InvalidRequest",
+        "InvalidTag",
+        "KeyTooLongError",
+        "MaxMessageLengthExceeded",
+        "MetadataTooLarge",
+        "ObjectNotInActiveTierError",
+        "RequestHeaderSectionTooLarge",
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+        "ItemCollectionSizeLimitExceededException",
+        "ValidationException",
+    }
+)
+"""Error codes after which the same call can only fail again."""
+
+_MESSAGE_LENGTH = 500
+
+
+def code_of(error: ClientError) -> str:
+    """Return the service's error code; for a head, whose answer has no body, the HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: ClientError) -> int:
+    """Return the answer's HTTP status, 0 where there is none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextmanager
+def translated(operation: str) -> Iterator[None]:
+    """Raise StoreError in place of botocore's errors.
+
+    Throttles, faults and timeouts are retryable, and so is whatever is unknown: a retry costs little, and the
+    envelope after the last one still says why. botocore's own validation quotes the refused value, which may be
+    data, so that only the fact is told.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = code_of(error) or type(error).__name__
+        text = str(error.response.get("Error", {}).get("Message", ""))[:_MESSAGE_LENGTH]
+        # DynamoDB reports some throttles as a 400 of its own names, none of which is in the list.
+        raise StoreError(code, f"{operation}: {text or code}", permanent=code in PERMANENT_CODES) from error
+    except ParamValidationError as error:
+        raise StoreError("ParamValidationError", f"{operation}: not a valid request", permanent=True) from error
+    except BotoCoreError as error:
+        raise StoreError(type(error).__name__, f"{operation}: {str(error)[:_MESSAGE_LENGTH]}") from error
+
+
+def unexpected(error: BaseException) -> StoreError:
+    """Return how a fault of the program itself is told: by its type and place, since its text may quote data."""
+    return StoreError(type(error).__name__, f"unexpected, at {_place(error)}")
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
