@@ -1,0 +1,113 @@
+"""One invocation's messages: which keys they ask for, and what the keys' outcomes mean for each message."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from lambda_common.errors import StoreError
+from lambda_common.messages import MAX_ATTEMPTS, MAX_RECEIVES, NOT_STARTED_SECONDS, Message, backoff_seconds
+from replicator_lambda.notices import Key, Notice, PoisonError, parse
+from replicator_lambda.reconcile import Action, Outcome
+
+__all__ = ["Batch", "Dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A message that is given up, and why."""
+
+    message: Message
+    error: StoreError
+    key: Key | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """The messages of one invocation, by the keys that they ask for.
+
+    Messages for the same key share its outcome, since one reconcile does what each of them asks for. Each still counts
+    its own tries, and each that is given up gets its own envelope: none depends on another's being redriven.
+    """
+
+    bucket: str
+    """The source bucket: an event of another one is none of this route's."""
+
+    messages: list[Message]
+    notices: dict[str, tuple[Notice, ...]] = field(default_factory=dict)
+    dead: list[Dead] = field(default_factory=list)
+    again: dict[str, int] = field(default_factory=dict)
+    """The delay, in seconds, of each message that has to come back, by the message's id."""
+
+    @classmethod
+    def read(cls, records: Iterable[Mapping[str, Any]], bucket: str) -> Self:
+        """Parse the messages; those that are no notices are dead at once."""
+        batch = cls(bucket, [Message.from_record(record) for record in records])
+        for message in batch.messages:
+            try:
+                batch.notices[message.id] = batch._parse(message)
+            except PoisonError as error:
+                batch.dead.append(Dead(message, StoreError("PoisonNotice", str(error), permanent=True)))
+        return batch
+
+    def _parse(self, message: Message) -> tuple[Notice, ...]:
+        notices = parse(message.body)
+        for notice in notices:
+            if notice.bucket not in {None, self.bucket}:
+                raise PoisonError(f"the event is of the bucket {notice.bucket}, not of the source")
+        return notices
+
+    def keys(self) -> list[Key]:
+        """Return the keys asked for, each once; first those whose messages have come back most often.
+
+        What one invocation's time does not suffice for is then the first that the next one works on.
+        """
+        oldest = sorted(self.messages, key=lambda message: message.attempts, reverse=True)
+        return list(dict.fromkeys(notice.key for message in oldest for notice in self.notices.get(message.id, ())))
+
+    def changed_at(self) -> Mapping[Key, datetime]:
+        """Return since when each key's oldest notice of this batch has been waiting, where that is known."""
+        oldest: dict[Key, datetime] = {}
+        for notices in self.notices.values():
+            for notice in notices:
+                if notice.changed_at is not None:
+                    oldest[notice.key] = min(oldest.get(notice.key, notice.changed_at), notice.changed_at)
+        return oldest
+
+    def settle(self, outcomes: Mapping[Key, Outcome]) -> None:
+        """Decide for each message: done, again after a delay, or dead."""
+        for message in self.messages:
+            if message.id in self.notices:
+                self._settle(message, self.notices[message.id], outcomes)
+
+    def _settle(self, message: Message, notices: Iterable[Notice], outcomes: Mapping[Key, Outcome]) -> None:
+        failed: list[Dead] = []
+        for notice in notices:
+            outcome = outcomes.get(notice.key)
+            if outcome is None:
+                self._put_off(message, notice.key)
+                return
+            if outcome.action is Action.FAILED and outcome.error is not None:
+                failed.append(Dead(message, outcome.error, notice.key))
+        retryable = [death for death in failed if not death.error.permanent]
+        if retryable and message.attempts < MAX_ATTEMPTS:
+            self.again[message.id] = backoff_seconds(message.attempts)
+        else:
+            self.dead += failed
+
+    def _put_off(self, message: Message, key: Key) -> None:
+        if message.attempts < MAX_RECEIVES - 1:
+            self.again[message.id] = NOT_STARTED_SECONDS
+        else:  # else the queue would make it a dead letter without a reason
+            reason = f"{message.attempts} invocations had no time for it"
+            self.dead.append(Dead(message, StoreError("NotStarted", reason), key))
+
+    def buried(self) -> list[Dead]:
+        """Return each message that is given up, once: with several keys that failed, with the first one's reason."""
+        return list({death.message.id: death for death in reversed(self.dead)}.values())[::-1]
+
+    def keep(self, unsent: Iterable[Message]) -> None:
+        """Let these come back after all, because their envelopes could not be sent."""
+        for message in unsent:
+            self.dead = [death for death in self.dead if death.message.id != message.id]
+            self.again[message.id] = backoff_seconds(message.attempts)

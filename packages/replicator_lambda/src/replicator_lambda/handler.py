@@ -1,0 +1,134 @@
+"""The function of a route: an SQS batch of notices in, replicas level, the failed messages' ids out."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Self
+
+from aws_lambda_powertools.logging import Logger
+
+from lambda_common.dead_letters import DeadLetters, Letter
+from lambda_common.errors import StoreError
+from lambda_common.queues import delay
+from replicator_lambda.batch import Batch
+from replicator_lambda.clients import Clients, connect
+from replicator_lambda.metrics import emit
+from replicator_lambda.notices import Key
+from replicator_lambda.notifications import Notifications
+from replicator_lambda.reconcile import Action, Outcome
+from replicator_lambda.runtime import PART_THREADS, THREADS, Replicator, build_replicator
+from replicator_lambda.settings import ReplicatorSettings
+
+__all__ = ["Route", "handle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One target's function: the replicator, and everything that it reports to."""
+
+    settings: ReplicatorSettings
+    clients: Clients
+    replicator: Replicator
+    dead_letters: DeadLetters
+    notifications: Notifications
+    logger: Logger
+
+    @classmethod
+    def build(cls, settings: ReplicatorSettings, clients: Clients, replicator: Replicator) -> Self:
+        """Wire a route from its settings."""
+        return cls(
+            settings=settings,
+            clients=clients,
+            replicator=replicator,
+            dead_letters=DeadLetters(sqs=clients.sqs, queue_url=settings.dlq_url, target=settings.target),
+            notifications=Notifications(
+                sns=clients.sns,
+                success_topic_arn=settings.success_topic_arn,
+                failure_topic_arn=settings.failure_topic_arn,
+                target=settings.target,
+            ),
+            logger=Logger(service=f"replicator-{settings.target}"),
+        )
+
+    def process(self, event: Mapping[str, Any], remaining_ms: int | None = None) -> dict[str, Any]:
+        """Work on a batch of an SQS event source mapping, and return its partial batch response.
+
+        A message is done when its keys are level or when its envelope is in the dead-letter queue; every other one
+        is reported as failed, after its delay was set. `remaining_ms` is the time left; None for no limit.
+        """
+        self.replicator.deadline.start(remaining_ms)
+        batch = Batch.read(event.get("Records", ()), self.settings.source_bucket)
+        outcomes = self.replicator.reconcile(batch.keys())
+        batch.settle(outcomes)
+        now = datetime.now(UTC)
+        self._log(outcomes)
+        self._bury(batch, now)
+        self._delay(batch)
+        self._report(batch, outcomes, now)
+        return {"batchItemFailures": [{"itemIdentifier": message} for message in batch.again]}
+
+    def _log(self, outcomes: Mapping[Key, Outcome]) -> None:
+        for key, outcome in outcomes.items():
+            fields: dict[str, Any] = {
+                "target": self.settings.target,
+                "kind": type(key).__name__.removesuffix("Key").lower(),
+                "key": str(key),
+                "outcome": outcome.action.value,
+                "rereads": outcome.rereads,
+                "size": outcome.size,
+            }
+            if outcome.action is Action.FAILED and outcome.error is not None:
+                reason = {"error_type": outcome.error.kind, "error": outcome.error.message}
+                self.logger.warning("not replicated", extra=fields | reason)
+            else:
+                self.logger.info("reconciled", extra=fields)
+
+    def _bury(self, batch: Batch, now: datetime) -> None:
+        buried = batch.buried()
+        letters = [
+            Letter(notice=death.message.body, error=death.error, attempts=death.message.attempts) for death in buried
+        ]
+        batch.keep([buried[position].message for position in self.dead_letters.send(letters, now)])
+
+    def _delay(self, batch: Batch) -> None:
+        waiting = [
+            (message.receipt, batch.again[message.id]) for message in batch.messages if message.id in batch.again
+        ]
+        # A delay that can't be set is no loss: the message comes back after the queue's visibility timeout.
+        self._warn("message not delayed", delay(self.clients.sqs, self.settings.queue_url, waiting).values())
+
+    def _report(self, batch: Batch, outcomes: Mapping[Key, Outcome], now: datetime) -> None:
+        for death in batch.dead:
+            self.logger.error(
+                "given up",
+                extra={
+                    "target": self.settings.target,
+                    "key": str(death.key) if death.key else None,
+                    "message_id": death.message.id,
+                    "attempts": death.message.attempts,
+                    "error_type": death.error.kind,
+                    "error": death.error.message,
+                },
+            )
+        self._warn("failure not notified", self.notifications.failed(batch.dead, now))
+        if self.settings.notifications == "each":
+            self._warn("success not notified", self.notifications.succeeded(outcomes, now))
+        emit(self.settings.target, outcomes, batch.changed_at(), len(batch.buried()))
+
+    def _warn(self, what: str, errors: Iterable[StoreError]) -> None:
+        for error in errors:
+            self.logger.warning(what, extra={"error_type": error.kind, "error": error.message})
+
+
+@cache
+def _route() -> Route:
+    settings = ReplicatorSettings.from_env(os.environ)
+    clients = connect(settings, connections=THREADS + PART_THREADS)
+    return Route.build(settings, clients, build_replicator(settings, clients))
+
+
+def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Replicate a batch of notices: the entry point of a route's Lambda function."""
+    return _route().process(event, context.get_remaining_time_in_millis())

@@ -1,0 +1,50 @@
+"""A batch's figures, as CloudWatch's embedded metric format on standard output."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from replicator_lambda.notices import Key
+from replicator_lambda.reconcile import Action, Outcome
+from replicator_lambda.settings import (
+    BYTES_METRIC,
+    CHANGES_METRIC,
+    DELETES_METRIC,
+    FAILURES_METRIC,
+    LATENCY_METRIC,
+    METRICS_NAMESPACE,
+    REREADS_METRIC,
+    TARGET_DIMENSION,
+)
+
+__all__ = ["emit"]
+
+
+def emit(target: str, outcomes: Mapping[Key, Outcome], changed_at: Mapping[Key, datetime], failures: int) -> None:
+    """Write a batch's metrics, with the target as their only dimension.
+
+    `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data
+    whenever the route works; the latency only for changes whose instant is known.
+    """
+    metrics = EphemeralMetrics(namespace=METRICS_NAMESPACE)
+    # Else powertools takes POWERTOOLS_SERVICE_NAME for a second dimension, and no alarm would find the metric.
+    metrics.service = None  # type: ignore[assignment] # powertools' own value where there is no service
+    metrics.set_default_dimensions(**{TARGET_DIMENSION: target})
+    level = {key: outcome for key, outcome in outcomes.items() if outcome.action in {Action.COPIED, Action.DELETED}}
+    counts = {
+        CHANGES_METRIC: len(level),
+        DELETES_METRIC: sum(outcome.action is Action.DELETED for outcome in level.values()),
+        REREADS_METRIC: sum(outcome.rereads for outcome in outcomes.values()),
+        FAILURES_METRIC: failures,
+    }
+    for name, value in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    metrics.add_metric(BYTES_METRIC, MetricUnit.Bytes, sum(outcome.size for outcome in level.values()))
+    for key, outcome in level.items():
+        if key in changed_at and outcome.settled_at is not None:
+            waited = (outcome.settled_at - changed_at[key]).total_seconds() * 1000
+            # The clocks of S3, DynamoDB and this function differ, and S3's events have whole seconds.
+            metrics.add_metric(LATENCY_METRIC, MetricUnit.Milliseconds, max(waited, 0.0))
+    if metrics.metric_set:  # powertools has flushed by itself at each hundredth value, and warns when there is nothing
+        metrics.flush_metrics()

@@ -1,0 +1,116 @@
+"""What a deployment tells the functions, and the names it shares with them: standard library only.
+
+The replication project imports this module to write a function's environment, and the function reads it
+back at its cold start, so that no variable's name and no metric's name is written twice.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lambda_common.environment import EnvironmentSettings, SettingsError
+from lambda_common.messages import MAX_RECEIVES
+
+__all__ = [
+    "BYTES_METRIC",
+    "CHANGES_METRIC",
+    "DELETES_METRIC",
+    "FAILURES_METRIC",
+    "LATENCY_METRIC",
+    "MAX_RECEIVES",
+    "METRICS_NAMESPACE",
+    "NOTIFIER_HANDLER",
+    "REPLICATOR_HANDLER",
+    "REREADS_METRIC",
+    "TARGET_DIMENSION",
+    "NotifierSettings",
+    "ReplicatorSettings",
+]
+
+REPLICATOR_HANDLER = "replicator_lambda.handler.handle"
+"""The function that applies a queue's notices to its target."""
+
+NOTIFIER_HANDLER = "replicator_lambda.notifier.handle"
+"""The function that turns the source table's stream into notices on every route's queue."""
+
+METRICS_NAMESPACE = "DataPipeline/Replication"
+TARGET_DIMENSION = "target"
+"""The one dimension of every metric; its value is the target environment's name."""
+
+LATENCY_METRIC = "ReplicationLatency"
+"""Milliseconds from the change at the source until the replica was written and confirmed."""
+
+CHANGES_METRIC = "ReplicatedChanges"
+"""Keys brought level with their source, deletes included."""
+
+BYTES_METRIC = "ReplicatedBytes"
+"""Sizes of the objects copied, in bytes."""
+
+DELETES_METRIC = "ReplicatedDeletes"
+"""Keys whose replica was deleted because the source has none."""
+
+FAILURES_METRIC = "ReplicationFailures"
+"""Notices that ended as an envelope in the dead-letter queue."""
+
+REREADS_METRIC = "ReplicationRereads"
+"""Times that a source was found changed by the confirming read, and was reconciled again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicatorSettings(EnvironmentSettings):
+    """One route: its source, its target, and where it reports."""
+
+    PREFIX: ClassVar[str] = "REPLICATOR_"
+
+    target: str
+    """The target environment's name: on every replica, metric, notification and envelope."""
+
+    source_environment: str
+    source_bucket: str
+    source_table: str
+    source_region: str
+    target_bucket: str
+    target_table: str
+    target_region: str
+    queue_url: str
+    dlq_url: str
+    success_topic_arn: str
+    failure_topic_arn: str
+
+    notifications: str = "each"
+    """`each`: failures per change and successes per batch; `failures`: failures only."""
+
+    object_include: tuple[str, ...] = ()
+    """Prefixes of the keys to replicate; none means all of them."""
+
+    object_exclude: tuple[str, ...] = ()
+    """Prefixes of the keys not to replicate; they win over `object_include`."""
+
+    replicate_items: bool = True
+
+    def __post_init__(self) -> None:
+        if self.notifications not in {"each", "failures"}:
+            raise SettingsError(f"notifications must be 'each' or 'failures', not {self.notifications!r}")
+
+    def wants_object(self, key: str) -> bool:
+        """Tell whether the route replicates this object's key."""
+        included = not self.object_include or key.startswith(self.object_include)
+        return included and not key.startswith(self.object_exclude)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotifierSettings(EnvironmentSettings):
+    """Where the notifier announces the source table's changes."""
+
+    PREFIX: ClassVar[str] = "NOTIFIER_"
+
+    targets: tuple[str, ...]
+    """The targets of the routes that replicate items."""
+
+    queue_urls: tuple[str, ...]
+    """Those routes' queues, in the same order."""
+
+    dlq_url: str
+
+    def __post_init__(self) -> None:
+        if len(self.targets) != len(self.queue_urls):
+            raise SettingsError(f"{len(self.targets)} targets have {len(self.queue_urls)} queues")
