@@ -1,0 +1,42 @@
+"""The boto3 clients of a processor, made once per process."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+
+from lambda_common.clients import client_config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["Clients", "connect"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """What a processor calls."""
+
+    s3: "S3Client"
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+
+
+def connect(*, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
+    """Make the clients, all in the function's own region, where its environment's storage is too.
+
+    Where AWS_ENDPOINT_URL names another endpoint than AWS's, buckets are addressed by path: the host's name has no
+    subdomains then.
+    """
+    session = boto3.session.Session()
+    path_style = bool(environ.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3"))
+    config = client_config(connections, path_style=path_style)
+    return Clients(
+        s3=session.client("s3", config=config),
+        dynamodb=session.client("dynamodb", config=client_config(connections)),
+        sqs=session.client("sqs", config=client_config(connections)),
+    )

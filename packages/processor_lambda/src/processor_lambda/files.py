@@ -1,0 +1,166 @@
+"""The bucket's side of a run: one version of an object, read in chunks from any byte on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from lambda_common.errors import StoreError
+from lambda_common.failures import code_of, translated
+from lambda_common.replicas import PROVENANCE_ENVIRONMENT
+from processor_lambda.decompression import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["Bucket", "Gone", "InputFile"]
+
+_REOPENS = 3
+"""Times that a broken connection is opened again before a byte has come."""
+
+_ABSENT = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed"})
+"""What is answered for an object that is not there, or whose current version is a delete marker."""
+
+
+class Gone(Exception):  # noqa: N818 - it is news, not an error
+    """The version is not there any more: nothing is to be done for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """One version of an object."""
+
+    key: str
+    version_id: str | None
+    """None in a bucket without versions, where the ETag pins what is read."""
+
+    etag: str
+    size: int
+    last_modified: datetime
+    content_type: str
+    content_encoding: str
+    metadata: Mapping[str, str]
+
+    @classmethod
+    def from_head(cls, key: str, answer: Mapping[str, Any]) -> Self:
+        """Build it from the answer to a head."""
+        version = answer.get("VersionId")
+        return cls(
+            key=key,
+            version_id=None if version in {None, "null"} else version,
+            etag=answer["ETag"],
+            size=answer["ContentLength"],
+            last_modified=answer["LastModified"],
+            content_type=answer.get("ContentType", ""),
+            content_encoding=answer.get("ContentEncoding", ""),
+            metadata=answer.get("Metadata", {}),
+        )
+
+    @property
+    def version(self) -> str:
+        """What tells the version from every other one of the key."""
+        return self.version_id or self.etag.strip('"')
+
+    @property
+    def replicated(self) -> bool:
+        """Tell whether the replication put it there."""
+        return PROVENANCE_ENVIRONMENT in self.metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Reads and writes the environment's bucket."""
+
+    s3: "S3Client"
+    name: str
+
+    def head(self, key: str, version_id: str | None = None) -> InputFile:
+        """Return what is known of an object, as it is now or of a version; raises Gone or StoreError."""
+        version: Any = {"VersionId": version_id} if version_id else {}
+        try:
+            with translated("HeadObject"):
+                answer = self.s3.head_object(Bucket=self.name, Key=key, **version)
+        except StoreError as error:
+            if error.kind in _ABSENT:
+                raise Gone from error
+            raise
+        return InputFile.from_head(key, answer)
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object of this key."""
+        try:
+            self.head(key)
+        except Gone:
+            return False
+        return True
+
+    def chunks(self, file: InputFile, start: int = 0) -> Iterator[bytes]:
+        """Yield the version's bytes from this one on; raises Gone or StoreError.
+
+        A connection that breaks, or that S3 closes because the table is slower than the file, is opened again where it
+        broke.
+        """
+        at, broken = start, 0
+        while at < file.size:
+            body = self._open(file, at)
+            try:
+                while chunk := body.read(CHUNK_BYTES):
+                    at, broken = at + len(chunk), 0
+                    yield chunk
+            except (BotoCoreError, HTTPError, OSError) as error:
+                broken += 1
+                if broken > _REOPENS:
+                    raise StoreError(type(error).__name__, "GetObject: the connection keeps breaking") from error
+            finally:
+                body.close()
+
+    def _open(self, file: InputFile, start: int) -> Any:
+        pinned: Any = {"VersionId": file.version_id} if file.version_id else {"IfMatch": file.etag}
+        from_here: Any = {"Range": f"bytes={start}-"} if start else {}
+        try:
+            with translated("GetObject"):
+                return self.s3.get_object(Bucket=self.name, Key=file.key, **pinned, **from_here)["Body"]
+        except StoreError as error:
+            if error.kind in _ABSENT | {"PreconditionFailed", "412"}:
+                raise Gone from error
+            raise
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Return a small object's bytes and ETag, None where there is none."""
+        try:
+            with translated("GetObject"):
+                answer = self.s3.get_object(Bucket=self.name, Key=key)
+                return answer["Body"].read(), answer["ETag"]
+        except StoreError as error:
+            if error.kind in _ABSENT:
+                return None
+            raise
+
+    def put(self, key: str, body: bytes, *, content_type: str, **metadata: str) -> None:
+        """Write an object."""
+        with translated("PutObject"):
+            self.s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata)
+
+    def put_if(self, key: str, body: bytes, etag: str | None, *, content_type: str) -> bool:
+        """Write an object where there is none (None) or one with this ETag; return whether it was so.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412 where it is not, 409 where
+        another write was under way, and 404 for an ETag of an object that was deleted.
+        """
+        condition: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        with translated("PutObject"):
+            try:
+                self.s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition)
+            except ClientError as error:
+                if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}:
+                    return False
+                raise
+        return True
+
+    def delete(self, key: str) -> None:
+        """Delete an object, if there is one."""
+        with translated("DeleteObject"):
+            self.s3.delete_object(Bucket=self.name, Key=key)

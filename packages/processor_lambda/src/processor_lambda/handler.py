@@ -1,0 +1,146 @@
+"""The processor's function: an SQS batch of notices in, runs done, the failed messages' ids out."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Self
+
+from aws_lambda_powertools.logging import Logger
+
+from lambda_common.dead_letters import DeadLetters, Letter
+from lambda_common.errors import StoreError
+from lambda_common.failures import unexpected
+from lambda_common.messages import MAX_ATTEMPTS, NOT_STARTED_SECONDS, Message, backoff_seconds
+from lambda_common.queues import delay
+from processor_lambda.clients import connect
+from processor_lambda.metrics import emit
+from processor_lambda.notices import PoisonError, parse
+from processor_lambda.processor import THREADS, Outcome, Processor, build_processor
+from processor_lambda.settings import ProcessorSettings
+
+__all__ = ["Function", "handle"]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What became of one invocation's messages."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    dead: list[tuple[Message, StoreError]] = field(default_factory=list)
+    again: dict[str, int] = field(default_factory=dict)
+    """The delay, in seconds, of each message that has to come back, by the message's id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """One environment's function: the processor, and everything that it reports to."""
+
+    processor: Processor
+    dead_letters: DeadLetters
+    logger: Logger
+
+    @classmethod
+    def build(cls, processor: Processor) -> Self:
+        """Wire a function around a processor."""
+        settings = processor.settings
+        return cls(
+            processor=processor,
+            dead_letters=DeadLetters(
+                sqs=processor.clients.sqs, queue_url=settings.dlq_url, target=settings.environment
+            ),
+            logger=Logger(service=f"processor-{settings.environment}"),
+        )
+
+    def process(self, event: Mapping[str, Any], remaining_ms: int | None = None) -> dict[str, Any]:
+        """Work on a batch of an SQS event source mapping, and return its partial batch response.
+
+        A message is done when its run is finished or handed over to another message, or when its envelope is in the
+        dead-letter queue; every other one is reported as failed, after its delay was set. `remaining_ms` is the time
+        left; None for no limit.
+        """
+        self.processor.deadline.start(remaining_ms)
+        batch = _Batch()
+        messages = [Message.from_record(record) for record in event.get("Records", ())]
+        for message in messages:
+            self._work(message, batch)
+        self._bury(batch)
+        waiting = [(message.receipt, batch.again[message.id]) for message in messages if message.id in batch.again]
+        # A delay that can't be set is no loss: the message comes back after the queue's visibility timeout.
+        for error in delay(self.processor.clients.sqs, self.processor.settings.queue_url, waiting).values():
+            self._warn("message not delayed", error)
+        emit(self.processor.settings.environment, batch.outcomes, len(batch.dead))
+        return {"batchItemFailures": [{"itemIdentifier": message} for message in batch.again]}
+
+    def _work(self, message: Message, batch: _Batch) -> None:
+        if self.processor.deadline.passed():
+            batch.again[message.id] = NOT_STARTED_SECONDS
+            return
+        try:
+            outcome = self.processor.process(parse(message.body))
+        except PoisonError as error:
+            batch.dead.append((message, StoreError("PoisonNotice", str(error), permanent=True)))
+        except StoreError as error:
+            self._failed(message, error, batch)
+        except Exception as error:  # noqa: BLE001 - a fault of this program must not take the batch's others with it
+            self._failed(message, unexpected(error), batch)
+        else:
+            batch.outcomes.append(outcome)
+            self._log(outcome)
+            if outcome.failure is not None:
+                batch.dead.append((message, StoreError("FailedRun", outcome.failure, permanent=True)))
+
+    def _failed(self, message: Message, error: StoreError, batch: _Batch) -> None:
+        if error.permanent or message.attempts >= MAX_ATTEMPTS:
+            batch.dead.append((message, error))
+            return
+        batch.again[message.id] = backoff_seconds(message.attempts)
+        self._warn("not processed", error)
+
+    def _bury(self, batch: _Batch) -> None:
+        letters = [Letter(notice=message.body, error=error, attempts=message.attempts) for message, error in batch.dead]
+        unsent = self.dead_letters.send(letters, datetime.now(UTC))
+        for position, (message, error) in enumerate(batch.dead):
+            if position in unsent:
+                batch.again[message.id] = backoff_seconds(message.attempts)
+            self.logger.error(
+                "dead letter not sent" if position in unsent else "given up",
+                extra={
+                    "message_id": message.id,
+                    "attempts": message.attempts,
+                    "error_type": error.kind,
+                    "error": error.message,
+                },
+            )
+        batch.dead = [death for position, death in enumerate(batch.dead) if position not in unsent]
+
+    def _log(self, outcome: Outcome) -> None:
+        fields: dict[str, Any] = {
+            "environment": self.processor.settings.environment,
+            "key": outcome.key,
+            "outcome": outcome.action.value,
+            "read": outcome.read,
+            "rejected": outcome.rejected,
+            "written": outcome.written,
+            "enqueued": outcome.enqueued,
+        }
+        if outcome.summary is not None:
+            fields |= {name: outcome.summary[name] for name in ("run", "version", "status", "reason", "duration_ms")}
+        self.logger.info("worked", extra=fields)
+        if outcome.warning is not None:
+            self._warn("not tidied", outcome.warning)
+
+    def _warn(self, what: str, error: StoreError) -> None:
+        self.logger.warning(what, extra={"error_type": error.kind, "error": error.message})
+
+
+@cache
+def _function() -> Function:
+    settings = ProcessorSettings.from_env(os.environ)
+    return Function.build(build_processor(settings, connect(connections=THREADS + 1)))
+
+
+def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Process a batch of notices: the entry point of the processor's Lambda function."""
+    return _function().process(event, context.get_remaining_time_in_millis())

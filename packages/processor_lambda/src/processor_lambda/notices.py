@@ -1,0 +1,194 @@
+"""What a queue's message asks for: a file to be processed, one to be gone on with, or a sweep. Pure.
+
+Understood are S3's events as EventBridge delivers them, and the processor's own messages:
+
+    {"schema": "pipeline.processing/1", "kind": "object", "key": "incoming/a", "version_id": "...", "reason": "manual"}
+    {"schema": "pipeline.processing/1", "kind": "sweep"}
+
+`version_id` may be left out: the object is then processed as it is when its turn comes. Two more the processor sends to
+itself: a sweep with `after`, the key that it got to, and a `continuation`, which has a run's `progress`. No message
+holds anything of a file's contents.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from processor_lambda.settings import MESSAGE_SCHEMA
+from processor_lambda.splitting import Position
+
+__all__ = ["Continuation", "Notice", "ObjectNotice", "PoisonError", "Progress", "Sweep", "parse"]
+
+_KEY_BYTES = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+
+
+class PoisonError(ValueError):
+    """A message that is no notice, however often it is tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run has come: what it counted, and where its next record begins."""
+
+    position: Position = field(default_factory=Position)
+    read: int = 0
+    valid: int = 0
+    rejected: int = 0
+    written: int = 0
+    first: str | None = None
+    last: str | None = None
+    """The least and the greatest timestamp of the valid records, as DynamoDB writes a number."""
+
+    pieces: tuple[str, ...] = ()
+    """The names of what was written of the rejected records so far."""
+
+    started_at: str = ""
+    invocations: int = 1
+    asked_for: bool = False
+    """Whether somebody waits for this run's own summary, even if one of the same version says the same."""
+
+    def resumed(self) -> Self:
+        """Return it for the invocation that goes on."""
+        return replace(self, invocations=self.invocations + 1)
+
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any]) -> Self:
+        """Build it from what `asdict` made of it; raises TypeError for anything else."""
+        position = Position(**entry["position"])
+        return cls(**{**entry, "position": position, "pieces": tuple(entry["pieces"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectNotice:
+    """An object of the bucket is to be processed."""
+
+    key: str
+    version_id: str | None = None
+    """The version; the current one where that is not told."""
+
+    reason: str = ""
+    bucket: str | None = None
+    """The bucket that an event is about."""
+
+    @property
+    def asked_for(self) -> bool:
+        """Tell whether somebody wants the object to be processed even if it has been already."""
+        return self.reason == "manual"
+
+    def body(self) -> str:
+        """Return the message that `parse` reads this notice from."""
+        version = {} if self.version_id is None else {"version_id": self.version_id}
+        return _body({"kind": "object", "key": self.key, **version, "reason": self.reason})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """A run that one invocation did not finish."""
+
+    key: str
+    version_id: str | None
+    etag: str
+    encoding: str
+    progress: Progress
+
+    def body(self) -> str:
+        """Return the message that `parse` reads this from."""
+        return _body({"kind": "continuation", **asdict(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """All objects under the input prefix behind a key are to be looked at."""
+
+    after: str = ""
+
+    def body(self) -> str:
+        """Return the message that `parse` reads this from."""
+        return _body({"kind": "sweep", **({"after": self.after} if self.after else {})})
+
+
+Notice = ObjectNotice | Continuation | Sweep
+
+
+def _body(message: Mapping[str, Any]) -> str:
+    # Escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
+    return json.dumps({"schema": MESSAGE_SCHEMA, **message})
+
+
+def parse(body: str) -> Notice:
+    """Return a message's notice; raises PoisonError, whose text says what is wrong with it."""
+    try:
+        message = json.loads(body)
+    except ValueError as error:
+        raise PoisonError("the message is not JSON") from error
+    if not isinstance(message, dict):
+        raise PoisonError("the message is not a JSON object")
+    if message.get("schema") == MESSAGE_SCHEMA:
+        return _own(message)
+    if message.get("source") == "aws.s3" and "detail" in message:
+        return _event(message)
+    raise PoisonError("the message has none of the forms of a notice")
+
+
+def _own(message: Mapping[str, Any]) -> Notice:
+    match message.get("kind"):
+        case "object":
+            return ObjectNotice(
+                key=_key(message),
+                version_id=_optional(message, "version_id"),
+                reason=_optional(message, "reason") or "",
+            )
+        case "sweep":
+            return Sweep(_optional(message, "after") or "")
+        case "continuation":
+            try:
+                return Continuation(
+                    key=_key(message),
+                    version_id=_optional(message, "version_id"),
+                    etag=message["etag"],
+                    encoding=message["encoding"],
+                    progress=Progress.parse(message["progress"]),
+                )
+            except (KeyError, TypeError) as error:
+                raise PoisonError("the continuation has no progress that could be gone on with") from error
+    raise PoisonError("the notice is neither for an object nor for a sweep")
+
+
+def _event(message: Mapping[str, Any]) -> ObjectNotice:
+    # The key stands here as it is: decoding it as S3's own notifications' keys are would corrupt `+` and `%`.
+    detail = _section(message, "detail")
+    object_ = _section(detail, "object")
+    return ObjectNotice(
+        key=_key(object_),
+        version_id=_optional(object_, "version-id"),
+        reason="event",
+        bucket=_optional(_section(detail, "bucket"), "name"),
+    )
+
+
+def _section(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = message.get(name)
+    if not isinstance(value, dict):
+        raise PoisonError(f"the notice has no {name!r}")
+    return value
+
+
+def _optional(message: Mapping[str, Any], name: str) -> str | None:
+    value = message.get(name)
+    if value is not None and not isinstance(value, str):
+        raise PoisonError(f"the notice's {name!r} is not text")
+    return value or None
+
+
+def _key(message: Mapping[str, Any]) -> str:
+    key = message.get("key")
+    if not isinstance(key, str):
+        raise PoisonError("the notice has no text as 'key'")
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise PoisonError("an object's key is not Unicode text") from error
+    if not 0 < length <= _KEY_BYTES:
+        raise PoisonError(f"an object's key has {length} bytes; 1 to {_KEY_BYTES} are possible")
+    return key

@@ -1,0 +1,180 @@
+"""A file's records from any position on: what it is, decompressed and divided."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Self
+
+from processor_lambda.decompression import GUNZIPPED_BYTES, MAGIC, UnreadableError, gunzip
+from processor_lambda.files import Bucket, InputFile
+from processor_lambda.records import Header, RecordError, Schema
+from processor_lambda.splitting import RECORD_BYTES, Format, Position, Raw, Splitter, SplitterError, splitter
+
+__all__ = ["Encoding", "Limits", "Reading"]
+
+_SUFFIXES = {
+    "jsonl": Format.LINES,
+    "ndjson": Format.LINES,
+    "jsonlines": Format.LINES,
+    "csv": Format.CSV,
+}
+_CONTENT_TYPES = {
+    "application/jsonl": Format.LINES,
+    "application/x-jsonlines": Format.LINES,
+    "application/x-ndjson": Format.LINES,
+    "application/ndjson": Format.LINES,
+    "text/csv": Format.CSV,
+}
+_PLAIN = frozenset({"", "identity", "aws-chunked", "gzip", "aws-chunked,gzip", "gzip,aws-chunked"})
+_COMPRESSED = ".gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that is read, in bytes: of one record, and of what a compressed file gives."""
+
+    record: int = RECORD_BYTES
+    gunzipped: int = GUNZIPPED_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What a file is.
+
+    Whether it is gzip its first two bytes tell, which no text begins with, whatever its name and headers say. Its
+    format is told by its name (`.jsonl`, `.ndjson`, `.csv`, each also with `.gz`), else by its Content-Type, and else,
+    as for `.json`, by its first character: a bracket begins an array, a brace JSON Lines.
+    """
+
+    format: Format
+    compressed: bool
+
+    def __str__(self) -> str:
+        return self.format.value + _COMPRESSED * self.compressed
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Build it from its text; raises ValueError for anything else."""
+        return cls(Format(text.removesuffix(_COMPRESSED)), text.endswith(_COMPRESSED))
+
+    @classmethod
+    def of(cls, file: InputFile, begin: bytes, *, compressed: bool) -> Self:
+        """Tell it by a file's name, headers and first decompressed bytes; raises UnreadableError."""
+        suffix = file.key.lower().removesuffix(".gz").removesuffix(".gzip").rpartition(".")[2]
+        content_type = file.content_type.partition(";")[0].strip().lower()
+        known = _SUFFIXES.get(suffix) or (None if suffix == "json" else _CONTENT_TYPES.get(content_type))
+        if known is not None:
+            return cls(known, compressed)
+        first = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        if first == b"[":
+            return cls(Format.ARRAY, compressed)
+        if first == b"{" or suffix == "json" or not begin:
+            return cls(Format.LINES, compressed)
+        raise UnreadableError("neither the name, the Content-Type nor the first byte tells what the file is")
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """Reads one file.
+
+    `records` yields them, and None where nothing came of a chunk; between two, `position` is where the next begins.
+    When it ends, `broken` says why the file could not be read to its end, if it could not.
+    """
+
+    bucket: Bucket
+    file: InputFile
+    schema: Schema
+    out_of_time: Callable[[], bool]
+    limits: Limits = field(default_factory=Limits)
+    start: Position = field(default_factory=Position)
+    encoding: Encoding | None = None
+    """What the file is, where that is known from before."""
+
+    header: Header | None = None
+    broken: str = ""
+    _splitter: Splitter | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where the next record begins."""
+        return self._splitter.position if self._splitter else self.start
+
+    def records(self) -> Iterator[Raw | None]:
+        """Yield the file's records from the start on; raises Gone or StoreError."""
+        try:
+            chunks = self._chunks()
+            if self.encoding is None:
+                return  # an empty file
+            splitting = self._splitter = splitter(self.encoding.format, self.start, most=self.limits.record)
+            raws = self._split(splitting, chunks)
+            if self.encoding.format is Format.CSV:
+                raws = self._behind_header(raws)
+            yield from raws
+        except (UnreadableError, SplitterError) as error:
+            if self._splitter:
+                yield from self._splitter.break_off()
+            self.broken = str(error)
+
+    @staticmethod
+    def _split(splitting: Splitter, chunks: Iterable[bytes]) -> Iterator[Raw | None]:
+        for chunk in chunks:
+            yield from splitting.feed(chunk)
+            yield None
+        yield from splitting.close()
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Return the decompressed bytes from the start on, having found out what the file is."""
+        if self.encoding is not None:
+            if not self.encoding.compressed:
+                return self.bucket.chunks(self.file, self.start.offset)
+            return self._skipped(gunzip(self.bucket.chunks(self.file), most=self.limits.gunzipped))
+        encoding = "".join(self.file.content_encoding.lower().split())
+        if encoding not in _PLAIN:
+            raise UnreadableError("the Content-Encoding is none that can be read: only gzip is")
+        raw = self.bucket.chunks(self.file)
+        begin = next(raw, b"")
+        if not begin:
+            return iter(())
+        raw = chain([begin], raw)
+        compressed = begin.startswith(MAGIC)
+        chunks = gunzip(raw, most=self.limits.gunzipped) if compressed else raw
+        first = next(chunks, b"")
+        self.encoding = Encoding.of(self.file, first, compressed=compressed)
+        return chain([first], chunks)
+
+    def _skipped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        left = self.start.offset
+        for chunk in chunks:
+            if left >= len(chunk):
+                left -= len(chunk)
+                if left and self.out_of_time():
+                    raise UnreadableError("too much is compressed to be gone on with within the function's time")
+                continue
+            yield chunk[left:]
+            left = 0
+
+    def _behind_header(self, raws: Iterator[Raw | None]) -> Iterator[Raw | None]:
+        if self.start == Position():
+            self.header = self._header(raws)
+        else:
+            again = Reading(
+                bucket=self.bucket, file=self.file, schema=self.schema, out_of_time=self.out_of_time, limits=self.limits
+            )
+            self.header = again.read_header()
+        yield from raws
+
+    def read_header(self) -> Header | None:
+        """Return the header of a CSV file, None where it is empty; raises UnreadableError."""
+        chunks = self._chunks()
+        return self._header(self._split(splitter(Format.CSV, most=self.limits.record), chunks))
+
+    def _header(self, raws: Iterator[Raw | None]) -> Header | None:
+        row = next((raw for raw in raws if raw is not None), None)
+        if row is None:
+            return None
+        if row.data is None:
+            raise UnreadableError(f"the header can't be read: {row.reason}")
+        try:
+            return Header(row.data, self.schema)
+        except RecordError as error:
+            raise UnreadableError(f"the header can't be read: {error}") from error

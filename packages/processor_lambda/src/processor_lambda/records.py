@@ -1,0 +1,243 @@
+"""What a record has to be, and the item that it becomes. Pure.
+
+A record's `id` (text) and `timestamp` (a number) are its key; declared fields have their declared types; fields that
+are not declared are kept as they are. Numbers are exact. Reasons name declared fields at most: never a value, and never
+a name that the file brought.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, DecimalException
+from typing import Any
+
+from lambda_common.numbers import NumberError, number_text
+from lambda_common.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
+from processor_lambda.settings import ID, TIMESTAMP, Field, FieldType
+
+__all__ = ["ITEM_BYTES", "Header", "Item", "Record", "RecordError", "Schema", "read_json"]
+
+ITEM_BYTES = 400 * 1024
+_ID_BYTES = 2048
+_DEPTH = 32
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: items, partition keys, nesting."""
+
+ENVIRONMENT = "environment"
+_MARKS = (REPLICATED_FROM, REPLICATION_TIMESTAMP)
+
+Item = Mapping[str, Any]
+"""An item as DynamoDB's low-level interface has it."""
+
+
+class RecordError(ValueError):
+    """Why a record is rejected, in words that hold none of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A valid record."""
+
+    id: str
+    timestamp: str
+    """As `number_text` writes it."""
+
+    item: Item
+    size: int
+    """The item's size, in bytes, as DynamoDB counts it or a little more."""
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except DecimalException as error:
+        raise RecordError("a number has more digits than DynamoDB keeps") from error
+
+
+def _constant(_: str) -> Any:
+    raise RecordError("NaN and Infinity are not numbers")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) != len(pairs):
+        raise RecordError("a name stands more than once in an object")
+    return named
+
+
+_DECODER = json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constant=_constant, object_pairs_hook=_object)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(f"not UTF-8, at byte {error.start + 1} of the record") from error
+
+
+def read_json(data: bytes) -> Mapping[str, Any]:
+    """Return a record's fields; raises RecordError."""
+    try:
+        value = _DECODER.decode(_text(data))
+    except json.JSONDecodeError as error:
+        raise RecordError(f"not JSON, at character {error.pos + 1} of the record") from error
+    except RecursionError as error:
+        raise RecordError(f"nested deeper than {_DEPTH} levels") from error
+    if not isinstance(value, dict):
+        raise RecordError("not a JSON object")
+    return value
+
+
+class Header:
+    """A CSV file's first row, and the fields that it makes of the others.
+
+    An empty cell is no value. A cell is text, but for columns that the schema declares a number, an integer or a
+    boolean (`true` and `false`). Raises RecordError for a row that can't be a header.
+    """
+
+    def __init__(self, row: bytes, schema: "Schema") -> None:
+        self._names = _cells(row)
+        if not all(self._names):
+            raise RecordError("the header has a column without a name")
+        if len(set(self._names)) != len(self._names):
+            raise RecordError("the header has two columns of the same name")
+        if missing := {ID, TIMESTAMP} - set(self._names):
+            raise RecordError(f"the header has no column {min(missing)!r}")
+        types = {field.name: field.type for field in schema.fields}
+        self._readers = [(name, _CELLS.get(types.get(name, FieldType.ANY))) for name in self._names]
+
+    def read(self, row: bytes) -> Mapping[str, Any]:
+        """Return a row's fields; raises RecordError."""
+        cells = _cells(row)
+        if len(cells) != len(self._names):
+            raise RecordError(f"{len(cells)} cells, where the header has {len(self._names)}")
+        return {
+            name: reader(name, cell) if reader else cell
+            for (name, reader), cell in zip(self._readers, cells, strict=True)
+            if cell
+        }
+
+
+def _cells(row: bytes) -> list[str]:
+    csv.field_size_limit(len(row) + 1)  # the process's own limit is less than an item may have
+    try:
+        return next(csv.reader([_text(row).removesuffix("\r")], strict=True), [])
+    except csv.Error as error:
+        raise RecordError("not CSV") from error
+
+
+def _numeric_cell(name: str, cell: str) -> Decimal:
+    try:
+        return Decimal(cell.strip())
+    except DecimalException as error:
+        raise RecordError(f"the field {name!r} is not a number") from error
+
+
+def _boolean_cell(name: str, cell: str) -> bool:
+    value = {"true": True, "false": False}.get(cell.strip().lower())
+    if value is None:
+        raise RecordError(f"the field {name!r} is neither true nor false")
+    return value
+
+
+_CELLS: Mapping[FieldType, Callable[[str, str], Any]] = {
+    FieldType.NUMBER: _numeric_cell,
+    FieldType.INTEGER: _numeric_cell,
+    FieldType.BOOLEAN: _boolean_cell,
+}
+
+_TYPES: Mapping[FieldType, tuple[Callable[[Any], bool], str]] = {
+    FieldType.STRING: (lambda value: isinstance(value, str), "text"),
+    FieldType.NUMBER: (lambda value: isinstance(value, Decimal), "a number"),
+    FieldType.INTEGER: (lambda value: isinstance(value, Decimal) and _is_whole(value), "a whole number"),
+    FieldType.BOOLEAN: (lambda value: isinstance(value, bool), "true or false"),
+    FieldType.ANY: (lambda _: True, ""),
+}
+
+
+def _is_whole(number: Decimal) -> bool:
+    if not number.is_finite():
+        return False
+    _, digits, exponent = number.as_tuple()
+    places = -int(exponent)
+    return places <= 0 or not any(digits[-places:])
+
+
+class Schema:
+    """The declared fields, and one environment's name for every item."""
+
+    def __init__(self, fields: Sequence[Field], environment: str) -> None:
+        self.fields = fields
+        self._environment = environment
+
+    def record(self, fields: Mapping[str, Any]) -> Record:
+        """Return the item that a record becomes; raises RecordError.
+
+        A record's own `environment` gives way to this one's, and the marks of a replica go: the item is none.
+        """
+        for field in self.fields:
+            value = fields.get(field.name)
+            if value is None:
+                if field.required:
+                    raise RecordError(f"the field {field.name!r} is missing")
+                continue
+            fits, what = _TYPES[field.type]
+            if not fits(value):
+                raise RecordError(f"the field {field.name!r} is not {what}")
+        id_ = fields[ID]
+        if not 0 < len(_encoded(id_)) <= _ID_BYTES:
+            raise RecordError(f"the field {ID!r} must have 1 to {_ID_BYTES} bytes")
+        kept = {name: value for name, value in fields.items() if name not in _MARKS}
+        item, size = _map({**kept, ENVIRONMENT: self._environment}, 1)
+        if size > ITEM_BYTES:
+            raise RecordError(f"larger than the {ITEM_BYTES} bytes of an item")
+        return Record(id_, item[TIMESTAMP]["N"], item, size)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise RecordError("a text is not Unicode") from error
+
+
+def _map(fields: Mapping[str, Any], depth: int) -> tuple[dict[str, Any], int]:
+    made: dict[str, Any] = {}
+    total = 0
+    for name, value in fields.items():
+        if not name:
+            raise RecordError("a field has no name")
+        made[name], size = _attribute(value, depth)
+        total += len(_encoded(name)) + size
+    return made, total
+
+
+def _list(values: Iterable[Any], depth: int) -> tuple[list[Any], int]:
+    made = [_attribute(value, depth) for value in values]
+    return [attribute for attribute, _ in made], sum(size for _, size in made)
+
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html: item sizes
+_CONTAINER_BYTES = 3
+_ELEMENT_BYTES = 1
+
+
+def _attribute(value: Any, depth: int) -> tuple[dict[str, Any], int]:
+    match value:
+        case str():
+            return {"S": value}, len(_encoded(value))
+        case bool():
+            return {"BOOL": value}, 1
+        case Decimal():
+            try:
+                text = number_text(value)
+            except NumberError as error:
+                raise RecordError(f"a number {error}") from error
+            return {"N": text}, len(value.as_tuple().digits) // 2 + 3
+        case None:
+            return {"NULL": True}, 1
+    if depth > _DEPTH:
+        raise RecordError(f"nested deeper than {_DEPTH} levels")
+    overhead = _CONTAINER_BYTES + _ELEMENT_BYTES * len(value)
+    inner: tuple[Any, int] = _map(value, depth + 1) if isinstance(value, dict) else _list(value, depth + 1)
+    return {"M" if isinstance(value, dict) else "L": inner[0]}, inner[1] + overhead

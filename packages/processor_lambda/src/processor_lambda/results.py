@@ -1,0 +1,93 @@
+"""What a run leaves behind for its readers: its own summary, and the latest run's."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_common.errors import StoreError
+from processor_lambda.files import Bucket
+from processor_lambda.settings import RESULTS_PREFIX
+
+__all__ = ["RUN_SCHEMA", "Results", "Summary"]
+
+RUN_SCHEMA = "pipeline.run/1"
+
+_OF_THE_TIME = frozenset(
+    {"started_at", "finished_at", "duration_ms", "invocations", "written", "kept", "superseded", "rejected_key"}
+)
+"""What may differ when the same version is processed again: when that was, and what it found in the table."""
+
+_TYPE = "application/json"
+_TRIES = 10
+
+Summary = Mapping[str, Any]
+
+
+def _lasting(summary: Summary) -> dict[str, Any]:
+    return {name: value for name, value in summary.items() if name not in _OF_THE_TIME}
+
+
+def _order(summary: Summary) -> tuple[str, str, str]:
+    # ISO-8601 in UTC and of one width, so that text is in the order of time.
+    return summary["last_modified"], summary["key"], summary["version"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Writes summaries, so that whoever else does at the same time, or did before, neither wins nor loses by luck."""
+
+    bucket: Bucket
+    environment: str
+
+    @property
+    def _folder(self) -> str:
+        return f"{RESULTS_PREFIX}{self.environment}/"
+
+    def key(self, run: str) -> str:
+        """Return where a run's summary is."""
+        return f"{self._folder}{run}.json"
+
+    def unfinished(self, run: str) -> str:
+        """Return the folder of what a run needs until it is finished."""
+        return f"{self._folder}unfinished/{run}/"
+
+    def find(self, run: str) -> Summary | None:
+        """Return a run's summary, None where it has none."""
+        return self._read(self.key(run))[0]
+
+    def write(self, summary: Summary, *, again: bool = False) -> None:
+        """Write a run's summary, unless there is one that says the same; with `again`, even then."""
+        self._settle(self.key(summary["run"]), summary, keep_later=False, again=again)
+
+    def publish(self, summary: Summary) -> None:
+        """Make a run's summary the latest, unless that is of an input that came later.
+
+        Inputs are in the order of their last modification, then of key and version.
+        """
+        self._settle(f"{self._folder}latest.json", summary, keep_later=True, again=False)
+
+    def _settle(self, key: str, summary: Summary, *, keep_later: bool, again: bool) -> None:
+        body = json.dumps(summary, ensure_ascii=False, indent=1).encode() + b"\n"
+        for _ in range(_TRIES):
+            found, etag = self._read(key)
+            if found is not None:
+                if keep_later and _order(found) > _order(summary):
+                    return
+                if not again and _lasting(found) == _lasting(summary):
+                    return
+            if self.bucket.put_if(key, body, etag, content_type=_TYPE):
+                return
+        raise StoreError("Contended", f"PutObject: others keep writing {key}")
+
+    def _read(self, key: str) -> tuple[Summary | None, str | None]:
+        got = self.bucket.get(key)
+        if got is None:
+            return None, None
+        body, etag = got
+        try:
+            found = json.loads(body)
+            _order(found)
+        except (ValueError, KeyError, TypeError):
+            return None, etag  # what is no summary is in the place of one, and gives way to it
+        return found, etag

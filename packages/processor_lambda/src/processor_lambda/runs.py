@@ -1,0 +1,155 @@
+"""One run: a file's records become items, as many as the invocation's time suffices for."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from processor_lambda.notices import Progress
+from processor_lambda.reading import Reading
+from processor_lambda.records import Record, RecordError, read_json
+from processor_lambda.rejections import Rejections
+from processor_lambda.splitting import Raw
+from processor_lambda.table import Numbered, Table
+
+__all__ = ["BLOCK_BYTES", "BLOCK_RECORDS", "DUPLICATES_WINDOW", "Run", "Seen", "run_of"]
+
+BLOCK_RECORDS = 1000
+BLOCK_BYTES = 2 * 1024 * 1024
+"""What is held in memory and put at a time: so many records, or so many bytes of them and one record more."""
+
+DUPLICATES_WINDOW = 100_000
+"""Records among which a repeated key is found. Farther apart, the later record's item replaces the earlier one's."""
+
+_DIGEST_BYTES = 16
+
+
+def run_of(key: str, version: str) -> str:
+    """Return the name of the run of a version of an object: always the same one."""
+    return hashlib.sha256(f"{key}\n{version}".encode()).hexdigest()[:32]
+
+
+class Seen:
+    """The keys of a window's valid records, as digests: they may be put aside, since they tell nothing."""
+
+    def __init__(self, digests: bytes = b"", *, window: int = DUPLICATES_WINDOW) -> None:
+        starts = range(0, len(digests), _DIGEST_BYTES)
+        self._digests = {digests[start : start + _DIGEST_BYTES] for start in starts}
+        self._window = window
+
+    def begins_anew(self, read: int) -> bool:
+        """Tell whether a window begins behind so many records, and forget the one before."""
+        if read % self._window:
+            return False
+        self._digests.clear()
+        return True
+
+    def add(self, record: Record) -> bool:
+        """Take a record's key in; tell whether it is new."""
+        text = f"{record.timestamp}\n{record.id}".encode()
+        digest = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
+        known = len(self._digests)
+        self._digests.add(digest)
+        return len(self._digests) > known
+
+    def to_bytes(self) -> bytes:
+        """Return what another one of the same keys is made from."""
+        return b"".join(sorted(self._digests))
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """Works through a file from where an earlier invocation got to.
+
+    Every record is read, and is then either rejected with a reason or put. What a run leaves behind depends on the
+    file alone, not on where invocations ended, so that any part of it may be done twice.
+    """
+
+    reading: Reading
+    table: Table
+    rejections: Rejections
+    seen: Seen
+    progress: Progress
+    condition: str | None
+    out_of_time: Callable[[], bool]
+    finished: bool = False
+    _read: int = field(init=False)
+    _block: list[Numbered] = field(default_factory=list)
+    _lines: dict[int, int] = field(default_factory=dict)
+    _bad: list[tuple[int, int, str]] = field(default_factory=list)
+    _bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self._read = self.progress.read
+
+    def work(self) -> Progress:
+        """Return how far the run has come, with everything up to there put; `finished` tells if that is all of it.
+
+        At least one record, or one chunk of a record that is too long, is got over. Raises Gone or StoreError.
+        """
+        start = self.progress.position
+        for raw in self.reading.records():
+            if raw is not None:
+                self._take(raw)
+            if self._full():
+                self._flush()
+            # A position that has not moved is not yet one to be gone on from.
+            if self.reading.position.offset > start.offset and self.out_of_time():
+                self._flush()
+                return self.progress
+        self._flush()
+        self.finished = True
+        return self.progress
+
+    def _full(self) -> bool:
+        window_ends = self._read % DUPLICATES_WINDOW == 0
+        return len(self._lines) >= BLOCK_RECORDS or self._bytes >= BLOCK_BYTES or (window_ends and bool(self._lines))
+
+    def _take(self, raw: Raw) -> None:
+        self.seen.begins_anew(self._read)
+        self._read += 1
+        self._lines[self._read] = raw.line
+        self._bytes += len(raw.data or b"")
+        try:
+            record = self._record(raw)
+        except RecordError as error:
+            self._bad.append((self._read, raw.line, str(error)))
+        else:
+            self._block.append((self._read, record))
+
+    def _record(self, raw: Raw) -> Record:
+        if raw.data is None:
+            raise RecordError(raw.reason)
+        header = self.reading.header
+        record = self.reading.schema.record(header.read(raw.data) if header else read_json(raw.data))
+        if not self.seen.add(record):
+            raise RecordError("the id and timestamp are those of a record before it")
+        return record
+
+    def _flush(self) -> None:
+        """Put the block, and take what came of it into the progress."""
+        done = self.table.put(self._block, self.condition)
+        bad = [(number, self._lines[number], f"the table refuses it: {error.kind}") for number, error in done.refused]
+        bad += self._bad
+        for number, line, reason in sorted(bad):
+            self.rejections.add(line, number, reason)
+        refused = {number for number, _ in done.refused}
+        stamps = [record.timestamp for number, record in self._block if number not in refused]
+        before = self.progress
+        self.progress = replace(
+            before,
+            position=self.reading.position,
+            read=self._read,
+            valid=before.valid + len(stamps),
+            rejected=before.rejected + len(bad),
+            written=before.written + done.written,
+            first=_extreme(min, stamps, before.first),
+            last=_extreme(max, stamps, before.last),
+            pieces=self.rejections.spill(self._read),
+        )
+        self._block, self._lines, self._bad, self._bytes = [], {}, [], 0
+
+
+def _extreme(choose: Callable[..., str], timestamps: list[str], before: str | None) -> str | None:
+    known = timestamps if before is None else [*timestamps, before]
+    return choose(known, key=Decimal) if known else None

@@ -1,0 +1,166 @@
+"""What a deployment tells the processor, and the names it shares with it: standard library only.
+
+The processing project imports this module to write the function's environment, and the function reads it back at its
+cold start, so that no variable's name and no metric's name is written twice.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from lambda_common.environment import EnvironmentSettings, SettingsError
+from lambda_common.messages import MAX_RECEIVES
+
+__all__ = [
+    "DURATION_METRIC",
+    "ENVIRONMENT_DIMENSION",
+    "FAILED_RUNS_METRIC",
+    "FAILURES_METRIC",
+    "ID",
+    "INPUT_PREFIX",
+    "MAX_RECEIVES",
+    "MESSAGE_SCHEMA",
+    "METRICS_NAMESPACE",
+    "PROCESSOR_HANDLER",
+    "READ_METRIC",
+    "REJECTED_METRIC",
+    "REJECTED_PREFIX",
+    "RESULTS_PREFIX",
+    "RUNS_METRIC",
+    "TIMESTAMP",
+    "WRITTEN_METRIC",
+    "Field",
+    "FieldType",
+    "ProcessorSettings",
+    "fields_of",
+]
+
+PROCESSOR_HANDLER = "processor_lambda.handler.handle"
+"""The function that turns a queue's notices into runs."""
+
+MESSAGE_SCHEMA = "pipeline.processing/1"
+"""Names the form of the processor's own messages."""
+
+INPUT_PREFIX = "incoming/"
+REJECTED_PREFIX = "rejected/"
+RESULTS_PREFIX = "results/"
+
+ID = "id"
+TIMESTAMP = "timestamp"
+"""The table's keys: text, and a number. Every record has both, whatever the schema declares besides."""
+
+METRICS_NAMESPACE = "DataPipeline/Processing"
+ENVIRONMENT_DIMENSION = "environment"
+"""The one dimension of every metric; its value is the environment's name."""
+
+RUNS_METRIC = "Runs"
+"""Runs that came to their end, failed ones included."""
+
+FAILED_RUNS_METRIC = "FailedRuns"
+"""Runs whose file could not be read to its end; what was read was processed."""
+
+READ_METRIC = "RecordsRead"
+REJECTED_METRIC = "RecordsRejected"
+WRITTEN_METRIC = "RecordsWritten"
+"""Records of each invocation: read, rejected with a reason, and put into the table."""
+
+FAILURES_METRIC = "ProcessingFailures"
+"""Messages that ended as an envelope in the dead-letter queue."""
+
+DURATION_METRIC = "RunDuration"
+"""Milliseconds from a run's start until its summary, over as many invocations as it took."""
+
+
+class FieldType(StrEnum):
+    """What a declared field's values must be; `any` declares the name alone."""
+
+    STRING = "string"
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A declared field of the records."""
+
+    name: str
+    type: FieldType = FieldType.ANY
+    required: bool = False
+
+    @classmethod
+    def parse(cls, entry: Any) -> Self:
+        """Build it from `{"name": ..., "type": ..., "required": ...}`; raises SettingsError saying what is wrong."""
+        if not isinstance(entry, Mapping):
+            raise SettingsError("a field of the schema is not an object")
+        name, type_, required = entry.get("name"), entry.get("type", "any"), entry.get("required", False)
+        if not isinstance(name, str) or not name:
+            raise SettingsError("a field of the schema has no name")
+        if unknown := set(entry) - {"name", "type", "required"}:
+            raise SettingsError(f"the field {name!r} of the schema has the unknown key {min(unknown)!r}")
+        if type_ not in set(FieldType):
+            raise SettingsError(f"the type of the field {name!r} must be one of {', '.join(FieldType)}")
+        if not isinstance(required, bool):
+            raise SettingsError(f"'required' of the field {name!r} must be true or false")
+        return cls(name, FieldType(type_), required)
+
+
+_KEYS = (Field(ID, FieldType.STRING, required=True), Field(TIMESTAMP, FieldType.NUMBER, required=True))
+
+
+def fields_of(schema: str) -> tuple[Field, ...]:
+    """Return the fields that a schema, a JSON list of them, declares, with the keys that every record has.
+
+    The keys need not be declared, and may be as just what they are. Raises SettingsError saying what is wrong.
+
+    >>> [field.name for field in fields_of('[{"name": "amount", "type": "number"}]')]
+    ['id', 'timestamp', 'amount']
+    """
+    try:
+        entries = json.loads(schema)
+    except ValueError as error:
+        raise SettingsError("the schema is not JSON") from error
+    if not isinstance(entries, list):
+        raise SettingsError("the schema is not a list of fields")
+    declared = [Field.parse(entry) for entry in entries]
+    names = [field.name for field in declared]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise SettingsError(f"the schema declares the field {min(repeated)!r} more than once")
+    for key in _KEYS:
+        for field in declared:
+            if field.name == key.name and field.type is not key.type:
+                raise SettingsError(f"the field {key.name!r} is a key of the table and of the type {key.type}")
+    return (*_KEYS, *(field for field in declared if field.name not in {key.name for key in _KEYS}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessorSettings(EnvironmentSettings):
+    """One environment's processor: where it reads, where it writes, and what it takes for a record."""
+
+    PREFIX: ClassVar[str] = "PROCESSOR_"
+
+    environment: str
+    """The environment's name: on every item, summary, metric and envelope."""
+
+    bucket: str
+    table: str
+    queue_url: str
+    dlq_url: str
+
+    input_prefix: str = INPUT_PREFIX
+
+    process_replicas: bool = False
+    """Whether an object that the replication put there is an input like any other."""
+
+    schema: str = "[]"
+    """The declared fields, as `fields_of` reads them. What is not declared is kept as it is."""
+
+    def __post_init__(self) -> None:
+        fields_of(self.schema)
+        # An empty prefix overlaps everything, and what is written would be read.
+        for output in (RESULTS_PREFIX, REJECTED_PREFIX):
+            if output.startswith(self.input_prefix) or self.input_prefix.startswith(output):
+                raise SettingsError(f"the input prefix {self.input_prefix!r} overlaps {output!r}, which is written to")

@@ -1,0 +1,329 @@
+"""Records out of a stream of bytes, whatever its chunks, in memory that no record's length can exceed. Pure.
+
+A splitter is fed chunks and yields records. Between two of them `position` says where the next would begin, and a
+splitter made from that position goes on with the bytes from there as if it had read all those before.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["RECORD_BYTES", "Format", "Position", "Raw", "Splitter", "SplitterError", "splitter"]
+
+RECORD_BYTES = 1024 * 1024
+"""The most bytes of a record: no item can be as large, so that nothing is refused which a table would take."""
+
+_BOM = b"\xef\xbb\xbf"
+
+TOO_LONG = "the record is longer than a record may be"
+CUT_OFF = "the file ends within the record"
+UNCLOSED = "a quoted cell is not closed"
+
+
+class Format(StrEnum):
+    """What a file is, once it is decompressed."""
+
+    LINES = "json-lines"
+    ARRAY = "json-array"
+    CSV = "csv"
+
+
+class SplitterError(ValueError):
+    """The bytes are not what their format says, from here on; the text holds none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the next record begins, and what the splitter has to know there."""
+
+    offset: int = 0
+    """Bytes before it, decompressed."""
+
+    line: int = 1
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A record's bytes, or None with the reason where it is none that could be read."""
+
+    line: int
+    """The line that it begins in, from 1."""
+
+    data: bytes | None
+    reason: str = ""
+
+
+class Splitter(ABC):
+    """Feeds on a file's chunks in order."""
+
+    def __init__(self, at: Position, most: int) -> None:
+        self._offset = at.offset
+        self._line = at.line
+        self._most = most
+        self._rest = b""
+        self._fresh = at == Position()
+
+    @property
+    @abstractmethod
+    def position(self) -> Position:
+        """Where the next record begins; inside of one that is being skipped, how far that has got."""
+
+    @property
+    @abstractmethod
+    def skipping(self) -> bool:
+        """Tell whether the rest of a record that is too long is being skipped."""
+
+    def feed(self, chunk: bytes) -> Iterator[Raw]:
+        """Yield the records that end in this chunk. The next chunk is for after all of them were taken."""
+        buffer = self._rest + chunk
+        if self._fresh:
+            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
+                self._rest = buffer
+                return
+            self._fresh = False
+            if buffer.startswith(_BOM):
+                self._offset += len(_BOM)
+                buffer = buffer[len(_BOM) :]
+        yield from self._split(buffer)
+
+    @abstractmethod
+    def _split(self, buffer: bytes) -> Iterator[Raw]: ...
+
+    @abstractmethod
+    def close(self) -> Iterator[Raw]:
+        """Yield what ends with the file; raises SplitterError where the file must not end."""
+
+    def break_off(self) -> Iterator[Raw]:
+        """Yield the record in which the file was found broken, if any, as one that can't be read."""
+        if self._rest.strip() and not self.skipping:
+            yield Raw(self._line + _leading_lines(self._rest), None, CUT_OFF)
+
+    def _take(self, data: bytes, size: int, lines: int) -> Iterator[Raw]:
+        """Move on over a record of this size with its end, and yield it unless it is blank."""
+        line = self._line
+        self._offset += size
+        self._line += lines
+        if len(data) > self._most:
+            yield Raw(line, None, TOO_LONG)
+        elif data.strip():
+            yield Raw(line, data)
+
+
+def _leading_lines(data: bytes) -> int:
+    return data.count(b"\n", 0, len(data) - len(data.lstrip()))
+
+
+class _Lines(Splitter):
+    """A record on each line, or on more where one says that it goes on."""
+
+    def __init__(self, at: Position, most: int) -> None:
+        super().__init__(at, most)
+        self._skipping = at.state == "skip"
+
+    @property
+    def position(self) -> Position:
+        return Position(self._offset, self._line, "skip" if self._skipping else "")
+
+    @property
+    def skipping(self) -> bool:
+        return self._skipping
+
+    def _end(self, buffer: bytes, start: int) -> int:
+        """Return where the record's newline is, -1 where it has not come yet."""
+        return buffer.find(b"\n", start)
+
+    def _split(self, buffer: bytes) -> Iterator[Raw]:
+        start = 0
+        if self._skipping:
+            start = buffer.find(b"\n") + 1
+            self._offset += start or len(buffer)
+            self._rest = b""
+            if not start:
+                return
+            self._line += 1
+            self._skipping = False
+        while True:
+            end = self._end(buffer, start)
+            if end >= 0:
+                data = buffer[start:end]
+                yield from self._take(data, end + 1 - start, data.count(b"\n") + 1)
+                start = end + 1
+            elif len(buffer) - start <= self._most:
+                break
+            elif newline := buffer.find(b"\n", start) + 1:
+                yield from self._give_up(newline - start)
+                start = newline
+            else:
+                self._offset += len(buffer) - start
+                self._skipping = True
+                self._rest = b""
+                yield Raw(self._line, None, TOO_LONG)
+                return
+        self._rest = buffer[start:]
+
+    def _give_up(self, size: int) -> Iterator[Raw]:
+        """Take a line for a bad record, since what it begins doesn't end, and go on with the next line."""
+        self._offset += size
+        self._line += 1
+        yield Raw(self._line - 1, None, UNCLOSED)
+
+    def close(self) -> Iterator[Raw]:
+        buffer, self._rest = self._rest, b""
+        while buffer:
+            end = self._end(buffer + b"\n", 0)
+            if end >= 0:
+                data = buffer[:end]
+                size = min(end + 1, len(buffer))
+                yield from self._take(data, size, buffer.count(b"\n", 0, size))
+            else:
+                size = buffer.find(b"\n") + 1 or len(buffer)
+                yield from self._give_up(size)
+            buffer = buffer[size:]
+
+
+_CELL = rb'(?:"(?:[^"]++|"")*+"[^,\n]*+|(?!")[^,\n]*+)'
+_ROW = re.compile(_CELL + rb"(?:," + _CELL + rb")*+\n")
+
+
+class _Csv(_Lines):
+    """RFC 4180's rows: a cell that begins with a quote may have line breaks in it."""
+
+    def _end(self, buffer: bytes, start: int) -> int:
+        newline = buffer.find(b"\n", start)
+        if newline < 0 or buffer.find(b'"', start, newline) < 0:
+            return newline
+        row = _ROW.match(buffer, start)
+        return row.end() - 1 if row else -1
+
+
+_STRUCTURE = re.compile(rb'["\[\]{},]')
+_IN_STRING = re.compile(rb'["\\]')
+
+
+class _Array(Splitter):
+    """The elements of one JSON array, told apart by brackets and strings alone: each is parsed by itself afterwards."""
+
+    def __init__(self, at: Position, most: int) -> None:
+        super().__init__(at, most)
+        phase, depth, string = (at.state or "open:0:0").split(":")
+        self._phase = phase
+        """`open` before the bracket, `first` and `next` before an element, `skip` inside of one, `done` at the end."""
+        self._depth = int(depth)
+        self._string = bool(int(string))
+        self._scanned = 0
+
+    @property
+    def position(self) -> Position:
+        inside = self._phase == "skip"
+        state = f"{self._phase}:{self._depth if inside else 0}:{int(inside and self._string)}"
+        return Position(self._offset, self._line, state)
+
+    @property
+    def skipping(self) -> bool:
+        return self._phase == "skip"
+
+    def _split(self, buffer: bytes) -> Iterator[Raw]:
+        self._rest = buffer
+        if self._phase == "open" and not self._opened():
+            return
+        while self._phase != "done":
+            end = self._scan()
+            if end >= 0:
+                yield from self._element(end)
+                continue
+            if self._phase == "skip":
+                self._move(self._scanned)
+            elif len(self._rest) > self._most:
+                line = self._line + _leading_lines(self._rest)
+                self._move(self._scanned)
+                self._phase = "skip"
+                yield Raw(line, None, TOO_LONG)
+            return
+        if self._rest.strip():
+            self._rest = b""
+            raise SplitterError("something follows the end of the JSON array")
+        self._move(len(self._rest))
+
+    def _move(self, size: int) -> None:
+        """Go on behind so many bytes."""
+        self._line += self._rest.count(b"\n", 0, size)
+        self._offset += size
+        self._rest = self._rest[size:]
+        self._scanned = 0
+
+    def _opened(self) -> bool:
+        blank = len(self._rest) - len(self._rest.lstrip())
+        self._move(blank)
+        if not self._rest:
+            return False
+        if not self._rest.startswith(b"["):
+            self._rest = b""
+            raise SplitterError("the file is not a JSON array")
+        self._move(1)
+        self._phase = "first"
+        return True
+
+    def _scan(self) -> int:
+        """Return where the element's comma or the array's bracket is; -1 where it has not come yet."""
+        buffer, at, depth = self._rest, self._scanned, self._depth
+        try:
+            while True:
+                found = (_IN_STRING if self._string else _STRUCTURE).search(buffer, at)
+                if not found:
+                    at = len(buffer)
+                    return -1
+                byte = found[0]
+                if byte == b"\\":
+                    if found.end() == len(buffer):
+                        at = found.start()
+                        return -1
+                    at = found.end() + 1
+                    continue
+                at = found.end()
+                if byte == b'"':
+                    self._string = not self._string
+                elif byte in b"[{":
+                    depth += 1
+                elif depth and byte in b"]}":
+                    depth -= 1
+                elif not depth and byte in b",]":
+                    return at - 1
+        finally:
+            self._scanned, self._depth = at, depth
+
+    def _element(self, end: int) -> Iterator[Raw]:
+        phase, data, last = self._phase, self._rest[:end], self._rest[end : end + 1] == b"]"
+        line = self._line + _leading_lines(data)
+        self._move(end + 1)
+        self._phase = "done" if last else "next"
+        if phase == "skip":
+            return
+        if len(data) > self._most:
+            yield Raw(line, None, TOO_LONG)
+        elif data.strip() or not (last and phase == "first"):
+            yield Raw(line, data.strip())
+
+    def close(self) -> Iterator[Raw]:
+        if self._phase == "done":
+            return
+        yield from self.break_off()
+        self._rest = b""
+        raise SplitterError("the JSON array is not closed")
+
+
+_SPLITTERS: dict[Format, type[Splitter]] = {Format.LINES: _Lines, Format.ARRAY: _Array, Format.CSV: _Csv}
+
+
+def splitter(format_: Format, at: Position | None = None, *, most: int = RECORD_BYTES) -> Splitter:
+    r"""Return a splitter that goes on at a position, from a file's first byte by default.
+
+    >>> lines = splitter(Format.LINES)
+    >>> [raw.data for chunk in (b'{"a"', b': 1}\n{"b": 2}') for raw in lines.feed(chunk)]
+    [b'{"a": 1}']
+    >>> [raw.data for raw in lines.close()]
+    [b'{"b": 2}']
+    """
+    return _SPLITTERS[format_](at or Position(), most)
