@@ -1,0 +1,141 @@
+"""What is processed, how eagerly and when somebody hears of it: the `processing:` keys of `Pulumi.<env>.yaml`."""
+
+import json
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+import sweep_schedule
+from pipeline_common.contracts import StorageOutputs
+from pipeline_common.infra.log_retention import RetentionDays
+from pipeline_common.infra.stack_config import StackConfig
+from processor_lambda.settings import (
+    INPUT_PREFIX,
+    REJECTED_PREFIX,
+    RESULTS_PREFIX,
+    FieldType,
+    ProcessorSettings,
+    fields_of,
+)
+
+__all__ = ["FieldConfig", "ProcessingConfig"]
+
+MAX_FIELDS = 30
+"""A schema's fields: a function's environment has 4 KB in all.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+
+def _is_a_folder(prefix: str) -> str:
+    # Without the slash, incoming would match incoming-old/ too; and a key never begins with one.
+    if not prefix.endswith("/") or prefix.startswith("/"):
+        raise ValueError("a prefix names a folder: it ends with / and does not begin with /")
+    return prefix
+
+
+def _is_a_schedule(expression: str) -> str:
+    if fault := sweep_schedule.fault(expression):
+        raise ValueError(fault)
+    return expression
+
+
+Schedule = Annotated[str, AfterValidator(_is_a_schedule)]
+# A key has at most 1,024 bytes, which have to suffice for rejected/<key>.jsonl too.
+InputPrefix = Annotated[str, Field(max_length=256), AfterValidator(_is_a_folder)]
+
+
+class FieldConfig(StackConfig):
+    """A declared field of the records."""
+
+    name: str = Field(min_length=1, max_length=64, description="the field's name in the files", examples=["amount"])
+    type: FieldType = Field(description="what its values must be", examples=["number"])
+    required: bool = Field(default=False, description="whether a record without it is rejected", examples=[True])
+
+
+class ProcessingConfig(StackConfig):
+    """An environment's processing settings."""
+
+    memory_mb: int = Field(ge=128, le=10_240, description="the function's memory", examples=[1024])
+    timeout_seconds: int = Field(
+        default=30, ge=10, le=900, description="the longest that the function works on a file at once", examples=[30]
+    )
+    log_retention_days: RetentionDays = Field(description="days that the function's logs are kept", examples=[30])
+    schedule: Schedule | None = Field(
+        default=None,
+        description="when a sweep looks for what events missed; never when absent",
+        examples=["rate(1 hour)"],
+    )
+    input_prefix: InputPrefix = Field(
+        default=INPUT_PREFIX, description="where the files to process arrive", examples=[INPUT_PREFIX]
+    )
+    declared: tuple[FieldConfig, ...] = Field(
+        default=(),
+        alias="schema",
+        max_length=MAX_FIELDS,
+        description="the records' fields besides id and timestamp",
+        examples=[[{"name": "amount", "type": "number"}]],
+    )
+    process_replicas: bool = Field(
+        default=False,
+        description="whether a file that the replication brought is processed like any other",
+        examples=[False],
+    )
+    max_concurrency: int = Field(
+        default=5,
+        ge=2,  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+        le=1000,
+        description="files that are processed at the same time",
+        examples=[5],
+    )
+    errors_alarm_count: int = Field(
+        default=5, ge=1, description="the function's errors in five minutes that alarm", examples=[5]
+    )
+    throttles_alarm_count: int = Field(
+        default=20, ge=1, description="the function's throttles in five minutes that alarm", examples=[20]
+    )
+    duration_alarm_percent: int = Field(
+        default=80, ge=1, le=99, description="how much of the timeout alarms when it is used", examples=[80]
+    )
+    queue_age_alarm_seconds: int = Field(
+        default=300, ge=60, description="the oldest waiting file's age that alarms", examples=[300]
+    )
+    dead_letters_alarm_count: int = Field(
+        default=1, ge=1, description="the environment's dead letters that alarm", examples=[1]
+    )
+
+    @model_validator(mode="after")
+    def _output_is_not_input(self) -> Self:
+        for output in (RESULTS_PREFIX, REJECTED_PREFIX):
+            if output.startswith(self.input_prefix) or self.input_prefix.startswith(output):
+                raise ValueError(
+                    f"processing:inputPrefix overlaps {output}, which the processor writes to and would process "
+                    f"again: set it to another folder, such as {INPUT_PREFIX}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _fields_make_a_schema(self) -> Self:
+        try:
+            fields_of(self.schema_text())
+        except ValueError as error:
+            raise ValueError(f"processing:schema: {error}") from None
+        return self
+
+    def schema_text(self) -> str:
+        """Return the declared fields as the function reads them."""
+        fields = [{"name": one.name, "type": one.type.value, "required": one.required} for one in self.declared]
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+    def settings(self, *, store: StorageOutputs, queue_url: str) -> ProcessorSettings:
+        """Return what the function is told: this configuration, and its environment's storage."""
+        return ProcessorSettings(
+            environment=store.environment,
+            bucket=store.bucket_name,
+            table=store.table_name,
+            queue_url=queue_url,
+            dlq_url=store.dlq_url,
+            input_prefix=self.input_prefix,
+            process_replicas=self.process_replicas,
+            schema=self.schema_text(),
+        )

@@ -1,0 +1,42 @@
+"""What the processor's role may do. Pure: strings in, statements out."""
+
+from pipeline_common.contracts import StorageOutputs
+from pipeline_common.infra.policies import (
+    Statement,
+    allow,
+    objects,
+    starting_with,
+)
+from processor_lambda.settings import REJECTED_PREFIX, RESULTS_PREFIX
+
+__all__ = ["processor_rights"]
+
+CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+
+
+def processor_rights(*, store: StorageOutputs, input_prefix: str, queue_arn: str) -> list[Statement]:
+    """Return the processor's rights: read its input, write its output, put items, and work its queue.
+
+    It can delete nothing but what it put aside for a run that takes several invocations, and no item at all.
+    """
+    bucket = store.bucket_arn
+    results = f"{RESULTS_PREFIX}{store.environment}/"
+    unfinished = f"{results}unfinished/"
+    listed = [starting_with(prefix) for prefix in (input_prefix, unfinished)]
+    return [
+        # For sweeps and for what was put aside. And without the right to list, S3 answers 403 for an object that is
+        # not there, which can't be told from a missing right: that question comes without a prefix, hence IfExists.
+        # So no other prefix can be listed, but the keys of the whole bucket can.
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        allow(
+            "ListAndTellAbsent", ["s3:ListBucket"], [bucket], conditions={"StringLikeIfExists": {"s3:prefix": listed}}
+        ),
+        allow("ReadInput", ["s3:GetObject", "s3:GetObjectVersion"], objects(bucket, [input_prefix])),
+        allow("ReadResults", ["s3:GetObject"], objects(bucket, [results])),
+        allow("WriteOutput", ["s3:PutObject"], objects(bucket, [results, REJECTED_PREFIX])),
+        allow("AbandonOutput", ["s3:AbortMultipartUpload"], objects(bucket, [REJECTED_PREFIX])),
+        allow("RemoveWhatWasPutAside", ["s3:DeleteObject"], objects(bucket, [unfinished])),
+        allow("PutItems", ["dynamodb:BatchWriteItem", "dynamodb:PutItem"], [store.table_arn]),
+        allow("OwnQueue", [*CONSUME, "sqs:SendMessage"], [queue_arn]),
+        allow("DeadLetters", ["sqs:SendMessage"], [store.dlq_arn]),
+    ]

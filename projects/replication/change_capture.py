@@ -1,0 +1,209 @@
+"""How changes are noticed: the bucket's by its events, the table's by its stream."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import pulumi
+import pulumi_aws as aws
+
+from pipeline_common.environments import Environment
+from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
+from replication_config import ReplicationConfig
+from replication_policies import notifier_rights
+from replicator_lambda.settings import NOTIFIER_HANDLER, NotifierSettings
+from stores import Stores
+
+__all__ = ["ItemChanges", "ObjectChanges"]
+
+OBJECT_EVENTS = (
+    "Object ACL Updated",
+    "Object Created",
+    "Object Deleted",
+    "Object Restore Completed",
+    "Object Tags Added",
+    "Object Tags Deleted",
+)
+"""The events after which a replica may differ from its source; a restored object can be copied from then on.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
+"""
+
+UNDELIVERED = (
+    (
+        "undelivered",
+        "FailedInvocations",
+        "Events of objects did not reach a route's queue: they are dead letters, to be redriven.",
+    ),
+    (
+        "lost",
+        "InvocationsFailedToBeSentToDlq",
+        "Events of objects reached neither a route's queue nor the dead letters, and are lost: compare and repair.",
+    ),
+)
+"""The alarms on the rule: a name, the metric and what it means.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+"""
+
+NOTIFIER_MEMORY_MB = 256
+NOTIFIER_TIMEOUT_SECONDS = 60
+NOTIFIER_BATCH_SIZE = 1000
+MAX_RECORD_AGE_SECONDS = 23 * 3600
+"""An hour less than the stream keeps a record: what is too old is handed over before the stream drops it."""
+MAX_RETRIES = 1000
+"""Tries of a batch, halved each time it fails, so that a record that can't be announced stands alone soon."""
+
+Tags = Callable[[str], dict[str, str]]
+
+
+class ObjectChanges(pulumi.ComponentResource):
+    """The rule on the source bucket's own events, and its alarm (`pipeline:replication:ObjectChanges`).
+
+    Guarantees: every event after which a replica may differ is matched, for the source's bucket alone, on the
+    account's default bus, where S3 sends them.
+
+    Leaves out: the rule's targets, which are the routes', and filters: each route knows what it replicates.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:replication:ObjectChanges"  # noqa: S105 - a resource type's token
+
+    rule: aws.cloudwatch.EventRule
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stores: pulumi.Output[Stores],
+        tags: Tags,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        self.rule = aws.cloudwatch.EventRule(
+            f"{name}-rule",
+            description="Changes of the source's objects, for every route's queue",
+            event_pattern=stores.apply(lambda known: _pattern(known.source.bucket_name)),
+            tags=tags(f"{name}-rule"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        for what, metric, description in UNDELIVERED:
+            alarm(
+                f"{name}-{what}",
+                AlarmRule(
+                    namespace="AWS/Events",
+                    metric=metric,
+                    statistic="Sum",
+                    threshold=1,
+                    period_seconds=300,
+                    description=description,
+                    runbook="undelivered-events",
+                ),
+                dimensions={"RuleName": self.rule.name},
+                topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
+                tags=tags(f"{name}-{what}"),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"rule_arn": self.rule.arn})
+
+
+class ItemChanges(pulumi.ComponentResource):
+    """The notifier that reads the table's stream for all routes (`pipeline:replication:ItemChanges`).
+
+    One reader, because a stream's shard serves two at most. Guarantees: from the oldest record that the stream has
+    when this is first deployed, every change is announced on each given target's queue, or, where that does not take
+    it, kept in the dead-letter queue for that target; a record that can be put nowhere is isolated and handed to the
+    dead-letter queue; falling behind alarms before the stream drops anything.
+
+    Leaves out: the items themselves, which neither the stream nor a queue carries.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:replication:ItemChanges"  # noqa: S105 - a resource type's token
+
+    function: LiveFunction
+    mapping: aws.lambda_.EventSourceMapping
+
+    def __init__(
+        self,
+        name: str,
+        config: ReplicationConfig,
+        *,
+        stores: pulumi.Output[Stores],
+        queues: Mapping[Environment, aws.sqs.Queue],
+        code: pulumi.Archive,
+        tags: Tags,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
+        dead_letters = stores.apply(lambda known: known.source.dlq_arn)
+        dead_letters_url = stores.apply(lambda known: known.source.dlq_url)
+        queue_urls = pulumi.Output.all(*(queue.url for queue in queues.values()))
+        queue_arns = pulumi.Output.all(*(queue.arn for queue in queues.values()))
+        self.function = LiveFunction(
+            f"{name}-notifier",
+            FunctionConfig(
+                handler=NOTIFIER_HANDLER,
+                description="Announces the source table's changes on the routes' queues",
+                memory_mb=NOTIFIER_MEMORY_MB,
+                timeout_seconds=NOTIFIER_TIMEOUT_SECONDS,
+                log_retention_days=config.log_retention_days,
+                errors_alarm_count=config.errors_alarm_count,
+                throttles_alarm_count=config.throttles_alarm_count,
+            ),
+            code=code,
+            environment=pulumi.Output.all(queue_urls, dead_letters_url).apply(
+                lambda known: NotifierSettings(
+                    targets=tuple(target.value for target in queues), queue_urls=tuple(known[0]), dlq_url=known[1]
+                ).to_env()
+            ),
+            rights=pulumi.Output.all(stores, queue_arns).apply(
+                lambda known: notifier_rights(source=known[0].source, queue_arns=known[1])
+            ),
+            alarm_topic_arn=topic_arn,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.mapping = aws.lambda_.EventSourceMapping(
+            f"{name}-mapping",
+            event_source_arn=stores.apply(lambda known: known.source.table_stream_arn),
+            function_name=self.function.alias.arn,
+            # From the oldest record: what changed while this was being made is announced too, and twice is harmless.
+            starting_position="TRIM_HORIZON",
+            batch_size=NOTIFIER_BATCH_SIZE,
+            bisect_batch_on_function_error=True,
+            function_response_types=["ReportBatchItemFailures"],
+            maximum_record_age_in_seconds=MAX_RECORD_AGE_SECONDS,
+            maximum_retry_attempts=MAX_RETRIES,
+            destination_config=aws.lambda_.EventSourceMappingDestinationConfigArgs(
+                on_failure=aws.lambda_.EventSourceMappingDestinationConfigOnFailureArgs(destination_arn=dead_letters)
+            ),
+            tags=tags(f"{name}-mapping"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
+        )
+        alarm(
+            f"{name}-stream-age",
+            AlarmRule(
+                namespace="AWS/Lambda",
+                metric="IteratorAge",
+                statistic="Maximum",
+                threshold=config.stream_age_alarm_seconds * 1000,  # the metric is in milliseconds
+                periods=3,
+                description=(
+                    f"The notifier is {config.stream_age_alarm_seconds} s or more behind the table: "
+                    "after 24 hours changes are lost, and a backfill is needed."
+                ),
+                runbook="stream-age",
+            ),
+            dimensions={"FunctionName": self.function.function.name},
+            topic_arn=topic_arn,
+            tags=tags(f"{name}-stream-age"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"alias_arn": self.function.alias.arn})
+
+
+def _pattern(bucket: str) -> str:
+    return json.dumps(
+        {"source": ["aws.s3"], "detail-type": list(OBJECT_EVENTS), "detail": {"bucket": {"name": [bucket]}}}
+    )

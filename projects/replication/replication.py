@@ -1,0 +1,115 @@
+"""The whole replication: what notices changes, and a route per target."""
+
+import functools
+from collections.abc import Mapping
+from typing import ClassVar
+
+import pulumi
+import pulumi_aws as aws
+
+from change_capture import ItemChanges, ObjectChanges
+from pipeline_common.contracts import ReplicationOutputs
+from pipeline_common.environments import Environment
+from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.exports import eventually
+from pipeline_common.tags import resource_tags
+from replication_config import ReplicationConfig
+from route import ReplicationRoute
+from stores import read_stores
+
+__all__ = ["Replication"]
+
+
+class Replication(pulumi.ComponentResource):
+    """Capture, a route per target, and the alarm on their dead letters (`pipeline:replication:Replication`).
+
+    Guarantees: nothing is declared that reads from or writes to storage before all of it was read and checked.
+
+    Leaves out: what is already there when it is first deployed, except the stream's last 24 hours: that is a
+    backfill's, by the same queues.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:replication:Replication"  # noqa: S105 - a resource type's token
+
+    objects: ObjectChanges
+    items: ItemChanges
+    routes: Mapping[Environment, ReplicationRoute]
+
+    def __init__(
+        self,
+        name: str,
+        config: ReplicationConfig,
+        *,
+        source: Environment,
+        code: pulumi.Archive,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        self._source = source
+        invoked = pulumi.InvokeOptions(parent=self)
+        self._region = aws.get_region_output(opts=invoked).region
+        self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
+        stores = read_stores(
+            source,
+            [target.environment for target in config.targets],
+            region=self._region,
+            account_id=self._account_id,
+        )
+        tags = functools.partial(resource_tags, ReplicationOutputs.PROJECT, source)
+        self.objects = ObjectChanges("objects", stores=stores, tags=tags, opts=pulumi.ResourceOptions(parent=self))
+        self.routes = {
+            target.environment: ReplicationRoute(
+                f"route-{target.environment.value}",
+                config,
+                target=target,
+                stores=stores,
+                rule=self.objects.rule,
+                code=code,
+                tags=tags,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for target in config.targets
+        }
+        self.items = ItemChanges(
+            "items",
+            config,
+            stores=stores,
+            queues={
+                target.environment: self.routes[target.environment].queue for target in config.targets if target.items
+            },
+            code=code,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        alarm(
+            "dead-letters",
+            AlarmRule(
+                namespace="AWS/SQS",
+                metric="ApproximateNumberOfMessagesVisible",
+                statistic="Maximum",
+                threshold=1,
+                description="Changes could not be replicated: each dead letter says which and why; then redrive them.",
+                runbook="dead-letters",
+            ),
+            dimensions={"QueueName": stores.apply(lambda known: known.source.dlq_arn.rpartition(":")[2])},
+            topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
+            tags=tags("dead-letters"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs(self.outputs().exports())
+
+    def outputs(self) -> ReplicationOutputs:
+        """Return the contract, whose scalars are outputs until it is exported."""
+        notifier = self.items.function
+        return ReplicationOutputs(
+            environment=self._source.value,
+            region=eventually(self._region),
+            account_id=eventually(self._account_id),
+            rule_name=eventually(self.objects.rule.name),
+            rule_arn=eventually(self.objects.rule.arn),
+            notifier_function_name=eventually(notifier.function.name),
+            notifier_function_arn=eventually(notifier.function.arn),
+            notifier_event_source_mapping_id=eventually(self.items.mapping.uuid),
+            notifier_log_group_name=eventually(notifier.log_group.name),
+            routes={target.value: route.outputs() for target, route in self.routes.items()},
+        )

@@ -1,0 +1,121 @@
+"""What is replicated, to where and how eagerly: the `replication:` keys of `Pulumi.prod.yaml`."""
+
+from collections import Counter
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline_common.environments import Environment
+from pipeline_common.infra.log_retention import RetentionDays
+from pipeline_common.infra.stack_config import StackConfig, StackConfigError
+
+__all__ = ["SOURCE", "ReplicationConfig", "TargetConfig", "source_environment"]
+
+SOURCE = Environment.PROD
+"""The environment whose data is replicated: production's data flows down, never up."""
+
+MAX_TARGETS = 5
+"""The targets of one EventBridge rule.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+"""
+
+# A key has at most 1,024 bytes, and a policy that names many prefixes outgrows what a role may have.
+Prefixes = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...], Field(max_length=20)]
+
+
+class ObjectSelection(StackConfig):
+    """Which objects a target gets."""
+
+    include: Prefixes = Field(
+        default=(), description="prefixes of the keys to replicate, all when empty", examples=[["reports/"]]
+    )
+    exclude: Prefixes = Field(
+        default=(), description="prefixes of the keys not to replicate, which win", examples=[["reports/secret/"]]
+    )
+
+
+class TargetConfig(StackConfig):
+    """One environment that gets the source's data."""
+
+    environment: Environment = Field(description="the environment that gets the data", examples=["dev"])
+    objects: ObjectSelection = Field(default=ObjectSelection(), description="which objects it gets")
+    items: bool = Field(default=True, description="whether it gets the table's items", examples=[True])
+    max_concurrency: int = Field(
+        default=5,
+        ge=2,  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+        le=1000,
+        description="functions that work on the target at the same time",
+        examples=[5],
+    )
+
+
+class ReplicationConfig(StackConfig):
+    """The replication's settings."""
+
+    targets: tuple[TargetConfig, ...] = Field(
+        min_length=1,
+        max_length=MAX_TARGETS,
+        description=f"the environments that get the data, 1 to {MAX_TARGETS}",
+        examples=[[{"environment": "dev"}]],
+    )
+    memory_mb: int = Field(default=1024, ge=128, le=10240, description="each function's memory", examples=[1024])
+    timeout_seconds: int = Field(
+        default=120, ge=30, le=900, description="the longest that a function works on a batch", examples=[120]
+    )
+    batch_size: int = Field(
+        default=100, ge=1, le=10_000, description="the most changes that a function is given at once", examples=[100]
+    )
+    batch_window_seconds: int = Field(
+        default=1, ge=0, le=300, description="how long a batch is waited for to fill", examples=[1]
+    )
+    log_retention_days: RetentionDays = Field(
+        default=30, description="days that the functions' logs are kept", examples=[30]
+    )
+    notifications: Literal["each", "failures"] = Field(
+        default="each", description="failures per change, with successes per batch or without", examples=["each"]
+    )
+    queue_age_alarm_seconds: int = Field(
+        default=300, ge=60, description="the oldest waiting change's age that alarms", examples=[300]
+    )
+    stream_age_alarm_seconds: int = Field(
+        default=300, ge=60, description="the age of the table's changes that alarms", examples=[300]
+    )
+    errors_alarm_count: int = Field(
+        default=5, ge=1, description="a function's errors in five minutes that alarm", examples=[5]
+    )
+    throttles_alarm_count: int = Field(
+        default=20, ge=1, description="a function's throttles in five minutes that alarm", examples=[20]
+    )
+
+    @model_validator(mode="after")
+    def _targets_make_sense(self) -> Self:
+        counts = Counter(target.environment for target in self.targets)
+        if counts[SOURCE]:
+            raise ValueError(f"replication:targets names {SOURCE.value}, which is the source: remove it")
+        if repeated := [name.value for name, count in counts.items() if count > 1]:
+            raise ValueError(f"replication:targets names {', '.join(repeated)} more than once: keep one of each")
+        return self
+
+    @model_validator(mode="after")
+    def _large_batches_have_a_window(self) -> Self:
+        # https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
+        if self.batch_size > 10 and self.batch_window_seconds < 1:  # noqa: PLR2004 - SQS's own limit without a window
+            raise ValueError(
+                "replication:batchSize is above 10 without a window: "
+                "set replication:batchWindowSeconds to 1 or more, or replication:batchSize to 10 or less"
+            )
+        return self
+
+
+def source_environment(stack_environment: Environment) -> Environment:
+    """Return the environment that this stack replicates from.
+
+    Raises StackConfigError for any stack but the source's own.
+    """
+    if stack_environment is not SOURCE:
+        raise StackConfigError(
+            f"Replication runs in {SOURCE.value} alone, since it reads production's data, and not in "
+            f"{stack_environment.value}: `nox -s deploy -- replication {SOURCE.value}`."
+        )
+    return stack_environment

@@ -1,0 +1,73 @@
+"""What the replication's roles may do. Pure: strings in, statements out."""
+
+from collections.abc import Sequence
+
+from pipeline_common.contracts import StorageOutputs
+from pipeline_common.infra.policies import (
+    Statement,
+    allow,
+    objects,
+)
+from replication_config import TargetConfig
+
+__all__ = ["notifier_rights", "replicator_rights"]
+
+READ_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
+WRITE_REPLICA = (
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:GetObjectTagging",
+    "s3:PutObject",
+    "s3:PutObjectTagging",
+)
+CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+
+
+def replicator_rights(
+    target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs, queue_arn: str
+) -> list[Statement]:
+    """Return a route's rights: read what the target gets, write the target, consume its queue, and report.
+
+    Objects that the target does not get can't be read either, so the selection holds even if the code forgot it.
+    """
+    selection = target.objects
+    statements = [
+        allow("ReadSourceObjects", READ_OBJECT, objects(source.bucket_arn, selection.include or ("",))),
+        # Without it S3 answers 403 for an object that is not there, which can't be told from a missing right.
+        allow("TellAbsentObjects", ["s3:ListBucket"], [source.bucket_arn, replica.bucket_arn]),
+        allow("WriteReplicas", WRITE_REPLICA, objects(replica.bucket_arn, selection.include or ("",))),
+    ]
+    if selection.exclude:
+        statements.append(
+            {
+                "Sid": "ExcludedObjects",
+                "Effect": "Deny",
+                "Action": list(READ_OBJECT),
+                "Resource": objects(source.bucket_arn, selection.exclude),
+            }
+        )
+    if target.items:
+        statements += [
+            allow("ReadSourceItems", ["dynamodb:BatchGetItem"], [source.table_arn]),
+            allow("WriteReplicaItems", ["dynamodb:BatchWriteItem"], [replica.table_arn]),
+        ]
+    return [
+        *statements,
+        allow("OwnQueue", CONSUME, [queue_arn]),
+        allow("DeadLetters", ["sqs:SendMessage"], [source.dlq_arn]),
+        allow("Notifications", ["sns:Publish"], [source.success_topic_arn, source.failure_topic_arn]),
+    ]
+
+
+def notifier_rights(*, source: StorageOutputs, queue_arns: Sequence[str]) -> list[Statement]:
+    """Return the notifier's rights: read the stream, announce to the routes, and hand over what it can't."""
+    return [
+        allow(
+            "ReadStream",
+            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+            [source.table_stream_arn],
+        ),
+        allow("FindStream", ["dynamodb:ListStreams"], [f"{source.table_arn}/stream/*"]),
+        allow("AnnounceAndDeadLetters", ["sqs:SendMessage"], [*queue_arns, source.dlq_arn]),
+    ]

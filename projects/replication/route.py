@@ -1,0 +1,201 @@
+"""One target's route: its own queue, function, role, limit and alarms."""
+
+import json
+from collections.abc import Callable
+from typing import ClassVar
+
+import pulumi
+import pulumi_aws as aws
+
+from pipeline_common.contracts import RouteOutputs
+from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.event_target import queue_target
+from pipeline_common.infra.exports import eventually
+from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
+from pipeline_common.infra.policies import queue_for_rules
+from replication_config import ReplicationConfig, TargetConfig
+from replication_policies import replicator_rights
+from replicator_lambda.settings import MAX_RECEIVES, REPLICATOR_HANDLER, ReplicatorSettings
+from stores import Stores
+
+__all__ = ["ReplicationRoute"]
+
+QUEUE_RETENTION_SECONDS = 14 * 24 * 3600
+"""As long as SQS keeps a message at most, so that a route may stand still for that long and lose nothing.
+
+SQS counts a dead letter's days from when it was first sent: what a function's crash makes one after such a standstill
+has only the rest of them. The alarm on the queue's age comes long before.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
+
+
+class ReplicationRoute(pulumi.ComponentResource):
+    """What carries changes to one target and applies them (`pipeline:replication:ReplicationRoute`).
+
+    Guarantees: its role may write to this target only, and read only what the target gets; its queue, its function
+    and its concurrency are its own, so that another target's trouble is not felt here; what can't be delivered or
+    applied ends in the source's dead-letter queue; a queue that isn't drained, errors and throttles alarm.
+
+    Leaves out: the rule itself, which is every route's, and the table's stream, whose notifier sends to `queue`.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:replication:ReplicationRoute"  # noqa: S105 - a resource type's token
+
+    queue: aws.sqs.Queue
+    function: LiveFunction
+    mapping: aws.lambda_.EventSourceMapping
+
+    def __init__(
+        self,
+        name: str,
+        config: ReplicationConfig,
+        *,
+        target: TargetConfig,
+        stores: pulumi.Output[Stores],
+        rule: aws.cloudwatch.EventRule,
+        code: pulumi.Archive,
+        tags: Callable[[str], dict[str, str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        self._name = name
+        self._config = config
+        self._target = target
+        self._stores = stores
+        self._tags = tags
+        self.queue = self._queue(rule)
+        self.function = self._function(code)
+        self.mapping = aws.lambda_.EventSourceMapping(
+            f"{name}-mapping",
+            event_source_arn=self.queue.arn,
+            function_name=self.function.alias.arn,
+            batch_size=config.batch_size,
+            maximum_batching_window_in_seconds=config.batch_window_seconds,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=target.max_concurrency),
+            tags=tags(f"{name}-mapping"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
+        )
+        self.register_outputs({"queue_url": self.queue.url, "alias_arn": self.function.alias.arn})
+
+    def outputs(self) -> RouteOutputs:
+        """Return the route's part of the contract, whose scalars are outputs until it is exported."""
+        return RouteOutputs(
+            queue_name=eventually(self.queue.name),
+            queue_url=eventually(self.queue.url),
+            queue_arn=eventually(self.queue.arn),
+            function_name=eventually(self.function.function.name),
+            function_arn=eventually(self.function.function.arn),
+            alias_arn=eventually(self.function.alias.arn),
+            event_source_mapping_id=eventually(self.mapping.uuid),
+            log_group_name=eventually(self.function.log_group.name),
+        )
+
+    def _queue(self, rule: aws.cloudwatch.EventRule) -> aws.sqs.Queue:
+        name, config = f"{self._name}-queue", self._config
+        dead_letters = self._stores.apply(lambda stores: stores.source.dlq_arn)
+        queue = aws.sqs.Queue(
+            name,
+            # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+            visibility_timeout_seconds=6 * config.timeout_seconds + config.batch_window_seconds,
+            message_retention_seconds=QUEUE_RETENTION_SECONDS,
+            sqs_managed_sse_enabled=True,
+            redrive_policy=dead_letters.apply(
+                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
+            ),
+            tags=self._tags(name),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        policy = aws.sqs.QueuePolicy(
+            f"{name}-policy",
+            queue_url=queue.url,
+            policy=pulumi.Output.json_dumps(
+                queue_for_rules(
+                    queue_arn=queue.arn,
+                    rule_arns=rule.arn,
+                    account_id=self._stores.apply(lambda stores: stores.source.account_id),
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        queue_target(
+            f"{self._name}-events",
+            rule=rule,
+            target_id=self._name,
+            queue=queue,
+            policy=policy,
+            dead_letters_arn=dead_letters,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        alarm(
+            f"{self._name}-queue-age",
+            AlarmRule(
+                namespace="AWS/SQS",
+                metric="ApproximateAgeOfOldestMessage",
+                statistic="Maximum",
+                threshold=config.queue_age_alarm_seconds,
+                periods=3,
+                description=(
+                    f"Changes have been waiting for {self._target.environment.value} for "
+                    f"{config.queue_age_alarm_seconds} s or more: its function fails, is throttled or can't keep up."
+                ),
+                runbook="queue-age",
+            ),
+            dimensions={"QueueName": queue.name},
+            topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
+            tags=self._tags(f"{self._name}-queue-age"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return queue
+
+    def _function(self, code: pulumi.Archive) -> LiveFunction:
+        config, target = self._config, self._target
+        known = pulumi.Output.all(self._stores, self.queue.url, self.queue.arn)
+        return LiveFunction(
+            f"{self._name}-replicator",
+            FunctionConfig(
+                handler=REPLICATOR_HANDLER,
+                description=f"Makes {target.environment.value} equal to its source, key by key",
+                memory_mb=config.memory_mb,
+                timeout_seconds=config.timeout_seconds,
+                log_retention_days=config.log_retention_days,
+                errors_alarm_count=config.errors_alarm_count,
+                throttles_alarm_count=config.throttles_alarm_count,
+            ),
+            code=code,
+            environment=known.apply(lambda values: self._settings(values[0], values[1]).to_env()),
+            rights=known.apply(
+                lambda values: replicator_rights(
+                    target,
+                    source=values[0].source,
+                    replica=values[0].targets[target.environment],
+                    queue_arn=values[2],
+                )
+            ),
+            alarm_topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _settings(self, stores: Stores, queue_url: str) -> ReplicatorSettings:
+        source, target = stores.source, self._target
+        replica = stores.targets[target.environment]
+        return ReplicatorSettings(
+            target=target.environment.value,
+            source_environment=source.environment,
+            source_bucket=source.bucket_name,
+            source_table=source.table_name,
+            source_region=source.region,
+            target_bucket=replica.bucket_name,
+            target_table=replica.table_name,
+            target_region=replica.region,
+            queue_url=queue_url,
+            dlq_url=source.dlq_url,
+            success_topic_arn=source.success_topic_arn,
+            failure_topic_arn=source.failure_topic_arn,
+            notifications=self._config.notifications,
+            object_include=target.objects.include,
+            object_exclude=target.objects.exclude,
+            replicate_items=target.items,
+        )

@@ -1,0 +1,270 @@
+"""An environment's storage as one component."""
+
+from typing import ClassVar
+
+import pulumi
+import pulumi_aws as aws
+
+from pipeline_common.contracts import StorageOutputs
+from pipeline_common.environments import Environment
+from pipeline_common.infra.exports import eventually
+from pipeline_common.tags import resource_tags
+from storage_config import StorageConfig
+from store_policies import (
+    bucket_policy,
+    dead_letter_queue_policy,
+    failure_topic_policy,
+    success_topic_policy,
+    topic_key_policy,
+)
+
+__all__ = ["EnvironmentStore"]
+
+DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
+"""As long as SQS keeps a message at most, in every environment.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
+
+
+class EnvironmentStore(pulumi.ComponentResource):
+    """An environment's bucket, table, topics and dead-letter queue (`pipeline:storage:EnvironmentStore`).
+
+    Guarantees: encrypted at rest, TLS only, no public access, no ACLs, the bucket's changes on the account's default
+    event bus, the table's on its stream as keys alone (who reads the stream sees no item; the current item is read
+    from the table, by who may), dead letters for 14 days, and every resource tagged. With deletion protection the
+    bucket, the table and the topics' key can neither be deleted nor replaced, by Pulumi and, for the table, by AWS.
+
+    Leaves out: alarms and subscriptions (who works with the data decides what is alarming), and access for anybody:
+    the policies here restrict, and roles elsewhere grant.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:storage:EnvironmentStore"  # noqa: S105 - a resource type's token
+
+    bucket: aws.s3.Bucket
+    table: aws.dynamodb.Table
+    success_topic: aws.sns.Topic
+    failure_topic: aws.sns.Topic
+    dead_letter_queue: aws.sqs.Queue
+
+    def __init__(
+        self,
+        name: str,
+        config: StorageConfig,
+        *,
+        environment: Environment,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        self._config = config
+        self._environment = environment
+        invoked = pulumi.InvokeOptions(parent=self)
+        self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
+        self._region = aws.get_region_output(opts=invoked).region
+
+        self.bucket = self._bucket()
+        self.table = self._table()
+        key = self._topic_key()
+        self.success_topic = self._topic("success", key)
+        self.failure_topic = self._topic("failure", key)
+        self._topic_policies()
+        self.dead_letter_queue = self._dead_letter_queue()
+        self.register_outputs(self.outputs().exports())
+
+    def outputs(self) -> StorageOutputs:
+        """Return the contract, whose scalars are outputs until it is exported."""
+        return StorageOutputs(
+            environment=self._environment.value,
+            region=eventually(self._region),
+            account_id=eventually(self._account_id),
+            bucket_name=eventually(self.bucket.bucket),
+            bucket_arn=eventually(self.bucket.arn),
+            table_name=eventually(self.table.name),
+            table_arn=eventually(self.table.arn),
+            table_stream_arn=eventually(self.table.stream_arn),
+            success_topic_arn=eventually(self.success_topic.arn),
+            failure_topic_arn=eventually(self.failure_topic.arn),
+            dlq_url=eventually(self.dead_letter_queue.url),
+            dlq_arn=eventually(self.dead_letter_queue.arn),
+        )
+
+    def _child(self, *, protect: bool | None = None) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, protect=protect)
+
+    def _tags(self, name: str) -> dict[str, str]:
+        return resource_tags(StorageOutputs.PROJECT, self._environment, name)
+
+    def _bucket(self) -> aws.s3.Bucket:
+        config = self._config
+        bucket = aws.s3.Bucket(
+            "objects",
+            force_destroy=config.force_destroy,
+            tags=self._tags("objects"),
+            opts=self._child(protect=config.deletion_protection),
+        )
+        public_access = aws.s3.BucketPublicAccessBlock(
+            "objects-public-access",
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self._child(),
+        )
+        aws.s3.BucketOwnershipControls(
+            "objects-ownership",
+            bucket=bucket.bucket,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=self._child(),
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            "objects-encryption",
+            bucket=bucket.bucket,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=(
+                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                            sse_algorithm="AES256"
+                        )
+                    )
+                )
+            ],
+            opts=self._child(),
+        )
+        aws.s3.BucketPolicy(
+            "objects-policy",
+            bucket=bucket.bucket,
+            policy=pulumi.Output.json_dumps(bucket_policy(bucket.arn)),
+            # Beside a change of the public access block, S3 answers a policy's change with 409 OperationAborted.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),
+        )
+        aws.s3.BucketNotification("objects-events", bucket=bucket.bucket, eventbridge=True, opts=self._child())
+        self._versioning_and_lifecycle(bucket)
+        return bucket
+
+    def _versioning_and_lifecycle(self, bucket: aws.s3.Bucket) -> None:
+        config = self._config
+        before: list[pulumi.Resource] = []
+        # An unversioned bucket has no versioning resource: "Disabled" is refused once it was enabled, while removing
+        # the resource suspends it.
+        if config.versioning:
+            before.append(
+                aws.s3.BucketVersioning(
+                    "objects-versioning",
+                    bucket=bucket.bucket,
+                    versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+                    opts=self._child(),
+                )
+            )
+        aws.s3.BucketLifecycleConfiguration(
+            "objects-lifecycle",
+            bucket=bucket.bucket,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="retention",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=config.retention_days),
+                    noncurrent_version_expiration=(
+                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                            noncurrent_days=config.noncurrent_retention_days
+                        )
+                    ),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=config.incomplete_upload_days
+                        )
+                    ),
+                )
+            ],
+            # The rule for earlier versions is meant for a bucket that already has them.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+        )
+
+    def _table(self) -> aws.dynamodb.Table:
+        config = self._config
+        return aws.dynamodb.Table(
+            "items",
+            billing_mode="PAY_PER_REQUEST",
+            hash_key="id",
+            range_key="timestamp",
+            attributes=[
+                aws.dynamodb.TableAttributeArgs(name="id", type="S"),
+                aws.dynamodb.TableAttributeArgs(name="timestamp", type="N"),
+                aws.dynamodb.TableAttributeArgs(name="environment", type="S"),
+            ],
+            global_secondary_indexes=[
+                aws.dynamodb.TableGlobalSecondaryIndexArgs(
+                    name="environment-index",
+                    key_schemas=[
+                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
+                            attribute_name="environment", key_type="HASH"
+                        ),
+                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
+                            attribute_name="timestamp", key_type="RANGE"
+                        ),
+                    ],
+                    projection_type="ALL",
+                )
+            ],
+            stream_enabled=True,
+            stream_view_type="KEYS_ONLY",
+            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=config.point_in_time_recovery),
+            deletion_protection_enabled=config.deletion_protection,
+            tags=self._tags("items"),
+            opts=self._child(protect=config.deletion_protection),
+        )
+
+    def _topic_key(self) -> aws.kms.Key:
+        """Return the key of both topics.
+
+        CloudWatch alarms can't publish to a topic that is encrypted by the AWS managed key `alias/aws/sns`, since its
+        policy can't be given to a service: the alarm fires and nobody hears it. Hence a key of our own.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        """
+        return aws.kms.Key(
+            "topic-key",
+            description="Encrypts the notifications of the pipeline's topics",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            policy=pulumi.Output.json_dumps(topic_key_policy(self._account_arn(), self._account_id, self._region)),
+            tags=self._tags("topic-key"),
+            opts=self._child(protect=self._config.deletion_protection),
+        )
+
+    def _account_arn(self) -> pulumi.Output[str]:
+        partition = aws.get_partition_output(opts=pulumi.InvokeOptions(parent=self)).partition
+        return pulumi.Output.format("arn:{0}:iam::{1}:root", partition, self._account_id)
+
+    def _topic(self, name: str, key: aws.kms.Key) -> aws.sns.Topic:
+        return aws.sns.Topic(name, kms_master_key_id=key.arn, tags=self._tags(name), opts=self._child())
+
+    def _topic_policies(self) -> None:
+        aws.sns.TopicPolicy(
+            "success-policy",
+            arn=self.success_topic.arn,
+            policy=pulumi.Output.json_dumps(success_topic_policy(self.success_topic.arn)),
+            opts=self._child(),
+        )
+        aws.sns.TopicPolicy(
+            "failure-policy",
+            arn=self.failure_topic.arn,
+            policy=pulumi.Output.json_dumps(failure_topic_policy(self.failure_topic.arn, self._account_id)),
+            opts=self._child(),
+        )
+
+    def _dead_letter_queue(self) -> aws.sqs.Queue:
+        queue = aws.sqs.Queue(
+            "dead-letters",
+            message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
+            sqs_managed_sse_enabled=True,
+            tags=self._tags("dead-letters"),
+            opts=self._child(),
+        )
+        aws.sqs.QueuePolicy(
+            "dead-letters-policy",
+            queue_url=queue.url,
+            policy=pulumi.Output.json_dumps(dead_letter_queue_policy(queue.arn, self._account_id)),
+            opts=self._child(),
+        )
+        return queue

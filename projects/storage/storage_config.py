@@ -1,0 +1,41 @@
+"""What differs between the environments' storage: the `storage:` keys of `Pulumi.<env>.yaml`."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from pipeline_common.infra.stack_config import StackConfig
+
+__all__ = ["StorageConfig"]
+
+
+class StorageConfig(StackConfig):
+    """An environment's storage settings. Periods are in days."""
+
+    versioning: bool = Field(description="whether the bucket keeps an object's earlier versions", examples=[True])
+    retention_days: int = Field(
+        default=30, ge=1, description="days after which a current object expires", examples=[30]
+    )
+    noncurrent_retention_days: int = Field(
+        default=30, ge=1, description="days an object's earlier version is kept", examples=[30]
+    )
+    incomplete_upload_days: int = Field(
+        default=7, ge=1, description="days after which an unfinished multipart upload is removed", examples=[7]
+    )
+    point_in_time_recovery: bool = Field(
+        description="whether the table can be restored to any second of the last 35 days", examples=[True]
+    )
+    deletion_protection: bool = Field(
+        description="whether the bucket and the table refuse to be deleted or replaced", examples=[True]
+    )
+    force_destroy: bool = Field(
+        description="whether destroying the stack deletes the bucket's objects with it", examples=[False]
+    )
+
+    @model_validator(mode="after")
+    def _protection_and_force_exclude_each_other(self) -> Self:
+        if self.deletion_protection and self.force_destroy:
+            raise ValueError(
+                "storage:deletionProtection and storage:forceDestroy are both true: set one of them to false"
+            )
+        return self
