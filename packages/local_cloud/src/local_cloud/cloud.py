@@ -1,0 +1,149 @@
+"""The local cloud as the rest of the pipeline sees it: an endpoint, clients, and an environment for Pulumi."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_cloud import endpoint as endpoints
+from local_cloud.clients import ClientFactory
+from local_cloud.emulator import EmulatorProcess, start_emulator
+from local_cloud.environment import isolated_environment
+from local_cloud.errors import LocalCloudError
+from local_cloud.launcher import launcher_folder
+
+__all__ = ["DEFAULT_REGION", "PROVIDER_SERVICES", "LocalCloud", "start"]
+
+PROVIDER_SERVICES = ("cloudwatch", "dynamodb", "events", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "sts")
+"""The services whose endpoints a stack's provider is given: those that the projects use."""
+
+DEFAULT_REGION = "us-east-1"
+"""The region of clients that are given none, unless `start` is told another."""
+
+_KEY = "test"
+
+
+@dataclass(frozen=True)
+class LocalCloud:
+    """An emulator that is up.
+
+    `owned` says whether it was started here: only then `stop` ends it and `reset` empties it. As a context manager
+    it stops on exit. Clients, and Pulumi in its environment, can reach this endpoint only.
+    """
+
+    endpoint: str
+    region: str
+    access_key_id: str
+    secret_access_key: str
+    account_id: str
+    owned: bool
+    _process: EmulatorProcess | None = field(default=None, repr=False, compare=False)
+
+    def client(self, service: str, *, region: str | None = None, config: Config | None = None) -> Any:
+        """Return a boto3 client of the service, in `region` or the cloud's own; `config` adds to its settings."""
+        return self._clients.client(service, region or self.region, config)
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment for Pulumi: this process's, less AWS_* and PULUMI_*, the stand-in first on PATH.
+
+        Meant to replace the environment, not to be laid over it: see `local_cloud.environment.only_environment`.
+        """
+        environment = isolated_environment(
+            os.environ,
+            endpoint=self.endpoint,
+            region=self.region,
+            access_key_id=self.access_key_id,
+            secret_access_key=self.secret_access_key,
+        )
+        environment["PATH"] = os.pathsep.join((str(launcher_folder()), environment.get("PATH", os.defpath)))
+        return environment
+
+    def stack_config(self) -> dict[str, Any]:
+        """Return the `aws:*` configuration that points a stack here; the stack keeps its own region.
+
+        The account is the emulator's, because the one that a committed configuration allows exists on AWS only.
+        """
+        return {
+            "aws:accessKey": self.access_key_id,
+            "aws:secretKey": self.secret_access_key,
+            "aws:endpoints": dict.fromkeys(PROVIDER_SERVICES, self.endpoint),
+            "aws:s3UsePathStyle": True,
+            "aws:skipCredentialsValidation": True,
+            "aws:skipRequestingAccountId": True,
+            "aws:skipMetadataApiCheck": True,
+            "aws:allowedAccountIds": [self.account_id],
+        }
+
+    def reset(self) -> None:
+        """Remove everything in the cloud. Raises LocalCloudError for one that was not started here."""
+        if not self.owned:
+            raise LocalCloudError(f"{self.endpoint} was not started here, so it is not emptied here")
+        endpoints.post(f"{self.endpoint}/_ministack/reset")
+
+    def stop(self) -> None:
+        """End the emulator when it was started here, else do nothing. Again is fine."""
+        if self._process is not None:
+            self._process.stop()
+
+    def is_alive(self) -> bool:
+        """Tell whether the emulator still runs; one that was not started here is asked for its health."""
+        return self._process.is_alive() if self._process is not None else endpoints.is_healthy(self.endpoint)
+
+    @cached_property
+    def _clients(self) -> ClientFactory:
+        return ClientFactory(self.endpoint, self.access_key_id, self.secret_access_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def start(
+    endpoint: str | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+    *,
+    region: str = DEFAULT_REGION,
+) -> LocalCloud:
+    """Return a healthy local cloud: the one at `endpoint` where one is named, else an emulator started here.
+
+    A named one (LocalStack, another MiniStack) is never stopped or emptied. One that is started here listens on
+    127.0.0.1 only, on port 4566 or any free one, and ends at the latest with this process. `region` is where clients
+    look unless told otherwise. Raises LocalCloudError.
+    """
+    if endpoint is not None:
+        url = endpoints.normalize(endpoint)
+        if not endpoints.is_healthy(url):
+            raise LocalCloudError(f"No LocalStack or MiniStack answers at {url}: start it, or leave the endpoint out")
+        return _connect(url, region, None)
+    process = start_emulator(on_progress)
+    try:
+        return _connect(process.endpoint, region, process)
+    except BaseException:
+        process.stop()
+        raise
+
+
+def _connect(url: str, region: str, process: EmulatorProcess | None) -> LocalCloud:
+    sts = ClientFactory(url, _KEY, _KEY).client("sts", region, None)
+    try:
+        account_id = sts.get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise LocalCloudError(f"{url} is healthy but does not say whose account it is: {error}") from error
+    return LocalCloud(
+        endpoint=url,
+        region=region,
+        access_key_id=_KEY,
+        secret_access_key=_KEY,
+        account_id=account_id,
+        owned=process is not None,
+        _process=process,
+    )

@@ -1,0 +1,81 @@
+"""An emulator's endpoint: how it is written, whether it is healthy, and that it can never be AWS."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from localstack_client.config import parse_localstack_host
+
+from local_cloud.errors import LocalCloudError
+
+__all__ = ["is_healthy", "normalize", "post", "wait_until_healthy"]
+
+_HEALTH_PATHS = ("/_ministack/health", "/_localstack/health")
+_REQUEST_SECONDS = 5.0
+_POLL_SECONDS = 0.1
+_AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "api.aws", "aws.dev")
+
+# A proxy of the user's must neither see nor answer what is meant for this machine.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def normalize(given: str) -> str:
+    """Return the endpoint as a URL without a path; `host` and `host:port` are read as LocalStack's client reads them.
+
+    Raises LocalCloudError for what is no endpoint, and for any of AWS's own domains.
+    """
+    if "://" not in given:
+        try:
+            host, port = parse_localstack_host(given)
+        except RuntimeError as error:
+            raise LocalCloudError(f"{given!r} is no endpoint: write it as http://localhost:4566") from error
+        given = f"http://{host}:{port}"
+    try:
+        parts = urlsplit(given)
+        valid = (
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.path in {"", "/"} and parts.port != 0
+        )
+    except ValueError:
+        valid = False
+    if not valid:
+        raise LocalCloudError(f"{given!r} is no endpoint: write it as http://localhost:4566")
+    host = (parts.hostname or "").rstrip(".")
+    if any(host == domain or host.endswith(f".{domain}") for domain in _AWS_DOMAINS):
+        raise LocalCloudError(f"{given!r} is AWS itself, not a local cloud: leave --local out to deploy to AWS")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_healthy(endpoint: str) -> bool:
+    """Tell whether a MiniStack or LocalStack answers at the endpoint, at most seconds later."""
+    return any(_answers(endpoint + path) for path in _HEALTH_PATHS)
+
+
+def wait_until_healthy(endpoint: str, seconds: float, is_alive: Callable[[], bool]) -> bool:
+    """Wait until the endpoint is healthy; False when the deadline passes or what serves it is no longer alive."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and is_alive():
+        if is_healthy(endpoint):
+            return is_alive()
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def post(url: str) -> None:
+    """Send an empty POST; raises LocalCloudError when it is not answered with success."""
+    request = urllib.request.Request(url, data=b"", method="POST")  # noqa: S310 (the scheme was checked by normalize)
+    try:
+        with _opener.open(request, timeout=60):
+            return
+    except OSError as error:
+        raise LocalCloudError(f"{url} did not answer: {error}") from error
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _opener.open(url, timeout=_REQUEST_SECONDS) as response:
+            return "services" in json.load(response)
+    except (OSError, ValueError):
+        return False

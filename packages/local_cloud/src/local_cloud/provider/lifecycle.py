@@ -1,0 +1,244 @@
+"""A resource's life as the engine asks for it: check, diff, create, read, update, delete. Knows no gRPC and no type."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_cloud.provider.naming import NamingError
+from local_cloud.provider.registry import RESOURCES
+from local_cloud.provider.resource import DEFAULTS, Change, RefusedError, Resource
+from local_cloud.provider.schema import Properties, Property, Refusal, is_absent, same, says_nothing, settle
+from local_cloud.provider.session import Session
+from local_cloud.provider.wire import UNKNOWN
+
+__all__ = ["Created", "Difference", "IncompleteError", "Lifecycle", "UnknownTypeError"]
+
+
+class UnknownTypeError(LookupError):
+    """The stand-in does not implement the resource type."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(f"the local stand-in for the aws provider does not implement the resource type {token!r}")
+
+
+class IncompleteError(Exception):
+    """The resource exists, but a call that must follow its creation or update failed."""
+
+    def __init__(self, created: "Created", inputs: Properties, reason: str) -> None:
+        super().__init__(reason)
+        self.created = created
+        self.inputs = inputs
+
+
+@dataclass(frozen=True)
+class Created:
+    """A resource's id and all its properties."""
+
+    identifier: str
+    state: Properties
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two sets of inputs."""
+
+    changed: tuple[str, ...]
+    added: frozenset[str]
+    removed: frozenset[str]
+    replaces: frozenset[str]
+    delete_first: bool
+    """The old one must be deleted before a new one can have its name."""
+
+
+class Lifecycle:
+    """Carries out what the engine asks for, on resources of any type."""
+
+    def __init__(self, session: Session, warn: Callable[[str, str], None]) -> None:
+        self._session = session
+        self._warn = warn
+
+    def check(
+        self,
+        token: str,
+        name: str,
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+        seed: bytes,
+        proposed: str | None = None,
+    ) -> tuple[Properties, list[Refusal]]:
+        """Return the inputs with the defaults, default tags and names filled in, and what is refused in them.
+
+        A name made before is kept; `proposed` is the engine's name for a new one. Raises UnknownTypeError.
+        """
+        resource_type = _type(token)
+        refusals: list[Refusal] = []
+        given = {key: value for key, value in news.items() if key != DEFAULTS and value is not None}
+        made = self._made(resource_type, name, olds, given, seed, proposed, refusals)
+        given = self._tagged(resource_type, given)
+        inputs = settle(resource_type.declared(), given | made, refusals)
+        defaulted = sorted(key for key in inputs if key not in news or key in made)
+        resource = self._resource(token, name, inputs)
+        if not refusals:
+            refusals.extend(resource.check(inputs))
+        return {**inputs, DEFAULTS: defaulted}, refusals
+
+    def diff(self, token: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Difference:
+        """Compare two sets of checked inputs by what they mean to AWS."""
+        resource_type = _type(token)
+        declared = resource_type.declared()
+        changed = tuple(
+            name for name, declaration in declared.items() if not same(declaration, olds.get(name), news.get(name))
+        )
+        return Difference(
+            changed=changed,
+            added=frozenset(name for name in changed if is_absent(olds.get(name))),
+            removed=frozenset(name for name in changed if is_absent(news.get(name))),
+            replaces=frozenset(name for name in changed if declared[name].replaces),
+            delete_first=resource_type.deletes_first(olds, news),
+        )
+
+    def create(self, token: str, urn: str, inputs: Mapping[str, Any], *, preview: bool) -> Created:
+        """Create the resource; a preview only tells its properties, unknown where AWS would choose them.
+
+        Raises IncompleteError when the resource exists but could not be completed.
+        """
+        given = _plain(inputs)
+        resource = self._resource(token, urn, given)
+        if preview:
+            return Created("", {**dict.fromkeys(_outputs(resource), UNKNOWN), **given, **_all_tags(resource, given)})
+        identifier = resource.create(given)
+        try:
+            resource.complete(identifier, given)
+            return Created(identifier, self._state(resource, identifier, given))
+        except Exception as error:
+            raise IncompleteError(Created(identifier, dict(given)), dict(inputs), str(error)) from error
+
+    def read(
+        self, token: str, urn: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]
+    ) -> tuple[Properties, Properties] | None:
+        """Return the inputs and the state as AWS has them now, or None if the resource is gone.
+
+        An input whose meaning is unchanged keeps the form in which it was recorded.
+        """
+        if not inputs:
+            raise RefusedError(f"{token} {identifier}: the local stand-in imports nothing, it reads what it created")
+        recorded = _plain(inputs)
+        resource = self._resource(token, urn, {**state, **recorded})
+        live = resource.read(identifier)
+        if live is None:
+            return None
+        current = _reconciled(resource.declared(), recorded, live)
+        return {**current, DEFAULTS: inputs.get(DEFAULTS, [])}, _merged(resource, current, live)
+
+    def update(
+        self,
+        token: str,
+        urn: str,
+        identifier: str,
+        state: Mapping[str, Any],
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+        *,
+        preview: bool,
+    ) -> Properties:
+        """Change the resource from the old inputs to the new ones, and return its properties."""
+        given = _plain(news)
+        resource = self._resource(token, urn, {**state, **given})
+        difference = self.diff(token, olds, news)
+        if preview:
+            kept = {name: state.get(name) for name in _outputs(resource)}
+            stale = {name for name, causes in resource.renewed.items() if not causes.isdisjoint(difference.changed)}
+            return {**kept, **dict.fromkeys(stale, UNKNOWN), **given, **_all_tags(resource, given)}
+        if not difference.changed:
+            # Without a change the engine asks for an update of what could not be completed: it is compared with what
+            # is really there.
+            live = resource.read(identifier)
+            olds = _reconciled(resource.declared(), given, live or {})
+            difference = self.diff(token, olds, given)
+        resource.update(identifier, Change(_plain(olds), given, frozenset(difference.changed)))
+        return self._state(resource, identifier, given)
+
+    def delete(
+        self, token: str, urn: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]
+    ) -> None:
+        """Delete the resource; that it is gone already is fine."""
+        known = {**state, **_plain(inputs)}
+        self._resource(token, urn, known).delete(identifier)
+
+    def _resource(self, token: str, urn: str, known: Mapping[str, Any]) -> Resource:
+        region = known.get("region")
+        region = region if isinstance(region, str) else self._session.settings.region
+        return _type(token)(self._session, region, known, lambda message: self._warn(urn, message))
+
+    def _state(self, resource: Resource, identifier: str, given: Mapping[str, Any]) -> Properties:
+        live = resource.read(identifier)
+        if live is None:
+            raise RefusedError(f"{resource.type_name} {identifier} is not there right after it was written")
+        return _merged(resource, given, live)
+
+    def _made(
+        self,
+        resource_type: type[Resource],
+        name: str,
+        olds: Mapping[str, Any],
+        given: Mapping[str, Any],
+        seed: bytes,
+        proposed: str | None,
+        refusals: list[Refusal],
+    ) -> Properties:
+        made: Properties = {}
+        for key, declared in resource_type.declared().items():
+            if declared.naming is None or key in given:
+                continue
+            if key in olds and key in olds.get(DEFAULTS, ()):
+                made[key] = olds[key]
+                continue
+            try:
+                made[key] = declared.naming.name(name, seed, proposed)
+            except NamingError as error:
+                refusals.append(Refusal(key, str(error)))
+        if resource_type.regional and "region" not in given:
+            made["region"] = self._session.settings.region
+        return made
+
+    def _tagged(self, resource_type: type[Resource], given: Properties) -> Properties:
+        own = given.get("tags", {})
+        if "tags" not in resource_type.properties or not isinstance(own, Mapping):
+            return given
+        tags = {**self._session.settings.default_tags, **own}
+        return {**given, "tags": tags} if tags else given
+
+
+def _type(token: str) -> type[Resource]:
+    try:
+        return RESOURCES[token]
+    except KeyError:
+        raise UnknownTypeError(token) from None
+
+
+def _plain(inputs: Mapping[str, Any]) -> Properties:
+    return {name: value for name, value in inputs.items() if name != DEFAULTS}
+
+
+def _outputs(resource: Resource) -> tuple[str, ...]:
+    return (*resource.outputs, "tagsAll") if "tags" in resource.properties else resource.outputs
+
+
+def _all_tags(resource: Resource, inputs: Mapping[str, Any]) -> Properties:
+    return {"tagsAll": inputs.get("tags", {})} if "tags" in resource.properties else {}
+
+
+def _merged(resource: Resource, inputs: Mapping[str, Any], live: Mapping[str, Any]) -> Properties:
+    told = {name: value for name, value in live.items() if value is not None and name not in inputs}
+    return {**told, **inputs, **_all_tags(resource, inputs)}
+
+
+def _reconciled(declared: Mapping[str, Property], recorded: Mapping[str, Any], live: Mapping[str, Any]) -> Properties:
+    current: Properties = {}
+    for name, declaration in declared.items():
+        before, now = recorded.get(name), live.get(name)
+        kept = not declaration.readable or (declaration.computed and before is None)
+        value = before if kept or same(declaration, before, now) else now
+        if not says_nothing(declaration, value):
+            current[name] = value
+    return current

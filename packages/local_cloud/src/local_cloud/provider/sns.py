@@ -1,0 +1,136 @@
+"""SNS topics and their policies."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from local_cloud.provider import rules
+from local_cloud.provider.naming import Naming
+from local_cloud.provider.resource import TAGS, Change, Resource, absent_is_fine, found, tag_list, tag_map
+from local_cloud.provider.schema import Document, Properties, Property, Text
+
+__all__ = ["Topic", "TopicPolicy"]
+
+_GONE = ("NotFound", "NotFoundException")
+
+# 1 to 256: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+_NAME = rules.matches(r"[A-Za-z0-9_-]+", 1, 256, "letters, digits, _ and - are allowed")
+
+# 30 KB: https://docs.aws.amazon.com/general/latest/gr/sns.html
+_POLICY_SIZE = rules.utf8_bytes_at_most(30 * 1024, "the topic policy")
+
+
+class Topic(Resource):
+    """A standard topic."""
+
+    type_name = "aws:sns/topic:Topic"
+    service = "sns"
+    properties: ClassVar = {
+        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=256), rules=(_NAME,)),
+        # 100 characters: https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html
+        "displayName": Property(kind=Text(), rules=(rules.at_most(100),)),
+        "kmsMasterKeyId": Property(kind=Text()),
+        "tracingConfig": Property(kind=Text(("PassThrough", "Active")), computed=True),
+        "tags": TAGS,
+    }
+    outputs = ("arn", "owner")
+
+    _ATTRIBUTES: ClassVar = {
+        "displayName": "DisplayName",
+        "kmsMasterKeyId": "KmsMasterKeyId",
+        "tracingConfig": "TracingConfig",
+    }
+
+    def create(self, inputs: Mapping[str, Any]) -> str:
+        """Create the topic with its attributes and tags; the id is the ARN."""
+        attributes = {theirs: inputs[ours] for ours, theirs in self._ATTRIBUTES.items() if inputs.get(ours)}
+        answer = self.api.create_topic(Name=inputs["name"], Attributes=attributes, Tags=tag_list(inputs.get("tags")))
+        return str(answer["TopicArn"])
+
+    def read(self, identifier: str) -> Properties | None:
+        """Read the attributes and tags."""
+        answer = found(self.api.get_topic_attributes, *_GONE, TopicArn=identifier)
+        if answer is None:
+            return None
+        attributes = answer["Attributes"]
+        return {
+            "name": identifier.rsplit(":", 1)[1],
+            **{ours: attributes.get(theirs) or None for ours, theirs in self._ATTRIBUTES.items()},
+            "tags": tag_map(self.api.list_tags_for_resource(ResourceArn=identifier)["Tags"]),
+            "arn": identifier,
+            "owner": attributes["Owner"],
+        }
+
+    def update(self, identifier: str, change: Change) -> None:
+        """Set the attributes and tags that differ."""
+        for ours, theirs in self._ATTRIBUTES.items():
+            if change.touches(ours):
+                # PassThrough is what a topic has that was never told.
+                nothing = "PassThrough" if ours == "tracingConfig" else ""
+                self.api.set_topic_attributes(
+                    TopicArn=identifier, AttributeName=theirs, AttributeValue=change.news.get(ours) or nothing
+                )
+        wanted, unwanted = change.tags()
+        if unwanted:
+            self.api.untag_resource(ResourceArn=identifier, TagKeys=unwanted)
+        if wanted:
+            self.api.tag_resource(ResourceArn=identifier, Tags=tag_list(wanted))
+
+    def delete(self, identifier: str) -> None:
+        """Delete the topic."""
+        with absent_is_fine(*_GONE):
+            self.api.delete_topic(TopicArn=identifier)
+
+
+class TopicPolicy(Resource):
+    """Who may do what with a topic."""
+
+    type_name = "aws:sns/topicPolicy:TopicPolicy"
+    service = "sns"
+    properties: ClassVar = {
+        "arn": Property(kind=Text(), required=True, replaces=True),
+        "policy": Property(kind=Document(), required=True, rules=(_POLICY_SIZE,)),
+    }
+    outputs = ("owner",)
+
+    def create(self, inputs: Mapping[str, Any]) -> str:
+        """Set the policy; the id is the topic's ARN."""
+        self._put(inputs["arn"], inputs["policy"])
+        return str(inputs["arn"])
+
+    def read(self, identifier: str) -> Properties | None:
+        """Read the policy."""
+        answer = found(self.api.get_topic_attributes, *_GONE, TopicArn=identifier)
+        if answer is None:
+            return None
+        attributes = answer["Attributes"]
+        return {"arn": identifier, "policy": attributes["Policy"], "owner": attributes["Owner"]}
+
+    def update(self, identifier: str, change: Change) -> None:
+        """Set the policy."""
+        self._put(identifier, change.news["policy"])
+
+    def delete(self, identifier: str) -> None:
+        """Go back to what AWS gives a new topic: a topic always has a policy.
+
+        https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
+        """
+        with absent_is_fine(*_GONE):
+            owner = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]["Owner"]
+            self._put(identifier, _default_policy(identifier, owner))
+
+    def _put(self, topic: str, policy: str) -> None:
+        self.api.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+
+def _default_policy(topic: str, owner: str) -> str:
+    actions = ("GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic")
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{action}" for action in (*actions, "Subscribe", "ListSubscriptionsByTopic", "Publish")],
+        "Resource": topic,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": owner}},
+    }
+    return json.dumps({"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]})
