@@ -1,0 +1,60 @@
+"""The AWS account that a command would change: looked up first, and refused when it is the wrong one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProfileNotFound,
+)
+
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.projects import StackId
+
+__all__ = ["check_account"]
+
+_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+_SIGN_IN = "`aws sso login --profile NAME` and `export AWS_PROFILE=NAME`"
+
+
+def check_account(
+    stack: StackId, config: Mapping[str, Any], identify: Callable[[Mapping[str, Any]], str] | None = None
+) -> str:
+    """Return the id of the account that the credentials in use are for.
+
+    `identify` asks AWS for it, given the stack's configuration. Raises OperatorError when there are no credentials,
+    AWS refuses them or can't be reached, or the account is none of `aws:allowedAccountIds`.
+    """
+    account = _identified(stack, config, identify or _ask_aws)
+    allowed = [str(identifier) for identifier in config.get("aws:allowedAccountIds") or ()]
+    if allowed and account not in allowed:
+        raise OperatorError(
+            f"{stack} belongs to account {' or '.join(allowed)} (aws:allowedAccountIds in projects/{stack.project}/"
+            f"Pulumi.{stack.environment}.yaml), and the credentials are for {account}: {_SIGN_IN} for that account."
+        )
+    return account
+
+
+def _identified(stack: StackId, config: Mapping[str, Any], identify: Callable[[Mapping[str, Any]], str]) -> str:
+    try:
+        return identify(config)
+    except ProfileNotFound as error:
+        raise OperatorError(f"{error}: `aws configure sso`, or `export AWS_PROFILE=` an existing one.") from error
+    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        raise OperatorError(f"AWS can't be reached ({error}): check the network, or deploy with --local.") from error
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise OperatorError(f"AWS refuses the credentials for {stack} ({code}): {_SIGN_IN}.") from error
+    except BotoCoreError as error:
+        # No credentials, half of them, or a session that has to be renewed: signing in helps with each.
+        raise OperatorError(f"There are no AWS credentials for {stack} ({error}): {_SIGN_IN}.") from error
+
+
+def _ask_aws(config: Mapping[str, Any]) -> str:
+    session = boto3.Session(profile_name=config.get("aws:profile"), region_name=config.get("aws:region"))
+    return session.client("sts", config=_CONFIG).get_caller_identity()["Account"]

@@ -1,0 +1,25 @@
+"""Asking before what can't be taken back."""
+
+from collections.abc import Callable
+
+from pipeline_common.environments import Environment
+from pipeline_ops.errors import MISUSED, OperatorError
+
+__all__ = ["confirm", "must_be_confirmed", "require_terminal"]
+
+
+def must_be_confirmed(operation: str, environment: str, *, local: bool) -> bool:
+    """Tell whether the operation is asked about: every change to prod, and every destroy, but on AWS only."""
+    return not local and operation != "preview" and (environment == Environment.PROD or operation == "destroy")
+
+
+def require_terminal(name: str, *, interactive: bool) -> None:
+    """Raise OperatorError, as misuse, when nobody is there to confirm what has to be confirmed."""
+    if not interactive:
+        raise OperatorError(f"Nobody is at a terminal to confirm a change to {name}: say --yes.", MISUSED)
+
+
+def confirm(name: str, question: str, *, ask: Callable[[str], str]) -> None:
+    """Have the operator type `name`; raises OperatorError when something else is typed."""
+    if ask(f"{question} Type {name} to go on").strip() != name:
+        raise OperatorError(f"That was not {name}: nothing was changed.")

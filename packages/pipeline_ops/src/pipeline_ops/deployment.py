@@ -1,0 +1,270 @@
+"""Deploying the repository's stacks with the real engine, to AWS or into a local cloud."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pulumi import automation
+
+from local_cloud import LocalCloud
+from local_cloud.environment import only_environment
+from local_cloud.launcher import launcher_folder
+from pipeline_ops.engine import EngineCommand
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.explain import explain, interrupted
+from pipeline_ops.interrupts import Interrupts
+from pipeline_ops.journal import Journal
+from pipeline_ops.program import project_program
+from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.pulumi_cli import ensure
+from pipeline_ops.pulumi_cli.versions import version_of
+from pipeline_ops.settings import copy_settings
+from pipeline_ops.state import Backend, aws_backend, folder_backend, secrets_environment
+
+__all__ = ["Deployment", "Result"]
+
+OnEvent = Callable[[automation.EngineEvent], None]
+Listener = Callable[[StackId, str, automation.EngineEvent], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run did, or with `preview` would do: resources by the engine's name for what happened to them."""
+
+    stack: StackId
+    operation: str
+    changes: Mapping[str, int]
+    seconds: float
+    outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether every resource was already as it should be."""
+        return not set(self.changes) - {"same", "read"}
+
+
+class Deployment:
+    """Runs the engine on stacks; a context manager, because it holds temporary folders and isolates the environment.
+
+    With a `cloud` everything goes there: the environment of this whole process is the cloud's inside the block, with
+    no AWS_* or PULUMI_* variable of the user's in it, and Pulumi has a home and, unless `backend` is given, a state of
+    its own that last as long as the block. Without one, stacks go to AWS with the user's settings.
+
+    No committed file is written. Stacks may be run at the same time from several threads, each of them once.
+    Every method raises OperatorError when it can't do what it is asked to.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        cloud: LocalCloud | None = None,
+        *,
+        backend: Backend | None = None,
+        on_event: Listener = lambda *_: None,
+        on_progress: Callable[[str], None] = lambda _: None,
+        interrupts: Interrupts | None = None,
+    ) -> None:
+        self.projects = Projects(repository, _options(cloud))
+        self.cloud = cloud
+        self.interrupts = interrupts or Interrupts()
+        self._given_backend = backend
+        self._on_event = on_event
+        self.on_progress = on_progress
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._executable = ensure(self.on_progress)
+        self._version = version_of(self._executable)
+        with ExitStack() as stack:
+            self._home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pipeline-")))
+            self._user_environment = dict(os.environ)
+            if self.cloud is None:
+                self.backend = self._given_backend or aws_backend(self.projects.repository, os.environ)
+                self._environment = self._user_environment
+            else:
+                self.backend = self._given_backend or folder_backend(self._home / "state")
+                self._environment = self.cloud.environment() | {"PULUMI_HOME": str(self._home / "home")}
+                stack.enter_context(only_environment(self._environment))
+            if self.backend.notice:
+                self.on_progress(self.backend.notice)
+            self._resources = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    def up(self, project: str, environment: str) -> Result:
+        """Make the stack what its program and configuration say; an up-to-date one is left as it is."""
+        stack = self.projects.stack(project, environment)
+        self.require_needed(stack)
+        return self._run(stack, "deploy", _up)
+
+    def preview(self, project: str, environment: str) -> Result:
+        """Say what `up` would change, and change nothing but the record that the stack exists."""
+        stack = self.projects.stack(project, environment)
+        self.require_needed(stack)
+        return self._run(stack, "preview", _preview)
+
+    def refresh(self, project: str, environment: str) -> Result:
+        """Make the state what is really there, so that the next `up` repairs what was changed by other hands."""
+        stack = self.projects.stack(project, environment)
+        self.require_deployed(stack)
+        return self._run(stack, "refresh", _refresh)
+
+    def destroy(self, project: str, environment: str) -> Result:
+        """Remove all that the stack has made; refused while a deployed stack needs it."""
+        stack = self.projects.stack(project, environment)
+        deployed = self.deployed()
+        for other in self.projects.needed_by(stack):
+            if other in deployed:
+                raise OperatorError(
+                    f"{other} still reads from {stack}: `{self.projects.command('destroy', other)}` first."
+                )
+        return self._run(stack, "destroy", _destroy)
+
+    def outputs(self, project: str, environment: str) -> dict[str, Any]:
+        """Return the stack's outputs; a secret one as `[secret]`."""
+        stack = self.projects.stack(project, environment)
+        self.require_deployed(stack)
+        with self._selected(stack, "outputs") as pulumi:
+            return _masked(pulumi.outputs())
+
+    def unlock(self, project: str, environment: str) -> None:
+        """Remove another run's lock from the stack; only for a run that no longer runs, and never done unasked."""
+        with self._selected(self.projects.stack(project, environment), "unlock") as pulumi:
+            pulumi.cancel()
+
+    def deployed(self) -> frozenset[StackId]:
+        """Return the stacks that have resources."""
+        with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
+            command = self._command(self._environment)
+            workspace = automation.LocalWorkspace(work_dir=folder, pulumi_command=command)
+            try:
+                summaries = workspace.list_stacks(include_all=True)
+            except automation.CommandError as error:
+                raise explain(self.projects, StackId("the", "backend"), "reading", [], command.failure) from error
+        return frozenset(
+            StackId(*name)
+            for summary in summaries
+            if summary.resource_count != 0 and len(name := summary.name.split("/")[-2:]) == _PROJECT_AND_STACK
+        )
+
+    def require_deployed(self, stack: StackId) -> None:
+        """Raise OperatorError, with the command that deploys it, when the stack has no resources."""
+        if stack not in self.deployed():
+            raise OperatorError(f"{stack} is not deployed: `{self.projects.command('deploy', stack)}`.")
+
+    def require_needed(self, stack: StackId) -> None:
+        """Raise OperatorError when a stack that this one reads from is not deployed.
+
+        The engine stops a program that refers to a missing stack before the program could say which command helps.
+        """
+        needed = self.projects.needs(stack)
+        if not needed:
+            return
+        deployed = self.deployed()
+        for other in needed:
+            if other not in deployed:
+                helps = self.projects.command("deploy", other)
+                raise OperatorError(f"{stack} reads from {other}, which is not deployed: `{helps}`.")
+
+    def _run(
+        self,
+        stack: StackId,
+        operation: str,
+        act: Callable[[automation.Stack, OnEvent], tuple[dict[str, int], dict[str, Any]]],
+    ) -> Result:
+        journal = Journal()
+        started = time.monotonic()
+
+        def on_event(event: automation.EngineEvent) -> None:
+            journal.record(event)
+            if not self._is_expected(event):
+                self._on_event(stack, operation, event)
+
+        with self._selected(stack, operation, journal) as pulumi:
+            changes, outputs = act(pulumi, on_event)
+        return Result(stack, operation, changes, time.monotonic() - started, outputs)
+
+    @contextmanager
+    def _selected(self, stack: StackId, operation: str, journal: Journal | None = None) -> Iterator[automation.Stack]:
+        if self.interrupts.count:
+            raise interrupted(self.projects, stack, operation)
+        settings = self.projects.settings(stack)
+        with tempfile.TemporaryDirectory(prefix="pipeline-") as name, self.interrupts.passed_on():
+            folder = Path(name)
+            command = self._command(self._environment | self._secrets(settings))
+            copy_settings(self.projects, stack, folder, self.cloud.stack_config() if self.cloud else None)
+            try:
+                workspace = automation.LocalWorkspace(
+                    work_dir=str(folder),
+                    program=project_program(self.projects.folder(stack.project), engine_works_in=folder),
+                    pulumi_command=command,
+                )
+                yield automation.Stack.create_or_select(stack.environment, workspace)
+            except automation.CommandError as error:
+                if self.interrupts.count:
+                    raise interrupted(self.projects, stack, operation) from error
+                raise explain(
+                    self.projects, stack, operation, journal.errors() if journal else [], command.failure
+                ) from error
+
+    def _is_expected(self, event: automation.EngineEvent) -> bool:
+        # Pulumi warns of a provider that it found on PATH. In a local cloud that is the only one there may be.
+        diagnostic = event.diagnostic_event
+        return self.cloud is not None and diagnostic is not None and str(launcher_folder()) in diagnostic.message
+
+    def _secrets(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        if self.cloud is not None and "encryptionsalt" not in settings:
+            return {"PULUMI_CONFIG_PASSPHRASE": ""}
+        return secrets_environment(self.backend, settings, self._user_environment)
+
+    def _command(self, environment: Mapping[str, str]) -> EngineCommand:
+        own = {"PULUMI_BACKEND_URL": self.backend.url, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        return EngineCommand(self._executable, self._version, {**environment, **own}, self.interrupts)
+
+
+_PROJECT_AND_STACK = 2
+
+
+def _options(cloud: LocalCloud | None) -> tuple[str, ...]:
+    if cloud is None:
+        return ()
+    return ("--local",) if cloud.owned else ("--endpoint", cloud.endpoint)
+
+
+def _up(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
+    result = pulumi.up(on_event=on_event)
+    return _changes(result.summary), _masked(result.outputs)
+
+
+def _preview(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
+    return _by_name(pulumi.preview(on_event=on_event).change_summary), {}
+
+
+def _refresh(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
+    return _changes(pulumi.refresh(on_event=on_event).summary), {}
+
+
+def _destroy(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
+    return _changes(pulumi.destroy(on_event=on_event).summary), {}
+
+
+def _changes(summary: automation.UpdateSummary) -> dict[str, int]:
+    return _by_name(summary.resource_changes or {})
+
+
+def _by_name(changes: Mapping[Any, int]) -> dict[str, int]:
+    return {str(getattr(name, "value", name)): count for name, count in changes.items() if count}
+
+
+def _masked(outputs: Mapping[str, automation.OutputValue]) -> dict[str, Any]:
+    return {name: "[secret]" if output.secret else output.value for name, output in outputs.items()}

@@ -1,0 +1,17 @@
+"""The one error that an operator's command shows: a sentence, and the exit code that goes with it."""
+
+__all__ = ["FAILED", "MISUSED", "OperatorError"]
+
+FAILED = 1
+"""The exit code of a command that could not do what it was asked to."""
+
+MISUSED = 2
+"""The exit code of a command that was called in a way that it refuses."""
+
+
+class OperatorError(Exception):
+    """What stops a command; the message is the sentence that the operator reads, with what helps in it."""
+
+    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

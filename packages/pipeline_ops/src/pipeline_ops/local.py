@@ -1,0 +1,100 @@
+"""The whole system in a local cloud: what the demo, the integration tests and the `local` command stand on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pulumi.automation import EngineEvent
+
+import local_cloud
+from local_cloud import LocalCloud
+from pipeline_ops.deployment import Deployment
+from pipeline_ops.interrupts import Interrupts
+from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.state import Backend, folder_backend
+
+__all__ = ["LOCAL_FOLDER", "RunningSystem", "endpoint_backend", "running_system", "system_region", "waves"]
+
+LOCAL_FOLDER = ".local"
+"""The folder of the checkout for what belongs to local clouds."""
+
+_FALLBACK_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class RunningSystem:
+    """Every stack of the repository, deployed; `outputs` by `project/environment`."""
+
+    cloud: LocalCloud
+    deployment: Deployment
+    outputs: Mapping[str, Mapping[str, Any]]
+
+
+@contextmanager
+def running_system(
+    repository: Path,
+    endpoint: str | None = None,
+    *,
+    on_event: Callable[[StackId, str, EngineEvent], None] = lambda *_: None,
+    on_progress: Callable[[str], None] = lambda _: None,
+    interrupts: Interrupts | None = None,
+) -> Iterator[RunningSystem]:
+    """Bring every stack of the repository up in a local cloud for the block.
+
+    The cloud is an emulator of this block's own, gone with all its contents afterwards. One that is named by its
+    endpoint keeps what is deployed, and its state is kept under `.local/state`, so that the next time changes nothing.
+    This process's environment is isolated inside the block. Raises OperatorError and LocalCloudError.
+    """
+    projects = Projects(repository)
+    with local_cloud.start(endpoint, on_progress, region=system_region(projects)) as cloud:
+        backend = None if cloud.owned else endpoint_backend(repository, cloud.endpoint)
+        with Deployment(
+            repository, cloud, backend=backend, on_event=on_event, on_progress=on_progress, interrupts=interrupts
+        ) as deployment:
+            yield RunningSystem(cloud, deployment, _deploy_everything(deployment, on_progress))
+
+
+def system_region(projects: Projects) -> str:
+    """Return the region of the first stack that names one: where clients look for things unless told otherwise."""
+    regions = (projects.config(stack).get("aws:region") for stack in reversed(projects.every_stack()))
+    return next((str(region) for region in regions if region), _FALLBACK_REGION)
+
+
+def endpoint_backend(repository: Path, endpoint: str) -> Backend:
+    """Return the state of what is deployed to a local cloud that outlives the command, by its endpoint."""
+    name = endpoint.partition("://")[2].replace(":", "_").replace("/", "_")
+    return folder_backend(repository / LOCAL_FOLDER / "state" / name)
+
+
+def waves(projects: Projects) -> list[list[StackId]]:
+    """Return every stack in groups: those of a group need only stacks of the groups before it."""
+    left = list(projects.every_stack())
+    groups: list[list[StackId]] = []
+    while left:
+        group = [stack for stack in left if not set(projects.needs(stack)) & set(left)]
+        # A stack that needs one which needs it back could never be deployed: the deployment will say what is missing.
+        group = group or left
+        groups.append(group)
+        left = [stack for stack in left if stack not in group]
+    return groups
+
+
+def _deploy_everything(deployment: Deployment, on_progress: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+    outputs: dict[str, dict[str, Any]] = {}
+    known = deployment.deployed()
+    for group in waves(deployment.projects):
+        on_progress(f"Deploying {', '.join(map(str, group))}")
+        with deployment.interrupts.passed_on(), ThreadPoolExecutor(len(group)) as threads:
+            futures = {stack: threads.submit(_deploy, deployment, stack, stack in known) for stack in group}
+            outputs |= {str(stack): future.result() for stack, future in futures.items()}
+    return outputs
+
+
+def _deploy(deployment: Deployment, stack: StackId, known: bool) -> dict[str, Any]:
+    if known:
+        # The emulator may have been emptied or started anew since: the state is made to say so first.
+        deployment.refresh(stack.project, stack.environment)
+    return dict(deployment.up(stack.project, stack.environment).outputs)

@@ -1,0 +1,178 @@
+"""The local cloud that stays up for developers: one per checkout, described in `.local/cloud.json` while it is up."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.local import LOCAL_FOLDER, RunningSystem
+
+__all__ = ["Playground", "Running"]
+
+_START_SECONDS = 3600.0
+_STOP_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Running:
+    """A playground that is up: its endpoint, where its state is, and the process that holds it."""
+
+    endpoint: str
+    state: str
+    pid: int
+
+
+class Playground:
+    """The playground of one checkout.
+
+    The process that holds it holds a lock as long as it lives, so that what is left of one that crashed is told from
+    one that is up.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self._folder = repository / LOCAL_FOLDER
+        self.description = self._folder / "cloud.json"
+        self._log = self._folder / "cloud.log"
+        self._repository = repository
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the process that holds the playground, for the block; raises OperatorError when another one does."""
+        self._folder.mkdir(exist_ok=True)
+        try:
+            lock = self._lock().acquire(timeout=0)
+        except Timeout:
+            running = self.running()
+            where = f" at {running.endpoint}" if running else ""
+            raise OperatorError(f"The local cloud is already up{where}: `nox -s local -- --stop` ends it.") from None
+        with lock:
+            try:
+                yield
+            finally:
+                self.description.unlink(missing_ok=True)
+
+    def describe(self, system: RunningSystem) -> None:
+        """Write `.local/cloud.json`, all at once, so that whoever waits for it reads it whole."""
+        content = json.dumps(_description(system), indent=2, sort_keys=True)
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix=".cloud-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content + "\n")
+        Path(name).replace(self.description)
+
+    def running(self) -> Running | None:
+        """Return the playground when it is up."""
+        if not self._is_held():
+            return None
+        try:
+            content = json.loads(self.description.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return Running(content["endpoint"], content["state"], content["pid"])
+
+    def detach(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
+        """Start a process of its own that holds the playground, and return once it is up.
+
+        What that process says goes to `.local/cloud.log`; raises OperatorError with its end when it doesn't come up.
+        """
+        if self._is_held():
+            raise OperatorError("The local cloud is already up or coming up: `nox -s local -- --stop` ends it.")
+        self._folder.mkdir(exist_ok=True)
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 (this very program)
+                [sys.executable, "-m", "pipeline_ops", "local", *arguments],
+                cwd=self._repository,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            return self._wait_until_up(process, on_progress)
+        except BaseException:
+            _end(process)
+            raise
+
+    def stop(self) -> bool:
+        """End the process that holds the playground, and wait for it; False when there is none."""
+        running = self.running()
+        if running is None:
+            if self._is_held():
+                raise OperatorError("The local cloud is still coming up: stop it once it is.")
+            self.description.unlink(missing_ok=True)
+            return False
+        os.kill(running.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._is_held():
+            if time.monotonic() > deadline:
+                raise OperatorError(f"Process {running.pid} did not end within {_STOP_SECONDS:.0f} seconds.")
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def _wait_until_up(self, process: subprocess.Popen[bytes], on_progress: Callable[[str], None]) -> Running:
+        deadline = time.monotonic() + _START_SECONDS
+        said = 0
+        while process.poll() is None and time.monotonic() < deadline:
+            running = self.running()
+            if running is not None and running.pid == process.pid:
+                return running
+            said = self._relay(said, on_progress)
+            time.sleep(_POLL_SECONDS)
+        self._relay(said, on_progress)
+        raise OperatorError(f"The local cloud did not come up; what it said is in {self._log}.")
+
+    def _relay(self, said: int, on_progress: Callable[[str], None]) -> int:
+        with self._log.open(encoding="utf-8", errors="replace") as log:
+            log.seek(said)
+            text = log.read()
+        whole = text[: text.rfind("\n") + 1]
+        for line in whole.splitlines():
+            on_progress(line)
+        return said + len(whole.encode())
+
+    def _is_held(self) -> bool:
+        if not self._folder.exists():
+            return False
+        try:
+            with self._lock().acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _lock(self) -> FileLock:
+        # A new object each time: one that is held already would let its own process in again.
+        return FileLock(self._folder / "cloud.lock")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _description(system: RunningSystem) -> Mapping[str, Any]:
+    cloud = system.cloud
+    return {
+        "endpoint": cloud.endpoint,
+        "region": cloud.region,
+        "credentials": {
+            "aws_access_key_id": cloud.access_key_id,
+            "aws_secret_access_key": cloud.secret_access_key,
+        },
+        "pid": os.getpid(),
+        "state": system.deployment.backend.url,
+        "stacks": {name: dict(outputs) for name, outputs in system.outputs.items()},
+    }

@@ -1,0 +1,138 @@
+"""One object processed by hand: its notice is sent to the processor's queue, and its run followed to the summary."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambda_common.errors import StoreError
+from pipeline_common.contracts import ProcessingOutputs
+from pipeline_ops.errors import MISUSED, OperatorError
+from processor_lambda.files import Bucket, Gone, InputFile
+from processor_lambda.notices import ObjectNotice
+from processor_lambda.results import Results
+from processor_lambda.runs import run_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["WAIT_SECONDS", "Run", "aws_client", "process"]
+
+WAIT_SECONDS = 900.0
+"""How long a run is followed unless told otherwise: a cold start, a queue before it, and several invocations."""
+
+_POLL_SECONDS = 0.5
+_SAY_EVERY_SECONDS = 10.0
+
+
+class Clients(Protocol):
+    """Whatever makes boto3 clients."""
+
+    def __call__(self, service: str, /, *, region: str) -> Any:
+        """Return a boto3 client of the service in the region."""
+
+
+def aws_client(service: str, /, *, region: str) -> Any:
+    """Return a client of the user's own session."""
+    return boto3.client(service, region_name=region)  # type: ignore[call-overload] # the stubs know each by its literal
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that came to its end, by its summary as the processor wrote it."""
+
+    summary: Mapping[str, Any]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the file could be read to its end."""
+        return bool(self.summary["status"] == "succeeded")
+
+    def sentence(self) -> str:
+        """Return what came of it, in one line."""
+        counts = ", ".join(f"{self.summary[name]:,} {name}" for name in ("read", "valid", "rejected", "written"))
+        took = f"{self.summary['duration_ms'] / 1000:.1f} s"
+        rejected = f"; rejected records: {self.summary['rejected_key']}" if self.summary["rejected_key"] else ""
+        failed = "" if self.succeeded else f"failed: {self.summary['reason']}; "
+        return f"{self.summary['key']}: {failed}{counts} ({took}){rejected}"
+
+
+def process(
+    outputs: ProcessingOutputs,
+    client: Clients,
+    key: str,
+    *,
+    on_progress: Callable[[str], None] = lambda _: None,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Run:
+    """Have the environment's processor process the object's current version, and return its run.
+
+    A version that was processed before is processed again, to the same end. Raises OperatorError for a key that the
+    processor would pass over, and when the run has not ended within `wait_seconds`.
+    """
+    try:
+        return _process(outputs, client, key, on_progress, wait_seconds)
+    except (StoreError, ClientError, BotoCoreError) as error:
+        raise OperatorError(f"{key} of {outputs.environment} can't be processed: {error}") from error
+
+
+def _process(
+    outputs: ProcessingOutputs, client: Clients, key: str, on_progress: Callable[[str], None], wait_seconds: float
+) -> Run:
+    sqs: SQSClient = client("sqs", region=outputs.region)
+    bucket = Bucket(s3=client("s3", region=outputs.region), name=outputs.bucket_name)
+    results = Results(bucket=bucket, environment=outputs.environment)
+    file = _find(bucket, outputs, key)
+    run = run_of(key, file.version)
+    before = results.find(run)
+    notice = ObjectNotice(key=key, version_id=file.version_id, reason="manual")
+    sqs.send_message(QueueUrl=outputs.queue_url, MessageBody=notice.body())
+    on_progress(f"Asked {outputs.lambda_function_name} to process {key}: run {run}")
+    began = said = time.monotonic()
+    while True:
+        summary = results.find(run)
+        if summary is not None and summary != before:
+            return Run(summary)
+        now = time.monotonic()
+        if now - began >= wait_seconds:
+            raise OperatorError(
+                f"Run {run} of {key} has not ended within {wait_seconds:.0f} s: it goes on by itself, or is a dead "
+                f"letter of {outputs.environment} by now; the log group {outputs.log_group_name} says why."
+            )
+        if now - said >= _SAY_EVERY_SECONDS:
+            on_progress(_state(sqs, outputs, run, now - began))
+            said = now
+        time.sleep(min(_POLL_SECONDS, wait_seconds))
+
+
+def _find(bucket: Bucket, outputs: ProcessingOutputs, key: str) -> InputFile:
+    if not key.startswith(outputs.input_prefix) or key.endswith("/"):
+        raise OperatorError(
+            f"{outputs.environment} processes the files under {outputs.input_prefix}, and {key} is none: "
+            "copy it there, or set processing:inputPrefix.",
+            MISUSED,
+        )
+    try:
+        file = bucket.head(key)
+    except Gone:
+        raise OperatorError(
+            f"There is no {key} in {outputs.bucket_name}, the bucket of {outputs.environment}."
+        ) from None
+    if file.replicated and not outputs.process_replicas:
+        raise OperatorError(
+            f"{key} is a replica, and {outputs.environment} does not process those, since their items are replicated "
+            f"too: processing:processReplicas is false in projects/processing/Pulumi.{outputs.environment}.yaml."
+        )
+    return file
+
+
+def _state(sqs: "SQSClient", outputs: ProcessingOutputs, run: str, seconds: float) -> str:
+    found = sqs.get_queue_attributes(
+        QueueUrl=outputs.queue_url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    waiting, working = found["ApproximateNumberOfMessages"], found["ApproximateNumberOfMessagesNotVisible"]
+    return f"Run {run}: {seconds:.0f} s; {waiting} messages wait, {working} are being worked on"

@@ -1,0 +1,58 @@
+"""A project's `__main__.py` as the program that Pulumi runs in this process."""
+
+import runpy
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pulumi
+
+from pipeline_common.infra.lambda_archive import engine_folder
+
+__all__ = ["project_program"]
+
+# Programs import their project's modules by name, and what is imported is the process's: one program at a time. Only
+# the declarations are made under the lock; what they wait for comes after it.
+_running = threading.Lock()
+
+
+def project_program(folder: Path, engine_works_in: Path) -> Callable[[], None]:
+    """Return a function that runs the project's program as `python __main__.py` in its folder would.
+
+    What the program builds for the engine goes into the engine's folder, by whose paths the engine finds it.
+    An exception that is no sentence of the project's own is shown by its kind, message and place, without a traceback.
+    """
+
+    def program() -> None:
+        with _running, _importable(folder), engine_folder(engine_works_in):
+            try:
+                runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
+            except pulumi.RunError:
+                raise
+            except Exception as error:
+                raise pulumi.RunError(_sentence(error)) from error
+
+    return program
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        # The next run reads the project's modules anew, and another project's never meet this one's.
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file is not None and Path(file).is_relative_to(folder):
+                del sys.modules[name]
+
+
+def _sentence(error: Exception) -> str:
+    places = traceback.extract_tb(error.__traceback__)
+    place = f" ({places[-1].filename}:{places[-1].lineno})" if places else ""
+    return f"{type(error).__name__}: {error}{place}"

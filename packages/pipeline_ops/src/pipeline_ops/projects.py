@@ -1,0 +1,152 @@
+"""The projects of this repository, their stacks, and what each stack needs deployed before it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline_common.environments import Environment
+from pipeline_ops.errors import MISUSED, OperatorError
+
+__all__ = ["ALL", "DEPENDENCIES", "Projects", "StackId", "find_repository"]
+
+ALL = "all"
+"""What a command is given instead of a project's name, to act on every project's stack of an environment."""
+
+
+@dataclass(frozen=True, order=True)
+class StackId:
+    """A project's stack of one environment, written `storage/dev`."""
+
+    project: str
+    environment: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.environment}"
+
+
+Needs = Callable[[str, Mapping[str, Any]], Iterable[StackId]]
+
+
+def _nothing(_environment: str, _config: Mapping[str, Any]) -> Iterable[StackId]:
+    return ()
+
+
+def _own_storage(environment: str, _config: Mapping[str, Any]) -> Iterable[StackId]:
+    return (StackId("storage", environment),)
+
+
+def _storage_of_source_and_targets(environment: str, config: Mapping[str, Any]) -> Iterable[StackId]:
+    # Whether the targets make sense is the program's to say; here they only have to be found.
+    targets = config.get("replication:targets") or ()
+    named = [target.get("environment") for target in targets if isinstance(target, Mapping)]
+    known = [name for name in named if name in set(Environment)]
+    return (StackId("storage", name) for name in dict.fromkeys((environment, *known)))
+
+
+DEPENDENCIES: Mapping[str, Needs] = {
+    "storage": _nothing,
+    "processing": _own_storage,
+    "replication": _storage_of_source_and_targets,
+}
+"""What each project's stacks read from, and the order in which projects are deployed: each after what it reads from."""
+
+
+class Projects:
+    """The projects under a repository's `projects/`, each with a stack per `Pulumi.<environment>.yaml`.
+
+    `options` say where the commands go that an error suggests: one about a local cloud must never lead to AWS.
+    """
+
+    def __init__(self, repository: Path, options: Sequence[str] = ()) -> None:
+        self.repository = repository
+        self._options = tuple(options)
+
+    def command(self, name: str, stack: StackId) -> str:
+        """Return the shell command that applies an operator's command to a stack."""
+        return " ".join(("nox", "-s", name, "--", stack.project, stack.environment, *self._options))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The projects in dependency order.
+
+        Raises OperatorError for a project whose dependencies are not declared.
+        """
+        found = {path.parent.name for path in self.repository.glob("projects/*/Pulumi.yaml")}
+        undeclared = sorted(found - DEPENDENCIES.keys())
+        if undeclared:
+            raise OperatorError(
+                f"Project {undeclared[0]} is not in pipeline_ops.projects.DEPENDENCIES: say there what it reads from."
+            )
+        return tuple(name for name in DEPENDENCIES if name in found)
+
+    def folder(self, project: str) -> Path:
+        """Return the project's folder."""
+        return self.repository / "projects" / project
+
+    def environments(self, project: str) -> tuple[str, ...]:
+        """Return the environments that the project has a stack for, in the order of Environment."""
+        return tuple(name.value for name in Environment if self._settings_file(project, name).is_file())
+
+    def stack(self, project: str, environment: str) -> StackId:
+        """Return the stack. Raises OperatorError, naming those there are, when the repository has no such stack."""
+        if project not in self.names:
+            raise OperatorError(f"There is no project {project!r}: it is one of {', '.join(self.names)}.", MISUSED)
+        environments = self.environments(project)
+        if environment not in environments:
+            others = " and ".join(environments)
+            raise OperatorError(
+                f"{project} has no {environment} stack, it is deployed to {others} only: "
+                f"`{self.command('deploy', StackId(project, environments[-1]))}`.",
+                MISUSED,
+            )
+        return StackId(project, environment)
+
+    def select(self, project: str, environment: str) -> tuple[StackId, ...]:
+        """Return the one stack, or with ALL every project's stack of the environment, in dependency order."""
+        if project != ALL:
+            return (self.stack(project, environment),)
+        return tuple(StackId(name, environment) for name in self.names if environment in self.environments(name))
+
+    def every_stack(self) -> tuple[StackId, ...]:
+        """Return every stack of the repository, each after those that it needs."""
+        return tuple(StackId(name, environment) for name in self.names for environment in self.environments(name))
+
+    def settings(self, stack: StackId) -> dict[str, Any]:
+        """Return what the stack's committed `Pulumi.<environment>.yaml` holds.
+
+        Raises OperatorError when that is not YAML.
+        """
+        path = self._settings_file(stack.project, stack.environment)
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise OperatorError(f"{path.relative_to(self.repository)} is not YAML: {error}") from error
+        return settings if isinstance(settings, dict) else {}
+
+    def config(self, stack: StackId) -> Mapping[str, Any]:
+        """Return the stack's committed configuration."""
+        config = self.settings(stack).get("config")
+        return config if isinstance(config, dict) else {}
+
+    def needs(self, stack: StackId) -> tuple[StackId, ...]:
+        """Return the stacks that have to be deployed before this one."""
+        return tuple(DEPENDENCIES[stack.project](stack.environment, self.config(stack)))
+
+    def needed_by(self, stack: StackId) -> tuple[StackId, ...]:
+        """Return the stacks that read from this one."""
+        return tuple(other for other in self.every_stack() if stack in self.needs(other))
+
+    def _settings_file(self, project: str, environment: str) -> Path:
+        return self.folder(project) / f"Pulumi.{environment}.yaml"
+
+
+def find_repository(start: Path) -> Path:
+    """Return the repository that a folder is in: the nearest one upwards with `projects/`. Raises OperatorError."""
+    for folder in (start, *start.parents):
+        if any(folder.glob("projects/*/Pulumi.yaml")):
+            return folder
+    raise OperatorError(f"{start} is not in a checkout of the pipeline: no folder above it has projects/.", MISUSED)

@@ -1,0 +1,67 @@
+"""Finding the Pulumi CLI, and getting it where it isn't found."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from local_cloud.cache import cache_root
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.pulumi_cli.build import BuildError, build
+from pipeline_ops.pulumi_cli.release import ReleaseError, download
+from pipeline_ops.pulumi_cli.versions import PULUMI_VERSION, fits, version_of
+
+__all__ = ["ensure"]
+
+
+def ensure(on_progress: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the Pulumi CLI's executable.
+
+    The one on PATH where its version fits, else the one in the user's cache, where it is put first: from the official
+    release where that can be downloaded, else built from its Go module, which takes about 6 minutes. Concurrent
+    callers wait for the first; an interrupted one leaves nothing that looks finished. Raises OperatorError.
+    """
+    on_path = shutil.which("pulumi")
+    if on_path and fits(version_of(Path(on_path))):
+        return Path(on_path).absolute()
+    folder = cache_root() / "pulumi" / str(PULUMI_VERSION)
+    executable = folder / "pulumi"
+    if not executable.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _get_alone(folder, on_progress)
+    return executable
+
+
+def _get_alone(folder: Path, on_progress: Callable[[str], None]) -> None:
+    lock = FileLock(f"{folder}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_progress("Waiting for another process that is getting the Pulumi CLI")
+        lock.acquire()
+    try:
+        if not (folder / "pulumi").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _get(folder, on_progress)
+    finally:
+        lock.release()
+
+
+def _get(folder: Path, on_progress: Callable[[str], None]) -> None:
+    on_progress(f"Looking for the Pulumi CLI {PULUMI_VERSION}")
+    try:
+        download(PULUMI_VERSION, folder, on_progress)
+    except ReleaseError as missing:
+        on_progress(f"No official release here: {missing}")
+        try:
+            build(PULUMI_VERSION, folder, on_progress)
+        except BuildError as failed:
+            raise OperatorError(
+                f"The Pulumi CLI {PULUMI_VERSION} is neither on PATH nor to be had: {missing}, and it can't be built "
+                f"from its Go module because {failed}. Install it (https://www.pulumi.com/docs/install) or Go 1.25+."
+            ) from failed
+    version = version_of(folder / "pulumi")
+    if not fits(version):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OperatorError(f"The Pulumi CLI that was just made does not run here (it says {version}).")

@@ -1,0 +1,82 @@
+"""What a command prints when it is done: sentences for people, one JSON document for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline_ops.deployment import Result
+
+__all__ = ["outputs_json", "outputs_text", "results_json", "summary"]
+
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "same": "unchanged",
+    "import": "imported",
+    "discard": "forgotten",
+}
+_WOULD = {
+    "create": "to create",
+    "update": "to update",
+    "replace": "to replace",
+    "delete": "to delete",
+    "same": "unchanged",
+    "import": "to import",
+    "discard": "to forget",
+}
+
+
+def summary(result: Result) -> str:
+    """Return one line: what happened to how many resources, or would with a preview."""
+    took = f"({result.seconds:.1f} s)"
+    if result.unchanged:
+        count = sum(result.changes.values())
+        return f"{result.stack}: nothing {_changes_word(result)}, {count} resources {took}"
+    words = _WOULD if result.operation == "preview" else _DONE
+    counts = ", ".join(f"{count} {words[name]}" for name, count in sorted(result.changes.items()) if name in words)
+    return f"{result.stack}: {counts} {took}"
+
+
+def results_json(results: Sequence[Result]) -> str:
+    """Return `{"results": [...]}`, an element per stack in the order in which they were run."""
+    return _json(
+        {
+            "results": [
+                {
+                    "stack": str(result.stack),
+                    "operation": result.operation,
+                    "unchanged": result.unchanged,
+                    "changes": dict(result.changes),
+                    "seconds": round(result.seconds, 1),
+                    "outputs": dict(result.outputs),
+                }
+                for result in results
+            ]
+        }
+    )
+
+
+def outputs_text(outputs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the outputs of each stack, one per line."""
+    blocks = []
+    for stack, values in outputs.items():
+        width = max(map(len, values), default=0)
+        blocks.append("\n".join([stack, *(f"  {name:<{width}}  {value}" for name, value in sorted(values.items()))]))
+    return "\n\n".join(blocks)
+
+
+def outputs_json(outputs: Mapping[str, Mapping[str, Any]], *, single: bool) -> str:
+    """Return the outputs by stack, or a `single` stack's own, as JSON."""
+    return _json(next(iter(outputs.values())) if single else outputs)
+
+
+def _changes_word(result: Result) -> str:
+    if result.operation == "refresh":
+        return "had drifted"
+    return "would change" if result.operation == "preview" else "changed"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,67 @@
+"""Where Pulumi keeps the stacks' state, and the passphrase for the secrets in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_ops.errors import OperatorError
+
+__all__ = ["AWS_STATE_FOLDER", "Backend", "aws_backend", "folder_backend", "secrets_environment"]
+
+AWS_STATE_FOLDER = ".state"
+"""The folder of the checkout that holds the state of what is deployed to AWS, when no other backend is named."""
+
+_BACKEND = "PULUMI_BACKEND_URL"
+_PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+_PASSPHRASE_SCHEMES = ("file://", "s3://", "azblob://", "gs://", "postgres://")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend by its URL; `notice` is what an operator has to know about it, said once, when it is first made."""
+
+    url: str
+    notice: str = ""
+
+    @property
+    def uses_passphrase(self) -> bool:
+        """Whether Pulumi encrypts secrets itself here, and so asks for a passphrase unless a stack names a provider."""
+        return self.url.startswith(_PASSPHRASE_SCHEMES)
+
+
+def folder_backend(folder: Path) -> Backend:
+    """Return the backend in a folder, which is made when it isn't there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Backend(folder.absolute().as_uri())
+
+
+def aws_backend(repository: Path, environ: Mapping[str, str]) -> Backend:
+    """Return the backend that PULUMI_BACKEND_URL names, else the checkout's own folder."""
+    url = environ.get(_BACKEND)
+    if url:
+        return Backend(url)
+    folder = repository / AWS_STATE_FOLDER
+    is_new = not folder.exists()
+    backend = folder_backend(folder)
+    if not is_new:
+        return backend
+    return Backend(
+        backend.url,
+        f"What is deployed is recorded in {folder} and nowhere else: without it Pulumi does not know what it made. "
+        f"Back it up, or keep the state where the team can reach it: export {_BACKEND}=s3://<bucket>.",
+    )
+
+
+def secrets_environment(backend: Backend, settings: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which Pulumi decrypts a stack's secrets.
+
+    Raises OperatorError when it would have to ask for a passphrase.
+    """
+    given = {name: environ[name] for name in _PASSPHRASES if name in environ}
+    if backend.uses_passphrase and "secretsprovider" not in settings and not given:
+        raise OperatorError(
+            "The state's secrets are encrypted with a passphrase that is not set: "
+            f"`export {_PASSPHRASES[0]}=...`, or {_PASSPHRASES[1]} with the path of a file that holds it."
+        )
+    # Settings are a copy, so that the salt Pulumi writes beside the configuration does not last; the state has it too.
+    return given | {"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true"}
