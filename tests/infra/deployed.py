@@ -1,0 +1,98 @@
+"""The stacks that the tests look at, each program run once."""
+
+import functools
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.infra.recording import Recording, record
+
+__all__ = [
+    "ENVIRONMENTS",
+    "STACKS",
+    "TARGETS",
+    "committed_processing",
+    "committed_replication",
+    "processing",
+    "replication",
+    "stack_outputs",
+    "storage",
+]
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+TARGETS = ("dev", "staging")
+
+
+@functools.cache
+def storage(environment: str) -> Recording:
+    """Return what the committed configuration makes of an environment's storage."""
+    return record("storage", environment)
+
+
+@functools.cache
+def stack_outputs() -> Mapping[str, Mapping[str, Any]]:
+    """Return the outputs of all storage, by the stacks' full names."""
+    return {f"organization/storage/{name}": storage(name).outputs for name in ENVIRONMENTS}
+
+
+@contextmanager
+def _a_folder_to_build_in() -> Iterator[None]:
+    """Be where the engine would work, and the program builds its archive, for the block."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+def processing(
+    environment: str,
+    config: Mapping[str, Any] | None = None,
+    *,
+    stacks: Mapping[str, Mapping[str, Any]] | None = None,
+    preview: bool = False,
+) -> Recording:
+    """Return what an environment's processing makes of the committed configuration, changed by `config`."""
+    with _a_folder_to_build_in():
+        return record(
+            "processing", environment, config, stacks=stack_outputs() if stacks is None else stacks, preview=preview
+        )
+
+
+@functools.cache
+def committed_processing(environment: str) -> Recording:
+    """Return what the committed configuration makes of an environment's processing."""
+    return processing(environment)
+
+
+def replication(
+    config: Mapping[str, Any] | None = None,
+    *,
+    stack: str = "prod",
+    stacks: Mapping[str, Mapping[str, Any]] | None = None,
+    preview: bool = False,
+) -> Recording:
+    """Return what the replication's program makes of the committed configuration, changed by `config`."""
+    with _a_folder_to_build_in():
+        return record(
+            "replication", stack, config, stacks=stack_outputs() if stacks is None else stacks, preview=preview
+        )
+
+
+@functools.cache
+def committed_replication() -> Recording:
+    """Return what the committed configuration makes of the replication."""
+    return replication()
+
+
+STACKS: Mapping[str, Any] = {
+    **{f"storage/{name}": functools.partial(storage, name) for name in ENVIRONMENTS},
+    **{f"processing/{name}": functools.partial(committed_processing, name) for name in ENVIRONMENTS},
+    "replication/prod": committed_replication,
+}
+"""Every stack of the repository, as committed."""

@@ -1,0 +1,154 @@
+"""An environment's storage, as its committed configuration makes it."""
+
+from typing import Any
+
+import pytest
+
+from pipeline_common.contracts import StorageOutputs
+from tests.infra.deployed import ENVIRONMENTS, storage
+from tests.infra.iam import allows
+from tests.infra.recording import ACCOUNT, REGION, Recording, record
+
+STORED = ("aws:s3/bucket:Bucket", "aws:dynamodb/table:Table", "aws:kms/key:Key")
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def store(request: pytest.FixtureRequest) -> Recording:
+    return storage(str(request.param))
+
+
+def test_the_bucket_is_private_owned_and_announces_its_changes(store: Recording) -> None:
+    blocked = store.named("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "objects-public-access").inputs
+    assert [name for name, value in blocked.items() if value is True] == [
+        name for name in blocked if name not in {"bucket", "region"}
+    ]
+    assert len([value for value in blocked.values() if value is True]) == 4
+    owned = store.named("aws:s3/bucketOwnershipControls:BucketOwnershipControls", "objects-ownership")
+    assert owned.inputs["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+    announced = store.named("aws:s3/bucketNotification:BucketNotification", "objects-events")
+    assert announced.inputs["eventbridge"] is True
+
+
+def test_objects_earlier_versions_and_unfinished_uploads_all_expire(store: Recording) -> None:
+    lifecycle = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+    (rule,) = store.named(lifecycle, "objects-lifecycle").inputs["rules"]
+    assert rule["status"] == "Enabled"
+    assert rule["filter"] == {"prefix": ""}
+    assert rule["expiration"]["days"] == 30
+    assert rule["noncurrentVersionExpiration"]["noncurrentDays"] >= 1
+    assert rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"] >= 1
+
+
+def test_the_table_has_its_key_its_index_and_a_stream_of_keys_alone(store: Recording) -> None:
+    table = store.named("aws:dynamodb/table:Table", "items").inputs
+    assert (table["billingMode"], table["hashKey"], table["rangeKey"]) == ("PAY_PER_REQUEST", "id", "timestamp")
+    assert {one["name"]: one["type"] for one in table["attributes"]} == {
+        "id": "S",
+        "timestamp": "N",
+        "environment": "S",
+    }
+    (index,) = table["globalSecondaryIndexes"]
+    assert (index["name"], index["projectionType"]) == ("environment-index", "ALL")
+    assert [(one["attributeName"], one["keyType"]) for one in index["keySchemas"]] == [
+        ("environment", "HASH"),
+        ("timestamp", "RANGE"),
+    ]
+    assert (table["streamEnabled"], table["streamViewType"]) == (True, "KEYS_ONLY")
+
+
+def test_dead_letters_are_kept_for_fourteen_days_and_taken_from_the_accounts_rules_alone(store: Recording) -> None:
+    queue = store.named("aws:sqs/queue:Queue", "dead-letters").inputs
+    assert queue["messageRetentionSeconds"] == 14 * 24 * 3600
+    policy = store.named("aws:sqs/queuePolicy:QueuePolicy", "dead-letters-policy").document()
+    arn = store.outputs["dlq_arn"]
+
+    def taken(principal: str, account: str) -> bool:
+        context = {"aws:SourceAccount": account, "aws:SecureTransport": "true"}
+        return allows(policy, "sqs:SendMessage", arn, principal=principal, context=context)
+
+    assert taken("events.amazonaws.com", ACCOUNT)
+    assert not taken("events.amazonaws.com", "999999999999")
+    assert not taken("sns.amazonaws.com", ACCOUNT)
+
+
+def test_alarms_can_publish_to_the_encrypted_failure_topic_and_another_accounts_cannot(store: Recording) -> None:
+    topic = store.named("aws:sns/topicPolicy:TopicPolicy", "failure-policy").document()
+    key = store.named("aws:kms/key:Key", "topic-key").document()
+
+    def may(policy: dict[str, Any], action: str, account: str) -> bool:
+        context = {"aws:SourceAccount": account, "aws:SecureTransport": "true"}
+        arn = store.outputs["failure_topic_arn"]
+        return allows(policy, action, arn, principal="cloudwatch.amazonaws.com", context=context)
+
+    for policy, action in ((topic, "sns:Publish"), (key, "kms:GenerateDataKey"), (key, "kms:Decrypt")):
+        assert may(policy, action, ACCOUNT), action
+    assert not may(topic, "sns:Publish", "999999999999")
+
+
+def test_the_topics_key_is_used_through_sns_by_the_account_and_administered_by_it_alone(store: Recording) -> None:
+    key = store.named("aws:kms/key:Key", "topic-key")
+    policy = key.document()
+    role = f"arn:aws:iam::{ACCOUNT}:role/some"
+    through_sns = {"kms:CallerAccount": ACCOUNT, "kms:ViaService": f"sns.{REGION}.amazonaws.com"}
+    assert allows(policy, "kms:GenerateDataKey", "the key", principal=role, context=through_sns)
+    assert not allows(policy, "kms:GenerateDataKey", "the key", principal=role)
+    assert not allows(
+        policy, "kms:Decrypt", "the key", principal=role, context={**through_sns, "kms:CallerAccount": "999999999999"}
+    )
+    assert not allows(policy, "kms:PutKeyPolicy", "the key", principal=role, context=through_sns)
+    assert allows(policy, "kms:PutKeyPolicy", "the key", principal=f"arn:aws:iam::{ACCOUNT}:root")
+    assert key.inputs["enableKeyRotation"] is True
+
+
+def test_production_is_versioned_recoverable_and_protected() -> None:
+    store = storage("prod")
+    assert store.of("aws:s3/bucketVersioning:BucketVersioning")
+    table = store.named("aws:dynamodb/table:Table", "items").inputs
+    assert table["pointInTimeRecovery"] == {"enabled": True}
+    assert table["deletionProtectionEnabled"] is True
+    assert all(one.protect for type_ in STORED for one in store.of(type_))
+    assert store.named("aws:s3/bucket:Bucket", "objects").inputs["forceDestroy"] is False
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging"])
+def test_the_lower_environments_can_be_destroyed_with_what_is_in_them(environment: str) -> None:
+    store = storage(environment)
+    table = store.named("aws:dynamodb/table:Table", "items").inputs
+    assert table["deletionProtectionEnabled"] is False
+    assert not any(one.protect for one in store.resources())
+    assert store.named("aws:s3/bucket:Bucket", "objects").inputs["forceDestroy"] is True
+
+
+def test_versions_are_kept_in_staging_as_in_production_and_not_in_dev() -> None:
+    versioned = {name: storage(name).of("aws:s3/bucketVersioning:BucketVersioning") for name in ENVIRONMENTS}
+    assert {name for name, found in versioned.items() if found} == {"staging", "prod"}
+    for (one,) in (found for found in versioned.values() if found):
+        assert one.inputs["versioningConfiguration"] == {"status": "Enabled"}
+
+
+def test_periods_are_the_configurations() -> None:
+    changed = {
+        "storage:retentionDays": 11,
+        "storage:noncurrentRetentionDays": 12,
+        "storage:incompleteUploadDays": 13,
+    }
+    lifecycle = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+    (rule,) = record("storage", "dev", changed).named(lifecycle, "objects-lifecycle").inputs["rules"]
+    assert rule["expiration"]["days"] == 11
+    assert rule["noncurrentVersionExpiration"]["noncurrentDays"] == 12
+    assert rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"] == 13
+
+
+def test_the_outputs_are_the_contract_and_nothing_else(store: Recording) -> None:
+    contract = StorageOutputs.parse(store.outputs)
+    assert contract.exports() == store.outputs
+    assert contract.account_id == ACCOUNT
+    assert contract.region == REGION
+    assert contract.table_stream_arn.startswith(f"{contract.table_arn}/stream/")
+
+
+def test_a_preview_of_a_new_stack_registers_the_same_resources(store: Recording) -> None:
+    previewed = record("storage", store.outputs["environment"], preview=True)
+    assert {(one.type, one.name) for one in previewed.resources()} == {
+        (one.type, one.name) for one in store.resources()
+    }

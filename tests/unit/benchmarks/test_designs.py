@@ -1,0 +1,80 @@
+"""What both designs do and cost, against the stand-in: the guard against a change that makes the replicator dear."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from benchmarks.calls import Cost, measure_calls
+from benchmarks.counting import CallCounter
+from benchmarks.designs import DESIGNS, RouteProcesses
+from benchmarks.growth import measure_growth
+from benchmarks.memory import measure_memory
+from benchmarks.results import STAND_IN, replicating_calls
+from benchmarks.site import Site
+from benchmarks.stand_in import running_stand_in
+from benchmarks.workload import check_level, put_items, put_objects
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with running_stand_in() as endpoint:
+        yield Site.make(endpoint)
+
+
+@pytest.fixture(scope="module")
+def costs(site: Site) -> Mapping[tuple[str, str], Cost]:
+    return {(cost.kind, cost.design): cost for cost in measure_calls(site, STAND_IN)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), [("object", 3.0), ("object with tags", 4.0), ("object deleted", 3.0), ("item", 0.1)]
+)
+def test_a_change_costs_the_replicator_no_more_calls_than_promised(
+    costs: Mapping[tuple[str, str], Cost], kind: str, most: float
+) -> None:
+    assert replicating_calls(costs[kind, "replicator"]) <= most + 1e-9
+
+
+def test_no_objects_body_passes_through_the_replicator(costs: Mapping[tuple[str, str], Cost]) -> None:
+    ours = [cost for (_, design), cost in costs.items() if design == "replicator"]
+    assert len(ours) == 4
+    assert all(cost.object_bytes == 0 for cost in ours)
+
+
+def test_the_sequential_design_costs_a_read_and_a_write_with_the_body(
+    costs: Mapping[tuple[str, str], Cost],
+) -> None:
+    cost = costs["object", "sequential"]
+    assert cost.by_operation == {"GetObject": 1.0, "PutObject": 1.0}
+    assert cost.object_bytes == 2 * 16 * 1024
+
+
+@pytest.mark.parametrize("design", sorted(DESIGNS))
+def test_both_designs_bring_objects_and_items_into_every_target(site: Site, design: str) -> None:
+    objects, items = put_objects(site, 3, start=500), put_items(site, 3)
+    with pytest.raises((RuntimeError, KeyError, site.client("s3").exceptions.NoSuchKey)):
+        check_level(site, objects)
+    DESIGNS[design](site, CallCounter()).apply([*objects, *items])
+    check_level(site, objects)
+    check_level(site, items)
+
+
+def test_the_routes_in_processes_of_their_own_do_the_same(site: Site) -> None:
+    keys = [*put_objects(site, 2, start=700), *put_items(site, 2)]
+    with contextlib.closing(RouteProcesses(site)) as routes:
+        routes.apply(keys)
+    for key in keys:
+        check_level(site, [key])
+
+
+def test_memory_grows_with_the_object_in_the_sequential_design_only(site: Site) -> None:
+    peaks = {(peak.design, peak.object_mib): peak.peak_mib for peak in measure_memory(site, (1, 48))}
+    assert peaks["sequential", 48] - peaks["sequential", 1] > 40
+    assert peaks["replicator", 48] - peaks["replicator", 1] < 16
+
+
+def test_reconciles_memory_does_not_grow_with_the_keys() -> None:
+    few, many = measure_growth((1_000, 50_000))
+    assert (few.keys, many.keys) == (1_000, 50_000)
+    assert many.peak_mib - few.peak_mib < 8

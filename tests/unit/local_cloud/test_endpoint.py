@@ -1,0 +1,105 @@
+"""Endpoints: how they may be written, and when they count as healthy."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from local_cloud import start
+from local_cloud.endpoint import is_healthy, normalize, post, wait_until_healthy
+from local_cloud.errors import LocalCloudError
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("http://localhost:4566", "http://localhost:4566"),
+        ("https://localhost.localstack.cloud:4566/", "https://localhost.localstack.cloud:4566"),
+        ("localhost:4577", "http://localhost:4577"),
+        ("localstack", "http://localstack:4566"),
+        ("http://[::1]:4566", "http://[::1]:4566"),
+    ],
+)
+def test_an_endpoint_is_a_url_or_a_host(given: str, url: str) -> None:
+    assert normalize(given) == url
+
+
+@pytest.mark.parametrize(
+    "given", ["ftp://localhost", "http://", "http://localhost:port", "localhost:port", "http://a/b"]
+)
+def test_what_is_no_endpoint_is_refused(given: str) -> None:
+    with pytest.raises(LocalCloudError, match="is no endpoint"):
+        normalize(given)
+
+
+@pytest.mark.parametrize(
+    "given", ["https://s3.amazonaws.com", "sqs.eu-west-1.amazonaws.com:443", "https://s3.cn-north-1.amazonaws.com.cn."]
+)
+def test_aws_is_no_local_cloud(given: str) -> None:
+    with pytest.raises(LocalCloudError, match="AWS itself"):
+        normalize(given)
+
+
+class Health(BaseHTTPRequestHandler):
+    path_that_answers = "/_localstack/health"
+    body = b'{"services": {"s3": "running"}}'
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == self.path_that_answers else 404)
+        self.end_headers()
+        self.wfile.write(self.body if self.path == self.path_that_answers else b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), Health)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_localstack_is_healthy(server: HTTPServer) -> None:
+    assert is_healthy(f"http://127.0.0.1:{server.server_port}")
+
+
+def test_a_proxy_of_the_users_is_not_asked(server: HTTPServer) -> None:
+    # In a process of its own, because proxies are read when Python's opener is made.
+    program = "import sys; from local_cloud.endpoint import is_healthy; print(is_healthy(sys.argv[1]))"
+    answer = subprocess.run(
+        [sys.executable, "-c", program, f"http://127.0.0.1:{server.server_port}"],
+        env={**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == "True\n"
+
+
+def test_a_web_server_that_is_no_emulator_is_not_healthy(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Health, "body", b"<html>welcome</html>")
+    assert not is_healthy(f"http://127.0.0.1:{server.server_port}")
+
+
+def test_nothing_that_answers_ends_the_wait_at_the_deadline_or_when_the_process_ended() -> None:
+    assert not wait_until_healthy("http://127.0.0.1:9", 0.3, lambda: True)
+    assert not wait_until_healthy("http://127.0.0.1:9", 60, lambda: False)
+
+
+def test_a_named_endpoint_that_does_not_answer_is_an_error_and_starts_nothing() -> None:
+    with pytest.raises(LocalCloudError, match=r"No LocalStack or MiniStack answers at http://127\.0\.0\.1:9"):
+        start("127.0.0.1:9")
+
+
+def test_a_post_that_fails_names_what_did_not_answer(server: HTTPServer) -> None:
+    with pytest.raises(LocalCloudError, match="did not answer"):
+        post(f"http://127.0.0.1:{server.server_port}/_ministack/reset")

@@ -1,0 +1,65 @@
+"""Contracts: flat, whole, and open to additions."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from pipeline_common.contracts import (
+    MissingOutputError,
+    ProcessingOutputs,
+    ReplicationOutputs,
+    RouteOutputs,
+    StorageOutputs,
+)
+from pipeline_common.environments import Environment
+
+STORAGE = StorageOutputs(**{field.name: f"the {field.name}" for field in fields(StorageOutputs)})
+PROCESSED: dict[str, Any] = {field.name: f"the {field.name}" for field in fields(ProcessingOutputs)}
+PROCESSING = ProcessingOutputs(**{**PROCESSED, "process_replicas": False})
+ROUTES = {
+    target: RouteOutputs(**{field.name: f"{target}'s {field.name}" for field in fields(RouteOutputs)})
+    for target in ("dev", "staging")
+}
+REPLICATION = ReplicationOutputs(
+    **{field.name: f"the {field.name}" for field in fields(ReplicationOutputs) if field.name != "routes"},
+    routes=ROUTES,
+)
+
+
+def test_a_contract_comes_back_from_its_exports() -> None:
+    assert StorageOutputs.parse(STORAGE.exports()) == STORAGE
+    assert ProcessingOutputs.parse(PROCESSING.exports()) == PROCESSING
+    assert ReplicationOutputs.parse(REPLICATION.exports()) == REPLICATION
+
+
+def test_exports_are_scalars_alone_since_secretness_is_per_output() -> None:
+    for contract in (STORAGE, PROCESSING, REPLICATION):
+        assert all(isinstance(value, str | bool) for value in contract.exports().values())
+
+
+def test_an_output_that_was_added_later_breaks_no_reader() -> None:
+    assert StorageOutputs.parse({**STORAGE.exports(), "added": "later"}) == STORAGE
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(StorageOutputs)])
+def test_an_output_that_is_missing_is_named(name: str) -> None:
+    outputs = {key: value for key, value in STORAGE.exports().items() if key != name}
+    with pytest.raises(MissingOutputError, match=f"StorageOutputs has no output '{name}'"):
+        StorageOutputs.parse(outputs)
+
+
+def test_a_processing_without_a_schedule_is_whole() -> None:
+    outputs = {**PROCESSING.exports(), "schedule_rule_name": ""}
+    assert ProcessingOutputs.parse(outputs).schedule_rule_name == ""
+
+
+def test_a_routes_missing_output_is_named_with_its_target() -> None:
+    outputs = {key: value for key, value in REPLICATION.exports().items() if key != "staging_queue_url"}
+    with pytest.raises(MissingOutputError, match="staging_queue_url"):
+        ReplicationOutputs.parse(outputs)
+
+
+def test_every_environments_name_can_prefix_an_output_without_ambiguity() -> None:
+    exported = set(REPLICATION.exports()) - {name for name in REPLICATION.exports() if name.startswith(("dev", "stag"))}
+    assert not [name for name in exported if name.startswith(tuple(f"{one}_" for one in Environment))]

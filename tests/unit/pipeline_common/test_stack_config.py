@@ -1,0 +1,132 @@
+"""A stack's configuration, and the sentence about each way to get it wrong."""
+
+import contextvars
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import pytest
+from pulumi.runtime import mocks, set_all_config, settings
+from pydantic import Field
+
+from pipeline_common.environments import Environment
+from pipeline_common.infra.aws_provider import AwsConfig
+from pipeline_common.infra.stack_config import StackConfig, StackConfigError, current_environment, load
+from pipeline_common.infra.stack_references import stack_name
+
+T = TypeVar("T")
+FILE = "projects/shop/Pulumi.dev.yaml: "
+
+
+class Shelf(StackConfig):
+    label: str = Field(description="what is on it", examples=["books"])
+    height_cm: int = Field(default=30, ge=1)
+
+
+class Shop(StackConfig):
+    open_days: int = Field(ge=1, le=7, description="days it is open a week", examples=[5])
+    parking: bool = False
+    shelves: tuple[Shelf, ...] = ()
+
+
+def in_stack(run: Callable[[], T], config: Mapping[str, str], stack: str = "dev", organization: str = "org") -> T:
+    """Run something as a program of the project `shop` does."""
+
+    def inside() -> T:
+        set_all_config(dict(config))
+        settings.configure(
+            mocks.MockSettings(  # type: ignore[no-untyped-call]
+                project="shop",
+                stack=stack,
+                organization=organization,
+                monitor=None,
+                engine=mocks.MockEngine(logging.getLogger()),
+                dry_run=False,
+            )
+        )
+        return run()
+
+    return contextvars.copy_context().run(inside)
+
+
+def refusal(config: Mapping[str, str]) -> str:
+    with pytest.raises(StackConfigError) as caught:
+        in_stack(lambda: load(Shop), config)
+    return str(caught.value)
+
+
+def test_text_becomes_what_the_fields_are_and_other_namespaces_are_left_alone() -> None:
+    shelves: list[dict[str, Any]] = [{"label": "books"}, {"label": "[maps]", "heightCm": 40}]
+    config = {"shop:openDays": "5", "shop:parking": "true", "shop:shelves": json.dumps(shelves), "aws:region": "x"}
+    assert in_stack(lambda: load(Shop), config) == Shop.model_validate(
+        {"openDays": 5, "parking": True, "shelves": [{"label": "books"}, {"label": "[maps]", "heightCm": 40}]}
+    )
+
+
+def test_it_can_not_be_changed() -> None:
+    loaded = in_stack(lambda: load(Shop), {"shop:openDays": "5"})
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.open_days = 6
+
+
+def test_a_missing_key_is_named_with_its_meaning_and_what_to_write() -> None:
+    assert (
+        refusal({}) == f"{FILE}shop:openDays is missing (days it is open a week); write for example `shop:openDays: 5`."
+    )
+
+
+def test_a_wrong_value_is_shown_with_what_it_should_be() -> None:
+    assert refusal({"shop:openDays": "9"}) == (
+        f"{FILE}shop:openDays is '9' (days it is open a week): it should be less than or equal to 7; "
+        "write for example `shop:openDays: 5`."
+    )
+
+
+def test_an_unknown_key_is_refused_with_the_one_that_was_meant_or_all_there_are() -> None:
+    config = {"shop:openDays": "5"}
+    assert refusal({**config, "shop:openDay": "5"}) == f"{FILE}shop:openDay is not a setting; did you mean openDays?"
+    assert "shop:zzz is not a setting; remove it (the settings are openDays, parking, shelves)" in refusal(
+        {**config, "shop:zzz": "5"}
+    )
+
+
+def test_a_nested_key_is_named_with_its_place() -> None:
+    config = {"shop:openDays": "5", "shop:shelves": json.dumps([{"label": "a"}, {"labels": "b", "heightCm": 0}])}
+    lines = refusal(config).splitlines()
+    assert "shop:shelves[1].label is missing (what is on it)" in lines[0]
+    assert any("shop:shelves[1].heightCm is 0" in line for line in lines)
+    assert any("shop:shelves[1].labels is not a setting; did you mean label?" in line for line in lines)
+
+
+def test_text_that_only_looks_like_json_is_text() -> None:
+    assert "shop:shelves is '[oops'" in refusal({"shop:openDays": "5", "shop:shelves": "[oops"})
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_a_stack_is_named_after_its_environment(environment: Environment) -> None:
+    assert in_stack(current_environment, {}, stack=environment.value) is environment
+
+
+def test_a_stack_that_is_no_environment_is_refused() -> None:
+    with pytest.raises(StackConfigError, match=r"Stack 'qa' is not an environment.*dev, staging, prod"):
+        in_stack(current_environment, {}, stack="qa")
+
+
+def test_a_stacks_full_name_has_the_running_programs_organization_or_a_given_one() -> None:
+    assert in_stack(lambda: stack_name("shop", Environment.DEV), {}, organization="acme") == "acme/shop/dev"
+    assert stack_name("shop", Environment.PROD, "organization") == "organization/shop/prod"
+
+
+def test_a_key_pair_in_the_configuration_is_for_a_local_cloud_alone() -> None:
+    config = {"aws:region": "us-east-1", "aws:accessKey": "test", "aws:secretKey": "test"}
+    with pytest.raises(StackConfigError, match="for a local cloud with aws:endpoints"):
+        in_stack(lambda: load(AwsConfig, "aws"), config)
+    config["aws:endpoints"] = json.dumps({"s3": "http://127.0.0.1:4566"})
+    assert in_stack(lambda: load(AwsConfig, "aws"), config).endpoints == {"s3": "http://127.0.0.1:4566"}
+
+
+def test_an_account_that_yaml_has_made_a_number_is_refused() -> None:
+    config = {"aws:region": "us-east-1", "aws:allowedAccountIds": "[111122223333]"}
+    with pytest.raises(StackConfigError, match=r"aws:allowedAccountIds\[0\] is 111122223333 .*quoted"):
+        in_stack(lambda: load(AwsConfig, "aws"), config)

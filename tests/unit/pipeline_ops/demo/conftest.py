@@ -1,0 +1,197 @@
+"""Three environments in moto, and a mirror that does by brute force what the replicator does."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.config import Config
+from moto import mock_aws
+
+from pipeline_common.contracts import StorageOutputs
+from pipeline_ops.demo.stores import ObjectRef, Store
+
+REGION = "eu-west-1"
+TARGETS = ("dev", "staging")
+COPIED = ("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires")
+
+
+class MotoCloud:
+    """Clients of moto."""
+
+    def client(self, service: str, *, region: str | None = None) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload] # the stubs know each service by its own literal
+            region_name=region or REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            # moto gives a multipart upload's checksum of checksums without the "-3" that marks it as one
+            config=Config(response_checksum_validation="when_required"),
+        )
+
+
+@dataclass
+class MotoSystem:
+    """What `run_demo` takes, in moto."""
+
+    outputs: dict[str, dict[str, Any]]
+    cloud: MotoCloud = field(default_factory=MotoCloud)
+
+
+def storage_outputs(environment: str) -> dict[str, Any]:
+    names = dict.fromkeys(StorageOutputs.__dataclass_fields__, "unused")
+    return {
+        **names,
+        "environment": environment,
+        "region": REGION,
+        "bucket_name": f"{environment}-bucket",
+        "table_name": f"{environment}-table",
+    }
+
+
+@pytest.fixture
+def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep threads apart: moto reads an object's bytes through one shared file."""
+    call, lock = BaseClient._make_api_call, threading.RLock()  # type: ignore[attr-defined]
+
+    def locked(*arguments: Any) -> Any:
+        with lock:
+            return call(*arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", locked)
+
+
+@pytest.fixture
+def system(one_call_at_a_time: None) -> Iterator[MotoSystem]:
+    with mock_aws():
+        cloud = MotoCloud()
+        outputs: dict[str, dict[str, Any]] = {}
+        for environment in ("prod", *TARGETS):
+            outputs[f"storage/{environment}"] = values = storage_outputs(environment)
+            s3 = cloud.client("s3")
+            s3.create_bucket(Bucket=values["bucket_name"], CreateBucketConfiguration={"LocationConstraint": REGION})
+            s3.put_bucket_versioning(Bucket=values["bucket_name"], VersioningConfiguration={"Status": "Enabled"})
+            cloud.client("dynamodb").create_table(
+                TableName=values["table_name"],
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[
+                    {"AttributeName": "id", "AttributeType": "S"},
+                    {"AttributeName": "timestamp", "AttributeType": "N"},
+                ],
+                KeySchema=[
+                    {"AttributeName": "id", "KeyType": "HASH"},
+                    {"AttributeName": "timestamp", "KeyType": "RANGE"},
+                ],
+            )
+        routes = {f"{target}_{name}": "unused" for target in TARGETS for name in ROUTE_FIELDS}
+        unused = dict.fromkeys(REPLICATION_FIELDS, "unused")
+        outputs["replication/prod"] = {**unused, **routes, "targets": ",".join(TARGETS)}
+        yield MotoSystem(outputs)
+
+
+ROUTE_FIELDS = (
+    "queue_name",
+    "queue_url",
+    "queue_arn",
+    "function_name",
+    "function_arn",
+    "alias_arn",
+    "event_source_mapping_id",
+    "log_group_name",
+)
+REPLICATION_FIELDS = (
+    "environment",
+    "region",
+    "account_id",
+    "rule_name",
+    "rule_arn",
+    "notifier_function_name",
+    "notifier_function_arn",
+    "notifier_event_source_mapping_id",
+    "notifier_log_group_name",
+)
+
+
+@pytest.fixture
+def source(system: MotoSystem) -> Store:
+    return Store.of(system, "prod")
+
+
+@pytest.fixture
+def dev(system: MotoSystem) -> Store:
+    return Store.of(system, "dev")
+
+
+@pytest.fixture
+def mirror(source: Store) -> Callable[[Store], None]:
+    """Bring a target level with the source, once."""
+    return lambda target: mirror_once(source, target)
+
+
+def mirror_once(source: Store, target: Store) -> None:
+    refs = set(source.object_refs())
+    for gone in set(target.object_refs()) - refs:
+        if gone.key.startswith("demo/"):  # what never was in the source is none of a replicator's business
+            target.s3.delete_object(Bucket=target.bucket, Key=gone.key)
+    for ref in refs:
+        mirror_object(source, target, ref)
+    items = dict(source.items())
+    for gone_item in [ref for ref, _ in target.items() if ref not in items]:
+        target.dynamodb.delete_item(TableName=target.table, Key=gone_item.key)
+    for item in items.values():
+        added = {
+            "environment": {"S": target.environment},
+            "replicatedFrom": {"S": source.environment},
+            "replicationTimestamp": {"S": "2024-05-06T07:08:09.123456+00:00"},
+        }
+        target.dynamodb.put_item(TableName=target.table, Item={**item, **added})
+
+
+def mirror_object(source: Store, target: Store, ref: ObjectRef) -> None:
+    try:
+        original = source.s3.get_object(Bucket=source.bucket, Key=ref.key)
+        tags = source.s3.get_object_tagging(Bucket=source.bucket, Key=ref.key)["TagSet"]
+    except source.s3.exceptions.NoSuchKey:
+        return  # deleted since it was listed: the next round sees to it
+    headers: Mapping[str, Any] = {**original}
+    target.s3.put_object(
+        Bucket=target.bucket,
+        Key=ref.key,
+        Body=original["Body"].read(),
+        Metadata={
+            **original["Metadata"],
+            "replicated-from": source.environment,
+            "replicated-from-version": original["VersionId"],
+        },
+        **{name: headers[name] for name in (*COPIED, "WebsiteRedirectLocation") if name in headers},
+    )
+    if tags:
+        target.s3.put_object_tagging(Bucket=target.bucket, Key=ref.key, Tagging={"TagSet": tags})
+
+
+@pytest.fixture
+def mirroring(source: Store, system: MotoSystem) -> Callable[..., AbstractContextManager[None]]:
+    """Mirror the named targets over and over while the context is open."""
+
+    @contextmanager
+    def run(*targets: str) -> Iterator[None]:
+        stop = threading.Event()
+
+        def loop() -> None:
+            while not stop.wait(0.05):
+                for target in targets:
+                    mirror_once(source, Store.of(system, target))
+
+        thread = threading.Thread(target=loop)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    return run

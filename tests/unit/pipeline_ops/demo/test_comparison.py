@@ -1,0 +1,230 @@
+"""The comparison finds every kind of planted difference, and nothing where there is none."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mypy_boto3_s3.type_defs import TagTypeDef
+
+from pipeline_ops.demo.comparison import Comparison, Kind
+from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store
+
+KEY = "reports/a+b %26 \u2603.csv"
+ITEM = ItemRef("order-1", "12345678901234567890123456789012345678")
+ATTRIBUTES: dict[str, Any] = {
+    "text": {"S": "a secret value"},
+    "number": {"N": "0.12345678901234567890123456789012345678"},
+    "blob": {"B": b"\x00\xff"},
+    "set": {"SS": ["a", "b", "c"]},
+    "tree": {"M": {"list": {"L": [{"N": "1"}, {"M": {"deep": {"BOOL": True}}}]}}},
+}
+
+
+@pytest.fixture
+def pair(source: Store, dev: Store, mirror: Callable[[Store], None]) -> tuple[Store, Store]:
+    source.s3.put_object(
+        Bucket=source.bucket,
+        Key=KEY,
+        Body=b"one,two\n",
+        ContentType="text/csv",
+        CacheControl="max-age=60",
+        Metadata={"owner": "finance"},
+        Tagging="class=a%2Bb",
+    )
+    source.s3.put_object(Bucket=source.bucket, Key="empty/", Body=b"")
+    source.dynamodb.put_item(TableName=source.table, Item={**ITEM.key, **ATTRIBUTES})
+    mirror(dev)
+    return source, dev
+
+
+def found(source: Store, target: Store) -> list[tuple[str, Kind, str]]:
+    return [(str(one.subject), one.kind, one.detail) for one in Comparison.of(source, target).differences]
+
+
+def rewrite(store: Store, **changes: Any) -> None:
+    """Write the object's replica again with something changed; the rest stays."""
+    current: dict[str, Any] = {**store.s3.get_object(Bucket=store.bucket, Key=KEY)}
+    tags = store.s3.get_object_tagging(Bucket=store.bucket, Key=KEY)["TagSet"]
+    kept = {name: current[name] for name in ("ContentType", "CacheControl", "Metadata")}
+    store.s3.put_object(Bucket=store.bucket, Key=KEY, **{"Body": current["Body"].read(), **kept, **changes})
+    store.s3.put_object_tagging(Bucket=store.bucket, Key=KEY, Tagging={"TagSet": tags})
+
+
+def change_item(store: Store, **changes: Any) -> None:
+    """Change attributes of the item's replica; None removes one."""
+    item: dict[str, Any] = {**(store.item(ITEM) or {}), **changes}
+    store.dynamodb.put_item(
+        TableName=store.table, Item={name: value for name, value in item.items() if value is not None}
+    )
+
+
+def test_nothing_is_different_after_a_faithful_mirror(pair: tuple[Store, Store]) -> None:
+    comparison = Comparison.of(*pair)
+    assert comparison.differences == []
+    assert (comparison.objects, comparison.object_bytes, comparison.items) == (2, 8, 1)
+
+
+def test_a_missing_object_is_found(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    dev.s3.delete_object(Bucket=dev.bucket, Key="empty/")
+    assert found(source, dev) == [("empty/", Kind.MISSING, "is in prod and not in dev")]
+
+
+def test_an_extra_object_is_found(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    dev.s3.put_object(Bucket=dev.bucket, Key="left over", Body=b"")
+    assert found(source, dev) == [("left over", Kind.EXTRA, "is in dev and not in prod")]
+
+
+def test_an_object_whose_source_was_deleted_is_found(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    source.s3.delete_object(Bucket=source.bucket, Key=KEY)
+    assert [kind for _, kind, _ in found(source, dev)] == [Kind.EXTRA]
+
+
+@pytest.mark.parametrize("body", [b"one,TWO\n", b"one,two\n\n", b""], ids=["same size", "longer", "empty"])
+def test_other_bytes_are_found(pair: tuple[Store, Store], body: bytes) -> None:
+    source, dev = pair
+    rewrite(dev, Body=body)
+    assert [kind for _, kind, _ in found(source, dev)] == [Kind.BYTES]
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("ContentType", "text/plain"),
+        ("CacheControl", "max-age=61"),
+        ("ContentDisposition", "attachment"),
+        ("ContentEncoding", "gzip"),
+        ("ContentLanguage", "de"),
+        ("Expires", "Tue, 02 Jan 2035 03:04:05 GMT"),
+    ],
+)
+def test_another_header_is_found(pair: tuple[Store, Store], header: str, value: str) -> None:
+    source, dev = pair
+    rewrite(dev, **{header: value})
+    [(subject, kind, detail)] = found(source, dev)
+    assert (subject, kind) == (KEY, Kind.HEADER)
+    assert header.removesuffix("s") in detail
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [
+        ({"owner": "sales"}, "another value"),
+        ({}, "missing"),
+        ({"owner": "finance", "more": "1"}, "not in prod"),
+    ],
+    ids=["changed", "missing", "extra"],
+)
+def test_other_user_metadata_is_found(pair: tuple[Store, Store], owner: dict[str, str], words: str) -> None:
+    source, dev = pair
+    original = dev.object(ObjectRef(KEY))
+    assert original is not None
+    kept = {name: value for name, value in original.metadata.items() if name != "owner"}
+    rewrite(dev, Metadata={**kept, **owner})
+    [(_, kind, detail)] = found(source, dev)
+    assert kind is Kind.METADATA
+    assert words in detail
+
+
+@pytest.mark.parametrize("name", ["replicated-from", "replicated-from-version"])
+def test_wrong_and_missing_provenance_are_found(pair: tuple[Store, Store], name: str) -> None:
+    source, dev = pair
+    original = dev.object(ObjectRef(KEY))
+    assert original is not None
+    rewrite(dev, Metadata={**original.metadata, name: "elsewhere"})
+    assert [kind for _, kind, _ in found(source, dev)] == [Kind.PROVENANCE]
+    rewrite(dev, Metadata={key: value for key, value in original.metadata.items() if key != name})
+    assert found(source, dev) == [(KEY, Kind.PROVENANCE, f"provenance {name!r} is missing")]
+
+
+def test_provenance_may_be_missing_where_the_sources_own_metadata_leaves_no_room(source: Store, dev: Store) -> None:
+    full = {"filler": "x" * 2_040}
+    for store in (source, dev):
+        store.s3.put_object(Bucket=store.bucket, Key=KEY, Body=b"", Metadata=full)
+    assert found(source, dev) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [([("class", "a b")], "another value"), ([], "missing"), ([("class", "a+b"), ("more", "")], "not in prod")],
+    ids=["changed", "missing", "extra"],
+)
+def test_other_tags_are_found(pair: tuple[Store, Store], tags: list[tuple[str, str]], words: str) -> None:
+    source, dev = pair
+    dev.s3.delete_object_tagging(Bucket=dev.bucket, Key=KEY)
+    if tags:
+        tag_set: list[TagTypeDef] = [{"Key": name, "Value": value} for name, value in tags]
+        dev.s3.put_object_tagging(Bucket=dev.bucket, Key=KEY, Tagging={"TagSet": tag_set})
+    [(_, kind, detail)] = found(source, dev)
+    assert kind is Kind.TAG
+    assert words in detail
+
+
+def test_a_missing_item_is_found(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    dev.dynamodb.delete_item(TableName=dev.table, Key=ITEM.key)
+    assert [kind for _, kind, _ in found(source, dev)] == [Kind.MISSING]
+
+
+def test_an_extra_item_is_found(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    dev.dynamodb.put_item(TableName=dev.table, Item=ItemRef(ITEM.id, "5").key)
+    assert found(source, dev) == [(f"{ITEM.id} @ 5", Kind.EXTRA, "is in dev and not in prod")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("text", {"S": "A secret value"}, "'text' has another value"),
+        ("text", None, "'text' is missing"),
+        ("more", {"S": ""}, "'more' is not in prod"),
+        ("number", {"N": "0.1234567890123456789012345678901234568"}, "'number' has another value"),
+        ("number", {"S": "0.12345678901234567890123456789012345678"}, "'number' is of type S, in prod N"),
+        ("blob", {"B": b"\x00\xfe"}, "'blob' has another value"),
+        ("set", {"SS": ["a", "b"]}, "'set' has another value"),
+        ("set", {"L": [{"S": "a"}, {"S": "b"}, {"S": "c"}]}, "'set' is of type L, in prod SS"),
+        ("tree", {"M": {"list": {"L": [{"N": "1"}]}}}, "'tree.list' has another value"),
+        (
+            "tree",
+            {"M": {"list": {"L": [{"N": "1"}, {"M": {"deep": {"BOOL": False}}}]}}},
+            "'tree.list[1].deep' has another value",
+        ),
+        ("environment", {"S": "prod"}, "'environment' is not the text 'dev'"),
+        ("environment", {"S": "staging"}, "'environment' is not the text 'dev'"),
+        ("environment", None, "'environment' is not the text 'dev'"),
+        ("replicatedFrom", {"S": "dev"}, "'replicatedFrom' is not the text 'prod'"),
+        ("replicationTimestamp", {"S": "2024-05-06T07:08:09"}, "'replicationTimestamp' is not"),
+        ("replicationTimestamp", {"S": "yesterday"}, "'replicationTimestamp' is not"),
+        ("replicationTimestamp", None, "'replicationTimestamp' is not"),
+    ],
+)
+def test_another_attribute_is_found(pair: tuple[Store, Store], name: str, value: Any, words: str) -> None:
+    source, dev = pair
+    change_item(dev, **{name: value})
+    [(subject, kind, detail)] = found(source, dev)
+    assert (subject, kind) == (str(ITEM), Kind.ATTRIBUTE)
+    assert words in detail
+
+
+def test_the_order_of_a_set_is_no_difference(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    change_item(dev, set={"SS": ["c", "a", "b"]})
+    assert found(source, dev) == []
+
+
+def test_the_sources_own_environment_is_replaced_and_not_compared(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    change_item(source, environment={"S": "prod"})
+    assert found(source, dev) == []
+
+
+def test_a_difference_tells_no_data(pair: tuple[Store, Store]) -> None:
+    source, dev = pair
+    rewrite(dev, Body=b"TOP,SECRET\n", Metadata={"owner": "a spy"})
+    change_item(dev, text={"S": "a spy"})
+    text = json.dumps([str(one) for one in Comparison.of(source, dev).differences])
+    for data in ("SECRET", "spy", "a secret value", "finance", "one,two"):
+        assert data not in text

@@ -1,0 +1,141 @@
+"""The demo from its changes to its exit code, in moto, with a mirror in the replicator's place."""
+
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline_ops.demo import run_demo
+from pipeline_ops.demo.changes import Change, scenario
+from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store
+from pipeline_ops.demo.watching import apply_and_watch
+
+Mirroring = Callable[..., AbstractContextManager[None]]
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=80)
+
+
+def printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_faithful_replication_gives_exit_code_0_and_every_changes_seconds(system: Any, mirroring: Mirroring) -> None:
+    out = console()
+    with mirroring("dev", "staging"):
+        code = run_demo(system, out, as_json=False, deadline_seconds=60)
+    text = printed(out)
+    assert code == 0, text
+    assert "Different between prod and dev, staging: nothing." in text
+    assert "never" not in text
+    rows = [line.split("│") for line in text.splitlines() if line.startswith("│")]
+    seconds = [cell.strip() for row in rows if row[1].strip().isdigit() for cell in row[4:6]]
+    assert len(seconds) == 2 * sum(len(wave.changes) for wave in scenario("x"))
+    assert all(re.fullmatch(r"\d+\.\d", cell) for cell in seconds)
+    for wave in scenario("x"):
+        for change in wave.changes:
+            assert change.title in text
+
+
+def test_a_target_that_gets_nothing_gives_exit_code_1_and_is_named(system: Any, mirroring: Mirroring) -> None:
+    out = console()
+    with mirroring("dev"):
+        code = run_demo(system, out, as_json=True, deadline_seconds=1)
+    answer = json.loads(printed(out))
+    assert code == 1
+    assert answer["ok"] is False
+    by_target = {one["environment"]: one for one in answer["comparison"]}
+    staging = by_target["staging"]
+    assert {one["kind"] for one in staging["differences"]} == {"missing"}
+    assert len(staging["differences"]) == staging["objects"] + staging["items"] > 10
+    created = [change for change in answer["changes"] if change["wave"] == "created"]
+    assert all(change["seconds"]["staging"] is None for change in created)
+
+
+def test_a_difference_left_after_all_changes_were_seen_gives_exit_code_1(
+    system: Any, dev: Store, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline_ops.demo.running.scenario", lambda run: scenario(run)[:1])
+    monkeypatch.setattr("pipeline_ops.demo.running.compare", _spoiled(dev))
+    out = console()
+    with mirroring("dev", "staging"):
+        code = run_demo(system, out, as_json=False, deadline_seconds=60)
+    assert code == 1
+    assert "left over: is in dev and not in prod" in printed(out)
+
+
+def _spoiled(dev: Store) -> Callable[[Store, list[Store]], Any]:
+    from pipeline_ops.demo.comparison import compare  # the name in running is replaced
+
+    def spoil(source: Store, targets: list[Store]) -> Any:
+        dev.s3.put_object(Bucket=dev.bucket, Key="left over", Body=b"")
+        return compare(source, [target for target in targets if target.environment == "dev"])
+
+    return spoil
+
+
+def test_no_wave_changes_one_object_or_item_twice() -> None:
+    for wave in scenario("x"):
+        subjects = [change.subject for change in wave.changes]
+        assert len(subjects) == len(set(subjects)), wave.title
+
+
+def test_the_scenario_has_the_kinds_that_the_demo_promises() -> None:
+    changes = [change for wave in scenario("run") for change in wave.changes]
+    keys = [change.subject.key for change in changes if isinstance(change.subject, ObjectRef)]
+    items = [change.subject for change in changes if isinstance(change.subject, ItemRef)]
+    assert any(len(key.encode()) == 1024 for key in keys)
+    assert any(set("+%&") <= set(key) for key in keys)
+    assert any(not key.isascii() for key in keys)
+    assert any(key.endswith("/") for key in keys)
+    assert any(len(item.timestamp) == 38 for item in items)
+    assert all("run" in key for key in [*keys, *(item.id for item in items)])
+
+
+def test_what_a_change_raises_ends_the_watch_at_once(source: Store, dev: Store) -> None:
+    def fail(_store: Store) -> None:
+        raise RuntimeError("refused")
+
+    changes = [
+        Change("put", ObjectRef("never seen"), lambda s: _put(s, "never seen")),
+        Change("fail", ObjectRef("b"), fail),
+    ]
+    with pytest.raises(RuntimeError, match="refused"):
+        apply_and_watch(source, [dev], changes, deadline_seconds=600)
+
+
+def test_an_overwrite_of_the_same_size_is_not_seen_before_it_is_there(source: Store, dev: Store) -> None:
+    _put(source, "key", b"old")
+    _put(dev, "key", b"old")
+    change = Change("overwrite", ObjectRef("key"), lambda store: _put(store, "key", b"new"))
+    [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=0.3, poll_seconds=0.05)
+    assert outcome.seconds == {"dev": None}
+
+
+def _put(store: Store, key: str, body: bytes = b"x") -> None:
+    store.s3.put_object(Bucket=store.bucket, Key=key, Body=body)
+
+
+def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source: Store, dev: Store) -> None:
+    calls: Counter[str] = Counter()
+    dev.s3.meta.events.register(
+        "before-call", lambda model, **_: calls.update([model.name] if model.name != "ListObjectsV2" else ["list"])
+    )
+    _put(dev, "key-0", b"old")
+    calls.clear()
+    changes = [
+        Change("put", ObjectRef(f"key-{n}"), lambda store, key=f"key-{n}": _put(store, key, b"new"))  # type: ignore[misc]
+        for n in range(10)
+    ]
+    outcomes = apply_and_watch(source, [dev], changes, deadline_seconds=0.5, poll_seconds=0.05)
+    assert [outcome.seconds for outcome in outcomes] == [{"dev": None}] * 10
+    assert calls["list"] >= 3
+    assert calls["GetObject"] <= 2

@@ -1,0 +1,184 @@
+"""The commands as they are typed: what is refused, with which exit code, and what programs read."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from local_cloud import LocalCloudError
+from pipeline_ops import cli, deployment, destination
+from pipeline_ops.destination import Where
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.projects import Projects, StackId
+
+
+class FakeDeployment:
+    """Remembers what it was asked to do."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.where: Where | None = None
+        self.error: Exception | None = None
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation not in {"up", "preview", "refresh", "destroy", "outputs", "unlock"}:
+            raise AttributeError(operation)
+
+        def act(project: str, environment: str) -> Any:
+            if self.error is not None:
+                raise self.error
+            stack = StackId(project, environment)
+            self.asked.append((operation, str(stack)))
+            if operation == "outputs":
+                return {"bucket_name": f"bucket-of-{environment}"}
+            return deployment.Result(stack, operation, {"create": 1}, 0.5, {})
+
+        return act
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployment:
+    for project, environments in {"storage": ("dev", "prod"), "replication": ("prod",)}.items():
+        folder = tmp_path / "projects" / project
+        folder.mkdir(parents=True)
+        (folder / "Pulumi.yaml").write_text(f"name: {project}\n")
+        for environment in environments:
+            (folder / f"Pulumi.{environment}.yaml").write_text("config: {}\n")
+    monkeypatch.chdir(tmp_path)
+    fake = FakeDeployment()
+
+    @contextmanager
+    def where(_projects: Projects, where: Where, **_: Any) -> Iterator[FakeDeployment]:
+        fake.where = where
+        yield fake
+
+    monkeypatch.setattr(cli, "destination", where)
+    monkeypatch.setattr(cli, "check_account", lambda *_: "111122223333")
+    return fake
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.cli, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("command", "operation"),
+    [("deploy", "up"), ("preview", "preview"), ("refresh", "refresh"), ("destroy", "destroy")],
+)
+def test_a_command_runs_its_operation_on_the_stack(fake: FakeDeployment, command: str, operation: str) -> None:
+    answer = run(command, "storage", "dev", "--local")
+    assert answer.exit_code == 0, answer.output
+    assert fake.asked == [(operation, "storage/dev")]
+    assert answer.stdout.startswith("storage/dev: 1 ")
+    assert fake.where == Where(local=True)
+
+
+def test_all_goes_in_dependency_order_and_is_destroyed_in_reverse(fake: FakeDeployment) -> None:
+    run("deploy", "all", "prod", "--local")
+    run("destroy", "all", "prod", "--local")
+    assert [stack for _, stack in fake.asked] == [
+        "storage/prod",
+        "replication/prod",
+        "replication/prod",
+        "storage/prod",
+    ]
+
+
+def test_an_endpoint_means_a_local_cloud_wherever_it_stands(fake: FakeDeployment) -> None:
+    run("deploy", "--endpoint", "http://localhost:4566", "storage", "prod")
+    assert fake.where is not None
+    assert fake.where.is_local
+    assert fake.where.options == ("--endpoint", "http://localhost:4566")
+    assert fake.asked == [("up", "storage/prod")]
+
+
+@pytest.mark.parametrize("arguments", [("deploy", "storage", "prod"), ("destroy", "storage", "dev")])
+def test_a_change_that_nobody_can_confirm_is_refused_as_misuse(
+    fake: FakeDeployment, arguments: tuple[str, ...]
+) -> None:
+    answer = run(*arguments)
+    assert answer.exit_code == 2
+    assert "--yes" in answer.stderr
+    assert fake.asked == []
+    assert run(*arguments, "--yes").exit_code == 0
+
+
+def test_a_change_to_prod_goes_on_when_its_name_is_typed_and_names_the_account(
+    fake: FakeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def type_it(text: str) -> str:
+        asked.append(text)
+        return "storage/prod"
+
+    monkeypatch.setattr(cli, "_ask", type_it)
+    monkeypatch.setattr(cli, "_at_terminal", lambda: True)
+    assert run("deploy", "storage", "prod").exit_code == 0
+    assert "account 111122223333" in asked[0]
+    assert fake.asked == [("up", "storage/prod")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("deploy", "replication", "dev", "--local"), 2, "replication has no dev stack"),
+        (("deploy", "nothing", "dev"), 2, "There is no project 'nothing'"),
+        (("deploy", "storage", "qa"), 2, "'qa' is not one of"),
+        (("deploy",), 2, "Missing argument"),
+        (("nothing",), 2, "No such command"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused(
+    fake: FakeDeployment, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    answer = run(*arguments)
+    assert answer.exit_code == code
+    assert says in answer.stderr
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize("error", [OperatorError("one sentence", 1), LocalCloudError("one sentence")])
+def test_an_error_is_a_sentence_and_with_json_a_document_too(fake: FakeDeployment, error: Exception) -> None:
+    fake.error = error
+    answer = run("deploy", "storage", "dev", "--json")
+    assert answer.exit_code == 1
+    assert answer.stderr.splitlines()[-1] == "one sentence"
+    assert json.loads(answer.stdout) == {"error": "one sentence"}
+    assert run("deploy", "storage", "dev").stdout == ""
+
+
+def test_results_and_outputs_are_one_document_each(fake: FakeDeployment) -> None:
+    assert [r["stack"] for r in json.loads(run("deploy", "all", "prod", "--local", "--json").stdout)["results"]] == [
+        "storage/prod",
+        "replication/prod",
+    ]
+    assert json.loads(run("outputs", "storage", "dev", "--json").stdout) == {"bucket_name": "bucket-of-dev"}
+    assert json.loads(run("outputs", "all", "dev", "--json").stdout) == {
+        "storage/dev": {"bucket_name": "bucket-of-dev"}
+    }
+
+
+def test_a_lock_is_removed_only_when_that_is_confirmed(fake: FakeDeployment) -> None:
+    assert run("unlock", "storage", "prod").exit_code == 2
+    assert fake.asked == []
+    assert run("unlock", "storage", "prod", "--yes").exit_code == 0
+    assert fake.asked == [("unlock", "storage/prod")]
+
+
+def test_outside_a_checkout_every_command_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = run("deploy", "storage", "dev")
+    assert answer.exit_code == 2
+    assert "not in a checkout" in answer.stderr
+
+
+def test_where_a_command_goes_is_where_its_hints_go() -> None:
+    assert destination.AWS.options == ()
+    assert not destination.AWS.is_local
+    assert Where(local=True).options == ("--local",)
+    assert Where(local=True, endpoint="http://x").options == ("--endpoint", "http://x")

@@ -1,0 +1,108 @@
+"""The local cloud that stays up: one per checkout, told from what a crashed one left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local_cloud import LocalCloud
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.playground import Playground
+from tests.polling import eventually
+
+HOLDER = """
+import signal, sys, threading
+from pathlib import Path
+from pipeline_ops.playground import Playground
+sys.path.insert(0, sys.argv[2])
+from test_playground import system
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+playground = Playground(Path(sys.argv[1]))
+with playground.held():
+    playground.describe(system())
+    stop.wait(60)
+"""
+
+
+def system() -> Any:
+    cloud = LocalCloud("http://127.0.0.1:4999", "eu-west-1", "test", "test", "000000000000", owned=True)
+    deployment = SimpleNamespace(backend=SimpleNamespace(url="file:///state"))
+    return SimpleNamespace(cloud=cloud, deployment=deployment, outputs={"storage/dev": {"bucket_name": "b"}})
+
+
+def holder(repository: Path) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(repository), str(Path(__file__).parent)])
+    eventually(lambda: Playground(repository).running(), what="it is up", within=20)
+    return process
+
+
+def test_its_description_holds_what_an_outside_script_needs(tmp_path: Path) -> None:
+    playground = Playground(tmp_path)
+    with playground.held():
+        playground.describe(system())
+        assert json.loads((tmp_path / ".local" / "cloud.json").read_text()) == {
+            "endpoint": "http://127.0.0.1:4999",
+            "region": "eu-west-1",
+            "credentials": {"aws_access_key_id": "test", "aws_secret_access_key": "test"},
+            "pid": os.getpid(),
+            "state": "file:///state",
+            "stacks": {"storage/dev": {"bucket_name": "b"}},
+        }
+        running = playground.running()
+        assert running is not None
+        assert (running.endpoint, running.state) == ("http://127.0.0.1:4999", "file:///state")
+    assert not playground.description.exists()
+    assert playground.running() is None
+
+
+def test_there_is_one_per_checkout_and_it_can_be_ended_from_outside(tmp_path: Path) -> None:
+    process = holder(tmp_path)
+    try:
+        playground = Playground(tmp_path)
+        with pytest.raises(OperatorError, match=r"already up at http://127\.0\.0\.1:4999"), playground.held():
+            pass
+        with pytest.raises(OperatorError, match="already up"):
+            playground.detach([], lambda _: None)
+        assert playground.stop()
+        assert process.wait(20) == 0
+        assert not playground.description.exists()
+        assert not playground.stop()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_a_crashed_one_left_behind_is_no_running_one(tmp_path: Path) -> None:
+    process = holder(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    playground = Playground(tmp_path)
+    assert playground.description.exists()
+    assert playground.running() is None
+    assert not playground.stop()
+    assert not playground.description.exists()
+
+
+def test_one_that_does_not_come_up_says_why_and_where_to_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "python").write_text("#!/bin/sh\necho no room left\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    said: list[str] = []
+    with pytest.raises(OperatorError, match=r"did not come up; what it said is in .*cloud\.log"):
+        Playground(tmp_path).detach([], said.append)
+    assert said == ["no room left"]
+
+
+def test_a_checkout_without_one_is_left_as_it_is(tmp_path: Path) -> None:
+    assert Playground(tmp_path).running() is None
+    assert not Playground(tmp_path).stop()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,134 @@
+"""Which stacks a repository has, what each needs before it, and how a wrong one is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.local import system_region, waves
+from pipeline_ops.projects import ALL, DEPENDENCIES, Projects, StackId, find_repository
+
+ROOT = Path(__file__).parents[3]
+
+
+def repository(folder: Path, **stacks: dict[str, str]) -> Projects:
+    """A repository with the given projects, each with a settings file of the given text per environment."""
+    for project, settings in stacks.items():
+        home = folder / "projects" / project
+        home.mkdir(parents=True)
+        (home / "Pulumi.yaml").write_text(f"name: {project}\n")
+        for environment, text in settings.items():
+            (home / f"Pulumi.{environment}.yaml").write_text(text)
+    return Projects(folder)
+
+
+REPLICATION = """
+config:
+  aws:region: eu-west-1
+  replication:targets:
+    - environment: dev
+    - environment: staging
+"""
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Projects:
+    storage = dict.fromkeys(("dev", "staging", "prod"), "config: {}\n")
+    return repository(
+        tmp_path, replication={"prod": REPLICATION}, processing={"dev": "", "prod": "config:\n"}, storage=storage
+    )
+
+
+def test_projects_come_in_dependency_order_and_environments_in_their_own(projects: Projects) -> None:
+    assert projects.names == ("storage", "processing", "replication")
+    assert projects.environments("storage") == ("dev", "staging", "prod")
+
+
+def test_a_replication_needs_the_storage_of_its_source_and_of_each_target(projects: Projects) -> None:
+    assert [str(stack) for stack in projects.needs(StackId("replication", "prod"))] == [
+        "storage/prod",
+        "storage/dev",
+        "storage/staging",
+    ]
+    assert projects.needs(StackId("processing", "dev")) == (StackId("storage", "dev"),)
+    assert projects.needed_by(StackId("storage", "staging")) == (StackId("replication", "prod"),)
+
+
+@pytest.mark.parametrize("targets", ["oops", "[oops]", "[{environment: nowhere}]", "[{}]"])
+def test_targets_that_make_no_sense_are_left_for_the_program_to_refuse(tmp_path: Path, targets: str) -> None:
+    projects = repository(tmp_path, replication={"prod": f"config:\n  replication:targets: {targets}\n"})
+    assert projects.needs(StackId("replication", "prod")) == (StackId("storage", "prod"),)
+
+
+def test_all_means_every_projects_stack_of_the_environment(projects: Projects) -> None:
+    assert [str(stack) for stack in projects.select(ALL, "prod")] == [
+        "storage/prod",
+        "processing/prod",
+        "replication/prod",
+    ]
+    assert [str(stack) for stack in projects.select(ALL, "staging")] == ["storage/staging"]
+    assert projects.select("storage", "dev") == (StackId("storage", "dev"),)
+
+
+def test_stacks_that_need_nothing_of_each_other_are_deployed_together(projects: Projects) -> None:
+    assert [[str(stack) for stack in wave] for wave in waves(projects)] == [
+        ["storage/dev", "storage/staging", "storage/prod"],
+        ["processing/dev", "processing/prod", "replication/prod"],
+    ]
+
+
+def test_a_project_without_a_stack_for_the_environment_is_refused_with_the_command_that_works(
+    projects: Projects,
+) -> None:
+    with pytest.raises(
+        OperatorError, match=r"replication has no dev stack.*`nox -s deploy -- replication prod`"
+    ) as info:
+        projects.select("replication", "dev")
+    assert info.value.exit_code == MISUSED
+    assert len(str(info.value).splitlines()) == 1
+
+
+def test_a_suggested_command_goes_where_the_refused_one_went(projects: Projects) -> None:
+    local = Projects(projects.repository, ["--local"])
+    with pytest.raises(OperatorError, match="`nox -s deploy -- replication prod --local`"):
+        local.stack("replication", "dev")
+
+
+def test_a_project_that_is_not_there_is_misuse(projects: Projects) -> None:
+    with pytest.raises(OperatorError, match="one of storage, processing, replication") as info:
+        projects.stack("storag", "dev")
+    assert info.value.exit_code == MISUSED
+
+
+def test_a_project_whose_dependencies_nobody_declared_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"'?catalogue'? is not in .*DEPENDENCIES"):
+        assert repository(tmp_path, catalogue={"dev": ""}).names
+
+
+def test_settings_that_are_no_yaml_are_named(tmp_path: Path) -> None:
+    projects = repository(tmp_path, storage={"dev": "config: [unclosed"})
+    with pytest.raises(OperatorError, match=r"projects/storage/Pulumi\.dev\.yaml is not YAML"):
+        projects.config(StackId("storage", "dev"))
+
+
+def test_the_systems_region_is_that_of_its_last_stack(projects: Projects, tmp_path: Path) -> None:
+    assert system_region(projects) == "eu-west-1"
+    assert system_region(repository(tmp_path / "other", storage={"dev": ""})) == "us-east-1"
+
+
+def test_the_repository_is_found_from_any_folder_in_it(projects: Projects, tmp_path: Path) -> None:
+    assert find_repository(tmp_path / "projects" / "storage") == tmp_path
+
+
+def test_outside_a_repository_nothing_is_guessed(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="not in a checkout"):
+        find_repository(tmp_path)
+
+
+def test_every_project_of_this_repository_is_declared_and_deployed_after_what_it_needs() -> None:
+    projects = Projects(ROOT)
+    assert set(projects.names) <= DEPENDENCIES.keys()
+    stacks = projects.every_stack()
+    assert stacks
+    for number, stack in enumerate(stacks):
+        assert set(projects.needs(stack)) <= set(stacks[:number])

@@ -1,0 +1,96 @@
+"""The function: what becomes of each message, and who is told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from processor_lambda.notices import ObjectNotice, PoisonError, parse
+from tests.unit.processor_lambda.cloud import KEY, Cloud, lines, record, refusal
+
+NOTICE = ObjectNotice(key=KEY, reason="event").body()
+
+
+def event(*records: dict[str, Any]) -> dict[str, Any]:
+    return {"Records": list(records)}
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+def test_a_file_is_processed_and_counted_and_its_contents_are_told_nobody(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.put(lines(2) + b'{"id": "the-data-itself"')
+    assert failed(cloud.function().process(event(record(NOTICE)))) == []
+    told = capsys.readouterr().out
+    (metrics,) = [json.loads(line) for line in told.splitlines() if line.startswith('{"_aws"')]
+    names = ("environment", "Runs", "FailedRuns", "RecordsRead", "RecordsRejected", "RecordsWritten")
+    values = [metrics[name] for name in (*names, "ProcessingFailures")]
+    assert values == ["dev", [1.0], [0.0], [3.0], [1.0], [2.0], [0.0]]
+    assert "the-data-itself" not in told
+    assert cloud.take(cloud.settings.dlq_url) == []
+
+
+def test_only_the_failed_message_comes_back_and_the_last_try_is_a_dead_letter(cloud: Cloud) -> None:
+    cloud.put(lines(2))
+    cloud.put(b"", "incoming/empty.jsonl")
+    cloud.fault_for = lambda operation: refusal("InternalServerError", 500) if "BatchWrite" in operation else None
+    other = ObjectNotice(key="incoming/empty.jsonl").body()
+    answer = cloud.function().process(event(record(NOTICE, id_="1"), record(other, id_="2")))
+    assert failed(answer) == ["1"]
+    assert failed(cloud.function().process(event(record(NOTICE, id_="1", attempts=6)))) == []
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter.pop("timestamp")
+    assert letter.pop("error")["type"] == "InternalServerError"
+    assert letter == {
+        "schema": "pipeline.envelope/1",
+        "event": json.loads(NOTICE),
+        "attempts": 6,
+        "target": "dev",
+    }
+
+
+def test_a_failed_run_and_a_poisoned_message_are_dead_letters_at_once(cloud: Cloud) -> None:
+    cloud.put(b"[1", "incoming/a.json")
+    notice = ObjectNotice(key="incoming/a.json").body()
+    assert failed(cloud.function().process(event(record(notice), record("poison", id_="p")))) == []
+    letters = {letter["error"]["type"]: letter for letter in cloud.take(cloud.settings.dlq_url)}
+    assert letters["FailedRun"]["error"]["message"] == "the JSON array is not closed"
+    assert letters["PoisonNotice"]["event"] == "poison"
+
+
+def test_a_message_whose_envelope_can_not_be_sent_comes_back(cloud: Cloud) -> None:
+    cloud.fault_for = lambda operation: refusal("ServiceUnavailable", 503) if "SendMessage" in operation else None
+    assert failed(cloud.function().process(event(record("poison")))) == ["m"]
+
+
+def test_a_message_that_there_is_no_time_for_comes_back(cloud: Cloud) -> None:
+    assert failed(cloud.function().process(event(record(NOTICE)), remaining_ms=0)) == ["m"]
+
+
+def test_an_events_key_is_taken_as_it_is() -> None:
+    detail = {"bucket": {"name": "data"}, "object": {"key": "incoming/a+b%2B.csv", "version-id": "v"}}
+    notice = parse(json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}))
+    assert notice == ObjectNotice(key="incoming/a+b%2B.csv", version_id="v", reason="event", bucket="data")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"source": "aws.s3", "detail": {}}',
+        '{"schema": "pipeline.processing/1"}',
+        '{"schema": "pipeline.processing/1", "kind": "object"}',
+        '{"schema": "pipeline.processing/1", "kind": "object", "key": ""}',
+        '{"schema": "pipeline.processing/1", "kind": "object", "key": "\\ud800"}',
+        '{"schema": "pipeline.processing/1", "kind": "object", "key": "a", "version_id": 1}',
+        '{"schema": "pipeline.processing/1", "kind": "continuation", "key": "a"}',
+    ],
+)
+def test_what_is_no_notice_is_poison(body: str) -> None:
+    with pytest.raises(PoisonError):
+        parse(body)

@@ -1,0 +1,509 @@
+"""Runs against a bucket, a table and queues: what they leave behind, whatever happens in between."""
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ReadTimeoutError
+
+from lambda_common.errors import StoreError
+from processor_lambda import rejections, runs
+from processor_lambda.files import Bucket, InputFile
+from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Sweep, parse
+from processor_lambda.processor import Action, Processor
+from processor_lambda.reading import Limits
+from tests.unit.processor_lambda.cloud import KEY, Cloud, Send, lines, refusal
+from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
+
+CSV = b"id,timestamp,n\r\na,1,x\r\nb,2.5,\r\n"
+ARRAY = b'[{"id": "a", "timestamp": 1, "n": "x"},\n {"id": "b", "timestamp": 2.50}]'
+LINES = b'{"id": "a", "timestamp": 1, "n": "x"}\n\n{"id": "b", "timestamp": 2.5}'
+DEV = {"S": "dev"}
+ITEMS = {
+    "a@1": {"id": {"S": "a"}, "timestamp": {"N": "1"}, "n": {"S": "x"}, "environment": DEV},
+    "b@2.5": {"id": {"S": "b"}, "timestamp": {"N": "2.5"}, "environment": DEV},
+}
+
+
+# What is read
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("key", "body", "content_type"),
+    [
+        ("a.jsonl", LINES, ""),
+        ("a.NDJSON", LINES, ""),
+        ("a.json", LINES, ""),
+        ("a.json", ARRAY, "text/csv"),
+        ("a.csv", CSV, ""),
+        ("a.csv", b"\xef\xbb\xbf" + CSV, ""),
+        ("a", CSV, "text/csv; charset=utf-8"),
+        ("a", LINES, "application/x-ndjson"),
+        ("a", b"\xef\xbb\xbf" + ARRAY, "binary/octet-stream"),
+        ("a+b %2B é.jsonl", LINES, ""),
+    ],
+)
+def test_each_format_becomes_the_same_items(
+    cloud: Cloud, key: str, body: bytes, content_type: str, packed: bool
+) -> None:
+    key = f"incoming/{key}{'.gz' * packed}"
+    summary = cloud.summary(gzip.compress(body) if packed else body, key, ContentType=content_type)
+    assert cloud.items() == ITEMS
+    expected = {"status": "succeeded", "reason": None, "read": 2, "valid": 2, "rejected": 0, "written": 2, "kept": 0}
+    assert {name: summary[name] for name in expected} == expected
+    assert (summary["first_timestamp"], summary["last_timestamp"]) == ("1", "2.5")
+    assert cloud.json("results/dev/latest.json") == cloud.json(f"results/dev/{summary['run']}.json") == summary
+    assert cloud.keys("rejected/") == set()
+
+
+def test_gzip_is_told_by_its_bytes_and_not_by_a_name(cloud: Cloud) -> None:
+    assert cloud.summary(LINES, "incoming/a.jsonl.gz")["format"] == "json-lines"
+    assert cloud.summary(gzip.compress(CSV), "incoming/a.csv", ContentEncoding="gzip")["format"] == "csv.gz"
+
+
+@pytest.mark.parametrize(
+    "key", ["incoming/a.jsonl", "incoming/a.csv", "incoming/a.json", "incoming/a", "incoming/a.gz"]
+)
+def test_an_empty_file_has_a_summary_of_no_records(cloud: Cloud, key: str) -> None:
+    summary = cloud.summary(b"", key)
+    assert (summary["status"], summary["read"], summary["first_timestamp"]) == ("succeeded", 0, None)
+
+
+def test_bad_records_are_listed_with_line_and_reason_and_the_rest_is_processed(cloud: Cloud) -> None:
+    secret = b"the-data-itself"
+    body = b"\n".join(
+        [
+            b'{"id": "a", "timestamp": 1}',
+            b'{"id": "' + secret,
+            b'{"id": "b", "timestamp": "' + secret + b'"}',
+            b'{"timestamp": 1}',
+            b'{"id": "a", "timestamp": 1.0, "n": 2}',
+            b'{"id": "\xff", "timestamp": 1}',
+            b'{"id": "' + b"x" * (2 * 1024 * 1024) + b'"}',
+            b'{"id": "c", "timestamp": 1, "x": "' + b"y" * 410_000 + b'"}',
+            b'{"id": "a", "timestamp": 2}',
+        ]
+    )
+    summary = cloud.summary(body)
+    assert cloud.rejected() == [
+        (2, "not JSON, at character 8 of the record"),
+        (3, "the field 'timestamp' is not a number"),
+        (4, "the field 'id' is missing"),
+        (5, "the id and timestamp are those of a record before it"),
+        (6, "not UTF-8, at byte 9 of the record"),
+        (7, "the record is longer than a record may be"),
+        (8, "larger than the 409600 bytes of an item"),
+    ]
+    assert (summary["read"], summary["valid"], summary["rejected"]) == (9, 2, 7)
+    assert summary["rejected_key"] == f"rejected/{KEY}.jsonl"
+    assert sorted(cloud.items()) == ["a@1", "a@2"]
+    assert "n" not in cloud.items()["a@1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "options", "reason"),
+    [
+        ("a.jsonl.gz", gzip.compress(lines(2000))[:-9], {}, "ends too early"),
+        ("a.json", b'[{"id": "r0", "timestamp": 0}, {"id": ', {}, "not closed"),
+        ("a.csv", b"id,when\na,1\n", {}, "no column 'timestamp'"),
+        ("a", b"what is this", {}, "neither the name"),
+        ("a.jsonl", b"x", {"ContentEncoding": "br"}, "only gzip"),
+    ],
+)
+def test_a_file_that_can_not_be_read_to_its_end_is_a_failed_run_with_the_reason(
+    cloud: Cloud, key: str, body: bytes, options: dict[str, Any], reason: str
+) -> None:
+    summary = cloud.summary(body, f"incoming/{key}", **options)
+    assert summary["status"] == "failed"
+    assert reason in summary["reason"]
+    assert len(cloud.items()) == summary["valid"]
+    if "ends" in reason:
+        assert summary["valid"] > 1000
+
+
+def test_a_zip_bomb_is_a_failed_run(cloud: Cloud) -> None:
+    cloud.put(gzip.compress(b" " * 2_000_000))
+    outcome = cloud.process(processor=cloud.processor(limits=Limits(gunzipped=1_000_000)))
+    assert outcome.failure == "the gzip stream gives more than 1000000 bytes"
+
+
+# What is left alone
+
+
+@pytest.mark.parametrize("key", ["other/a.jsonl", "incoming/", "incoming/folder/", "results/dev/latest.json"])
+def test_what_is_no_input_is_ignored(cloud: Cloud, key: str) -> None:
+    cloud.put(LINES, key)
+    assert cloud.process(key).action is Action.IGNORED
+    assert cloud.items() == {}
+
+
+def test_what_is_gone_is_done(cloud: Cloud) -> None:
+    assert cloud.process().action is Action.ABSENT
+    cloud.put(LINES)
+    cloud.clients.s3.delete_object(Bucket="data", Key=KEY)
+    assert cloud.process().action is Action.ABSENT
+
+
+def test_an_event_of_another_bucket_is_none_of_ours(cloud: Cloud) -> None:
+    with pytest.raises(PoisonError, match="of the bucket other"):
+        cloud.process(bucket="other")
+
+
+REPLICA: dict[str, Any] = {"Metadata": {"replicated-from": "prod"}}
+
+
+def test_a_replica_is_left_alone_unless_replicas_are_processed(cloud: Cloud) -> None:
+    cloud.put(LINES, **REPLICA)
+    assert cloud.process().action is Action.REPLICA
+    assert cloud.keys("results/") == set()
+
+
+def test_a_processed_replica_does_not_overwrite_replicated_items(cloud: Cloud) -> None:
+    cloud.with_settings(process_replicas=True)
+    replicated = {**ITEMS["a@1"], "environment": {"S": "dev"}, "replicatedFrom": {"S": "prod"}, "n": {"S": "theirs"}}
+    cloud.clients.dynamodb.put_item(TableName="data", Item=replicated)
+    cloud.clients.dynamodb.put_item(TableName="data", Item={**ITEMS["b@2.5"], "n": {"S": "old"}})
+    summary = cloud.summary(LINES, **REPLICA)
+    assert cloud.items() == {"a@1": replicated, "b@2.5": ITEMS["b@2.5"]}
+    assert (summary["valid"], summary["written"], summary["kept"]) == (2, 1, 1)
+
+
+def test_an_older_version_fills_in_and_does_not_overwrite_what_a_later_one_put(cloud: Cloud) -> None:
+    old = cloud.put(LINES)
+    new = cloud.summary(b'{"id": "a", "timestamp": 1, "n": "new"}')
+    outcome = cloud.process(version_id=old, reason="event")
+    assert outcome.summary is not None
+    assert outcome.summary["superseded"]
+    assert (outcome.summary["written"], outcome.summary["kept"]) == (1, 1)
+    assert cloud.items()["a@1"]["n"] == {"S": "new"}
+    assert cloud.items()["b@2.5"] == ITEMS["b@2.5"]
+    assert cloud.json("results/dev/latest.json") == new
+
+
+# Once more
+
+
+def test_the_same_version_twice_leaves_the_same_state_and_one_summary(cloud: Cloud) -> None:
+    cloud.summary(LINES + b"\nbad")
+    before = cloud.state()
+    start = len(cloud.calls)
+    assert cloud.process().action is Action.ALREADY
+    assert not [call for call in cloud.calls[start:] if "Put" in call or "Write" in call]
+    assert cloud.process(reason="manual").action is Action.PROCESSED
+    assert cloud.state() == before
+
+
+def test_a_failed_run_is_done_again_when_its_message_comes_again_and_a_better_summary_wins(cloud: Cloud) -> None:
+    bomb = gzip.compress(LINES + b" " * 2_000_000)
+    cloud.put(bomb)
+    assert cloud.process(processor=cloud.processor(limits=Limits(gunzipped=1_000_000))).failure
+    outcome = cloud.process()
+    assert outcome.action is Action.PROCESSED
+    assert outcome.failure is None
+    assert cloud.json("results/dev/latest.json")["status"] == "succeeded"
+
+
+def test_latest_never_goes_back_to_an_older_input(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    original = InputFile.from_head
+    ages = {"incoming/old": at, "incoming/new": at + timedelta(seconds=1)}
+
+    def aged(key: str, answer: Any) -> InputFile:
+        return original(key, {**answer, "LastModified": ages.get(key, at)})
+
+    monkeypatch.setattr(InputFile, "from_head", aged)
+    for key in ("incoming/new", "incoming/old"):
+        cloud.put(LINES, key)
+        cloud.process(key)
+    assert cloud.json("results/dev/latest.json")["key"] == "incoming/new"
+
+
+def test_latest_is_looked_at_again_when_somebody_else_wrote_it_meanwhile(cloud: Cloud) -> None:
+    cloud.put(LINES)
+    later = json.dumps({"last_modified": "9999", "key": "k", "version": "v"}).encode()
+    meanwhile = [later]
+
+    def fault_for(operation: str) -> Any:
+        if operation == "s3.PutObject" and cloud.keys("results/") and meanwhile:
+            body = meanwhile.pop()
+            cloud.clients.s3.put_object(Bucket="data", Key="results/dev/latest.json", Body=body)
+        return None
+
+    cloud.fault_for = fault_for
+    cloud.process()
+    assert cloud.json("results/dev/latest.json")["last_modified"] == "9999"
+
+
+# Over several invocations
+
+
+def hurried(cloud: Cloud, looks: int) -> Callable[[], Processor]:
+    """Return a maker of processors whose time is up after so many looks at the clock."""
+
+    def make() -> Processor:
+        processor = cloud.processor()
+        passed = iter([False] * looks)
+        processor.deadline.passed = lambda: next(passed, True)  # type: ignore[method-assign]
+        return processor
+
+    return make
+
+
+BAD = b'bad\n{"id": 7}\n'
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("key", ["incoming/a.jsonl", "incoming/a.json", "incoming/a.csv"])
+@pytest.mark.parametrize("looks", [0, 1, 7])
+def test_a_run_over_many_invocations_leaves_what_one_would(key: str, looks: int, packed: bool) -> None:
+    count = 25
+    body = lines(count) + BAD + lines(5)
+    if key.endswith(".json"):
+        body = b"[" + b",\n".join(line for line in body.splitlines() if line != b"bad") + b"]"
+    if key.endswith(".csv"):
+        rows = [b"r%d,%d,%d" % (n, n, n) for n in range(count)] + [b"bad", b",7,", b"r1,1,1"]
+        body = b'id,timestamp,n\n"quo\nted",1,"a ""b"""\n' + b"\n".join(rows)
+    states = []
+    for hurry in (False, True):
+        with fresh_cloud() as cloud:
+            cloud.put(gzip.compress(body, mtime=0) if packed else body, key)
+            make = hurried(cloud, looks) if hurry else cloud.processor
+            first = cloud.process(key, make())
+            outcomes = [first, *cloud.drain(make)]
+            assert (first.action is Action.CONTINUED) is hurry
+            assert outcomes[-1].action is Action.PROCESSED
+            assert len(outcomes) > 2 if hurry else len(outcomes) == 1
+            state = cloud.state()
+            states.append([value for name, value in state.items() if not name.startswith("results/")])
+            latest = cloud.json("results/dev/latest.json")
+            names = ("read", "valid", "rejected", "written", "first_timestamp", "last_timestamp", "format", "status")
+            states[-1].append({name: latest[name] for name in names})
+            assert sum(outcome.read for outcome in outcomes) == latest["read"]
+            assert not [name for name in state if "unfinished" in name]
+    assert states[0] == states[1]
+
+
+def test_a_duplicate_is_found_over_the_end_of_an_invocation(cloud: Cloud) -> None:
+    cloud.put(lines(3) + lines(3))
+    cloud.process(processor=hurried(cloud, 2)())
+    cloud.drain(hurried(cloud, 0))
+    assert [line for line, _ in cloud.rejected()] == [4, 5, 6]
+
+
+def test_no_message_holds_anything_of_the_file(cloud: Cloud) -> None:
+    cloud.put(b"id,timestamp,the-header\nthe-id,1,the-cell\nthe-id,2,the-cell\n", "incoming/a.csv")
+    cloud.process("incoming/a.csv", hurried(cloud, 0)())
+    (message,) = cloud.take(cloud.settings.queue_url)
+    assert not [word for word in ("the-header", "the-id", "the-cell") if word in json.dumps(message)]
+
+
+def test_the_rest_of_a_line_that_is_too_long_is_gone_on_with_too(cloud: Cloud) -> None:
+    cloud.put(b"x" * 3_000_000 + b"\n" + lines(1))
+    outcomes = [cloud.process(processor=hurried(cloud, 0)()), *cloud.drain(hurried(cloud, 0))]
+    assert len(outcomes) > 4
+    assert cloud.rejected() == [(1, "the record is longer than a record may be")]
+    assert list(cloud.items()) == ["r0@0"]
+
+
+def test_a_compressed_file_that_time_never_suffices_for_is_a_failed_run(cloud: Cloud) -> None:
+    cloud.put(gzip.compress(b"x" * 3_000_000 + b"\n" + lines(1)))
+    cloud.process(processor=hurried(cloud, 6)())
+    (body,) = cloud.take(cloud.settings.queue_url)
+    outcome = hurried(cloud, 0)().process(parse(json.dumps(body)))
+    assert "within the function's time" in str(outcome.failure)
+
+
+def test_many_rejections_are_put_together_from_pieces(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "BLOCK_RECORDS", 10)
+    monkeypatch.setattr(rejections.Rejections.spill, "__kwdefaults__", {"least": 300})
+    summary = cloud.summary(b"bad\n" * 100)
+    assert summary["rejected"] == 100
+    assert [line for line, _ in cloud.rejected()] == list(range(1, 101))
+    assert cloud.keys("results/dev/unfinished/") == set()
+
+
+def test_a_continuation_whose_object_is_another_by_now_is_done(cloud: Cloud) -> None:
+    version = cloud.put(lines(3))
+    cloud.process(processor=hurried(cloud, 0)())
+    (body,) = cloud.take(cloud.settings.queue_url)
+    notice = parse(json.dumps(body))
+    assert isinstance(notice, Continuation)
+    assert notice.version_id == version
+    cloud.clients.s3.delete_object(Bucket="data", Key=KEY, VersionId=version)
+    assert cloud.processor().process(notice).action is Action.ABSENT
+
+
+# Whatever fails
+
+
+class Crash(BaseException):
+    """The function is gone."""
+
+
+def crash_at(cloud: Cloud, number: int, *, after_effect: bool) -> None:
+    left = [number]
+
+    def crash(_operation: str, _request: AWSPreparedRequest, send: Send) -> AWSResponse | None:
+        if after_effect:
+            send()
+        raise Crash
+
+    def fault_for(_operation: str) -> Any:
+        left[0] -= 1
+        return crash if left[0] == -1 else None
+
+    cloud.fault_for = fault_for
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_a_crash_at_any_call_is_made_good_by_the_message_that_comes_back(after_effect: bool) -> None:
+    body = lines(3) + BAD + lines(2)
+    with fresh_cloud() as cloud:
+        cloud.put(body)
+        cloud.process(processor=hurried(cloud, 1)())
+        cloud.drain(hurried(cloud, 1))
+        expected = cloud.state()
+    crashed = True
+    number = 0
+    while crashed:
+        with fresh_cloud() as cloud:
+            cloud.put(body)
+            crash_at(cloud, number, after_effect=after_effect)
+            crashed = process_until_done(cloud)
+            cloud.fault_for = lambda _: None
+            assert normal(cloud.state()) == normal(expected), f"call {number}"
+        number += 1
+    assert number > 30
+
+
+def process_until_done(cloud: Cloud) -> bool:
+    """Work through the queue; a message whose processing crashed comes back. Return whether one did."""
+    crashed = False
+    waiting = [ObjectNotice(key=KEY).body()]
+    while waiting:
+        body = waiting.pop(0)
+        try:
+            hurried(cloud, 1)().process(parse(body))
+        except Crash:
+            crashed = True
+            waiting.append(body)
+        faults, cloud.fault_for = cloud.fault_for, lambda _: None
+        waiting += [json.dumps(message) for message in cloud.take(cloud.settings.queue_url)]
+        cloud.fault_for = faults
+    return crashed
+
+
+def normal(state: dict[str, Any]) -> Any:
+    """Return a state without the names and instants of its versions, which differ between clouds."""
+    summary = dict(state["results/dev/latest.json"])
+    summaries = [value for key, value in state.items() if key.startswith("results/") and "unfinished" not in key]
+    assert all(each == summary for each in summaries)
+    for name in ("run", "version", "last_modified"):
+        summary.pop(name)
+    return [state["items"], state[f"rejected/{KEY}.jsonl"], summary]
+
+
+def test_what_the_table_leaves_unprocessed_is_put_again_after_a_pause(cloud: Cloud) -> None:
+    from processor_lambda import table
+
+    pauses: list[float] = []
+    processor = cloud.processor()
+    object.__setattr__(processor.table, "pause", pauses.append)
+    left = [3]
+
+    def unprocessed(_operation: str, request: AWSPreparedRequest, _send: Send) -> AWSResponse:
+        from moto.core.botocore_stubber import MockRawResponse
+
+        left[0] -= 1
+        body: Any = request.body
+        answer = json.dumps({"UnprocessedItems": json.loads(body)["RequestItems"]})
+        return AWSResponse(request.url, 200, {}, MockRawResponse(answer))  # type: ignore[arg-type]
+
+    cloud.fault_for = lambda operation: unprocessed if "BatchWrite" in operation and left[0] else None
+    cloud.put(LINES)
+    assert cloud.process(processor=processor).action is Action.PROCESSED
+    assert pauses == [0.05, 0.1, 0.2]
+    assert cloud.items() == ITEMS
+    left[0] = 1_000
+    with pytest.raises(StoreError, match="left unprocessed"):
+        cloud.process(processor=processor, reason="manual")
+    assert len(pauses) == 3 + table.ROUNDS - 1
+
+
+def test_an_item_that_the_table_refuses_is_a_rejected_record_and_its_neighbours_are_put(cloud: Cloud) -> None:
+    def refused(operation: str, request: AWSPreparedRequest, send: Send) -> AWSResponse | None:
+        body: Any = request.body
+        return refusal("ValidationException", 400)(operation, request, send) if b'"r7"' in body else send()
+
+    cloud.fault_for = lambda operation: refused if "BatchWrite" in operation else None
+    summary = cloud.summary(lines(30))
+    assert (summary["valid"], summary["written"], summary["rejected"]) == (29, 29, 1)
+    assert cloud.rejected() == [(8, "the table refuses it: ValidationException")]
+
+
+def test_a_connection_that_breaks_is_opened_again_where_it_broke(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = lines(20_000)
+    cloud.put(body)
+    original = Bucket._open
+
+    class Breaking:
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.reads = inner, 0
+
+        def read(self, size: int) -> Any:
+            self.reads += 1
+            if self.reads == 2:
+                raise ReadTimeoutError(endpoint_url="s3")
+            return self.inner.read(size)
+
+        def close(self) -> None:
+            self.inner.close()
+
+    monkeypatch.setattr(Bucket, "_open", lambda *arguments: Breaking(original(*arguments)))
+    bucket = cloud.processor().bucket
+    assert b"".join(bucket.chunks(bucket.head(KEY))) == body
+
+
+# What events missed
+
+
+def test_a_sweep_finds_what_has_no_run_and_nothing_else(cloud: Cloud) -> None:
+    cloud.summary(LINES, "incoming/done.jsonl")
+    cloud.put(LINES, "incoming/replica.jsonl", **REPLICA)
+    cloud.put(b"", "incoming/folder/")
+    cloud.put(lines(3), "incoming/under way.jsonl")
+    cloud.process("incoming/under way.jsonl", hurried(cloud, 0)())
+    cloud.take(cloud.settings.queue_url)
+    version = cloud.put(LINES, "incoming/missed+%2B é.jsonl")
+    assert cloud.processor().process(Sweep()).enqueued == 1
+    (message,) = cloud.take(cloud.settings.queue_url)
+    notice = parse(json.dumps(message))
+    assert notice == ObjectNotice(key="incoming/missed+%2B é.jsonl", version_id=version, reason="sweep")
+    assert cloud.processor().process(notice).action is Action.PROCESSED
+    assert cloud.processor().process(Sweep()).enqueued == 0
+
+
+def test_a_new_version_of_what_has_a_run_is_found(cloud: Cloud) -> None:
+    cloud.summary(LINES)
+    cloud.put(lines(1))
+    assert cloud.processor().process(Sweep()).enqueued == 1
+
+
+def test_a_sweep_whose_time_is_up_goes_on_in_another_message(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processor_lambda.sweep._AT_A_TIME", 2)
+    for number in range(5):
+        cloud.put(LINES, f"incoming/{number}")
+    hurried(cloud, 0)().process(Sweep())
+    bodies = cloud.take(cloud.settings.queue_url)
+    assert {"schema": "pipeline.processing/1", "kind": "sweep", "after": "incoming/1"} in bodies
+    keys = {body["key"] for body in bodies if body["kind"] == "object"}
+    while sweeps := [body for body in bodies if body["kind"] == "sweep"]:
+        hurried(cloud, 0)().process(parse(json.dumps(sweeps[0])))
+        bodies = cloud.take(cloud.settings.queue_url)
+        keys |= {body["key"] for body in bodies if body["kind"] == "object"}
+    assert keys == {f"incoming/{number}" for number in range(5)}

@@ -1,0 +1,212 @@
+"""What a record has to be, and the exact item that it becomes."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_common.environment import SettingsError
+from processor_lambda.records import Header, Record, RecordError, Schema, read_json
+from processor_lambda.settings import ProcessorSettings, fields_of
+
+FIELDS = [
+    {"name": "amount", "type": "number"},
+    {"name": "pieces", "type": "integer"},
+    {"name": "paid", "type": "boolean"},
+    {"name": "name", "type": "string", "required": True},
+]
+
+
+def schema(fields: list[Any] | None = None) -> Schema:
+    return Schema(fields_of(json.dumps(fields or [])), "dev")
+
+
+def record(text: str | bytes, fields: list[Any] | None = None) -> Record:
+    return schema(fields).record(read_json(text.encode() if isinstance(text, str) else text))
+
+
+def good(**fields: Any) -> str:
+    return json.dumps({"id": "a", "timestamp": 1, **fields})
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def plain(value: Any) -> str:
+    """Write JSON with exact numbers."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{plain(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(plain, value)) + "]"
+    return json.dumps(value)
+
+
+@given(fields=st.dictionaries(st.text(min_size=1, max_size=5), values, max_size=4))
+def test_an_item_is_the_record_exactly_and_the_environment(fields: dict[str, Any]) -> None:
+    fields = {**fields, "id": "a", "timestamp": Decimal(1)}
+    item = record(plain(fields)).item
+    assert {name: TypeDeserializer().deserialize(value) for name, value in item.items()} == {
+        **fields,
+        "environment": "dev",
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        ("12345678901234567890123456789012345678", "12345678901234567890123456789012345678"),
+        ("0.1", "0.1"),
+        ("1.10e3", "1100"),
+        ("-0", "0"),
+        ("1e-130", "1E-130"),
+    ],
+)
+def test_numbers_of_38_digits_are_exact(number: str, written: str) -> None:
+    assert record(f'{{"id": "a", "timestamp": {number}}}').timestamp == written
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not JSON, at character 2"),
+        ("", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ("7", "not a JSON object"),
+        (b'{"id": "\xff"}', "not UTF-8, at byte 9"),
+        ('{"timestamp": 1}', "'id' is missing"),
+        ('{"id": "a"}', "'timestamp' is missing"),
+        ('{"id": null, "timestamp": 1}', "'id' is missing"),
+        ('{"id": 7, "timestamp": 1}', "'id' is not text"),
+        ('{"id": "", "timestamp": 1}', "1 to 2048 bytes"),
+        ('{"id": "a", "timestamp": "1"}', "'timestamp' is not a number"),
+        ('{"id": "a", "timestamp": true}', "'timestamp' is not a number"),
+        ('{"id": "a", "timestamp": NaN}', "NaN and Infinity"),
+        ('{"id": "a", "timestamp": -Infinity}', "NaN and Infinity"),
+        ('{"id": "a", "timestamp": 123456789012345678901234567890123456789}', "more digits"),
+        ('{"id": "a", "timestamp": 1e200}', "more digits"),
+        ('{"id": "a", "timestamp": 1e9999999999999999999999}', "number"),
+        ('{"id": "a", "timestamp": 1, "id": "b"}', "more than once"),
+        ('{"id": "a", "timestamp": 1, "x": "\\ud800"}', "not Unicode"),
+        ('{"id": "a", "timestamp": 1, "": 1}', "no name"),
+        ('{"id": "a", "timestamp": 1, "x": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested deeper"),
+        ('{"id": "a", "timestamp": 1, "x": ' + "[" * 40 + "]" * 40 + "}", "nested deeper"),
+        (good(x="y" * 409_600), "larger than the 409600 bytes"),
+        (good(id="y" * 2049), "1 to 2048 bytes"),
+    ],
+)
+def test_a_bad_record_is_rejected_with_the_reason(text: str | bytes, reason: str) -> None:
+    with pytest.raises(RecordError, match=reason):
+        record(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "'name' is missing"),
+        ({"name": "x", "amount": "1"}, "'amount' is not a number"),
+        ({"name": "x", "pieces": 1.5}, "'pieces' is not a whole number"),
+        ({"name": "x", "paid": 1}, "'paid' is not true or false"),
+    ],
+)
+def test_declared_fields_have_their_types(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RecordError, match=reason):
+        record(good(**fields), FIELDS)
+    assert record(good(name="x", amount=1.5, pieces=2.0, paid=False), FIELDS).id == "a"
+
+
+def test_a_records_own_environment_and_a_replicas_marks_do_not_reach_the_item() -> None:
+    item = record(good(environment="prod", replicatedFrom="prod", replicationTimestamp="then")).item
+    assert item == {"id": {"S": "a"}, "timestamp": {"N": "1"}, "environment": {"S": "dev"}}
+
+
+def test_the_size_is_no_less_than_dynamodbs() -> None:
+    assert record(good(x="é" * 10, n=-12.5, b=True, m={"l": [None, 1]})).size >= 2 + 1 + 9 + 2 + 11 + 3 + 1 + 20 + 1 + 4
+
+
+def test_cells_are_text_but_for_declared_columns_and_empty_ones_are_none() -> None:
+    declared = schema([{"name": "pieces", "type": "integer"}, {"name": "paid", "type": "boolean"}])
+    header = Header("\ufeffid".removeprefix("\ufeff").encode() + b",timestamp,pieces,paid,note,code\r", declared)
+    fields = header.read(b'a,1700000000.5,3,TRUE,,"0""07"\r')
+    assert fields == {"id": "a", "timestamp": Decimal("1700000000.5"), "pieces": 3, "paid": True, "code": '0"07'}
+    assert declared.record(fields).item["code"] == {"S": '0"07'}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"a,1,x,true", "'pieces' is not a number"),
+        (b"a,1,NaN,true", "'pieces' is not a whole number"),
+        (b"a,1,1,yes", "'paid' is neither"),
+        (b"a,1,1", "3 cells, where the header has 4"),
+        (b'a,1,1,"x"y', "not CSV"),
+        (b"\xff,1,1,true", "not UTF-8"),
+        (b",1,1,true", "'id' is missing"),
+    ],
+)
+def test_a_bad_row_is_rejected_with_the_reason(row: bytes, reason: str) -> None:
+    declared = schema([{"name": "pieces", "type": "integer"}, {"name": "paid", "type": "boolean"}])
+    header = Header(b"id,timestamp,pieces,paid", declared)
+    with pytest.raises(RecordError, match=reason):
+        declared.record(header.read(row))
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [(b"timestamp,x", "no column 'id'"), (b"id,timestamp,id", "same name"), (b"id,timestamp,", "without a name")],
+)
+def test_a_header_that_can_not_be_one_is_refused(row: bytes, reason: str) -> None:
+    with pytest.raises(RecordError, match=reason):
+        Header(row, schema())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not JSON"),
+        ("{}", "not a list"),
+        ("[1]", "not an object"),
+        ('[{"type": "any"}]', "no name"),
+        ('[{"name": "a", "typ": "any"}]', "unknown key 'typ'"),
+        ('[{"name": "a", "type": "date"}]', "must be one of string, number"),
+        ('[{"name": "a", "required": 1}]', "true or false"),
+        ('[{"name": "a"}, {"name": "a"}]', "more than once"),
+        ('[{"name": "id", "type": "number"}]', "'id' is a key"),
+    ],
+)
+def test_a_schema_that_is_none_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        fields_of(text)
+
+
+SETTINGS = ProcessorSettings(
+    environment="dev",
+    bucket="b",
+    table="t",
+    queue_url="q",
+    dlq_url="d",
+    process_replicas=True,
+    schema='[{"name": "é"}]',
+)
+
+
+def test_settings_come_back_from_the_environment_as_they_were() -> None:
+    assert ProcessorSettings.from_env({**SETTINGS.to_env(), "OTHER": "x"}) == SETTINGS
+
+
+@pytest.mark.parametrize("prefix", ["", "results/", "results/dev/", "re", "rejected/x"])
+def test_an_input_prefix_that_is_written_to_is_refused(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="overlaps"):
+        ProcessorSettings.from_env({**SETTINGS.to_env(), "PROCESSOR_INPUT_PREFIX": prefix})

@@ -1,0 +1,35 @@
+"""How long a route's calls may take, and how often they are tried."""
+
+from typing import Any
+
+import pytest
+
+from replicator_lambda.clients import connect
+from tests.unit.replicator_lambda.cloud import Cloud, object_notice, record
+
+
+def test_a_copy_may_be_silent_for_longer_than_other_calls_and_is_tried_less_often(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    clients = connect(cloud.settings, connections=3, environ={})
+    patience: dict[str, Any] = {
+        name: (client.meta.config.read_timeout, client.meta.config.retries)
+        for name in ("source_s3", "target_s3", "copying_s3", "source_dynamodb", "sqs", "sns")
+        if (client := getattr(clients, name))
+    }
+    usual = (10, {"mode": "standard", "total_max_attempts": 3})
+    assert patience.pop("copying_s3") == (60, {"mode": "standard", "total_max_attempts": 2})
+    assert all(each == usual for each in patience.values())
+
+
+def test_only_copies_are_sent_by_the_patient_client(cloud: Cloud) -> None:
+    cloud.put("one")
+    cloud.put("large", b"x" * 7 * 1024**2)
+    route = cloud.route(large_from=6 * 1024**2, part_size=5 * 1024**2)
+    sent: list[str] = []
+    events = cloud.clients.copying_s3.meta.events
+    events.register("before-call.s3", lambda model, **_: sent.append(model.name), "patient")
+    route.process({"Records": [record(object_notice(key), id_=key) for key in ("one", "large")]})
+    events.unregister("before-call.s3", unique_id="patient")
+    assert set(sent) == {"CopyObject", "CreateMultipartUpload", "UploadPartCopy", "CompleteMultipartUpload"}

@@ -1,0 +1,414 @@
+"""A route's function: what becomes of each message, and who is told."""
+
+import json
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.logging import Logger
+
+from lambda_common.messages import backoff_seconds
+from replicator_lambda.batch import Batch
+from replicator_lambda.handler import Route
+from replicator_lambda.notices import ObjectKey
+from tests.unit.replicator_lambda.cloud import Cloud, item_notice, object_notice, record, refusal
+
+SECRET = "the-data-itself"
+
+
+def event(*records: dict[str, Any]) -> dict[str, Any]:
+    return {"Records": list(records)}
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+
+def metrics_of(text: str) -> dict[str, Any]:
+    """Return the one embedded metric document among the lines written."""
+    (document,) = [json.loads(line) for line in text.splitlines() if line.startswith('{"_aws"')]
+    assert isinstance(document, dict)
+    return document
+
+
+def delays(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Return what is asked of the queue, by receipt, as it is asked."""
+    asked: dict[str, int] = {}
+
+    def change(**arguments: Any) -> Any:
+        asked.update((each["ReceiptHandle"], each["VisibilityTimeout"]) for each in arguments["Entries"])
+        return {}
+
+    monkeypatch.setattr(cloud.clients.sqs, "change_message_visibility_batch", change)
+    return asked
+
+
+def test_a_batch_of_objects_and_items_is_replicated_and_told_once(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.put("a", b"12345")
+    cloud.put_item("i", secret={"S": SECRET})
+    answer = cloud.route().process(
+        event(
+            record(object_notice("a"), id_="1"),
+            record(item_notice("i"), id_="2"),
+            record(item_notice("gone"), id_="3"),
+        )
+    )
+    assert answer == {"batchItemFailures": []}
+    assert cloud.replica("a") == cloud.source_object("a")
+    assert cloud.replica_item("i") == cloud.source_item("i")
+    (told,) = cloud.notifications()
+    assert told["attributes"] == {"target": "dev"}
+    assert {name: told[name] for name in ("schema", "target", "changes", "objects", "items", "deletes", "bytes")} == {
+        "schema": "pipeline.batch/1",
+        "target": "dev",
+        "changes": 3,
+        "objects": 1,
+        "items": 2,
+        "deletes": 1,
+        "bytes": 5,
+    }
+    assert cloud.letters() == []
+    assert SECRET not in capsys.readouterr().out
+
+
+def test_notices_of_one_key_are_one_change(cloud: Cloud) -> None:
+    cloud.put("a")
+    cloud.route().process(event(*[record(object_notice("a"), id_=str(number)) for number in range(5)]))
+    assert cloud.calls.count("s3.CopyObject") == 1
+
+
+def test_successes_are_not_told_where_only_failures_are_wanted(cloud: Cloud) -> None:
+    cloud.with_settings(notifications="failures")
+    cloud.put("a")
+    cloud.route().process(event(record(object_notice("a")), record("poison", id_="p")))
+    assert [told["schema"] for told in cloud.notifications()] == ["pipeline.failure/1"]
+
+
+def test_only_the_failed_messages_come_back_each_after_its_delay(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = delays(cloud, monkeypatch)
+    cloud.put("a")
+    cloud.put_item("i")
+    cloud.fault_for = lambda operation: refusal("SlowDown", 503) if operation == "s3.CopyObject" else None
+    answer = cloud.route().process(
+        event(
+            record(item_notice("i"), id_="item"),
+            *[record(object_notice("a"), id_=f"try-{attempts}", attempts=attempts) for attempts in range(1, 7)],
+        )
+    )
+    assert failed(answer) == [f"try-{attempts}" for attempts in range(1, 6)]
+    assert asked == {
+        "receipt-try-1": 1,
+        "receipt-try-2": 2,
+        "receipt-try-3": 4,
+        "receipt-try-4": 8,
+        "receipt-try-5": 16,
+    }
+    (letter,) = cloud.letters()
+    assert (letter["attempts"], letter["error"]["type"]) == (6, "SlowDown")
+
+
+def test_the_delays_double_up_to_sixteen_seconds() -> None:
+    assert [backoff_seconds(attempts) for attempts in range(8)] == [1, 1, 2, 4, 8, 16, 16, 16]
+
+
+def test_an_envelope_has_the_notice_the_reason_and_the_target(cloud: Cloud) -> None:
+    cloud.put("cold", StorageClass="GLACIER")
+    notice = object_notice("cold")
+    answer = cloud.route().process(event(record(notice, attempts=2)))
+    assert failed(answer) == []
+    queue = cloud.settings.dlq_url
+    (message,) = cloud.clients.sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"])["Messages"]
+    attributes = {name: each["StringValue"] for name, each in message["MessageAttributes"].items()}
+    assert attributes == {"target": "dev", "error_type": "Archived"}
+    letter = json.loads(message["Body"])
+    assert letter.pop("timestamp").endswith("+00:00")
+    assert letter == {
+        "schema": "pipeline.envelope/1",
+        "event": json.loads(notice),
+        "error": {"type": "Archived", "message": "the object is archived and not restored"},
+        "attempts": 2,
+        "target": "dev",
+    }
+    (told,) = cloud.notifications()
+    assert told["attributes"] == {"target": "dev"}
+    assert told["change"] == {"kind": "object", "key": "cold"}
+    assert told["error"]["type"] == "Archived"
+
+
+def test_each_notice_that_is_given_up_has_its_envelope_and_each_change_one_notification(cloud: Cloud) -> None:
+    cloud.put("cold", StorageClass="GLACIER")
+    cloud.route().process(event(*[record(object_notice("cold"), id_=str(number)) for number in range(12)]))
+    assert len(cloud.letters()) == 12
+    (told,) = cloud.notifications()
+    assert told["notices"] == 12
+
+
+def test_poison_goes_to_the_dead_letter_queue_at_once_and_delays_nobody(cloud: Cloud) -> None:
+    cloud.put("a")
+    answer = cloud.route().process(
+        event(
+            record("not json", id_="1"),
+            record('{"who": "knows"}', id_="2"),
+            record(object_notice("a"), id_="3"),
+        )
+    )
+    assert failed(answer) == []
+    letters = cloud.letters()
+    assert [letter["event"] for letter in letters] == ["not json", {"who": "knows"}]
+    assert {letter["error"]["type"] for letter in letters} == {"PoisonNotice"}
+    assert cloud.replica("a") is not None
+
+
+def test_an_event_of_another_bucket_is_poison(cloud: Cloud) -> None:
+    other = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": "elsewhere"}, "object": {"key": "a"}},
+    }
+    cloud.route().process(event(record(json.dumps(other))))
+    (letter,) = cloud.letters()
+    assert "elsewhere" in letter["error"]["message"]
+    assert "s3.HeadObject" not in cloud.calls
+
+
+def test_a_message_whose_envelope_cannot_be_sent_is_not_done(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = delays(cloud, monkeypatch)
+    cloud.fault_for = lambda operation: refusal("InternalError", 500) if operation == "sqs.SendMessageBatch" else None
+    answer = cloud.route().process(event(record("poison", id_="p", attempts=7)))
+    assert failed(answer) == ["p"]
+    assert asked == {"receipt-p": 16}
+    cloud.fault_for = lambda _: None
+    assert cloud.notifications() == []
+
+
+def test_topics_and_delays_that_fail_lose_nothing(cloud: Cloud) -> None:
+    cloud.put("a")
+    cloud.fault_for = lambda operation: (
+        refusal("InternalError", 500)
+        if operation in {"sns.PublishBatch", "sqs.ChangeMessageVisibilityBatch", "dynamodb.BatchGetItem"}
+        else None
+    )
+    answer = cloud.route().process(
+        event(
+            record(object_notice("a"), id_="object"),
+            record("poison", id_="poison"),
+            record(item_notice("i"), id_="item"),
+        )
+    )
+    assert failed(answer) == ["item"]
+    cloud.fault_for = lambda _: None
+    assert len(cloud.letters()) == 1
+
+
+def test_keys_that_the_route_excludes_are_done_without_a_call(cloud: Cloud) -> None:
+    cloud.with_settings(object_include=("in/",), object_exclude=("in/out/",), replicate_items=False)
+    for key in ("in/a", "in/out/b", "c"):
+        cloud.put(key)
+    cloud.put_item("i")
+    with cloud.recording() as calls:
+        answer = cloud.route().process(
+            event(
+                *[record(object_notice(key), id_=key) for key in ("in/a", "in/out/b", "c")],
+                record(item_notice("i"), id_="i"),
+            )
+        )
+    assert failed(answer) == []
+    assert calls.count("s3.HeadObject") == 1
+    assert not any(call.startswith("dynamodb.") for call in calls)
+    assert cloud.keys(cloud.settings.target_bucket) == {"in/a"}
+
+
+def test_what_the_time_does_not_suffice_for_comes_back(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = delays(cloud, monkeypatch)
+    cloud.put("a")
+    answer = cloud.route().process(event(record(object_notice("a"), attempts=8)), remaining_ms=0)
+    assert failed(answer) == ["m"]
+    assert asked == {"receipt-m": 1}
+    assert cloud.letters() == []
+    assert "s3.HeadObject" not in cloud.calls
+
+
+def test_a_deadline_passes_before_the_time_is_used_up() -> None:
+    from lambda_common.deadline import Deadline
+
+    now = 100.0
+    deadline = Deadline(lambda: now)
+    assert not deadline.passed()
+    deadline.start(300_000)
+    now = 100 + 284
+    assert not deadline.passed()
+    now = 100 + 285
+    assert deadline.passed()
+    deadline.start(None)
+    assert not deadline.passed()
+
+
+def test_metrics_have_the_target_as_their_one_dimension(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "anything")
+    cloud.put("a", b"123")
+    created = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "time": "2020-01-01T00:00:00Z",
+        "detail": {"bucket": {"name": cloud.settings.source_bucket}, "object": {"key": "a"}},
+    }
+    cloud.route().process(
+        event(record(json.dumps(created)), record("poison", id_="p"), record(item_notice("i"), id_="i"))
+    )
+    document = metrics_of(capsys.readouterr().out)
+    (directive,) = document["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "DataPipeline/Replication"
+    assert directive["Dimensions"] == [["target"]]
+    assert document["target"] == "dev"
+    assert document["ReplicatedChanges"] == [2.0]
+    assert document["ReplicatedBytes"] == [3.0]
+    assert document["ReplicatedDeletes"] == [1.0]
+    assert document["ReplicationFailures"] == [1.0]
+    assert document["ReplicationRereads"] == [0.0]
+    (latency,) = document["ReplicationLatency"]
+    assert latency > 365 * 86_400 * 1000
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert units["ReplicationLatency"] == "Milliseconds"
+
+
+def test_metrics_of_more_than_a_hundred_changes_are_all_written(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notice = {"schema": "pipeline.notice/1", "kind": "item", "timestamp": "1", "reason": "r"}
+    records = [
+        record(json.dumps(notice | {"id": str(number), "changed_at": "2026-01-01T00:00:00Z"}), id_=str(number))
+        for number in range(230)
+    ]
+    cloud.route().process(event(*records))
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+    assert sum(len(document.get("ReplicationLatency", [])) for document in documents) == 230
+    assert [document["ReplicatedChanges"] for document in documents if "ReplicatedChanges" in document] == [[230.0]]
+    assert all(document["target"] == "dev" for document in documents)
+
+
+def test_a_fault_of_the_program_fails_its_key_alone_and_quotes_no_data(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delays(cloud, monkeypatch)
+    cloud.put("a")
+    cloud.put_item("i")
+
+    def broken(**_: Any) -> Any:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(cloud.clients.source_dynamodb, "batch_get_item", broken)
+    answer = cloud.route().process(
+        event(record(object_notice("a"), id_="a"), record(item_notice("i"), id_="i", attempts=6))
+    )
+    assert failed(answer) == []
+    (letter,) = cloud.letters()
+    assert letter["error"]["type"] == "RuntimeError"
+    assert SECRET not in json.dumps(letter) + capsys.readouterr().out
+    assert cloud.replica("a") is not None
+
+
+def test_logs_are_structured_and_name_the_key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.put("a+b/ü", SECRET.encode(), Metadata={"m": SECRET}, Tagging=f"t={SECRET}")
+    cloud.route().process(event(record(object_notice("a+b/ü"))))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"reconciled"' in line]
+    (line,) = lines
+    assert (line["key"], line["outcome"], line["target"], line["kind"]) == ("a+b/ü", "copied", "dev", "object")
+    assert SECRET not in json.dumps(lines)
+
+
+def test_a_source_that_never_rests_comes_back(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = delays(cloud, monkeypatch)
+    cloud.put("a")
+
+    def overwrite(operation: str) -> None:
+        if operation == "s3.CopyObject":
+            cloud.put("a")
+
+    cloud.fault_for = overwrite
+    assert failed(cloud.route().process(event(record(object_notice("a"))))) == ["m"]
+    assert asked == {"receipt-m": 1}
+
+
+def test_the_entry_point_builds_its_route_once_from_the_environment(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from replicator_lambda import handler
+
+    class Context:
+        def get_remaining_time_in_millis(self) -> int:
+            return 30_000
+
+    for name, value in cloud.settings.to_env().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    built: list[Route] = []
+    build = Route.build
+
+    def keep(*arguments: Any) -> Route:
+        built.append(build(*arguments))
+        return built[-1]
+
+    monkeypatch.setattr(Route, "build", keep)
+    handler._route.cache_clear()
+    try:
+        for key in ("a", "b"):
+            cloud.put(key)
+            assert handler.handle(event(record(object_notice(key))), Context()) == {"batchItemFailures": []}
+    finally:
+        handler._route.cache_clear()
+    assert len(built) == 1
+    assert isinstance(built[0].logger, Logger)
+    assert cloud.keys(cloud.settings.target_bucket) == {"a", "b"}
+    config: Any = built[0].clients.source_s3.meta.config
+    assert config.max_pool_connections == 64
+    assert built[0].clients.source_s3 is built[0].clients.target_s3
+    assert built[0].replicator.reconcile([ObjectKey("a")])
+
+
+def test_what_no_invocation_had_time_for_is_given_up_with_that_reason_before_the_queue_gives_it_up(
+    cloud: Cloud,
+) -> None:
+    cloud.put("a")
+    waiting = event(
+        record(object_notice("a"), id_="8th", attempts=8), record(object_notice("a"), id_="9th", attempts=9)
+    )
+    answer = cloud.route().process(waiting, remaining_ms=0)
+    assert failed(answer) == ["8th"]
+    (letter,) = cloud.letters()
+    assert letter["error"] == {"type": "NotStarted", "message": "9 invocations had no time for it"}
+    assert [told["schema"] for told in cloud.notifications()] == ["pipeline.failure/1"]
+
+
+def test_what_came_back_most_often_is_worked_on_first() -> None:
+    records = [record(object_notice(f"try-{tries}"), id_=str(tries), attempts=tries) for tries in (1, 3, 2)]
+    keys = Batch.read(records, "prod").keys()
+    assert [str(key) for key in keys] == ["try-3", "try-2", "try-1"]
+
+
+def test_each_failed_key_of_one_message_is_told_and_its_envelope_is_one(cloud: Cloud) -> None:
+    bucket = {"name": cloud.settings.source_bucket}
+    records = [
+        {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": bucket, "object": {"key": key}}}
+        for key in ("a", "b", "fine")
+    ]
+    for key in ("a", "b", "fine"):
+        cloud.put(key)
+    cloud.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "s3.CopyObject" else None
+    answer = cloud.route().process(event(record(json.dumps({"Records": records}), attempts=6)))
+    assert failed(answer) == []
+    (letter,) = cloud.letters()
+    assert letter["event"] == {"Records": records}
+    assert sorted(told["change"]["key"] for told in cloud.notifications()) == ["a", "b", "fine"]
+
+
+def test_a_message_nested_too_deep_is_poison_and_delays_nobody(cloud: Cloud) -> None:
+    cloud.put("a")
+    answer = cloud.route().process(event(record("[" * 100_000, id_="deep"), record(object_notice("a"), id_="a")))
+    assert failed(answer) == []
+    assert cloud.replica("a") is not None
+    (letter,) = cloud.letters()
+    assert letter["error"]["type"] == "PoisonNotice"

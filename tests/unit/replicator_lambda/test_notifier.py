@@ -1,0 +1,134 @@
+"""The stream's changes on every route's queue."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from replicator_lambda.notices import ItemKey, parse
+from replicator_lambda.notifier import Notifier, NotifierError, build_notifier, notices
+from replicator_lambda.settings import NotifierSettings
+from tests.unit.replicator_lambda.cloud import Cloud
+
+
+def change(id_: str, timestamp: str = "1", *, name: str = "MODIFY", at: float = 1_700_000_000) -> dict[str, Any]:
+    return {
+        "eventID": "1",
+        "eventName": name,
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "ApproximateCreationDateTime": at,
+            "Keys": {"id": {"S": id_}, "timestamp": {"N": timestamp}},
+            "SequenceNumber": "100",
+            "StreamViewType": "KEYS_ONLY",
+        },
+    }
+
+
+def notifier(cloud: Cloud, *names: str) -> Notifier:
+    urls = tuple(cloud.clients.sqs.create_queue(QueueName=name)["QueueUrl"] for name in names)
+    settings = NotifierSettings(targets=names, queue_urls=urls, dlq_url=cloud.settings.dlq_url)
+    return build_notifier(settings, cloud.clients.sqs)
+
+
+def received(cloud: Cloud, queue_url: str) -> list[ItemKey]:
+    keys: list[ItemKey] = []
+    for message in cloud._take(queue_url):
+        (notice,) = parse(json.dumps(message))
+        assert isinstance(notice.key, ItemKey)
+        keys.append(notice.key)
+    return keys
+
+
+def test_every_change_reaches_every_queue_by_tens(cloud: Cloud) -> None:
+    subject = notifier(cloud, "dev", "staging")
+    with cloud.recording() as calls:
+        subject.process({"Records": [change(f"ü+{number}") for number in range(25)]})
+    assert calls.count("sqs.SendMessageBatch") == 6
+    for route in subject.routes:
+        assert sorted(received(cloud, route.queue_url)) == sorted(ItemKey(f"ü+{number}", "1") for number in range(25))
+
+
+def test_changes_of_one_key_are_one_notice_with_the_last_instant() -> None:
+    records = [
+        change("a", "100", name="INSERT", at=1_700_000_000),
+        change("a", "1E+2", at=1_700_000_001),
+        change("a", "100", name="REMOVE", at=1_700_000_002),
+    ]
+    (found,), unreadable = notices(records)
+    assert found.key == ItemKey("a", "100")
+    assert found.changed_at == datetime.fromtimestamp(1_700_000_002, UTC)
+    assert unreadable == 0
+
+
+def test_a_removal_by_time_to_live_is_a_change_like_any_other() -> None:
+    record = change("a", name="REMOVE") | {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
+    (found,), _ = notices([record])
+    assert found.key == ItemKey("a", "1")
+
+
+def test_a_queue_that_is_gone_holds_up_no_other_route_and_its_notices_are_dead_letters(cloud: Cloud) -> None:
+    subject = notifier(cloud, "first", "gone", "last")
+    cloud.clients.sqs.delete_queue(QueueUrl=subject.routes[1].queue_url)
+    subject.process({"Records": [change("a")]})
+    for position in (0, 2):
+        assert received(cloud, subject.routes[position].queue_url) == [ItemKey("a", "1")]
+    (letter,) = cloud._take(cloud.settings.dlq_url)
+    assert letter["target"] == "gone"
+    assert "NonExistentQueue" in letter["error"]["type"]
+    assert parse(json.dumps(letter["event"]))[0].key == ItemKey("a", "1")
+
+
+def test_a_notice_that_no_queue_takes_fails_the_batch(cloud: Cloud) -> None:
+    subject = notifier(cloud, "first", "gone")
+    cloud.clients.sqs.delete_queue(QueueUrl=subject.routes[1].queue_url)
+    cloud.clients.sqs.delete_queue(QueueUrl=cloud.settings.dlq_url)
+    with pytest.raises(NotifierError, match="gone nor the dead-letter queue took 1 of 1 notices"):
+        subject.process({"Records": [change("a")]})
+    assert received(cloud, subject.routes[0].queue_url) == [ItemKey("a", "1")]
+
+
+def test_only_the_entries_that_a_queue_refuses_are_dead_letters(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = notifier(cloud, "dev")
+    send = cloud.clients.sqs.send_message_batch
+    refused = {"Failed": [{"Id": "1", "Code": "Throttled", "SenderFault": False, "Message": "slow down"}]}
+
+    def refuse(**call: Any) -> Any:
+        return refused if call["QueueUrl"] == subject.routes[0].queue_url else send(**call)
+
+    monkeypatch.setattr(cloud.clients.sqs, "send_message_batch", refuse)
+    subject.process({"Records": [change("a"), change("b")]})
+    (letter,) = cloud._take(cloud.settings.dlq_url)
+    assert letter["event"]["id"] == "b"
+    assert letter["error"] == {"type": "Throttled", "message": "SQS: slow down"}
+
+
+def test_a_record_without_the_tables_key_fails_the_batch_after_the_others_were_sent(cloud: Cloud) -> None:
+    subject = notifier(cloud, "dev")
+    other: dict[str, Any] = {"dynamodb": {"Keys": {"pk": {"S": "x"}}}}
+    with pytest.raises(NotifierError, match="1 records have no id and timestamp"):
+        subject.process({"Records": [other, change("a")]})
+    assert received(cloud, subject.routes[0].queue_url) == [ItemKey("a", "1")]
+
+
+def test_the_entry_point_reads_its_queues_from_the_environment(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    from replicator_lambda import notifier as module
+
+    settings = NotifierSettings(
+        targets=("dev",), queue_urls=(cloud.settings.queue_url,), dlq_url=cloud.settings.dlq_url
+    )
+    for name, value in {
+        **settings.to_env(),
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    module._notifier.cache_clear()
+    try:
+        module.handle({"Records": [change("a")]}, None)
+    finally:
+        module._notifier.cache_clear()
+    assert received(cloud, cloud.settings.queue_url) == [ItemKey("a", "1")]

@@ -1,0 +1,162 @@
+"""Who may import whom, what an import may do, and what a reader may rely on: the rules of docs/architecture.md."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").exists())
+PROJECTS = sorted(path.parent.name for path in (ROOT / "projects").glob("*/Pulumi.yaml"))
+LAMBDA_PACKAGES = [name for name in PACKAGES if name.endswith("_lambda")]
+INTERNAL = {*PACKAGES}
+
+PACKAGE_IMPORTS = {
+    "pipeline_common": {"pipeline_common"},
+    "local_cloud": {"local_cloud"},
+    "pipeline_ops": {"pipeline_ops", "pipeline_common", "local_cloud", "lambda_common", "processor_lambda"},
+    "lambda_common": {"lambda_common"},
+    **{name: {name, "lambda_common"} for name in LAMBDA_PACKAGES},
+}
+"""The internal packages that each package may import."""
+
+WITHOUT_AWS = {"reconcile", "notices", "settings"}
+"""The modules of a Lambda package that decide, and therefore know no client."""
+
+
+def modules(folder: Path) -> Iterator[Path]:
+    yield from (path for path in sorted(folder.rglob("*.py")) if "__pycache__" not in path.parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, at any depth, spelled out as `package.module`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+def in_package(name: str) -> list[Path]:
+    return list(modules(ROOT / "packages" / name / "src" / name))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_the_packages_below_it(package: str) -> None:
+    for path in in_package(package):
+        assert roots(path) & INTERNAL <= PACKAGE_IMPORTS[package], path
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+def test_a_project_imports_the_common_package_and_the_settings_of_its_lambda_and_no_other_project(project: str) -> None:
+    own = {path.stem for path in modules(ROOT / "projects" / project)}
+    others = {path.stem for other in PROJECTS if other != project for path in modules(ROOT / "projects" / other)}
+    for path in modules(ROOT / "projects" / project):
+        names = imports(path)
+        assert roots(path) & INTERNAL <= {"pipeline_common", *LAMBDA_PACKAGES}, path
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package in LAMBDA_PACKAGES:
+                assert rest.partition(".")[0] == "settings", f"{path} imports {name}"
+        assert not (roots(path) & (others - own - {"__main__"})), path
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+def test_a_project_is_loaded_built_and_exported_in_less_than_forty_lines(project: str) -> None:
+    assert len((ROOT / "projects" / project / "__main__.py").read_text().splitlines()) < 40
+
+
+def test_no_two_projects_have_a_module_of_the_same_name() -> None:
+    stems = [path.stem for project in PROJECTS for path in modules(ROOT / "projects" / project)]
+    named = [stem for stem in stems if stem != "__main__"]
+    assert sorted(named) == sorted(set(named)), "one process may run several projects' programs"
+
+
+def test_pulumi_is_imported_by_the_projects_the_infra_helpers_the_operators_commands_and_the_provider_alone() -> None:
+    allowed = (
+        ROOT / "packages/pipeline_common/src/pipeline_common/infra",
+        ROOT / "packages/pipeline_ops",
+        ROOT / "packages/local_cloud/src/local_cloud/provider",
+    )
+    for package in PACKAGES:
+        for path in in_package(package):
+            if not any(path.is_relative_to(folder) for folder in allowed):
+                assert not roots(path) & {"pulumi", "pulumi_aws"}, path
+
+
+def test_the_common_package_needs_nothing_but_the_standard_library_outside_infra() -> None:
+    for path in in_package("pipeline_common"):
+        if "infra" not in path.parts:
+            assert roots(path) - {"pipeline_common"} <= sys.stdlib_module_names, path
+
+
+@pytest.mark.parametrize("package", LAMBDA_PACKAGES)
+def test_what_decides_inside_a_lambda_knows_no_client(package: str) -> None:
+    for path in in_package(package):
+        if path.stem in WITHOUT_AWS:
+            assert not roots(path) & {"boto3", "botocore", "s3transfer", "aws_lambda_powertools"}, path
+
+
+IMPORT_EVERYTHING = """
+import importlib, os, socket, sys
+os.environ.clear()
+def refuse(*arguments, **keywords):
+    raise AssertionError(f"at import: {arguments} {keywords}")
+socket.socket.connect = refuse
+socket.getaddrinfo = refuse
+import boto3, botocore.session
+boto3.client = boto3.resource = boto3.Session.client = boto3.Session.resource = refuse
+botocore.session.Session.create_client = refuse
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_reads_no_configuration_opens_no_client_and_no_connection(package: str) -> None:
+    source = ROOT / "packages" / package / "src"
+    names = [
+        ".".join(path.relative_to(source).with_suffix("").parts)
+        for path in in_package(package)
+        if path.stem not in {"__init__", "__main__"}
+    ]
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_EVERYTHING, *names], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_every_test_file_is_one_that_pytest_collects() -> None:
+    helpers = {"conftest.py", "__init__.py"}
+    for path in modules(ROOT / "tests"):
+        defines_tests = any(
+            isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+        if defines_tests:
+            assert path.name.startswith("test_") or path.name in helpers, path
+
+
+def test_no_test_sleeps() -> None:
+    for path in modules(ROOT / "tests"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            sleeps = isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep"}
+            assert not sleeps or "polling" in path.stem, f"{path}: poll with a deadline (tests/polling.py)"
+
+
+def test_no_requirement_file_carries_an_address_and_each_line_is_hashed() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        text = path.read_text()
+        assert "://" not in text, path
+        for line in text.splitlines():
+            if line and not line.startswith((" ", "#")):
+                assert line.endswith("\\"), f"{path}: {line} has no hash"
