@@ -223,6 +223,28 @@ def test_latest_never_goes_back_to_an_older_input(cloud: Cloud, monkeypatch: pyt
     assert cloud.json("results/dev/latest.json")["key"] == "incoming/new"
 
 
+@pytest.mark.parametrize("first_in_order_of_text", [True, False])
+@pytest.mark.parametrize("first_processed_last", [True, False])
+def test_of_two_versions_in_one_second_latest_is_of_the_current_one(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, *, first_in_order_of_text: bool, first_processed_last: bool
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    original = InputFile.from_head
+    versions: list[str] = []
+
+    def in_one_second(key: str, answer: Any) -> InputFile:
+        return original(key, {**answer, "LastModified": at})
+
+    monkeypatch.setattr(InputFile, "from_head", in_one_second)
+    versions.append(cloud.put(LINES))
+    while len(versions) < 2 or (versions[0] < versions[1]) is not first_in_order_of_text:  # S3 chooses them at random
+        versions[1:] = [cloud.put(LINES)]
+    first, current = versions
+    for version in (current, first) if first_processed_last else (first, current):
+        cloud.process(version_id=version, reason="event")
+    assert cloud.json("results/dev/latest.json")["version"] == current
+
+
 def test_latest_is_looked_at_again_when_somebody_else_wrote_it_meanwhile(cloud: Cloud) -> None:
     cloud.put(LINES)
     later = json.dumps({"last_modified": "9999", "key": "k", "version": "v"}).encode()

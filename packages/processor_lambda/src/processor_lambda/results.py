@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_common.errors import StoreError
-from processor_lambda.files import Bucket
+from processor_lambda.files import Bucket, Gone
 from processor_lambda.settings import RESULTS_PREFIX
 
 __all__ = ["RUN_SCHEMA", "Results", "Summary"]
@@ -63,7 +63,8 @@ class Results:
     def publish(self, summary: Summary) -> None:
         """Make a run's summary the latest, unless that is of an input that came later.
 
-        Inputs are in the order of their last modification, then of key and version.
+        Inputs are in the order of their last modification, which S3 tells in whole seconds. Of two versions of a key in
+        one second the current one came later; what is tied even so is in the order of key and version.
         """
         self._settle(f"{self._folder}latest.json", summary, keep_later=True, again=False)
 
@@ -72,13 +73,28 @@ class Results:
         for _ in range(_TRIES):
             found, etag = self._read(key)
             if found is not None:
-                if keep_later and _order(found) > _order(summary):
+                if keep_later and self._came_later(found, summary):
                     return
                 if not again and _lasting(found) == _lasting(summary):
                     return
             if self.bucket.put_if(key, body, etag, content_type=_TYPE):
                 return
         raise StoreError("Contended", f"PutObject: others keep writing {key}")
+
+    def _came_later(self, found: Summary, summary: Summary) -> bool:
+        one, other = _order(found), _order(summary)
+        if one[:2] == other[:2] and one != other:
+            # Asked after the latest was read: a version that is put meanwhile is published later, by its own run.
+            current = self._current_version(summary["key"])
+            if current in {found["version"], summary["version"]}:
+                return bool(current == found["version"])
+        return one > other
+
+    def _current_version(self, key: str) -> str | None:
+        try:
+            return self.bucket.head(key).version
+        except Gone:
+            return None
 
     def _read(self, key: str) -> tuple[Summary | None, str | None]:
         got = self.bucket.get(key)
