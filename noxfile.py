@@ -156,6 +156,36 @@ def process(session: nox.Session) -> None:
 
 
 @command()
+def status(session: nox.Session) -> None:
+    """Say what each route of the replication does just now: [-- <target>] [--watch]; 1 if one is not well."""
+    operate(session, "status")
+
+
+@command()
+def pause(session: nox.Session) -> None:
+    """Stop a route; its changes wait in its queue: -- <target>."""
+    operate(session, "pause")
+
+
+@command()
+def resume(session: nox.Session) -> None:
+    """Start a paused route again: -- <target>."""
+    operate(session, "resume")
+
+
+@command()
+def replicate(session: nox.Session) -> None:
+    """Reconcile one key now, and say what was done and why: -- <target> <key> | <id> <timestamp>."""
+    operate(session, "replicate")
+
+
+@command()
+def redrive(session: nox.Session) -> None:
+    """Send dead letters back to their queues: [-- <target>] [--reason R] [--key K] [--older-than T] [--list]."""
+    operate(session, "redrive")
+
+
+@command()
 def local(session: nox.Session) -> None:
     """Bring the whole system up on this machine, until Ctrl-C: [-- --detach | --stop]."""
     operate(session, "local")

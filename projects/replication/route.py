@@ -65,6 +65,7 @@ class ReplicationRoute(pulumi.ComponentResource):
         self._stores = stores
         self._tags = tags
         self.queue = self._queue(rule)
+        self._queue_age = self._queue_age_alarm()
         self.function = self._function(code)
         self.mapping = aws.lambda_.EventSourceMapping(
             f"{name}-mapping",
@@ -90,6 +91,9 @@ class ReplicationRoute(pulumi.ComponentResource):
             alias_arn=eventually(self.function.alias.arn),
             event_source_mapping_id=eventually(self.mapping.uuid),
             log_group_name=eventually(self.function.log_group.name),
+            alarm_names=eventually(
+                pulumi.Output.all(*(one.name for one in (*self.function.alarms, self._queue_age))).apply(",".join)
+            ),
         )
 
     def _queue(self, rule: aws.cloudwatch.EventRule) -> aws.sqs.Queue:
@@ -128,26 +132,29 @@ class ReplicationRoute(pulumi.ComponentResource):
             dead_letters_arn=dead_letters,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        alarm(
+        return queue
+
+    def _queue_age_alarm(self) -> aws.cloudwatch.MetricAlarm:
+        seconds = self._config.queue_age_alarm_seconds
+        return alarm(
             f"{self._name}-queue-age",
             AlarmRule(
                 namespace="AWS/SQS",
                 metric="ApproximateAgeOfOldestMessage",
                 statistic="Maximum",
-                threshold=config.queue_age_alarm_seconds,
+                threshold=seconds,
                 periods=3,
                 description=(
                     f"Changes have been waiting for {self._target.environment.value} for "
-                    f"{config.queue_age_alarm_seconds} s or more: its function fails, is throttled or can't keep up."
+                    f"{seconds} s or more: its function fails, is throttled or can't keep up."
                 ),
                 runbook="queue-age",
             ),
-            dimensions={"QueueName": queue.name},
+            dimensions={"QueueName": self.queue.name},
             topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
             tags=self._tags(f"{self._name}-queue-age"),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return queue
 
     def _function(self, code: pulumi.Archive) -> LiveFunction:
         config, target = self._config, self._target

@@ -17,7 +17,9 @@ INTERNAL = {*PACKAGES}
 PACKAGE_IMPORTS = {
     "pipeline_common": {"pipeline_common"},
     "local_cloud": {"local_cloud"},
-    "pipeline_ops": {"pipeline_ops", "pipeline_common", "local_cloud", "lambda_common", "processor_lambda"},
+    "pipeline_ops": {
+        *("pipeline_ops", "pipeline_common", "local_cloud", "lambda_common", "processor_lambda", "replicator_lambda"),
+    },
     "lambda_common": {"lambda_common"},
     **{name: {name, "lambda_common"} for name in LAMBDA_PACKAGES},
 }

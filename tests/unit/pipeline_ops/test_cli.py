@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from local_cloud import LocalCloudError
-from pipeline_ops import cli, deployment, destination
-from pipeline_ops.destination import Where
+from pipeline_ops import cli, deployment, opening
+from pipeline_ops.destination import AWS, Where
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 
@@ -56,7 +56,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployment:
         fake.where = where
         yield fake
 
-    monkeypatch.setattr(cli, "destination", where)
+    monkeypatch.setattr(opening, "destination", where)
     monkeypatch.setattr(cli, "check_account", lambda *_: "111122223333")
     return fake
 
@@ -116,8 +116,8 @@ def test_a_change_to_prod_goes_on_when_its_name_is_typed_and_names_the_account(
         asked.append(text)
         return "storage/prod"
 
-    monkeypatch.setattr(cli, "_ask", type_it)
-    monkeypatch.setattr(cli, "_at_terminal", lambda: True)
+    monkeypatch.setattr(cli, "ask", type_it)
+    monkeypatch.setattr(cli, "at_terminal", lambda: True)
     assert run("deploy", "storage", "prod").exit_code == 0
     assert "account 111122223333" in asked[0]
     assert fake.asked == [("up", "storage/prod")]
@@ -178,7 +178,7 @@ def test_outside_a_checkout_every_command_says_so(tmp_path: Path, monkeypatch: p
 
 
 def test_where_a_command_goes_is_where_its_hints_go() -> None:
-    assert destination.AWS.options == ()
-    assert not destination.AWS.is_local
+    assert AWS.options == ()
+    assert not AWS.is_local
     assert Where(local=True).options == ("--local",)
     assert Where(local=True, endpoint="http://x").options == ("--endpoint", "http://x")

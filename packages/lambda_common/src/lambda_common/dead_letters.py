@@ -12,9 +12,13 @@ from lambda_common.queues import send
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["ENVELOPE_SCHEMA", "DeadLetters", "Letter"]
+__all__ = ["ENVELOPE_SCHEMA", "REDRIVEN_BY", "REDRIVEN_WHY", "DeadLetters", "Letter"]
 
 ENVELOPE_SCHEMA = "pipeline.envelope/1"
+
+REDRIVEN_BY = "redriven_by"
+REDRIVEN_WHY = "redriven_why"
+"""Message attributes of what was sent back: who did so, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

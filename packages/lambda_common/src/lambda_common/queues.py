@@ -1,4 +1,4 @@
-"""Sending and delaying messages by tens, which is as many as SQS takes in a call."""
+"""Sending, delaying and deleting messages by tens, which is as many as SQS takes in a call."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +9,7 @@ from lambda_common.failures import translated
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["ENTRIES", "delay", "send", "tens"]
+__all__ = ["ENTRIES", "delay", "remove", "send", "tens"]
 
 ENTRIES = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html: entries."""
@@ -58,6 +58,12 @@ def delay(sqs: "SQSClient", queue_url: str, receipts: Sequence[tuple[str, int]])
         for position, (receipt, seconds) in enumerate(receipts)
     ]
     return _by_tens(tens(entries), lambda batch: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=batch))
+
+
+def remove(sqs: "SQSClient", queue_url: str, receipts: Sequence[str]) -> dict[int, StoreError]:
+    """Delete received messages; return the errors by position."""
+    entries: list[Any] = [{"Id": str(position), "ReceiptHandle": receipt} for position, receipt in enumerate(receipts)]
+    return _by_tens(tens(entries), lambda batch: sqs.delete_message_batch(QueueUrl=queue_url, Entries=batch))
 
 
 def _by_tens(batches: Iterable[list[Any]], call: Callable[[list[Any]], Any]) -> dict[int, StoreError]:

@@ -114,6 +114,8 @@ class RouteOutputs:
     alias_arn: str
     event_source_mapping_id: str
     log_group_name: str
+    alarm_names: str
+    """The route's own alarms' names, joined by commas."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_common.errors import StoreError
 from pipeline_common.contracts import ProcessingOutputs
+from pipeline_ops.clients import Clients
 from pipeline_ops.errors import MISUSED, OperatorError
 from processor_lambda.files import Bucket, Gone, InputFile
 from processor_lambda.notices import ObjectNotice
@@ -19,25 +19,13 @@ from processor_lambda.runs import run_of
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["WAIT_SECONDS", "Run", "aws_client", "process"]
+__all__ = ["WAIT_SECONDS", "Run", "process"]
 
 WAIT_SECONDS = 900.0
 """How long a run is followed unless told otherwise: a cold start, a queue before it, and several invocations."""
 
 _POLL_SECONDS = 0.5
 _SAY_EVERY_SECONDS = 10.0
-
-
-class Clients(Protocol):
-    """Whatever makes boto3 clients."""
-
-    def __call__(self, service: str, /, *, region: str) -> Any:
-        """Return a boto3 client of the service in the region."""
-
-
-def aws_client(service: str, /, *, region: str) -> Any:
-    """Return a client of the user's own session."""
-    return boto3.client(service, region_name=region)  # type: ignore[call-overload] # the stubs know each by its literal
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
-"""The function of a route: an SQS batch of notices in, replicas level, the failed messages' ids out."""
+"""The function of a route: an SQS batch of notices in, replicas level, the failed messages' ids out.
 
+Invoked with a notice itself, as an operator's command does, it answers with what became of the notice's key.
+"""
+
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,13 +13,13 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.dead_letters import DeadLetters, Letter
+from lambda_common.dead_letters import REDRIVEN_BY, REDRIVEN_WHY, DeadLetters, Letter
 from lambda_common.errors import StoreError
 from lambda_common.queues import delay
 from replicator_lambda.batch import Batch
 from replicator_lambda.clients import Clients, connect
 from replicator_lambda.metrics import emit
-from replicator_lambda.notices import Key
+from replicator_lambda.notices import NOTICE_SCHEMA, Key, parse
 from replicator_lambda.notifications import Notifications
 from replicator_lambda.reconcile import Action, Outcome
 from replicator_lambda.runtime import PART_THREADS, THREADS, Replicator, build_replicator
@@ -59,6 +63,7 @@ class Route:
         is reported as failed, after its delay was set. `remaining_ms` is the time left; None for no limit.
         """
         self.replicator.deadline.start(remaining_ms)
+        self._log_redriven(event.get("Records", ()))
         batch = Batch.read(event.get("Records", ()), self.settings.source_bucket)
         outcomes = self.replicator.reconcile(batch.keys())
         batch.settle(outcomes)
@@ -68,6 +73,27 @@ class Route:
         self._delay(batch)
         self._report(batch, outcomes, now)
         return {"batchItemFailures": [{"itemIdentifier": message} for message in batch.again]}
+
+    def answer(self, notice: Mapping[str, Any], remaining_ms: int | None = None) -> list[dict[str, Any]]:
+        """Reconcile the keys of one notice now, and return what became of each.
+
+        Who asks is told, and nobody else: a failure is neither tried again nor a dead letter. Raises PoisonError for
+        what is no notice. A key that there was no time for is not in the answer.
+        """
+        self.replicator.deadline.start(remaining_ms)
+        outcomes = self.replicator.reconcile([asked.key for asked in parse(json.dumps(notice))])
+        self._log(outcomes)
+        emit(self.settings.target, outcomes, {}, 0)
+        return [
+            {
+                "key": str(key),
+                "action": outcome.action.value,
+                "size": outcome.size,
+                "rereads": outcome.rereads,
+                "error": outcome.error and {"type": outcome.error.kind, "message": outcome.error.message},
+            }
+            for key, outcome in outcomes.items()
+        ]
 
     def _log(self, outcomes: Mapping[Key, Outcome]) -> None:
         for key, outcome in outcomes.items():
@@ -84,6 +110,13 @@ class Route:
                 self.logger.warning("not replicated", extra=fields | reason)
             else:
                 self.logger.info("reconciled", extra=fields)
+
+    def _log_redriven(self, records: Iterable[Mapping[str, Any]]) -> None:
+        for record in records:
+            told = record.get("messageAttributes") or {}
+            if REDRIVEN_BY in told:
+                fields = {name: told.get(name, {}).get("stringValue") for name in (REDRIVEN_BY, REDRIVEN_WHY)}
+                self.logger.info("redriven", extra={"message_id": record["messageId"], **fields})
 
     def _bury(self, batch: Batch, now: datetime) -> None:
         buried = batch.buried()
@@ -129,6 +162,7 @@ def _route() -> Route:
     return Route.build(settings, clients, build_replicator(settings, clients))
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Replicate a batch of notices: the entry point of a route's Lambda function."""
-    return _route().process(event, context.get_remaining_time_in_millis())
+def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
+    """Replicate a batch of notices, or answer to one: the entry point of a route's Lambda function."""
+    act = _route().answer if event.get("schema") == NOTICE_SCHEMA else _route().process
+    return act(event, context.get_remaining_time_in_millis())

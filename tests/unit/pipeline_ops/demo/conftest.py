@@ -102,6 +102,7 @@ ROUTE_FIELDS = (
     "alias_arn",
     "event_source_mapping_id",
     "log_group_name",
+    "alarm_names",
 )
 REPLICATION_FIELDS = (
     "environment",

@@ -1,0 +1,78 @@
+"""What a command opens before it does anything: the checkout, the deployment it goes to, and the person to ask."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.console import Console
+
+from pipeline_common.contracts import Contract, MissingOutputError
+from pipeline_ops.clients import Clients, aws_client
+from pipeline_ops.deployment import Deployment
+from pipeline_ops.destination import AWS, Where, destination
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.interrupts import Interrupts
+from pipeline_ops.progress import Progress
+from pipeline_ops.projects import Projects, StackId, find_repository
+
+__all__ = [
+    "ask",
+    "at_terminal",
+    "clients_of",
+    "interrupt_notice",
+    "open_deployment",
+    "open_projects",
+    "read_contract",
+]
+
+C = TypeVar("C", bound=Contract)
+
+
+def open_projects(where: Where = AWS) -> Projects:
+    """Return the projects of the checkout that this process is in; raises OperatorError outside one."""
+    return Projects(find_repository(Path.cwd()), where.options)
+
+
+def at_terminal() -> bool:
+    """Tell whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def ask(text: str) -> str:
+    """Ask, on standard error, and return the answer."""
+    return str(click.prompt(text, err=True))
+
+
+@contextmanager
+def open_deployment(projects: Projects, where: Where) -> Iterator[Deployment]:
+    """Give a Deployment, with live progress on standard error, for the block."""
+    with Progress(Console(stderr=True)) as progress:
+        interrupts = Interrupts(lambda count: progress.say(interrupt_notice(count)))
+        with destination(
+            projects, where, on_event=progress.on_event, on_progress=progress.say, interrupts=interrupts
+        ) as deployment:
+            yield deployment
+
+
+def clients_of(deployment: Deployment) -> Clients:
+    """Return what makes clients of the AWS that the deployment goes to."""
+    return deployment.cloud.client if deployment.cloud else aws_client
+
+
+def read_contract(deployment: Deployment, contract: type[C], stack: StackId) -> C:
+    """Return what a deployed stack promises; raises OperatorError where it was deployed before the promise was made."""
+    try:
+        return contract.parse(deployment.outputs(stack.project, stack.environment))
+    except MissingOutputError as error:
+        helps = deployment.projects.command("deploy", stack)
+        raise OperatorError(f"{stack} was deployed by another release, without {error.name}: `{helps}`.") from error
+
+
+def interrupt_notice(count: int) -> str:
+    """Say what the first Ctrl-C does, and what a second one would."""
+    if count == 1:
+        return "Interrupted: Pulumi finishes the resources it is at. Once more ends it at once, and may lose track."
+    return "Interrupted again: Pulumi ends at once."

@@ -1,0 +1,251 @@
+"""The routes' commands as they are typed: status, pause, resume, replicate, redrive."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
+from pipeline_ops.account import check_account
+from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.deployment import Deployment
+from pipeline_ops.destination import Where
+from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.opening import ask, at_terminal, clients_of, open_deployment, open_projects, read_contract
+from pipeline_ops.options import where_options, yes_option
+from pipeline_ops.projects import StackId
+from pipeline_ops.routes.asking import key_of, reconcile_now
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetters, Routing, dead_letters
+from pipeline_ops.routes.pausing import RETENTION_DAYS, set_enabled
+from pipeline_ops.routes.route import Replication, explained
+from pipeline_ops.routes.status import read_status
+from pipeline_ops.routes.tables import letters_table, status_view
+
+__all__ = ["COMMANDS", "routing_of"]
+
+_WATCH_SECONDS = 5.0
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@click.command()
+@click.argument("target", required=False)
+@where_options
+@click.option("--watch", is_flag=True, help="Look again every 5 seconds, until Ctrl-C.")
+def status(target: str | None, local: bool, endpoint: str | None, as_json: bool, watch: bool) -> None:
+    """Say what each route does just now; exit with 1 when somebody has to look at one."""
+    if watch and as_json:
+        raise OperatorError("--watch is for a person and --json for a program: choose one.", MISUSED)
+    with _replication(Where(local, endpoint)) as (replication, routing):
+        found = read_status(replication, target, routing)
+        if watch:
+            with Live(status_view(found), console=Console(), auto_refresh=False) as live:
+                try:
+                    while True:
+                        time.sleep(_WATCH_SECONDS)
+                        found = read_status(replication, target, routing)
+                        live.update(status_view(found), refresh=True)
+                except KeyboardInterrupt:
+                    pass
+    if as_json:
+        click.echo(json.dumps(found.exported(), indent=2))
+    elif not watch:
+        Console().print(status_view(found))
+    if not found.healthy:
+        sys.exit(FAILED)
+
+
+@click.command()
+@click.argument("target")
+@where_options
+def pause(target: str, local: bool, endpoint: str | None, as_json: bool) -> None:
+    """Stop a route: its changes wait in its queue, and none is lost for 14 days."""
+    until = datetime.now(UTC) + timedelta(days=RETENTION_DAYS)
+    _switch(
+        Where(local, endpoint),
+        target,
+        enabled=False,
+        as_json=as_json,
+        says=f"paused. Changes wait in its queue; those of now are lost if it is not resumed before {until:%Y-%m-%d}",
+    )
+
+
+@click.command()
+@click.argument("target")
+@where_options
+def resume(target: str, local: bool, endpoint: str | None, as_json: bool) -> None:
+    """Start a paused route again: it works off what has waited."""
+    _switch(Where(local, endpoint), target, enabled=True, as_json=as_json, says="enabled")
+
+
+@click.command()
+@click.argument("target")
+@click.argument("key")
+@click.argument("timestamp", required=False)
+@where_options
+def replicate(target: str, key: str, timestamp: str | None, local: bool, endpoint: str | None, as_json: bool) -> None:
+    """Reconcile one key now, and say what was done and why: an object's KEY, or an item's id and TIMESTAMP."""
+    named = key_of(key, timestamp)
+    with _replication(Where(local, endpoint)) as (replication, _):
+        answer = reconcile_now(replication, replication.route(target), named)
+    click.echo(json.dumps(vars(answer), indent=2, ensure_ascii=False) if as_json else answer.sentence())
+    if answer.failed:
+        sys.exit(FAILED)
+
+
+@click.command()
+@click.argument("target", required=False)
+@click.option("--reason", help="Only those given up for this reason, such as NoSuchBucket.")
+@click.option("--key", help="Only those of this object's key, or of this item as ID@TIMESTAMP.")
+@click.option("--older-than", metavar="TIME", help="Only those as old as this or older, such as 30m, 12h or 3d.")
+@click.option("--list", "only_list", is_flag=True, help="Show them, and change nothing.")
+@click.option(
+    "--export", type=click.Path(path_type=Path, dir_okay=False), help="Write them to this file, a JSON a line."
+)
+@click.option("--why", default="", help="What was mended: kept with who redrove them, in the function's log.")
+@click.option("--purge", is_flag=True, help="Delete them for good instead of redriving them.")
+@yes_option
+@where_options
+def redrive(  # noqa: PLR0917 - click passes them by name
+    target: str | None,
+    reason: str | None,
+    key: str | None,
+    older_than: str | None,
+    only_list: bool,
+    export: Path | None,
+    why: str,
+    purge: bool,
+    yes: bool,
+    local: bool,
+    endpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Send dead letters back to the queue they came from: all, or those that the options choose.
+
+    Shows what is chosen and asks first. What is not chosen stays where it is. While the command looks, letters are out
+    of others' sight; one that dies leaves them so for 15 minutes.
+    """
+    if purge and only_list:
+        raise OperatorError("--purge deletes and --list changes nothing: choose one.", MISUSED)
+    age = _age(older_than)
+    acts = not only_list
+    if acts and not yes:
+        require_terminal("the dead-letter queue", interactive=at_terminal())
+    with _replication(Where(local, endpoint)) as (replication, routing):
+        if target is not None and target not in routing.urls:
+            replication.route(target)  # says which there are
+        with dead_letters(replication, routing) as held:
+            now = datetime.now(UTC)
+            chosen = [
+                letter
+                for letter in held.letters
+                if target in {None, letter.target}
+                and reason in {None, letter.reason}
+                and (key is None or key in letter.keys)
+                and now - letter.since >= age
+            ]
+            if export is not None:
+                _export(export, chosen)
+            if not as_json:
+                Console().print(letters_table(chosen, now))
+            done = _act(held, chosen, purge, yes, why, replication) if acts and chosen else 0
+    _tell(chosen, done, acts=acts, purge=purge, as_json=as_json)
+
+
+def _act(
+    held: DeadLetters, chosen: Sequence[DeadLetter], purge: bool, yes: bool, why: str, replication: Replication
+) -> int:
+    if purge:
+        if not yes:
+            confirm("purge", f"{len(chosen)} changes will never be tried again.", ask=ask)
+        return held.purge(chosen)
+    if not yes:
+        confirm("redrive", f"{len(chosen)} letters are sent back to their queues.", ask=ask)
+    with explained("It is not known who asks"):
+        who = replication.client("sts", region=replication.region).get_caller_identity()["Arn"]
+    return held.redrive(chosen, who=who, why=why or "not said")
+
+
+def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, as_json: bool) -> None:
+    if as_json:
+        listed = [{name: value for name, value in one.exported().items() if name != "body"} for one in chosen]
+        click.echo(json.dumps({"letters": listed, "purged" if purge else "redriven": done}, indent=2))
+    elif acts:
+        click.echo(f"{done} of {len(chosen)} letters were {'deleted' if purge else 'redriven'}.")
+    if acts and done < len(chosen):
+        raise OperatorError(
+            f"{len(chosen) - done} letters name no queue that they came from, and are kept: touch what changed since "
+            "in the source, then `--purge` them."
+        )
+
+
+def _export(path: Path, letters: Sequence[DeadLetter]) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(letter.exported()) + "\n" for letter in letters)
+    except OSError as error:
+        raise OperatorError(f"The letters can't be exported to {path}: {error.strerror}.") from error
+
+
+def _age(text: str | None) -> timedelta:
+    if text is None:
+        return timedelta()
+    found = re.fullmatch(r"(\d+)([smhd])", text)
+    if found is None:
+        raise OperatorError(f"--older-than {text} is no length of time: write 90s, 30m, 12h or 3d.", MISUSED)
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def _switch(where: Where, target: str, *, enabled: bool, as_json: bool, says: str) -> None:
+    with _replication(where) as (replication, _):
+        changed = set_enabled(replication, replication.route(target), enabled=enabled)
+    if as_json:
+        click.echo(json.dumps({"target": target, "enabled": enabled, "changed": changed}, indent=2))
+    else:
+        click.echo(f"The route to {target} is {says}." if changed else f"The route to {target} was so already.")
+
+
+@contextmanager
+def _replication(where: Where) -> Iterator[tuple[Replication, Routing]]:
+    projects = open_projects(where)
+    # The one stack of the project: only production is replicated from.
+    (environment,) = projects.environments(ReplicationOutputs.PROJECT)
+    stack = projects.stack(ReplicationOutputs.PROJECT, environment)
+    if not where.is_local:
+        check_account(stack, projects.config(stack))
+    with open_deployment(projects, where) as deployment:
+        read: Callable[..., Any] = lambda contract: read_contract(  # noqa: E731 - said once for three contracts
+            deployment, contract, StackId(contract.PROJECT, environment)
+        )
+        replication = Replication.of(read(StorageOutputs), read(ReplicationOutputs), clients_of(deployment))
+        yield replication, routing_of(replication, _processing(deployment, environment, read))
+
+
+def _processing(deployment: Deployment, environment: str, read: Callable[..., Any]) -> ProcessingOutputs | None:
+    if StackId(ProcessingOutputs.PROJECT, environment) not in deployment.deployed():
+        return None
+    processing: ProcessingOutputs = read(ProcessingOutputs)
+    return processing
+
+
+def routing_of(replication: Replication, processing: ProcessingOutputs | None) -> Routing:
+    """Return where dead letters go back to: the routes' queues, and that of the source's own processor."""
+    queues: Mapping[str, tuple[str, str]] = {
+        target: (route.outputs.queue_url, route.outputs.queue_arn) for target, route in replication.routes.items()
+    }
+    if processing is not None:
+        queues = {**queues, processing.environment: (processing.queue_url, processing.queue_arn)}
+    return Routing(
+        urls={name: url for name, (url, _) in queues.items()}, names={arn: name for name, (_, arn) in queues.items()}
+    )
+
+
+COMMANDS = (status, pause, resume, replicate, redrive)

@@ -1,0 +1,218 @@
+"""The source's dead-letter queue: looked through without losing a message, and sent back from."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lambda_common.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY
+from lambda_common.queues import delay, remove, send
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.route import Replication, explained
+from replicator_lambda.notices import PoisonError, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["DeadLetter", "DeadLetters", "Routing", "dead_letters"]
+
+HOLD_SECONDS = 900
+"""How long what was received stays out of sight unless it is released: what a command that dies leaves behind."""
+
+UNFINISHED = "Unfinished"
+"""The reason of what the queue's redrive policy gave up: its function crashed or ran out of time at each try."""
+
+UNDELIVERED = "Undelivered"
+STREAM_GAP = "StreamGap"
+"""The reason of a part of the table's stream that the notifier gave up: it names no keys, and can't be redriven."""
+
+UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """One message of the queue, and what can be done with it."""
+
+    id: str
+    receipt: str = field(repr=False)
+    body: str = field(repr=False)
+    target: str | None
+    """The environment whose queue it came from, None where it does not say."""
+
+    reason: str
+    message: str
+    keys: tuple[str, ...]
+    since: datetime
+    event: str | None = field(repr=False)
+    """What is sent to be tried again, None where that is nothing that a queue took."""
+
+    def exported(self) -> dict[str, Any]:
+        """Return it as a document without the message's receipt."""
+        return {
+            "id": self.id,
+            "target": self.target,
+            "reason": self.reason,
+            "message": self.message,
+            "keys": list(self.keys),
+            "since": self.since.isoformat(timespec="milliseconds"),
+            "redrivable": self.event is not None,
+            "body": self.body,
+        }
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Which queue carries an environment's messages."""
+
+    urls: Mapping[str, str]
+    """A queue's URL by environment."""
+
+    names: Mapping[str, str]
+    """An environment by its queue's ARN."""
+
+
+@dataclass(kw_only=True)
+class DeadLetters:
+    """The letters that are held for a block; what is neither redriven nor purged is back in the queue after it."""
+
+    sqs: "SQSClient"
+    url: str
+    routing: Routing
+    complete: bool = False
+    """Whether these are all: False where only so many were asked for, and there may be more."""
+
+    _held: dict[str, DeadLetter] = field(default_factory=dict)
+
+    @property
+    def letters(self) -> list[DeadLetter]:
+        """What is held, by its message's id once."""
+        return list(self._held.values())
+
+    def look(self, most: int | None) -> None:
+        """Hold the queue's letters, or at least `most` of them."""
+        while most is None or len(self._held) < most:
+            messages = _receive(self.sqs, self.url)
+            new = [message for message in messages if message["MessageId"] not in self._held]
+            if not new:
+                self.complete = True
+                break
+            self._held |= {message["MessageId"]: _letter(message, self.routing) for message in new}
+
+    def redrive(self, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
+        """Send each letter's event to the queue it came from, then delete the letter; return how many were.
+
+        A crash between the two leaves a letter that is redriven already, which does no harm: keys are reconciled.
+        Who and why go with the message, into the function's log. Raises OperatorError for what could not be sent.
+        """
+        sendable = [letter for letter in letters if letter.event is not None and letter.target in self.routing.urls]
+        attributes = {REDRIVEN_BY: who, REDRIVEN_WHY: why}
+        errors: list[Exception] = []
+        count = 0
+        for target in sorted({str(letter.target) for letter in sendable}):
+            own = [letter for letter in sendable if letter.target == target]
+            bodies = [str(letter.event) for letter in own]
+            failed = send(self.sqs, self.routing.urls[target], bodies, [attributes] * len(own))
+            sent = [letter for position, letter in enumerate(own) if position not in failed]
+            errors += [*failed.values(), *self._remove(sent).values()]
+            count += len(sent)
+        if errors:
+            raise OperatorError(f"{count} of {len(sendable)} letters were redriven, and the rest is kept: {errors[0]}")
+        return count
+
+    def purge(self, letters: Sequence[DeadLetter]) -> int:
+        """Delete letters for good; return how many were. Raises OperatorError for what could not be deleted."""
+        errors = self._remove(letters)
+        if errors:
+            left = next(iter(errors.values()))
+            raise OperatorError(f"{len(errors)} of {len(letters)} letters are still there: {left}")
+        return len(letters)
+
+    def _remove(self, letters: Sequence[DeadLetter]) -> Mapping[int, Exception]:
+        errors = remove(self.sqs, self.url, [letter.receipt for letter in letters])
+        for position, letter in enumerate(letters):
+            if position not in errors:
+                self._held.pop(letter.id, None)
+        return errors
+
+    def release(self) -> None:
+        """Put back what is held; what can't be is back by itself when the hold ends."""
+        delay(self.sqs, self.url, [(letter.receipt, 0) for letter in self._held.values()])
+
+
+@contextmanager
+def dead_letters(replication: Replication, routing: Routing, *, most: int | None = None) -> Iterator[DeadLetters]:
+    """Hold the queue's letters, or at least `most` of them, for the block."""
+    sqs = replication.client("sqs", region=replication.region)
+    held = DeadLetters(sqs=sqs, url=replication.source.dlq_url, routing=routing)
+    try:
+        with explained("The dead-letter queue can't be looked through"):
+            held.look(most)
+        yield held
+    finally:
+        held.release()
+
+
+def _receive(sqs: "SQSClient", url: str) -> Sequence[Any]:
+    return sqs.receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=HOLD_SECONDS,
+        # Long polling asks every server: an empty answer then means an empty queue.
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+        WaitTimeSeconds=1,
+        MessageAttributeNames=["All"],
+        MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
+    ).get("Messages", [])
+
+
+def _letter(message: Mapping[str, Any], routing: Routing) -> DeadLetter:
+    body = message["Body"]
+    system = message.get("Attributes", {})
+    told = {name: each.get("StringValue", "") for name, each in message.get("MessageAttributes", {}).items()}
+    known = _parsed(body)
+    event: str | None = body
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the attributes of what it gave up.
+    source = system.get("DeadLetterQueueSourceArn") or told.get("TARGET_ARN")
+    target = routing.names.get(source or "")
+    if known.get("schema") == ENVELOPE_SCHEMA:
+        target, reason, text = str(known["target"]), str(known["error"]["type"]), str(known["error"]["message"])
+        event = known["event"] if isinstance(known["event"], str) else json.dumps(known["event"])
+    elif "DDBStreamBatchInfo" in known:
+        reason, text, event = STREAM_GAP, "a part of the table's stream was given up, which names no keys", None
+    elif "ERROR_CODE" in told:
+        reason, text = UNDELIVERED, f"{told['ERROR_CODE']}: {told.get('ERROR_MESSAGE', '')}".rstrip(": ")
+    elif target is not None:
+        reason, text = UNFINISHED, "its function crashed or ran out of time at each try"
+    else:
+        reason, text, event = UNKNOWN, "nobody knows where it came from", None
+    return DeadLetter(
+        id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=body,
+        target=target,
+        reason=reason,
+        message=text,
+        keys=_keys(event),
+        since=datetime.fromtimestamp(int(system.get("SentTimestamp", "0")) / 1000, UTC),
+        event=event,
+    )
+
+
+def _parsed(body: str) -> Mapping[str, Any]:
+    try:
+        known = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _keys(event: str | None) -> tuple[str, ...]:
+    if event is None:
+        return ()
+    try:
+        return tuple(str(notice.key) for notice in parse(event))
+    except PoisonError:
+        key = _parsed(event).get("key")  # a processor's own notices name one too
+        return (key,) if isinstance(key, str) else ()

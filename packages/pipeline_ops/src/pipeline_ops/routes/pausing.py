@@ -1,0 +1,64 @@
+"""Stopping a route without losing a change, and starting it again."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.route import Replication, Route, explained
+
+__all__ = ["ENABLED", "PAUSED", "RETENTION_DAYS", "set_enabled", "state_of"]
+
+ENABLED: Final = "enabled"
+PAUSED: Final = "paused"
+
+RETENTION_DAYS = 14
+"""How long a route's queue keeps what waits: as long as SQS does at most.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
+
+_NAMES = {"Enabled": ENABLED, "Disabled": PAUSED}
+_WAIT_SECONDS = 180.0
+_POLL_SECONDS = 1.0
+
+
+def state_of(replication: Replication, route: Route) -> str:
+    """Return `enabled`, `paused`, or what the event source mapping is changing by, such as `disabling`."""
+    client = replication.client("lambda", region=replication.region)
+    with explained(f"The route to {route.target} can't be looked at"):
+        return _state(client.get_event_source_mapping(UUID=route.outputs.event_source_mapping_id))
+
+
+def set_enabled(
+    replication: Replication,
+    route: Route,
+    *,
+    enabled: bool,
+    pause: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
+    """Have the route's event source mapping hand out changes or not, and return whether that was otherwise before.
+
+    Returns once Lambda says that it is so. A batch that the function has begun is finished; what comes after it waits
+    in the queue. Raises OperatorError when it has not happened within three minutes.
+    """
+    wanted = ENABLED if enabled else PAUSED
+    if state_of(replication, route) == wanted:
+        return False
+    client = replication.client("lambda", region=replication.region)
+    with explained(f"The route to {route.target} can't be {'resumed' if enabled else 'paused'}"):
+        client.update_event_source_mapping(UUID=route.outputs.event_source_mapping_id, Enabled=enabled)
+    until = clock() + _WAIT_SECONDS
+    while (state := state_of(replication, route)) != wanted:
+        if clock() >= until:
+            raise OperatorError(
+                f"The route to {route.target} was asked to be {wanted} and is still {state} after "
+                f"{_WAIT_SECONDS:.0f} s: `nox -s status -- {route.target}` says when it is."
+            )
+        pause(_POLL_SECONDS)
+    return True
+
+
+def _state(mapping: Any) -> str:
+    return _NAMES.get(mapping["State"], str(mapping["State"]).lower())

@@ -1,0 +1,66 @@
+"""The replication as it is deployed: its source, and a route per target."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambda_common.errors import StoreError
+from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
+from pipeline_ops.clients import Clients
+from pipeline_ops.errors import MISUSED, OperatorError
+
+__all__ = ["Replication", "Route", "explained"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What carries changes to one target."""
+
+    target: str
+    outputs: RouteOutputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replication:
+    """Every route of a source, and the clients that reach them."""
+
+    source: StorageOutputs
+    routes: Mapping[str, Route]
+    client: Clients
+
+    @classmethod
+    def of(cls, source: StorageOutputs, replication: ReplicationOutputs, client: Clients) -> Self:
+        """Build it from what the two stacks export."""
+        routes = {target: Route(target=target, outputs=route) for target, route in replication.routes.items()}
+        return cls(source=source, routes=routes, client=client)
+
+    @property
+    def region(self) -> str:
+        """Where the routes are: where their source is."""
+        return self.source.region
+
+    def route(self, target: str) -> Route:
+        """Return a target's route; raises OperatorError, as misuse, where there is none."""
+        if target not in self.routes:
+            raise OperatorError(
+                f"{self.source.environment} is not replicated to {target}: the targets are "
+                f"{', '.join(self.routes)} (replication:targets).",
+                MISUSED,
+            )
+        return self.routes[target]
+
+    def chosen(self, target: str | None) -> list[Route]:
+        """Return the one route that is named, else all of them."""
+        return [self.route(target)] if target else list(self.routes.values())
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Raise what AWS refuses inside the block as an OperatorError that says what was tried."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, StoreError) as error:
+        raise OperatorError(f"{what}: {error}") from error

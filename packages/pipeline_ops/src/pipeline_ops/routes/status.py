@@ -1,0 +1,190 @@
+"""What each route does just now, and whether somebody has to look at it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipeline_common.contracts import RouteOutputs
+from pipeline_ops.routes.dead_letters import Routing, dead_letters
+from pipeline_ops.routes.pausing import ENABLED, RETENTION_DAYS, state_of
+from pipeline_ops.routes.route import Replication, Route, explained
+from replicator_lambda.settings import CHANGES_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION
+
+__all__ = ["RouteStatus", "Status", "read_status"]
+
+LETTERS_LOOKED_AT = 500
+"""Dead letters whose reasons are counted: a look at the state of things must not take minutes."""
+
+_NEAR_RETENTION = timedelta(days=RETENTION_DAYS - 4)
+_AGE_WINDOW = timedelta(minutes=10)
+_SUCCESS_WINDOW = timedelta(hours=24)
+_ALARMS_PER_CALL = 100
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html: alarm names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteStatus:
+    """One route."""
+
+    target: str
+    state: str
+    lag_seconds: float | None
+    """Age of the oldest change that waits; 0 where none does, None where CloudWatch has no figure yet."""
+
+    waiting: int
+    in_flight: int
+    dead_letters: Mapping[str, int]
+    """How many, by reason."""
+
+    last_success: datetime | None
+    """The last minute in which a change was replicated, None where none was for a day."""
+
+    version: str
+    alarms: Mapping[str, str]
+    """Each alarm's state by its name."""
+
+    @property
+    def problems(self) -> list[str]:
+        """What somebody has to look at, a sentence each."""
+        found = []
+        if self.state != ENABLED:
+            found.append(f"{self.state}: changes wait in the queue, for {RETENTION_DAYS} days at most")
+        if self.lag_seconds is not None and self.lag_seconds >= _NEAR_RETENTION.total_seconds():
+            found.append(f"the oldest change is {self.lag_seconds / 86400:.1f} of {RETENTION_DAYS} days old: soon lost")
+        firing = sorted(name for name, state in self.alarms.items() if state == "ALARM")
+        if firing:
+            found.append(f"in alarm: {', '.join(firing)}")
+        if self.dead_letters:
+            found.append(f"{sum(self.dead_letters.values())} dead letters: `nox -s redrive -- {self.target}`")
+        return found
+
+    def exported(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "target": self.target,
+            "healthy": not self.problems,
+            "problems": self.problems,
+            "state": self.state,
+            "lag_seconds": self.lag_seconds,
+            "waiting": self.waiting,
+            "in_flight": self.in_flight,
+            "dead_letters": dict(self.dead_letters),
+            "last_success": self.last_success and self.last_success.isoformat(),
+            "version": self.version,
+            "alarms": dict(self.alarms),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Every route that was asked for, and what is in the dead-letter queue besides."""
+
+    routes: Sequence[RouteStatus]
+    other_dead_letters: Mapping[str, int]
+    """Of no route: the source's own processing's, parts of the stream, and what nobody knows; by reason."""
+
+    letters_complete: bool
+    """Whether every dead letter was looked at."""
+
+    at: datetime
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nobody has to look."""
+        return not self.other_dead_letters and not any(route.problems for route in self.routes)
+
+    def exported(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "healthy": self.healthy,
+            "at": self.at.isoformat(timespec="seconds"),
+            "routes": [route.exported() for route in self.routes],
+            "other_dead_letters": dict(self.other_dead_letters),
+            "dead_letters_complete": self.letters_complete,
+        }
+
+
+def read_status(
+    replication: Replication, target: str | None, routing: Routing, *, now: datetime | None = None
+) -> Status:
+    """Look at one target's route, or at all; raises OperatorError where AWS does not let it be looked at."""
+    at = now or datetime.now(UTC)
+    routes = replication.chosen(target)
+    with dead_letters(replication, routing, most=LETTERS_LOOKED_AT) as held:
+        reasons = {route.target: Counter[str]() for route in replication.routes.values()}
+        other: Counter[str] = Counter()
+        for letter in held.letters:
+            reasons.get(letter.target or "", other)[letter.reason] += 1
+        complete = held.complete
+    return Status(
+        routes=[_route(replication, route, reasons[route.target], at) for route in routes],
+        other_dead_letters=other,
+        letters_complete=complete,
+        at=at,
+    )
+
+
+def _route(replication: Replication, route: Route, reasons: Mapping[str, int], at: datetime) -> RouteStatus:
+    outputs = route.outputs
+    with explained(f"The route to {route.target} can't be looked at"):
+        waiting, in_flight = _depths(replication, outputs)
+        age, last_success = _figures(replication, route, at)
+        alias = replication.client("lambda", region=replication.region).get_alias(
+            FunctionName=outputs.function_name, Name=outputs.alias_arn.rpartition(":")[2]
+        )
+        alarms = _alarms(replication, outputs.alarm_names.split(","))
+    return RouteStatus(
+        target=route.target,
+        state=state_of(replication, route),
+        lag_seconds=age if waiting or in_flight else 0.0,
+        waiting=waiting,
+        in_flight=in_flight,
+        dead_letters=reasons,
+        last_success=last_success,
+        version=alias["FunctionVersion"],
+        alarms=alarms,
+    )
+
+
+def _depths(replication: Replication, outputs: RouteOutputs) -> tuple[int, int]:
+    names = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesDelayed",
+        "ApproximateNumberOfMessagesNotVisible",
+    ]
+    sqs = replication.client("sqs", region=replication.region)
+    found = sqs.get_queue_attributes(QueueUrl=outputs.queue_url, AttributeNames=names)["Attributes"]
+    visible, delayed, in_flight = (int(found[name]) for name in names)
+    return visible + delayed, in_flight
+
+
+def _figures(replication: Replication, route: Route, at: datetime) -> tuple[float | None, datetime | None]:
+    """Return the oldest message's age, and the last minute that had a replicated change."""
+    ages = _metric("age", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", QueueName=route.outputs.queue_name)
+    changes = _metric("changes", METRICS_NAMESPACE, CHANGES_METRIC, "Sum", **{TARGET_DIMENSION: route.target})
+    cloudwatch = replication.client("cloudwatch", region=replication.region)
+    found: dict[str, list[tuple[datetime, float]]] = {}
+    for query, window in ((ages, _AGE_WINDOW), (changes, _SUCCESS_WINDOW)):
+        (result,) = cloudwatch.get_metric_data(
+            MetricDataQueries=[query], StartTime=at - window, EndTime=at, ScanBy="TimestampDescending"
+        )["MetricDataResults"]
+        found[query["Id"]] = list(zip(result["Timestamps"], result["Values"], strict=True))
+    age = next((value for _, value in found["age"]), None)
+    return age, next((when.astimezone(UTC) for when, value in found["changes"] if value > 0), None)
+
+
+def _metric(id_: str, namespace: str, name: str, statistic: str, **dimensions: str) -> dict[str, Any]:
+    metric = {
+        "Namespace": namespace,
+        "MetricName": name,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+    }
+    return {"Id": id_, "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}
+
+
+def _alarms(replication: Replication, names: Iterable[str]) -> dict[str, str]:
+    cloudwatch = replication.client("cloudwatch", region=replication.region)
+    found = cloudwatch.describe_alarms(AlarmNames=list(names), MaxRecords=_ALARMS_PER_CALL)["MetricAlarms"]
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}

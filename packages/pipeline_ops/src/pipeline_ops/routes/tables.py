@@ -1,0 +1,81 @@
+"""What the routes' commands show to a person."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline_ops.routes.dead_letters import DeadLetter
+from pipeline_ops.routes.status import RouteStatus, Status
+
+__all__ = ["duration", "letters_table", "status_view"]
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its two largest units."""
+    whole = int(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {name}"
+    return f"{whole} s"
+
+
+def status_view(status: Status) -> RenderableType:
+    """Return the routes as a table, and below it what somebody has to look at."""
+    table = Table(title=f"Replication at {status.at:%Y-%m-%d %H:%M:%S} UTC")
+    for heading in (
+        "target",
+        "state",
+        "lag",
+        "waiting",
+        "in flight",
+        "dead letters",
+        "last success",
+        "version",
+        "alarms",
+    ):
+        table.add_column(heading, justify="right" if heading in {"lag", "waiting", "in flight"} else "left")
+    for route in status.routes:
+        table.add_row(*_cells(route, status.at))
+    lines = [Text(f"{route.target}: {problem}") for route in status.routes for problem in route.problems]
+    if status.other_dead_letters:
+        lines.append(Text(f"dead letters of no route: {_counted(status.other_dead_letters)}"))
+    if not status.letters_complete:
+        lines.append(Text("the dead-letter queue holds more than were counted"))
+    return Group(table, *(lines or [Text("All is well.")]))
+
+
+def _cells(route: RouteStatus, at: datetime) -> list[str]:
+    firing = sum(state == "ALARM" for state in route.alarms.values())
+    return [
+        route.target,
+        route.state,
+        "unknown" if route.lag_seconds is None else duration(route.lag_seconds),
+        f"{route.waiting:,}",
+        f"{route.in_flight:,}",
+        _counted(route.dead_letters) or "none",
+        f"{duration((at - route.last_success).total_seconds())} ago" if route.last_success else "unknown",
+        route.version,
+        f"{firing} of {len(route.alarms)} firing" if firing else "quiet",
+    ]
+
+
+def letters_table(letters: Sequence[DeadLetter], now: datetime) -> Table:
+    """Return the letters by target and reason, with their number, the oldest one's age and an example of a key."""
+    groups = Counter((letter.target or "unknown", letter.reason) for letter in letters)
+    table = Table(title=f"{len(letters)} dead letters")
+    for heading in ("target", "reason", "letters", "oldest", "says", "for example"):
+        table.add_column(heading, justify="right" if heading == "letters" else "left", overflow="fold")
+    for (target, reason), count in sorted(groups.items()):
+        own = [letter for letter in letters if (letter.target or "unknown", letter.reason) == (target, reason)]
+        oldest = min(own, key=lambda letter: letter.since)
+        age = duration((now - oldest.since).total_seconds())
+        table.add_row(target, reason, f"{count:,}", age, oldest.message, ", ".join(oldest.keys[:1]))
+    return table
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))

@@ -1,0 +1,145 @@
+"""What somebody on call does to a deployed replication: look, pause, resume, replicate a key, redrive.
+
+The emulator measures no age of a queue's messages and collects no custom metrics, so that lag and last success are
+unknown here; they are tested against CloudWatch's own data in tests/unit.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline_common.contracts import ProcessingOutputs
+from pipeline_ops.local import RunningSystem
+from pipeline_ops.routes.asking import key_of, reconcile_now
+from pipeline_ops.routes.commands import routing_of
+from pipeline_ops.routes.dead_letters import Routing, dead_letters
+from pipeline_ops.routes.pausing import set_enabled
+from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.status import RouteStatus, read_status
+from tests.integration.mirror import Mirror
+from tests.polling import eventually
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def replication(system: RunningSystem, mirror: Mirror) -> Replication:
+    return Replication.of(mirror.storage["prod"], mirror.replication, system.cloud.client)
+
+
+@pytest.fixture
+def routing(system: RunningSystem, replication: Replication) -> Routing:
+    return routing_of(replication, ProcessingOutputs.parse(system.outputs["processing/prod"]))
+
+
+@pytest.fixture
+def empty_dead_letters(replication: Replication, routing: Routing) -> Iterator[None]:
+    def purge() -> None:
+        with dead_letters(replication, routing) as held:
+            held.purge(held.letters)
+
+    purge()
+    yield
+    purge()
+
+
+@pytest.fixture
+def paused_dev(replication: Replication) -> Iterator[None]:
+    set_enabled(replication, replication.route("dev"), enabled=False)
+    yield
+    set_enabled(replication, replication.route("dev"), enabled=True)
+
+
+def status_of(replication: Replication, routing: Routing, target: str) -> RouteStatus:
+    (route,) = read_status(replication, target, routing).routes
+    return route
+
+
+@pytest.mark.usefixtures("empty_dead_letters")
+def test_an_idle_system_is_healthy(replication: Replication, routing: Routing, mirror: Mirror) -> None:
+    eventually(lambda: read_status(replication, None, routing).healthy, what="every route healthy", within=120)
+    status = read_status(replication, None, routing)
+    assert [route.target for route in status.routes] == ["dev", "staging"]
+    for route in status.routes:
+        assert route.state == "enabled"
+        assert route.version.isdecimal()
+        assert len(route.alarms) == 3
+
+
+@pytest.mark.usefixtures("paused_dev")
+def test_changes_wait_while_a_route_is_paused_and_arrive_once_it_is_resumed(
+    replication: Replication, routing: Routing, mirror: Mirror
+) -> None:
+    route = replication.route("dev")
+    assert not set_enabled(replication, route, enabled=False), "it is paused already"
+    mirror.put("paused/a.txt", b"while paused")
+    mirror.wait_until_mirrored("paused/a.txt", targets=("staging",))
+    waits = eventually(
+        lambda: (found := status_of(replication, routing, "dev")).waiting and found, what="a change that waits"
+    )
+    assert waits.state == "paused"
+    assert any("paused" in problem for problem in waits.problems)
+    assert status_of(replication, routing, "staging").state == "enabled"
+    assert mirror.object("dev", "paused/a.txt") is None
+    assert set_enabled(replication, route, enabled=True)
+    mirror.wait_until_mirrored("paused/a.txt")
+
+
+@pytest.mark.usefixtures("paused_dev")
+def test_a_key_is_reconciled_at_once_on_a_paused_route_and_drift_is_gone(
+    replication: Replication, mirror: Mirror
+) -> None:
+    route = replication.route("dev")
+    mirror.put("asked/a b+c.txt", b"of prod", ContentType="text/x-asked")
+    mirror.put_item("asked", "5", value={"S": "of prod"})
+    answer = reconcile_now(replication, route, key_of("asked/a b+c.txt", None))
+    assert (answer.action, answer.key, answer.size) == ("copied", "asked/a b+c.txt", 7)
+    mirror.s3.put_object(Bucket=mirror.bucket("dev"), Key="asked/a b+c.txt", Body=b"edited by hand")
+    mirror.s3.put_object(Bucket=mirror.bucket("dev"), Key="asked/extra.txt", Body=b"by hand")
+    assert reconcile_now(replication, route, key_of("asked/a b+c.txt", None)).action == "copied"
+    assert mirror.object("dev", "asked/a b+c.txt") == mirror.object("prod", "asked/a b+c.txt")
+    assert reconcile_now(replication, route, key_of("asked/extra.txt", None)).action == "deleted"
+    assert mirror.object("dev", "asked/extra.txt") is None
+    assert reconcile_now(replication, route, key_of("asked", "5.0")).action == "copied"
+    assert mirror.item_is_mirrored("dev", "asked", "5")
+    assert reconcile_now(replication, route, key_of("results/prod/unfinished/x", None)).action == "ignored"
+
+
+@pytest.mark.usefixtures("empty_dead_letters")
+def test_what_a_broken_target_left_in_the_dead_letters_is_redriven_to_zero(
+    replication: Replication, routing: Routing, mirror: Mirror
+) -> None:
+    bucket = mirror.bucket("dev")
+    listed = mirror.s3.list_object_versions(Bucket=bucket)
+    for entry in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
+        mirror.s3.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
+    mirror.s3.delete_bucket(Bucket=bucket)
+    keys = [f"broken/{number}+%20.txt" for number in range(12)]
+    try:
+        for key in keys:
+            mirror.put(key, key.encode())
+        eventually(
+            lambda: status_of(replication, routing, "dev").dead_letters.get("NoSuchBucket", 0) >= 12,
+            what="twelve dead letters for dev",
+            within=180,
+            every=2,
+        )
+    finally:
+        mirror.s3.create_bucket(Bucket=bucket)
+        mirror.s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+    mirror.sqs.send_message(
+        QueueUrl=mirror.storage["prod"].dlq_url, MessageBody=json.dumps({"DDBStreamBatchInfo": {"shardId": "s"}})
+    )
+    with dead_letters(replication, routing) as held:
+        assert held.complete
+        assert {key for letter in held.letters for key in letter.keys} == set(keys)
+    with dead_letters(replication, routing) as held:
+        chosen = [letter for letter in held.letters if letter.target == "dev"]
+        assert len(chosen) == 12, "looking at them lost none"
+        assert held.redrive(chosen, who="a tester", why="the bucket is back") == 12
+    mirror.wait_until_mirrored(*keys)
+    with dead_letters(replication, routing) as held:
+        assert [(letter.reason, letter.event) for letter in held.letters] == [("StreamGap", None)], "not chosen: kept"
