@@ -13,10 +13,11 @@ from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.commands import routing_of
-from pipeline_ops.routes.dead_letters import Routing, dead_letters
+from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.status import RouteStatus, read_status
+from replicator_lambda.notices import Notice, ObjectKey
 from tests.integration.mirror import Mirror
 from tests.polling import eventually
 
@@ -75,9 +76,8 @@ def test_changes_wait_while_a_route_is_paused_and_arrive_once_it_is_resumed(
     assert not set_enabled(replication, route, enabled=False), "it is paused already"
     mirror.put("paused/a.txt", b"while paused")
     mirror.wait_until_mirrored("paused/a.txt", targets=("staging",))
-    waits = eventually(
-        lambda: (found := status_of(replication, routing, "dev")).waiting and found, what="a change that waits"
-    )
+    eventually(lambda: status_of(replication, routing, "dev").waiting, what="a change that waits")
+    waits = status_of(replication, routing, "dev")
     assert waits.state == "paused"
     assert any("paused" in problem for problem in waits.problems)
     assert status_of(replication, routing, "staging").state == "enabled"
@@ -143,3 +143,29 @@ def test_what_a_broken_target_left_in_the_dead_letters_is_redriven_to_zero(
     mirror.wait_until_mirrored(*keys)
     with dead_letters(replication, routing) as held:
         assert [(letter.reason, letter.event) for letter in held.letters] == [("StreamGap", None)], "not chosen: kept"
+
+
+@pytest.mark.usefixtures("empty_dead_letters")
+def test_what_a_queue_itself_gave_up_is_known_by_its_queue_and_goes_back_there(
+    replication: Replication, mirror: Mirror
+) -> None:
+    sqs, dlq_arn = mirror.sqs, mirror.storage["prod"].dlq_arn
+    policy = json.dumps({"deadLetterTargetArn": dlq_arn, "maxReceiveCount": 1})
+    attributes = {"RedrivePolicy": policy, "VisibilityTimeout": "0"}
+    url = sqs.create_queue(QueueName="gives-up", Attributes=attributes)["QueueUrl"]
+    try:
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        routing = Routing(urls={"dev": url}, names={arn: "dev"})
+        notice = Notice(ObjectKey("given/up"), "test").body()
+        sqs.send_message(QueueUrl=url, MessageBody=notice)
+
+        def given_up() -> list[DeadLetter]:
+            sqs.receive_message(QueueUrl=url)
+            with dead_letters(replication, routing) as held:
+                return list(held.letters)
+
+        (letter,) = eventually(given_up, what="the message in the dead-letter queue")
+        assert (letter.target, letter.reason, letter.keys) == ("dev", "Unfinished", ("given/up",))
+        assert letter.event == notice
+    finally:
+        sqs.delete_queue(QueueUrl=url)

@@ -182,7 +182,7 @@ def test_the_latest_summary_is_that_of_the_input_that_came_last(dev: Environment
         return dev.json("results/dev/latest.json")
 
     eventually(lambda: latest() == later, what="later.csv's summary as the latest")
-    process(dev.processing, lambda service, *, region: getattr(dev, service), "incoming/earlier.csv")
+    process(dev.processing, lambda service, *, region, config=None: getattr(dev, service), "incoming/earlier.csv")
     assert latest() == later
 
 
@@ -228,7 +228,9 @@ def test_an_object_is_processed_by_hand_and_its_counts_are_returned(dev: Environ
         TableName=dev.storage.table_name, Key={"id": {"S": "hand-0"}, "timestamp": {"N": str(STAMP)}}
     )
     said: list[str] = []
-    run = process(dev.processing, lambda service, *, region: getattr(dev, service), key, on_progress=said.append)
+    run = process(
+        dev.processing, lambda service, *, region, config=None: getattr(dev, service), key, on_progress=said.append
+    )
     assert run.succeeded
     assert run.summary["written"] == 4
     assert dev.item("hand-0", STAMP), "processed again, since somebody asked for it"

@@ -54,7 +54,7 @@ class Cloud:
         settings = ProcessorSettings(environment="dev", bucket="data", table="data", queue_url="q", dlq_url="d")
         self.processor = build_processor(settings, clients, threads=1)
 
-    def client(self, service: str, /, *, region: str) -> Any:
+    def client(self, service: str, /, *, region: str, config: object = None) -> Any:
         assert region == REGION
         return self.queue if service == "sqs" else self.s3
 

@@ -412,3 +412,29 @@ def test_a_message_nested_too_deep_is_poison_and_delays_nobody(cloud: Cloud) -> 
     assert cloud.replica("a") is not None
     (letter,) = cloud.letters()
     assert letter["error"]["type"] == "PoisonNotice"
+
+
+# Asked for one key
+
+
+def test_a_notice_itself_is_answered_with_what_became_of_its_key(cloud: Cloud) -> None:
+    cloud.put("a+b", b"12345")
+    answer = cloud.route().answer(json.loads(object_notice("a+b")))
+    assert answer == [{"key": "a+b", "action": "copied", "size": 5, "rereads": 0, "error": None}]
+    assert cloud.replica("a+b") == cloud.source_object("a+b")
+
+
+def test_who_asks_is_told_of_a_failure_and_nobody_else(cloud: Cloud) -> None:
+    cloud.put("cold", StorageClass="GLACIER")
+    (answer,) = cloud.route().answer(json.loads(object_notice("cold")))
+    assert answer["action"] == "failed"
+    assert answer["error"] == {"type": "Archived", "message": "the object is archived and not restored"}
+    assert cloud.letters() == []
+    assert cloud.notifications() == []
+
+
+def test_who_redrove_a_message_and_why_is_in_the_log(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"redriven_by": {"stringValue": "arn:someone"}, "redriven_why": {"stringValue": "mended"}}
+    cloud.route().process(event({**record(object_notice("a")), "messageAttributes": told}))
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"redriven"' in line]
+    assert [(line["redriven_by"], line["redriven_why"]) for line in logged] == [("arn:someone", "mended")]

@@ -155,7 +155,8 @@ def redrive(  # noqa: PLR0917 - click passes them by name
             if export is not None:
                 _export(export, chosen)
             if not as_json:
-                Console().print(letters_table(chosen, now))
+                whole = f"No dead letter is chosen, of {len(held.letters)} in the queue."
+                Console().print(letters_table(chosen, now) if chosen else whole)
             done = _act(held, chosen, purge, yes, why, replication) if acts and chosen else 0
     _tell(chosen, done, acts=acts, purge=purge, as_json=as_json)
 
@@ -178,7 +179,7 @@ def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, a
     if as_json:
         listed = [{name: value for name, value in one.exported().items() if name != "body"} for one in chosen]
         click.echo(json.dumps({"letters": listed, "purged" if purge else "redriven": done}, indent=2))
-    elif acts:
+    elif acts and chosen:
         click.echo(f"{done} of {len(chosen)} letters were {'deleted' if purge else 'redriven'}.")
     if acts and done < len(chosen):
         raise OperatorError(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -25,19 +26,15 @@ def duration(seconds: float) -> str:
 
 def status_view(status: Status) -> RenderableType:
     """Return the routes as a table, and below it what somebody has to look at."""
-    table = Table(title=f"Replication at {status.at:%Y-%m-%d %H:%M:%S} UTC")
-    for heading in (
-        "target",
-        "state",
-        "lag",
-        "waiting",
-        "in flight",
-        "dead letters",
-        "last success",
-        "version",
-        "alarms",
-    ):
-        table.add_column(heading, justify="right" if heading in {"lag", "waiting", "in flight"} else "left")
+    # Without frames, since all of it has to fit into a terminal of 80 columns.
+    title = f"Replication at {status.at:%Y-%m-%d %H:%M:%S} UTC"
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for heading in ("target", "state"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("lag", "waiting", "working"):
+        table.add_column(heading, justify="right")
+    for heading in ("dead letters", "last success", "live", "alarms"):
+        table.add_column(heading)
     for route in status.routes:
         table.add_row(*_cells(route, status.at))
     lines = [Text(f"{route.target}: {problem}") for route in status.routes for problem in route.problems]
@@ -59,7 +56,7 @@ def _cells(route: RouteStatus, at: datetime) -> list[str]:
         _counted(route.dead_letters) or "none",
         f"{duration((at - route.last_success).total_seconds())} ago" if route.last_success else "unknown",
         route.version,
-        f"{firing} of {len(route.alarms)} firing" if firing else "quiet",
+        f"{firing} of {len(route.alarms)}" if firing else "none",
     ]
 
 

@@ -1,0 +1,121 @@
+"""The routes' commands as they are typed: what they choose, what they ask, and how they end."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline_ops import cli
+from pipeline_ops.routes import commands
+from tests.unit.pipeline_ops.routes.conftest import World
+from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
+
+
+@pytest.fixture(autouse=True)
+def _opened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def opened(_where: Any) -> Iterator[Any]:
+        yield world.replication, world.routing
+
+    monkeypatch.setattr(commands, "_replication", opened)
+
+
+def run(*arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(cli.cli, list(arguments), input=typed)
+
+
+def fill(world: World) -> None:
+    put(world, envelope())
+    put(world, envelope({**NOTICE, "key": "other"}, type_="Archived"))
+    put(world, envelope({**NOTICE, "key": "other"}, target="staging"))
+
+
+def test_status_is_a_probe(world: World) -> None:
+    assert run("status").exit_code == 0
+    world.functions.states = ["Disabled"]
+    answer = run("status", "dev", "--json")
+    assert answer.exit_code == 1
+    (route,) = json.loads(answer.stdout)["routes"]
+    assert (route["state"], route["healthy"]) == ("paused", False)
+
+
+def test_watching_is_for_a_person(world: World) -> None:
+    assert run("status", "--watch", "--json").exit_code == 2
+
+
+def test_pause_says_until_when_and_resume_that_it_was_so_already(world: World) -> None:
+    world.functions.states = ["Enabled", "Disabled"]
+    answer = run("pause", "dev")
+    assert answer.exit_code == 0
+    assert "lost if it is not resumed before 20" in answer.stdout
+    world.functions.states = ["Enabled"]
+    assert json.loads(run("resume", "dev", "--json").stdout) == {"target": "dev", "enabled": True, "changed": False}
+
+
+def test_a_key_that_could_not_be_replicated_ends_with_1(world: World) -> None:
+    error = {"type": "Archived", "message": "it is archived"}
+    world.functions.told = [{"key": "k", "action": "failed", "size": 0, "rereads": 0, "error": error}]
+    answer = run("replicate", "dev", "k", "--json")
+    assert answer.exit_code == 1
+    assert json.loads(answer.stdout)["why"] == "Archived: it is archived"
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ((), 3),
+        (("dev",), 2),
+        (("--reason", "Archived"), 1),
+        (("--key", "other"), 2),
+        (("staging", "--key", "other"), 1),
+        (("--older-than", "1h"), 0),
+        (("--older-than", "0s"), 3),
+    ],
+)
+def test_the_options_choose_and_listing_changes_nothing(world: World, options: tuple[str, ...], count: int) -> None:
+    fill(world)
+    answer = run("redrive", *options, "--list", "--json")
+    assert answer.exit_code == 0, answer.output
+    assert len(json.loads(answer.stdout)["letters"]) == count
+    assert len(world.bodies(world.dlq)) == 3
+
+
+def test_what_is_redriven_is_asked_about_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(world)
+    assert run("redrive").exit_code == 2, "nobody is at a terminal"
+    monkeypatch.setattr(commands, "at_terminal", lambda: True)
+    assert run("redrive", typed="no\n").exit_code == 1
+    assert world.bodies(world.url("dev")) == []
+    answer = run("redrive", "dev", typed="redrive\n")
+    assert answer.exit_code == 0, answer.output
+    assert "2 of 2 letters were redriven." in answer.stdout
+    assert len(world.bodies(world.url("dev"))) == 2
+    assert len(world.bodies(world.dlq)) == 1
+
+
+def test_a_purge_has_its_own_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(world)
+    monkeypatch.setattr(commands, "at_terminal", lambda: True)
+    assert run("redrive", "--purge", typed="redrive\n").exit_code == 1
+    assert run("redrive", "staging", "--purge", typed="purge\n").exit_code == 0
+    assert len(world.bodies(world.dlq)) == 2
+    assert run("redrive", "--purge", "--list").exit_code == 2
+
+
+def test_letters_that_name_no_queue_are_kept_and_said(world: World, tmp_path: Path) -> None:
+    put(world, json.dumps({"DDBStreamBatchInfo": {}}))
+    answer = run("redrive", "--yes", "--export", str(tmp_path / "letters.jsonl"))
+    assert answer.exit_code == 1
+    assert "1 letters name no queue" in answer.stderr
+    (line,) = (tmp_path / "letters.jsonl").read_text().splitlines()
+    assert json.loads(line)["reason"] == "StreamGap"
+    assert len(world.bodies(world.dlq)) == 1
+
+
+@pytest.mark.parametrize("arguments", [("redrive", "qa", "--list"), ("redrive", "--older-than", "soon", "--list")])
+def test_what_can_not_be_meant_is_misuse(world: World, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2

@@ -1,0 +1,167 @@
+"""A route looked at, paused, resumed and asked."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.routes.asking import key_of, reconcile_now
+from pipeline_ops.routes.pausing import set_enabled
+from pipeline_ops.routes.status import read_status
+from pipeline_ops.routes.tables import duration, status_view
+from replicator_lambda.notices import ItemKey
+from tests.unit.pipeline_ops.routes.conftest import World
+from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
+
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+
+
+def test_a_route_at_rest_is_healthy(world: World) -> None:
+    status = read_status(world.replication, None, world.routing)
+    assert status.healthy
+    (dev, _) = status.routes
+    assert (dev.target, dev.state, dev.lag_seconds, dev.waiting, dev.version) == ("dev", "enabled", 0.0, 0, "7")
+    assert status_view(status)
+
+
+def test_lag_and_last_success_are_cloudwatchs_figures(world: World) -> None:
+    world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
+    for minutes, age in ((3, 50.0), (2, 70.0)):
+        world.cloudwatch.put_metric_data(
+            Namespace="AWS/SQS",
+            MetricData=[
+                {
+                    "MetricName": "ApproximateAgeOfOldestMessage",
+                    "Dimensions": [{"Name": "QueueName", "Value": "dev-queue_name"}],
+                    "Timestamp": NOW - timedelta(minutes=minutes),
+                    "Value": age,
+                }
+            ],
+        )
+    for minutes, changes in ((90, 4.0), (5, 0.0)):
+        world.cloudwatch.put_metric_data(
+            Namespace="DataPipeline/Replication",
+            MetricData=[
+                {
+                    "MetricName": "ReplicatedChanges",
+                    "Dimensions": [{"Name": "target", "Value": "dev"}],
+                    "Timestamp": NOW - timedelta(minutes=minutes),
+                    "Value": changes,
+                }
+            ],
+        )
+    (dev,) = read_status(world.replication, "dev", world.routing, now=NOW).routes
+    assert (dev.lag_seconds, dev.waiting) == (70.0, 1)
+    assert dev.last_success == NOW - timedelta(minutes=90)
+
+
+def test_what_is_waited_for_without_a_figure_is_unknown_and_not_none(world: World) -> None:
+    world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
+    dev, staging = read_status(world.replication, None, world.routing).routes
+    assert (dev.lag_seconds, staging.lag_seconds) == (None, 0.0)
+
+
+def test_dead_letters_are_counted_by_route_and_reason_and_those_of_no_route_apart(world: World) -> None:
+    for _ in range(2):
+        put(world, envelope())
+    put(world, envelope(target="staging", type_="Archived"))
+    put(world, envelope(target="prod", type_="FailedRun"))
+    status = read_status(world.replication, "dev", world.routing)
+    (dev,) = status.routes
+    assert dev.dead_letters == {"NoSuchBucket": 2}
+    assert status.other_dead_letters == {"FailedRun": 1}
+    assert not status.healthy
+    assert dev.problems == ["2 dead letters: `nox -s redrive -- dev`"]
+
+
+def test_an_alarm_that_fires_is_a_problem(world: World) -> None:
+    world.cloudwatch.put_metric_alarm(
+        AlarmName="dev-alarm_names",
+        MetricName="m",
+        Namespace="n",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    world.cloudwatch.set_alarm_state(AlarmName="dev-alarm_names", StateValue="ALARM", StateReason="test")
+    dev, staging = read_status(world.replication, None, world.routing).routes
+    assert dev.problems == ["in alarm: dev-alarm_names"]
+    assert staging.problems == []
+
+
+def test_a_target_that_is_none_is_refused_with_those_there_are(world: World) -> None:
+    with pytest.raises(OperatorError, match="the targets are dev, staging") as refused:
+        read_status(world.replication, "qa", world.routing)
+    assert refused.value.exit_code == MISUSED
+
+
+def test_pausing_waits_until_lambda_says_so(world: World) -> None:
+    world.functions.states = ["Enabled", "Disabling", "Disabling", "Disabled"]
+    waits: list[float] = []
+    assert set_enabled(world.replication, world.replication.route("dev"), enabled=False, pause=waits.append)
+    assert world.functions.asked == [{"UUID": "dev-event_source_mapping_id", "Enabled": False}]
+    assert len(waits) == 2
+    assert not set_enabled(world.replication, world.replication.route("dev"), enabled=False)
+
+
+def test_pausing_gives_up_with_the_command_that_tells_more(world: World) -> None:
+    world.functions.states = ["Enabled", "Disabling"]
+    seconds = iter(range(0, 10_000, 60))
+    with pytest.raises(OperatorError, match=r"still disabling after 180 s: `nox -s status -- dev`"):
+        set_enabled(
+            world.replication,
+            world.replication.route("dev"),
+            enabled=False,
+            pause=lambda _: None,
+            clock=lambda: float(next(seconds)),
+        )
+
+
+def test_a_route_is_asked_with_a_notice_and_says_what_it_did_and_why(world: World) -> None:
+    world.functions.told = [{"key": "i@1.5", "action": "copied", "size": 0, "rereads": 2, "error": None}]
+    answer = reconcile_now(world.replication, world.replication.route("dev"), key_of("i", "1.50"))
+    (call,) = world.functions.asked
+    assert call["FunctionName"] == "a:live"
+    assert (call["Payload"]["kind"], call["Payload"]["id"], call["Payload"]["timestamp"]) == ("item", "i", "1.5")
+    assert "after the source changed 2 times" in answer.sentence()
+    assert not answer.failed
+
+
+def test_what_the_route_could_not_do_is_a_failure_with_its_reason(world: World) -> None:
+    error = {"type": "NoSuchBucket", "message": "it is gone"}
+    world.functions.told = [{"key": "k", "action": "failed", "size": 0, "rereads": 0, "error": error}]
+    answer = reconcile_now(world.replication, world.replication.route("dev"), key_of("k", None))
+    assert answer.failed
+    assert answer.sentence() == "dev k: failed; NoSuchBucket: it is gone"
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "says"),
+    [
+        ({"errorMessage": "boom"}, "Unhandled", "gave no answer for k: boom.*dev-log_group_name"),
+        (None, "Unhandled", "it ended without one"),
+        ([], None, "had no time for k: raise replication:timeoutSeconds"),
+    ],
+)
+def test_a_route_that_does_not_answer_is_named_with_its_log(
+    world: World, told: object, error: str | None, says: str
+) -> None:
+    world.functions.told, world.functions.error = told, error
+    with pytest.raises(OperatorError, match=says):
+        reconcile_now(world.replication, world.replication.route("dev"), key_of("k", None))
+
+
+def test_an_items_key_is_told_by_its_timestamp() -> None:
+    assert key_of("i", "007") == ItemKey("i", "7")
+    with pytest.raises(OperatorError, match="not a number") as refused:
+        key_of("i", "seven")
+    assert refused.value.exit_code == MISUSED
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (7260, "2 h 1 min"), (180_000, "2 d 2 h")]
+)
+def test_a_length_of_time_is_told_in_its_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
