@@ -1,9 +1,10 @@
 """The processor's dashboard: what came in, what became of it, how long it took and what waits. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline_common.infra.dashboards import Graph, page
 from processor_lambda.settings import (
     ENVIRONMENT_DIMENSION,
     FAILED_RUNS_METRIC,
@@ -15,11 +16,6 @@ from processor_lambda.settings import (
 )
 
 __all__ = ["Watched", "dashboard_body"]
-
-_WIDTH = 12
-_HEIGHT = 6
-_COLUMNS = 2
-_MINUTE = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,34 +33,27 @@ class Watched:
 
 
 def dashboard_body(watched: Watched) -> dict[str, Any]:
-    """Return the dashboard as CloudWatch has it, in two columns under the alarms.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
-    """
+    """Return the dashboard as CloudWatch has it."""
     function = ("FunctionName", watched.function)
     queue = ("QueueName", watched.queue)
     own = (ENVIRONMENT_DIMENSION, watched.environment)
     graphs = [
-        _graph(
-            watched,
+        Graph(
             "Records read, rejected and written",
             [
                 (METRICS_NAMESPACE, name, *own, {"stat": "Sum"})
                 for name in (READ_METRIC, REJECTED_METRIC, WRITTEN_METRIC)
             ],
         ),
-        _graph(
-            watched,
+        Graph(
             "Runs, and those that failed",
             [(METRICS_NAMESPACE, name, *own, {"stat": "Sum"}) for name in (RUNS_METRIC, FAILED_RUNS_METRIC)],
         ),
-        _graph(
-            watched,
+        Graph(
             "Invocations, errors and throttles",
             [("AWS/Lambda", name, *function, {"stat": "Sum"}) for name in ("Invocations", "Errors", "Throttles")],
         ),
-        _graph(
-            watched,
+        Graph(
             "Duration, against the timeout",
             [
                 ("AWS/Lambda", "Duration", *function, {"stat": statistic, "label": statistic})
@@ -72,27 +61,23 @@ def dashboard_body(watched: Watched) -> dict[str, Any]:
             ],
             line=("timeout", watched.timeout_seconds * 1000),  # the metric is in milliseconds
         ),
-        _graph(
-            watched,
+        Graph(
             "Files that wait, and those being processed",
             [
                 ("AWS/SQS", f"ApproximateNumberOfMessages{state}", *queue, {"stat": "Maximum"})
                 for state in ("Visible", "NotVisible")
             ],
         ),
-        _graph(
-            watched,
+        Graph(
             "Age of the oldest that waits",
             [("AWS/SQS", "ApproximateAgeOfOldestMessage", *queue, {"stat": "Maximum"})],
             line=("alarm", watched.queue_age_alarm_seconds),
         ),
-        _graph(
-            watched,
+        Graph(
             "Functions at the same time",
             [("AWS/Lambda", "ConcurrentExecutions", *function, {"stat": "Maximum"})],
         ),
-        _graph(
-            watched,
+        Graph(
             "Dead letters of the environment",
             [
                 (
@@ -105,40 +90,4 @@ def dashboard_body(watched: Watched) -> dict[str, Any]:
             ],
         ),
     ]
-    alarms = {
-        "type": "alarm",
-        "width": _WIDTH * _COLUMNS,
-        "height": 2,
-        "x": 0,
-        "y": 0,
-        "properties": {"title": "Alarms", "alarms": list(watched.alarm_arns)},
-    }
-    return {"widgets": [alarms, *(_placed(number, graph) for number, graph in enumerate(graphs))]}
-
-
-def _graph(
-    watched: Watched, title: str, metrics: Sequence[tuple[Any, ...]], *, line: tuple[str, float] | None = None
-) -> Mapping[str, Any]:
-    graph: dict[str, Any] = {
-        "title": title,
-        "view": "timeSeries",
-        "region": watched.region,
-        "period": _MINUTE,
-        "metrics": [list(metric) for metric in metrics],
-    }
-    if line is not None:
-        label, value = line
-        graph["annotations"] = {"horizontal": [{"label": label, "value": value}]}
-    return graph
-
-
-def _placed(number: int, graph: Mapping[str, Any]) -> dict[str, Any]:
-    row, column = divmod(number, _COLUMNS)
-    return {
-        "type": "metric",
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "x": column * _WIDTH,
-        "y": 2 + row * _HEIGHT,
-        "properties": dict(graph),
-    }
+    return page(watched.alarm_arns, graphs, region=watched.region)

@@ -1,7 +1,7 @@
 """How changes are noticed: the bucket's by its events, the table's by its stream."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import pulumi
@@ -70,6 +70,7 @@ class ObjectChanges(pulumi.ComponentResource):
     TOKEN: ClassVar[str] = "pipeline:replication:ObjectChanges"  # noqa: S105 - a resource type's token
 
     rule: aws.cloudwatch.EventRule
+    alarms: Sequence[aws.cloudwatch.MetricAlarm]
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class ObjectChanges(pulumi.ComponentResource):
             tags=tags(f"{name}-rule"),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        for what, metric, description in UNDELIVERED:
+        self.alarms = [
             alarm(
                 f"{name}-{what}",
                 AlarmRule(
@@ -104,6 +105,8 @@ class ObjectChanges(pulumi.ComponentResource):
                 tags=tags(f"{name}-{what}"),
                 opts=pulumi.ResourceOptions(parent=self),
             )
+            for what, metric, description in UNDELIVERED
+        ]
         self.register_outputs({"rule_arn": self.rule.arn})
 
 
@@ -181,7 +184,7 @@ class ItemChanges(pulumi.ComponentResource):
             tags=tags(f"{name}-mapping"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
         )
-        alarm(
+        stream_age = alarm(
             f"{name}-stream-age",
             AlarmRule(
                 namespace="AWS/Lambda",
@@ -200,6 +203,7 @@ class ItemChanges(pulumi.ComponentResource):
             tags=tags(f"{name}-stream-age"),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        self.alarms = [*self.function.alarms, stream_age]
         self.register_outputs({"alias_arn": self.function.alias.arn})
 
 

@@ -1,6 +1,7 @@
 """The whole replication: what notices changes, and a route per target."""
 
 import functools
+import json
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -14,14 +15,15 @@ from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.tags import resource_tags
 from replication_config import ReplicationConfig
+from replication_dashboard import WatchedReplication, replication_dashboard_body
 from route import ReplicationRoute
-from stores import read_stores
+from stores import Stores, read_stores
 
 __all__ = ["Replication"]
 
 
 class Replication(pulumi.ComponentResource):
-    """Capture, a route per target, and the alarm on their dead letters (`pipeline:replication:Replication`).
+    """Capture, a route per target, the alarm on dead letters, the dashboard (`pipeline:replication:Replication`).
 
     Guarantees: nothing is declared that reads from or writes to storage before all of it was read and checked.
 
@@ -81,7 +83,7 @@ class Replication(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        alarm(
+        dead_letters = alarm(
             "dead-letters",
             AlarmRule(
                 namespace="AWS/SQS",
@@ -91,11 +93,12 @@ class Replication(pulumi.ComponentResource):
                 description="Changes could not be replicated: each dead letter says which and why; then redrive them.",
                 runbook="dead-letters",
             ),
-            dimensions={"QueueName": stores.apply(lambda known: known.source.dlq_arn.rpartition(":")[2])},
+            dimensions={"QueueName": stores.apply(_dead_letter_queue)},
             topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
             tags=tags("dead-letters"),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        self.dashboard = self._dashboard(config, stores, dead_letters)
         self.register_outputs(self.outputs().exports())
 
     def outputs(self) -> ReplicationOutputs:
@@ -111,5 +114,48 @@ class Replication(pulumi.ComponentResource):
             notifier_function_arn=eventually(notifier.function.arn),
             notifier_event_source_mapping_id=eventually(self.items.mapping.uuid),
             notifier_log_group_name=eventually(notifier.log_group.name),
+            dashboard_name=eventually(self.dashboard.dashboard_name),
             routes={target.value: route.outputs() for target, route in self.routes.items()},
         )
+
+    def _dashboard(
+        self, config: ReplicationConfig, stores: pulumi.Output[Stores], dead_letters: aws.cloudwatch.MetricAlarm
+    ) -> aws.cloudwatch.Dashboard:
+        routes = {target.value: route for target, route in self.routes.items()}
+        alarms = [one for route in routes.values() for one in route.alarms]
+        alarms += [*self.objects.alarms, *self.items.alarms, dead_letters]
+        known = pulumi.Output.all(
+            self._region,
+            pulumi.Output.all(**{target: route.queue.name for target, route in routes.items()}),
+            pulumi.Output.all(**{target: route.function.function.name for target, route in routes.items()}),
+            self.items.function.function.name,
+            stores.apply(_dead_letter_queue),
+            pulumi.Output.all(*(one.arn for one in alarms)),
+        )
+        return aws.cloudwatch.Dashboard(
+            "dashboard",
+            # The engine makes no name for a dashboard; an account has one replication of a source per region.
+            dashboard_name=f"{ReplicationOutputs.PROJECT}-{self._source.value}",
+            dashboard_body=known.apply(
+                lambda values: json.dumps(
+                    replication_dashboard_body(
+                        WatchedReplication(
+                            region=values[0],
+                            queues=values[1],
+                            functions=values[2],
+                            notifier=values[3],
+                            dead_letter_queue=values[4],
+                            alarm_arns=values[5],
+                            lag_alarm_seconds=config.lag_alarm_seconds,
+                            queue_age_alarm_seconds=config.queue_age_alarm_seconds,
+                            stream_age_alarm_seconds=config.stream_age_alarm_seconds,
+                        )
+                    )
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _dead_letter_queue(stores: Stores) -> str:
+    return stores.source.dlq_arn.rpartition(":")[2]

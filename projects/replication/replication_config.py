@@ -75,6 +75,9 @@ class ReplicationConfig(StackConfig):
     notifications: Literal["each", "failures"] = Field(
         default="each", description="failures per change, with successes per batch or without", examples=["each"]
     )
+    lag_alarm_seconds: int = Field(
+        default=300, ge=1, description="the time from a change to its replica that alarms", examples=[300]
+    )
     queue_age_alarm_seconds: int = Field(
         default=300, ge=60, description="the oldest waiting change's age that alarms", examples=[300]
     )

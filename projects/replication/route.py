@@ -1,7 +1,7 @@
 """One target's route: its own queue, function, role, limit and alarms."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import pulumi
@@ -15,7 +15,14 @@ from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.policies import queue_for_rules
 from replication_config import ReplicationConfig, TargetConfig
 from replication_policies import replicator_rights
-from replicator_lambda.settings import MAX_RECEIVES, REPLICATOR_HANDLER, ReplicatorSettings
+from replicator_lambda.settings import (
+    LATENCY_METRIC,
+    MAX_RECEIVES,
+    METRICS_NAMESPACE,
+    REPLICATOR_HANDLER,
+    TARGET_DIMENSION,
+    ReplicatorSettings,
+)
 from stores import Stores
 
 __all__ = ["ReplicationRoute"]
@@ -35,7 +42,7 @@ class ReplicationRoute(pulumi.ComponentResource):
 
     Guarantees: its role may write to this target only, and read only what the target gets; its queue, its function
     and its concurrency are its own, so that another target's trouble is not felt here; what can't be delivered or
-    applied ends in the source's dead-letter queue; a queue that isn't drained, errors and throttles alarm.
+    applied ends in the source's dead-letter queue; lag, a queue that isn't drained, errors and throttles alarm.
 
     Leaves out: the rule itself, which is every route's, and the table's stream, whose notifier sends to `queue`.
     """
@@ -45,6 +52,7 @@ class ReplicationRoute(pulumi.ComponentResource):
     queue: aws.sqs.Queue
     function: LiveFunction
     mapping: aws.lambda_.EventSourceMapping
+    alarms: Sequence[aws.cloudwatch.MetricAlarm]
 
     def __init__(
         self,
@@ -65,7 +73,6 @@ class ReplicationRoute(pulumi.ComponentResource):
         self._stores = stores
         self._tags = tags
         self.queue = self._queue(rule)
-        self._queue_age = self._queue_age_alarm()
         self.function = self._function(code)
         self.mapping = aws.lambda_.EventSourceMapping(
             f"{name}-mapping",
@@ -78,6 +85,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             tags=tags(f"{name}-mapping"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
         )
+        self.alarms = [*self.function.alarms, self._queue_age_alarm(), self._lag_alarm()]
         self.register_outputs({"queue_url": self.queue.url, "alias_arn": self.function.alias.arn})
 
     def outputs(self) -> RouteOutputs:
@@ -91,9 +99,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             alias_arn=eventually(self.function.alias.arn),
             event_source_mapping_id=eventually(self.mapping.uuid),
             log_group_name=eventually(self.function.log_group.name),
-            alarm_names=eventually(
-                pulumi.Output.all(*(one.name for one in (*self.function.alarms, self._queue_age))).apply(",".join)
-            ),
+            alarm_names=eventually(pulumi.Output.all(*(one.name for one in self.alarms)).apply(",".join)),
         )
 
     def _queue(self, rule: aws.cloudwatch.EventRule) -> aws.sqs.Queue:
@@ -153,6 +159,27 @@ class ReplicationRoute(pulumi.ComponentResource):
             dimensions={"QueueName": self.queue.name},
             topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
             tags=self._tags(f"{self._name}-queue-age"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _lag_alarm(self) -> aws.cloudwatch.MetricAlarm:
+        seconds = self._config.lag_alarm_seconds
+        return alarm(
+            f"{self._name}-lag",
+            AlarmRule(
+                namespace=METRICS_NAMESPACE,
+                metric=LATENCY_METRIC,
+                statistic="Maximum",
+                threshold=seconds * 1000,  # the metric is in milliseconds
+                periods=3,
+                description=(
+                    f"Changes reach {self._target.environment.value} {seconds} s or more after production has them."
+                ),
+                runbook="lag",
+            ),
+            dimensions={TARGET_DIMENSION: self._target.environment.value},
+            topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
+            tags=self._tags(f"{self._name}-lag"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

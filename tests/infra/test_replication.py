@@ -266,12 +266,39 @@ def test_what_somebody_has_to_look_at_alarms(deployed: Recording, source: Storag
     }
     for target in TARGETS:
         expected[f"route-{target}-queue-age"] = ("AWS/SQS", "ApproximateAgeOfOldestMessage")
+        expected[f"route-{target}-lag"] = ("DataPipeline/Replication", "ReplicationLatency")
         expected[f"route-{target}-replicator-errors"] = ("AWS/Lambda", "Errors")
         expected[f"route-{target}-replicator-throttles"] = ("AWS/Lambda", "Throttles")
     assert alarms == expected
     letters = deployed.named(ALARM, "dead-letters").inputs
     assert letters["dimensions"] == {"QueueName": source.dlq_url.rpartition("/")[2]}
     assert letters["threshold"] == 1
+    lag = deployed.named(ALARM, "route-dev-lag").inputs
+    assert (lag["dimensions"], lag["threshold"]) == ({"target": "dev"}, 300_000)  # milliseconds
+
+
+def test_a_routes_alarms_are_told_to_who_looks_at_it(deployed: Recording) -> None:
+    for target, route in ReplicationOutputs.parse(deployed.outputs).routes.items():
+        names = {one.name for one in deployed.of(ALARM) if one.name.startswith(f"route-{target}-")}
+        told = route.alarm_names.split(",")
+        assert len(told) == len(names) == 4
+        assert all(any(name in one for name in names) for one in told)
+
+
+def test_the_dashboard_shows_every_route_and_every_alarm_on_one_page(
+    deployed: Recording, source: StorageOutputs
+) -> None:
+    outputs = ReplicationOutputs.parse(deployed.outputs)
+    (dashboard,) = deployed.of("aws:cloudwatch/dashboard:Dashboard")
+    assert dashboard.inputs["dashboardName"] == outputs.dashboard_name == "replication-prod"
+    alarms, *graphs = json.loads(dashboard.inputs["dashboardBody"])["widgets"]
+    assert len(alarms["properties"]["alarms"]) == len(deployed.of(ALARM))
+    metrics = [metric for graph in graphs for metric in graph["properties"]["metrics"]]
+    shown = {metric[3] for metric in metrics}
+    assert {*TARGETS, outputs.notifier_function_name, source.dlq_url.rpartition("/")[2]} <= shown
+    assert {name for route in outputs.routes.values() for name in (route.queue_name, route.function_name)} <= shown
+    for metric in ("ReplicationLatency", "ReplicatedChanges", "ReplicationFailures", "ApproximateAgeOfOldestMessage"):
+        assert len([one for one in metrics if one[1] == metric]) >= len(TARGETS), metric
 
 
 def test_thresholds_are_the_configurations() -> None:

@@ -137,6 +137,7 @@ class ReplicationOutputs(Contract):
     notifier_function_arn: str
     notifier_event_source_mapping_id: str
     notifier_log_group_name: str
+    dashboard_name: str
     routes: Mapping[str, RouteOutputs]
 
     def exports(self) -> dict[str, Any]:

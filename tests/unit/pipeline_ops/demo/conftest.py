@@ -114,6 +114,7 @@ REPLICATION_FIELDS = (
     "notifier_function_arn",
     "notifier_event_source_mapping_id",
     "notifier_log_group_name",
+    "dashboard_name",
 )
 
 
