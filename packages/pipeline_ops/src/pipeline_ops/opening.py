@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,14 +47,17 @@ def ask(text: str) -> str:
 
 
 @contextmanager
-def open_deployment(projects: Projects, where: Where) -> Iterator[Deployment]:
-    """Give a Deployment, with live progress on standard error, for the block."""
-    with Progress(Console(stderr=True)) as progress:
-        interrupts = Interrupts(lambda count: progress.say(interrupt_notice(count)))
-        with destination(
-            projects, where, on_event=progress.on_event, on_progress=progress.say, interrupts=interrupts
-        ) as deployment:
-            yield deployment
+def open_deployment(projects: Projects, where: Where, progress: Progress | None = None) -> Iterator[Deployment]:
+    """Give a Deployment for the block, with live progress on standard error.
+
+    Who passes a `progress` shows and finishes it: nothing else can be asked or drawn on a terminal before that.
+    """
+    with ExitStack() as stack:
+        shown = progress or stack.enter_context(Progress(Console(stderr=True)))
+        interrupts = Interrupts(lambda count: shown.say(interrupt_notice(count)))
+        yield stack.enter_context(
+            destination(projects, where, on_event=shown.on_event, on_progress=shown.say, interrupts=interrupts)
+        )
 
 
 def clients_of(deployment: Deployment) -> Clients:

@@ -4,15 +4,15 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.live import Live
+from rich.status import Status
 
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.account import check_account
@@ -22,6 +22,7 @@ from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.opening import ask, at_terminal, clients_of, open_deployment, open_projects, read_contract
 from pipeline_ops.options import where_options, yes_option
+from pipeline_ops.progress import Progress
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetters, Routing, dead_letters
@@ -95,7 +96,9 @@ def replicate(target: str, key: str, timestamp: str | None, local: bool, endpoin
     """Reconcile one key now, and say what was done and why: an object's KEY, or an item's id and TIMESTAMP."""
     named = key_of(key, timestamp)
     with _replication(Where(local, endpoint)) as (replication, _):
-        answer = reconcile_now(replication, replication.route(target), named)
+        route = replication.route(target)
+        with _waiting(f"Waiting for the route's function to reconcile {named}"):
+            answer = reconcile_now(replication, route, named)
     click.echo(json.dumps(vars(answer), indent=2, ensure_ascii=False) if as_json else answer.sentence())
     if answer.failed:
         sys.exit(FAILED)
@@ -139,25 +142,26 @@ def redrive(  # noqa: PLR0917 - click passes them by name
     acts = not only_list
     if acts and not yes:
         require_terminal("the dead-letter queue", interactive=at_terminal())
-    with _replication(Where(local, endpoint)) as (replication, routing):
+    with _replication(Where(local, endpoint)) as (replication, routing), ExitStack() as stack:
         if target is not None and target not in routing.urls:
             replication.route(target)  # says which there are
-        with dead_letters(replication, routing) as held:
-            now = datetime.now(UTC)
-            chosen = [
-                letter
-                for letter in held.letters
-                if target in {None, letter.target}
-                and reason in {None, letter.reason}
-                and (key is None or key in letter.keys)
-                and now - letter.since >= age
-            ]
-            if export is not None:
-                _export(export, chosen)
-            if not as_json:
-                whole = f"No dead letter is chosen, of {len(held.letters)} in the queue."
-                Console().print(letters_table(chosen, now) if chosen else whole)
-            done = _act(held, chosen, purge, yes, why, replication) if acts and chosen else 0
+        with _waiting("Looking through the dead-letter queue"):
+            held = stack.enter_context(dead_letters(replication, routing))
+        now = datetime.now(UTC)
+        chosen = [
+            letter
+            for letter in held.letters
+            if target in {None, letter.target}
+            and reason in {None, letter.reason}
+            and (key is None or key in letter.keys)
+            and now - letter.since >= age
+        ]
+        if export is not None:
+            _export(export, chosen)
+        if not as_json:
+            none = f"No dead letter is chosen, of {len(held.letters)} in the queue."
+            Console().print(letters_table(chosen, now) if chosen else none)
+        done = _act(held, chosen, purge, yes, why, replication) if acts and chosen else 0
     _tell(chosen, done, acts=acts, purge=purge, as_json=as_json)
 
 
@@ -176,16 +180,19 @@ def _act(
 
 
 def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, as_json: bool) -> None:
+    kept = len(chosen) - done if acts else 0
     if as_json:
         listed = [{name: value for name, value in one.exported().items() if name != "body"} for one in chosen]
-        click.echo(json.dumps({"letters": listed, "purged" if purge else "redriven": done}, indent=2))
+        click.echo(json.dumps({"letters": listed, "purged" if purge else "redriven": done, "kept": kept}, indent=2))
     elif acts and chosen:
         click.echo(f"{done} of {len(chosen)} letters were {'deleted' if purge else 'redriven'}.")
-    if acts and done < len(chosen):
-        raise OperatorError(
-            f"{len(chosen) - done} letters name no queue that they came from, and are kept: touch what changed since "
-            "in the source, then `--purge` them."
+    if kept:
+        click.echo(
+            f"{kept} letters name no queue that they came from, and are kept: touch what changed since in the source, "
+            "then `--purge` them.",
+            err=True,
         )
+        sys.exit(FAILED)
 
 
 def _export(path: Path, letters: Sequence[DeadLetter]) -> None:
@@ -207,11 +214,17 @@ def _age(text: str | None) -> timedelta:
 
 def _switch(where: Where, target: str, *, enabled: bool, as_json: bool, says: str) -> None:
     with _replication(where) as (replication, _):
-        changed = set_enabled(replication, replication.route(target), enabled=enabled)
+        route = replication.route(target)
+        with _waiting(f"Waiting until Lambda has {'enabled' if enabled else 'paused'} the route to {target}"):
+            changed = set_enabled(replication, route, enabled=enabled)
     if as_json:
         click.echo(json.dumps({"target": target, "enabled": enabled, "changed": changed}, indent=2))
     else:
         click.echo(f"The route to {target} is {says}." if changed else f"The route to {target} was so already.")
+
+
+def _waiting(what: str) -> Status:
+    return Console(stderr=True).status(what)
 
 
 @contextmanager
@@ -222,19 +235,18 @@ def _replication(where: Where) -> Iterator[tuple[Replication, Routing]]:
     stack = projects.stack(ReplicationOutputs.PROJECT, environment)
     if not where.is_local:
         check_account(stack, projects.config(stack))
-    with open_deployment(projects, where) as deployment:
-        read: Callable[..., Any] = lambda contract: read_contract(  # noqa: E731 - said once for three contracts
-            deployment, contract, StackId(contract.PROJECT, environment)
-        )
-        replication = Replication.of(read(StorageOutputs), read(ReplicationOutputs), clients_of(deployment))
-        yield replication, routing_of(replication, _processing(deployment, environment, read))
+    with Progress(Console(stderr=True)) as progress, open_deployment(projects, where, progress) as deployment:
+        storage = read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, environment))
+        outputs = read_contract(deployment, ReplicationOutputs, stack)
+        replication = Replication.of(storage, outputs, clients_of(deployment))
+        routing = routing_of(replication, _processing(deployment, environment))
+        progress.finish()
+        yield replication, routing
 
 
-def _processing(deployment: Deployment, environment: str, read: Callable[..., Any]) -> ProcessingOutputs | None:
-    if StackId(ProcessingOutputs.PROJECT, environment) not in deployment.deployed():
-        return None
-    processing: ProcessingOutputs = read(ProcessingOutputs)
-    return processing
+def _processing(deployment: Deployment, environment: str) -> ProcessingOutputs | None:
+    stack = StackId(ProcessingOutputs.PROJECT, environment)
+    return read_contract(deployment, ProcessingOutputs, stack) if stack in deployment.deployed() else None
 
 
 def routing_of(replication: Replication, processing: ProcessingOutputs | None) -> Routing:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["DeadLetter", "DeadLetters", "Routing", "dead_letters"]
 
 HOLD_SECONDS = 900
-"""How long what was received stays out of sight unless it is released: what a command that dies leaves behind."""
+"""How long what was received stays out of sight unless it is released: what a command that dies leaves behind.
+
+Long enough for somebody to be asked. Who only looks should hold for less: the alarm counts what is in sight.
+"""
 
 UNFINISHED = "Unfinished"
 """The reason of what the queue's redrive policy gave up: its function crashed or ran out of time at each try."""
@@ -80,6 +83,7 @@ class DeadLetters:
     sqs: "SQSClient"
     url: str
     routing: Routing
+    hold_seconds: int
     complete: bool = False
     """Whether these are all: False where only so many were asked for, and there may be more."""
 
@@ -93,7 +97,7 @@ class DeadLetters:
     def look(self, most: int | None) -> None:
         """Hold the queue's letters, or at least `most` of them."""
         while most is None or len(self._held) < most:
-            messages = _receive(self.sqs, self.url)
+            messages = _receive(self.sqs, self.url, self.hold_seconds)
             new = [message for message in messages if message["MessageId"] not in self._held]
             if not new:
                 self.complete = True
@@ -142,10 +146,12 @@ class DeadLetters:
 
 
 @contextmanager
-def dead_letters(replication: Replication, routing: Routing, *, most: int | None = None) -> Iterator[DeadLetters]:
+def dead_letters(
+    replication: Replication, routing: Routing, *, most: int | None = None, hold_seconds: int = HOLD_SECONDS
+) -> Iterator[DeadLetters]:
     """Hold the queue's letters, or at least `most` of them, for the block."""
     sqs = replication.client("sqs", region=replication.region)
-    held = DeadLetters(sqs=sqs, url=replication.source.dlq_url, routing=routing)
+    held = DeadLetters(sqs=sqs, url=replication.source.dlq_url, routing=routing, hold_seconds=hold_seconds)
     try:
         with explained("The dead-letter queue can't be looked through"):
             held.look(most)
@@ -154,11 +160,11 @@ def dead_letters(replication: Replication, routing: Routing, *, most: int | None
         held.release()
 
 
-def _receive(sqs: "SQSClient", url: str) -> Sequence[Any]:
+def _receive(sqs: "SQSClient", url: str, hold_seconds: int) -> Sequence[Any]:
     return sqs.receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=10,
-        VisibilityTimeout=HOLD_SECONDS,
+        VisibilityTimeout=hold_seconds,
         # Long polling asks every server: an empty answer then means an empty queue.
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
         WaitTimeSeconds=1,

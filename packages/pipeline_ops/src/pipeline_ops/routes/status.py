@@ -17,6 +17,9 @@ __all__ = ["RouteStatus", "Status", "read_status"]
 LETTERS_LOOKED_AT = 500
 """Dead letters whose reasons are counted: a look at the state of things must not take minutes."""
 
+LOOK_SECONDS = 30
+"""How long they are out of sight where this dies meanwhile."""
+
 _NEAR_RETENTION = timedelta(days=RETENTION_DAYS - 4)
 _AGE_WINDOW = timedelta(minutes=10)
 _SUCCESS_WINDOW = timedelta(hours=24)
@@ -112,7 +115,7 @@ def read_status(
     """Look at one target's route, or at all; raises OperatorError where AWS does not let it be looked at."""
     at = now or datetime.now(UTC)
     routes = replication.chosen(target)
-    with dead_letters(replication, routing, most=LETTERS_LOOKED_AT) as held:
+    with dead_letters(replication, routing, most=LETTERS_LOOKED_AT, hold_seconds=LOOK_SECONDS) as held:
         reasons = {route.target: Counter[str]() for route in replication.routes.values()}
         other: Counter[str] = Counter()
         for letter in held.letters:
