@@ -94,3 +94,11 @@ def test_an_events_key_is_taken_as_it_is() -> None:
 def test_what_is_no_notice_is_poison(body: str) -> None:
     with pytest.raises(PoisonError):
         parse(body)
+
+
+def test_who_redrove_a_message_and_why_is_in_the_log(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.put(lines(1))
+    told = {"redriven_by": {"stringValue": "arn:someone"}, "redriven_why": {"stringValue": "mended"}}
+    cloud.function().process(event({**record(NOTICE), "messageAttributes": told}))
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"redriven"' in line]
+    assert [(line["redriven_by"], line["redriven_why"]) for line in logged] == [("arn:someone", "mended")]

@@ -1,7 +1,7 @@
 """Envelopes: notices that were given up, kept in the dead-letter queue with the reason."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,22 @@ from lambda_common.queues import send
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["ENVELOPE_SCHEMA", "REDRIVEN_BY", "REDRIVEN_WHY", "DeadLetters", "Letter"]
+__all__ = ["ENVELOPE_SCHEMA", "REDRIVEN_BY", "REDRIVEN_WHY", "DeadLetters", "Letter", "redriven"]
 
 ENVELOPE_SCHEMA = "pipeline.envelope/1"
 
 REDRIVEN_BY = "redriven_by"
 REDRIVEN_WHY = "redriven_why"
 """Message attributes of what was sent back: who did so, and why."""
+
+
+def redriven(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the message's id, who sent it back, and why, of each record that somebody has redriven: for the log."""
+    for record in records:
+        told = record.get("messageAttributes") or {}
+        if REDRIVEN_BY in told:
+            fields = {name: told.get(name, {}).get("stringValue") for name in (REDRIVEN_BY, REDRIVEN_WHY)}
+            yield {"message_id": record["messageId"], **fields}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

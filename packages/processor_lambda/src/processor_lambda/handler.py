@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.dead_letters import DeadLetters, Letter
+from lambda_common.dead_letters import DeadLetters, Letter, redriven
 from lambda_common.errors import StoreError
 from lambda_common.failures import unexpected
 from lambda_common.messages import MAX_ATTEMPTS, NOT_STARTED_SECONDS, Message, backoff_seconds
@@ -61,6 +61,8 @@ class Function:
         left; None for no limit.
         """
         self.processor.deadline.start(remaining_ms)
+        for told in redriven(event.get("Records", ())):
+            self.logger.info("redriven", extra=told)
         batch = _Batch()
         messages = [Message.from_record(record) for record in event.get("Records", ())]
         for message in messages:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.dead_letters import REDRIVEN_BY, REDRIVEN_WHY, DeadLetters, Letter
+from lambda_common.dead_letters import DeadLetters, Letter, redriven
 from lambda_common.errors import StoreError
 from lambda_common.queues import delay
 from replicator_lambda.batch import Batch
@@ -63,7 +63,8 @@ class Route:
         is reported as failed, after its delay was set. `remaining_ms` is the time left; None for no limit.
         """
         self.replicator.deadline.start(remaining_ms)
-        self._log_redriven(event.get("Records", ()))
+        for told in redriven(event.get("Records", ())):
+            self.logger.info("redriven", extra=told)
         batch = Batch.read(event.get("Records", ()), self.settings.source_bucket)
         outcomes = self.replicator.reconcile(batch.keys())
         batch.settle(outcomes)
@@ -110,13 +111,6 @@ class Route:
                 self.logger.warning("not replicated", extra=fields | reason)
             else:
                 self.logger.info("reconciled", extra=fields)
-
-    def _log_redriven(self, records: Iterable[Mapping[str, Any]]) -> None:
-        for record in records:
-            told = record.get("messageAttributes") or {}
-            if REDRIVEN_BY in told:
-                fields = {name: told.get(name, {}).get("stringValue") for name in (REDRIVEN_BY, REDRIVEN_WHY)}
-                self.logger.info("redriven", extra={"message_id": record["messageId"], **fields})
 
     def _bury(self, batch: Batch, now: datetime) -> None:
         buried = batch.buried()
