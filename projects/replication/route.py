@@ -27,13 +27,11 @@ from stores import Stores
 
 __all__ = ["ReplicationRoute"]
 
-QUEUE_RETENTION_SECONDS = 14 * 24 * 3600
-"""As long as SQS keeps a message at most, so that a route may stand still for that long and lose nothing.
+QUEUE_RETENTION_SECONDS = RouteOutputs.QUEUE_RETENTION_DAYS * 24 * 3600
+"""A route may stand still for that long and lose nothing.
 
 SQS counts a dead letter's days from when it was first sent: what a function's crash makes one after such a standstill
 has only the rest of them. The alarm on the queue's age comes long before.
-
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 """
 
 

@@ -106,6 +106,12 @@ class ProcessingOutputs(Contract):
 class RouteOutputs:
     """One target's route: what carries changes to it and what applies them."""
 
+    QUEUE_RETENTION_DAYS: ClassVar[int] = 14
+    """How long the queue keeps what waits: as long as SQS does at most.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+    """
+
     queue_name: str
     queue_url: str
     queue_arn: str

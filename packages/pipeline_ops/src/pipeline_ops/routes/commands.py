@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.status import Status
 
-from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
+from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.account import check_account
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.deployment import Deployment
@@ -26,7 +26,7 @@ from pipeline_ops.progress import Progress
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetters, Routing, dead_letters
-from pipeline_ops.routes.pausing import RETENTION_DAYS, set_enabled
+from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication, explained
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import letters_table, status_view
@@ -69,7 +69,7 @@ def status(target: str | None, local: bool, endpoint: str | None, as_json: bool,
 @where_options
 def pause(target: str, local: bool, endpoint: str | None, as_json: bool) -> None:
     """Stop a route: its changes wait in its queue, and none is lost for 14 days."""
-    until = datetime.now(UTC) + timedelta(days=RETENTION_DAYS)
+    until = datetime.now(UTC) + timedelta(days=RouteOutputs.QUEUE_RETENTION_DAYS)
     _switch(
         Where(local, endpoint),
         target,

@@ -2,21 +2,15 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
 
-__all__ = ["ENABLED", "PAUSED", "RETENTION_DAYS", "set_enabled", "state_of"]
+__all__ = ["ENABLED", "set_enabled", "state_of"]
 
 ENABLED: Final = "enabled"
 PAUSED: Final = "paused"
-
-RETENTION_DAYS = 14
-"""How long a route's queue keeps what waits: as long as SQS does at most.
-
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-"""
 
 _NAMES = {"Enabled": ENABLED, "Disabled": PAUSED}
 _WAIT_SECONDS = 180.0
@@ -27,7 +21,8 @@ def state_of(replication: Replication, route: Route) -> str:
     """Return `enabled`, `paused`, or what the event source mapping is changing by, such as `disabling`."""
     client = replication.client("lambda", region=replication.region)
     with explained(f"The route to {route.target} can't be looked at"):
-        return _state(client.get_event_source_mapping(UUID=route.outputs.event_source_mapping_id))
+        state = client.get_event_source_mapping(UUID=route.outputs.event_source_mapping_id)["State"]
+    return _NAMES.get(state, str(state).lower())
 
 
 def set_enabled(
@@ -58,7 +53,3 @@ def set_enabled(
             )
         pause(_POLL_SECONDS)
     return True
-
-
-def _state(mapping: Any) -> str:
-    return _NAMES.get(mapping["State"], str(mapping["State"]).lower())

@@ -1,5 +1,6 @@
 """The replication as it is deployed: its source, and a route per target."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,12 +31,13 @@ class Replication:
     source: StorageOutputs
     routes: Mapping[str, Route]
     client: Clients
+    """Makes each client once, since making one takes longer than most calls."""
 
     @classmethod
     def of(cls, source: StorageOutputs, replication: ReplicationOutputs, client: Clients) -> Self:
         """Build it from what the two stacks export."""
         routes = {target: Route(target=target, outputs=route) for target, route in replication.routes.items()}
-        return cls(source=source, routes=routes, client=client)
+        return cls(source=source, routes=routes, client=functools.cache(client))
 
     @property
     def region(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.routes.dead_letters import Routing, dead_letters
-from pipeline_ops.routes.pausing import ENABLED, RETENTION_DAYS, state_of
+from pipeline_ops.routes.pausing import ENABLED, state_of
 from pipeline_ops.routes.route import Replication, Route, explained
 from replicator_lambda.settings import CHANGES_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION
 
@@ -20,11 +20,9 @@ LETTERS_LOOKED_AT = 500
 LOOK_SECONDS = 30
 """How long they are out of sight where this dies meanwhile."""
 
-_NEAR_RETENTION = timedelta(days=RETENTION_DAYS - 4)
+_NEAR_RETENTION = timedelta(days=RouteOutputs.QUEUE_RETENTION_DAYS - 4)
 _AGE_WINDOW = timedelta(minutes=10)
 _SUCCESS_WINDOW = timedelta(hours=24)
-_ALARMS_PER_CALL = 100
-"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html: alarm names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +50,11 @@ class RouteStatus:
     def problems(self) -> list[str]:
         """What somebody has to look at, a sentence each."""
         found = []
+        days = RouteOutputs.QUEUE_RETENTION_DAYS
         if self.state != ENABLED:
-            found.append(f"{self.state}: changes wait in the queue, for {RETENTION_DAYS} days at most")
+            found.append(f"{self.state}: changes wait in the queue, for {days} days at most")
         if self.lag_seconds is not None and self.lag_seconds >= _NEAR_RETENTION.total_seconds():
-            found.append(f"the oldest change is {self.lag_seconds / 86400:.1f} of {RETENTION_DAYS} days old: soon lost")
+            found.append(f"the oldest change is {self.lag_seconds / 86400:.1f} of {days} days old: soon lost")
         firing = sorted(name for name, state in self.alarms.items() if state == "ALARM")
         if firing:
             found.append(f"in alarm: {', '.join(firing)}")
@@ -165,29 +164,27 @@ def _depths(replication: Replication, outputs: RouteOutputs) -> tuple[int, int]:
 
 def _figures(replication: Replication, route: Route, at: datetime) -> tuple[float | None, datetime | None]:
     """Return the oldest message's age, and the last minute that had a replicated change."""
-    ages = _metric("age", "AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", QueueName=route.outputs.queue_name)
-    changes = _metric("changes", METRICS_NAMESPACE, CHANGES_METRIC, "Sum", **{TARGET_DIMENSION: route.target})
-    cloudwatch = replication.client("cloudwatch", region=replication.region)
-    found: dict[str, list[tuple[datetime, float]]] = {}
-    for query, window in ((ages, _AGE_WINDOW), (changes, _SUCCESS_WINDOW)):
-        (result,) = cloudwatch.get_metric_data(
-            MetricDataQueries=[query], StartTime=at - window, EndTime=at, ScanBy="TimestampDescending"
+
+    def newest_first(namespace: str, name: str, statistic: str, window: timedelta, **dimensions: str) -> Any:
+        named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+        metric = {"Namespace": namespace, "MetricName": name, "Dimensions": named}
+        (result,) = replication.client("cloudwatch", region=replication.region).get_metric_data(
+            MetricDataQueries=[{"Id": "figures", "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}],
+            StartTime=at - window,
+            EndTime=at,
+            ScanBy="TimestampDescending",
         )["MetricDataResults"]
-        found[query["Id"]] = list(zip(result["Timestamps"], result["Values"], strict=True))
-    age = next((value for _, value in found["age"]), None)
-    return age, next((when.astimezone(UTC) for when, value in found["changes"] if value > 0), None)
+        return zip(result["Timestamps"], result["Values"], strict=True)
 
-
-def _metric(id_: str, namespace: str, name: str, statistic: str, **dimensions: str) -> dict[str, Any]:
-    metric = {
-        "Namespace": namespace,
-        "MetricName": name,
-        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-    }
-    return {"Id": id_, "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}
+    oldest = "ApproximateAgeOfOldestMessage"
+    ages = newest_first("AWS/SQS", oldest, "Maximum", _AGE_WINDOW, QueueName=route.outputs.queue_name)
+    target = {TARGET_DIMENSION: route.target}
+    changes = newest_first(METRICS_NAMESPACE, CHANGES_METRIC, "Sum", _SUCCESS_WINDOW, **target)
+    age = next((value for _, value in ages), None)
+    return age, next((when.astimezone(UTC) for when, value in changes if value > 0), None)
 
 
 def _alarms(replication: Replication, names: Iterable[str]) -> dict[str, str]:
     cloudwatch = replication.client("cloudwatch", region=replication.region)
-    found = cloudwatch.describe_alarms(AlarmNames=list(names), MaxRecords=_ALARMS_PER_CALL)["MetricAlarms"]
+    found = cloudwatch.describe_alarms(AlarmNames=list(names))["MetricAlarms"]
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}

@@ -1,6 +1,6 @@
 """What the routes' commands show to a person."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -62,15 +62,16 @@ def _cells(route: RouteStatus, at: datetime) -> list[str]:
 
 def letters_table(letters: Sequence[DeadLetter], now: datetime) -> Table:
     """Return the letters by target and reason, with their number, the oldest one's age and an example of a key."""
-    groups = Counter((letter.target or "unknown", letter.reason) for letter in letters)
+    groups: defaultdict[tuple[str, str], list[DeadLetter]] = defaultdict(list)
+    for letter in letters:
+        groups[letter.target or "unknown", letter.reason].append(letter)
     table = Table(title=f"{len(letters)} dead letters")
     for heading in ("target", "reason", "letters", "oldest", "says", "for example"):
         table.add_column(heading, justify="right" if heading == "letters" else "left", overflow="fold")
-    for (target, reason), count in sorted(groups.items()):
-        own = [letter for letter in letters if (letter.target or "unknown", letter.reason) == (target, reason)]
+    for (target, reason), own in sorted(groups.items(), key=lambda group: group[0]):
         oldest = min(own, key=lambda letter: letter.since)
         age = duration((now - oldest.since).total_seconds())
-        table.add_row(target, reason, f"{count:,}", age, oldest.message, ", ".join(oldest.keys[:1]))
+        table.add_row(target, reason, f"{len(own):,}", age, oldest.message, ", ".join(oldest.keys[:1]))
     return table
 
 
