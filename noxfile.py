@@ -162,6 +162,18 @@ def status(session: nox.Session) -> None:
 
 
 @command()
+def verify(session: nox.Session) -> None:
+    """Compare a target's replicas with production: -- <target> [--objects PREFIX] [--items] [--quick] [--repair]."""
+    operate(session, "verify")
+
+
+@command()
+def backfill(session: nox.Session) -> None:
+    """Replicate what is in production already: -- <target> [--objects PREFIX] [--items] [--since TIME]."""
+    operate(session, "backfill")
+
+
+@command()
 def pause(session: nox.Session) -> None:
     """Stop a route; its changes wait in its queue: -- <target>."""
     operate(session, "pause")

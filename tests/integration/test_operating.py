@@ -12,8 +12,8 @@ import pytest
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.asking import key_of, reconcile_now
-from pipeline_ops.routes.commands import routing_of
 from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
+from pipeline_ops.routes.opening import routing_of
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.status import RouteStatus, read_status

@@ -1,12 +1,15 @@
 """The one error that an operator's command shows: a sentence, and the exit code that goes with it."""
 
-__all__ = ["FAILED", "MISUSED", "OperatorError"]
+__all__ = ["FAILED", "INTERRUPTED", "MISUSED", "OperatorError"]
 
 FAILED = 1
 """The exit code of a command that could not do what it was asked to."""
 
 MISUSED = 2
 """The exit code of a command that was called in a way that it refuses."""
+
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended: 128 and the signal's number, as shells have it."""
 
 
 class OperatorError(Exception):

@@ -11,7 +11,7 @@ from lambda_common.errors import StoreError
 from replicator_lambda.notices import ItemKey
 from replicator_lambda.reconcile import Reading, SourceMoved, Writing
 
-__all__ = ["READ_BATCH", "WRITE_BATCH", "Item", "ItemCalls", "ItemState", "ItemStore"]
+__all__ = ["READ_BATCH", "WRITE_BATCH", "Get", "Item", "ItemCalls", "ItemState", "ItemStore", "ordered", "read_states"]
 
 READ_BATCH = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
@@ -25,6 +25,9 @@ _STALLS = 3
 Item = Mapping[str, Any]
 """An item in DynamoDB's own JSON, each attribute with its type: nothing is converted on the way."""
 
+Get = Callable[[Sequence[ItemKey]], tuple[Mapping[ItemKey, Item], Collection[ItemKey]]]
+"""Reads up to READ_BATCH items; returns them, and the keys left unprocessed."""
+
 T = TypeVar("T")
 
 
@@ -37,20 +40,20 @@ class ItemState:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ItemState):
             return NotImplemented
-        return self.item == other.item or _ordered(dict(self.item)) == _ordered(dict(other.item))
+        return self.item == other.item or ordered(dict(self.item)) == ordered(dict(other.item))
 
     def __hash__(self) -> int:
         return hash(frozenset(self.item))
 
 
-def _ordered(value: Any) -> Any:
+def ordered(value: Any) -> Any:
     """Return an attribute, or a map of them, with every set's members sorted."""
     if isinstance(value, dict):
         return {
-            name: sorted(inner) if name in {"SS", "NS", "BS"} and isinstance(inner, list) else _ordered(inner)
+            name: sorted(inner) if name in {"SS", "NS", "BS"} and isinstance(inner, list) else ordered(inner)
             for name, inner in value.items()
         }
-    return [_ordered(inner) for inner in value] if isinstance(value, list) else value
+    return [ordered(inner) for inner in value] if isinstance(value, list) else value
 
 
 class ItemCalls(Protocol):
@@ -71,18 +74,7 @@ class ItemStore:
 
     def read(self, keys: Collection[ItemKey]) -> Reading[ItemKey, ItemState]:
         """Read the source's current items, consistently."""
-        states: dict[ItemKey, ItemState | StoreError | None] = {}
-
-        def get(batch: Sequence[ItemKey]) -> Collection[ItemKey]:
-            found, left = self.calls.get(batch)
-            for key in set(batch).difference(left):
-                item = found.get(key)
-                states[key] = None if item is None else ItemState(item)
-            return left
-
-        for batch in _batches(keys, READ_BATCH):
-            states.update(_thoroughly(batch, get))
-        return states
+        return read_states(keys, self.calls.get)
 
     def write(self, states: Mapping[ItemKey, ItemState | None]) -> Writing[ItemKey]:
         """Write and delete replicas; an item that DynamoDB won't take fails alone."""
@@ -99,6 +91,22 @@ class ItemStore:
     def confirm(self, states: Mapping[ItemKey, ItemState | None]) -> Reading[ItemKey, ItemState]:
         """Read the same items again."""
         return self.read(states.keys())
+
+
+def read_states(keys: Collection[ItemKey], get: Get) -> Reading[ItemKey, ItemState]:
+    """Read items in batches, and again what a batch left unprocessed; None for a key that has no item."""
+    states: dict[ItemKey, ItemState | StoreError | None] = {}
+
+    def get_some(batch: Sequence[ItemKey]) -> Collection[ItemKey]:
+        found, left = get(batch)
+        for key in set(batch).difference(left):
+            item = found.get(key)
+            states[key] = None if item is None else ItemState(item)
+        return left
+
+    for batch in _batches(keys, READ_BATCH):
+        states.update(_thoroughly(batch, get_some))
+    return states
 
 
 def _batches(keys: Iterable[T], size: int) -> Iterator[Sequence[T]]:

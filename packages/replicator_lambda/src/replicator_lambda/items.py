@@ -13,10 +13,16 @@ from replicator_lambda.notices import ItemKey, number_text
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["ADDED_ATTRIBUTES", "DynamoItems"]
+__all__ = ["ADDED_ATTRIBUTES", "KEYS_ALONE", "DynamoItems", "key_attributes", "key_of", "read_items"]
 
 ADDED_ATTRIBUTES = ("environment", REPLICATED_FROM, REPLICATION_TIMESTAMP)
 """What every replica has besides its source's attributes; they win over attributes of the source so named."""
+
+KEYS_ALONE: Mapping[str, Any] = {
+    "ProjectionExpression": "#id, #timestamp",
+    "ExpressionAttributeNames": {"#id": "id", "#timestamp": "timestamp"},
+}
+"""What a read is asked for that needs no item, only whether it is there."""
 
 
 def _now() -> datetime:
@@ -40,17 +46,12 @@ class DynamoItems:
 
     def get(self, keys: Sequence[ItemKey]) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
         """Read items consistently; return them, and the keys left unprocessed."""
-        wanted: Any = {self.source_table: {"Keys": [_attributes(key) for key in keys], "ConsistentRead": True}}
-        with translated("BatchGetItem"):
-            answer = self.source.batch_get_item(RequestItems=wanted)
-        found = {_key(item): item for item in answer.get("Responses", {}).get(self.source_table, ())}
-        left: Any = answer.get("UnprocessedKeys", {}).get(self.source_table, {})
-        return found, [_key(named) for named in left.get("Keys", ())]
+        return read_items(self.source, self.source_table, keys)
 
     def write(self, items: Mapping[ItemKey, Item | None]) -> Collection[ItemKey]:
         """Put and delete replicas; return the keys left unprocessed."""
         requests: Any = [
-            {"DeleteRequest": {"Key": _attributes(key)}}
+            {"DeleteRequest": {"Key": key_attributes(key)}}
             if item is None
             else {"PutRequest": {"Item": self._replica(item)}}
             for key, item in items.items()
@@ -59,7 +60,7 @@ class DynamoItems:
             answer = self.target.batch_write_item(RequestItems={self.target_table: requests})
         left: Any = answer.get("UnprocessedItems", {}).get(self.target_table, ())
         return [
-            _key(request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"])
+            key_of(request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"])
             for request in left
         ]
 
@@ -68,9 +69,25 @@ class DynamoItems:
         return {**item, **{name: {"S": value} for name, value in zip(ADDED_ATTRIBUTES, added, strict=True)}}
 
 
-def _attributes(key: ItemKey) -> Item:
+def read_items(
+    client: "DynamoDBClient", table: str, keys: Sequence[ItemKey], *, only_keys: bool = False
+) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
+    """Read up to 100 items of a table consistently; return them, and the keys left unprocessed."""
+    asked: Any = {"Keys": [key_attributes(key) for key in keys], "ConsistentRead": True}
+    if only_keys:
+        asked |= KEYS_ALONE
+    with translated("BatchGetItem"):
+        answer = client.batch_get_item(RequestItems={table: asked})
+    found = {key_of(item): item for item in answer.get("Responses", {}).get(table, ())}
+    left: Any = answer.get("UnprocessedKeys", {}).get(table, {})
+    return found, [key_of(named) for named in left.get("Keys", ())]
+
+
+def key_attributes(key: ItemKey) -> Item:
+    """Return a key as the two attributes that it is."""
     return {"id": {"S": key.id}, "timestamp": {"N": key.timestamp}}
 
 
-def _key(item: Item) -> ItemKey:
+def key_of(item: Item) -> ItemKey:
+    """Return the key of an item, or of what has at least its two attributes."""
     return ItemKey(item["id"]["S"], number_text(item["timestamp"]["N"]))

@@ -38,6 +38,10 @@ class Head:
 
     checksum_algorithm: str | None = None
     checksum_type: str | None = None
+    checksum: str | None = None
+    """The checksum's value, in base64."""
+
+    encryption: str | None = None
     tag_count: int = field(default=0, compare=False)
     archived: bool = field(default=False, compare=False)
     """In a storage class whose objects can't be read, and not restored from it."""

@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from lambda_common.errors import StoreError
-from lambda_common.failures import code_of, translated
+from lambda_common.failures import translated
 from replicator_lambda.large_copy import LargeCopy, LargeObject
+from replicator_lambda.object_reading import DELETE_MARKER, EXPIRES, Absent, read_head, read_tags
 from replicator_lambda.object_states import Head, ObjectState, Tags, TagsRead
 from replicator_lambda.provenance import replica_metadata, tells_version
 from replicator_lambda.reconcile import SourceMoved
@@ -28,22 +27,8 @@ call that has begun. This many are copied in the deadline's reserve of 15 second
 began just before the deadline Lambda ends the function, and its messages come back after the visibility timeout.
 """
 
-_HEADERS = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "WebsiteRedirectLocation",
-)
-_EXPIRES = "ExpiresString"
-_CHECKSUM_VALUE = "Checksum"
-_ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
-# S3 answers so where a delete marker is what is asked for: by version, or, for tags, as the current one.
-_DELETE_MARKER = "MethodNotAllowed"
 # The last of them where the replica was deleted between its copy and its tags, by who saw a newer source.
-_MOVED = frozenset({"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "412", _DELETE_MARKER})
+_MOVED = frozenset({"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "412", DELETE_MARKER})
 _BUCKET_SEEN_SECONDS = 60.0
 
 
@@ -88,20 +73,16 @@ class S3Objects:
         A head that finds nothing can't tell a missing object from a missing bucket, and the one must delete a
         replica while the other must not: without a delete marker the bucket is looked at, once a minute at most.
         """
-        with translated("HeadObject"):
-            answer = _or_absent(
-                lambda: self.source.head_object(Bucket=self.source_bucket, Key=key, ChecksumMode="ENABLED")
-            )
-        if isinstance(answer, ClientError):
-            headers = answer.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-            if headers.get("x-amz-delete-marker") != "true":
+        found = read_head(self.source, self.source_bucket, key)
+        if isinstance(found, Absent):
+            if not found.marked:
                 self._see_bucket()
             return None
-        return _head(answer)
+        return found
 
     def tags(self, key: str, version_id: str | None) -> TagsRead | None:
         """Read the tags of a version of the source, or of the current one; None where there is no such object."""
-        return _tags(self.source, self.source_bucket, key, version_id)
+        return read_tags(self.source, self.source_bucket, key, version_id)
 
     def copy(self, key: str, state: ObjectState) -> int:
         """Make the replica equal to this state; return the bytes copied.
@@ -158,7 +139,7 @@ class S3Objects:
                 permanent=True,
             )
         if self._is_there(key, head, metadata):
-            found = _tags(self.target, self.target_bucket, key, None)
+            found = read_tags(self.target, self.target_bucket, key, None)
             if found is not None:
                 if found.tags != state.tags:
                     self._put_tags(key, state.tags)
@@ -175,11 +156,9 @@ class S3Objects:
 
     def _is_there(self, key: str, head: Head, metadata: Mapping[str, str]) -> bool:
         """Tell whether an earlier try has copied this very version, so that a large object isn't copied twice."""
-        with translated("HeadObject"):
-            answer = _or_absent(lambda: self.target.head_object(Bucket=self.target_bucket, Key=key))
-        if isinstance(answer, ClientError):
+        there = read_head(self.target, self.target_bucket, key)
+        if isinstance(there, Absent):
             return False
-        there = _head(answer)
         same = (there.size, there.headers, dict(there.metadata)) == (head.size, head.headers, dict(metadata))
         return same and tells_version(metadata, head)
 
@@ -204,65 +183,13 @@ class S3Objects:
         self._bucket_seen = now
 
 
-def _or_absent(call: Callable[[], Any]) -> Any:
-    """Return a call's answer, or its ClientError where that says that there is no such object."""
-    try:
-        return call()
-    except ClientError as error:
-        if code_of(error) in _ABSENT:
-            return error
-        raise
-
-
-def _tags(client: "S3Client", bucket: str, key: str, version_id: str | None) -> TagsRead | None:
-    pinned: Any = {} if version_id is None else {"VersionId": version_id}
-    try:
-        with translated("GetObjectTagging"):
-            answer = client.get_object_tagging(Bucket=bucket, Key=key, **pinned)
-    except StoreError as error:
-        if error.kind in _ABSENT or error.kind == _DELETE_MARKER:
-            return None
-        raise
-    return TagsRead(answer.get("VersionId"), _sorted_tags(answer.get("TagSet", ())))
-
-
-def _sorted_tags(tag_set: Any) -> Tags:
-    return tuple(sorted((tag["Key"], tag["Value"]) for tag in tag_set))
-
-
-def _head(answer: Mapping[str, Any]) -> Head:
-    headers = tuple((name, answer[name]) for name in (*_HEADERS, _EXPIRES) if answer.get(name) is not None)
-    checksums = (name for name in answer if name.startswith(_CHECKSUM_VALUE) and name != "ChecksumType")
-    algorithm = next(checksums, None)
-    return Head(
-        version_id=answer.get("VersionId"),
-        etag=answer["ETag"],
-        size=answer["ContentLength"],
-        last_modified=answer["LastModified"].isoformat(),
-        headers=headers,
-        metadata=tuple(sorted(answer.get("Metadata", {}).items())),
-        missing_metadata=bool(answer.get("MissingMeta")),
-        checksum_algorithm=algorithm and algorithm.removeprefix(_CHECKSUM_VALUE),
-        checksum_type=answer.get("ChecksumType"),
-        tag_count=answer.get("TagCount", 0),
-        archived=_is_archived(answer),
-    )
-
-
-def _is_archived(answer: Mapping[str, Any]) -> bool:
-    """Tell whether a copy would be refused until somebody restores the object."""
-    kept_away = answer.get("StorageClass") in _ARCHIVE_CLASSES or bool(answer.get("ArchiveStatus"))
-    # A restore that is finished says 'ongoing-request="false"'; one that is under way, or none, leaves it archived.
-    return kept_away and 'ongoing-request="false"' not in answer.get("Restore", "")
-
-
 def _take_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     """Put the Expires header aside before botocore would parse it and send it differently, or refuse it.
 
     It is whatever text the writer stored, `0` and `-1` among them, and the replica's is to be the same.
     """
-    if _EXPIRES in params:
-        context["replica_expires"] = params.pop(_EXPIRES)
+    if EXPIRES in params:
+        context["replica_expires"] = params.pop(EXPIRES)
 
 
 def _send_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:

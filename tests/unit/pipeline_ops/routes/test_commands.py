@@ -10,18 +10,20 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline_ops import cli
-from pipeline_ops.routes import commands
+from pipeline_ops.routes import backfill_command, commands, verify_command
+from pipeline_ops.routes.opening import Opened
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
 
 
 @pytest.fixture(autouse=True)
-def _opened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @contextmanager
     def opened(_where: Any) -> Iterator[Any]:
-        yield world.replication, world.routing
+        yield Opened(replication=world.replication, routing=world.routing, folder=tmp_path, quiet_seconds=0)
 
-    monkeypatch.setattr(commands, "_replication", opened)
+    for module in (commands, backfill_command, verify_command):
+        monkeypatch.setattr(module, "open_replication", opened)
 
 
 def run(*arguments: str, typed: str = "") -> Result:

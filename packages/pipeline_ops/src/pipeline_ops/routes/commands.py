@@ -1,37 +1,35 @@
-"""The routes' commands as they are typed: status, pause, resume, replicate, redrive."""
+"""The routes' commands as they are typed; verify and backfill have a module each."""
 
 import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.status import Status
 
-from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, RouteOutputs, StorageOutputs
-from pipeline_ops.account import check_account
+from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.confirm import confirm, require_terminal
-from pipeline_ops.deployment import Deployment
 from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.opening import ask, at_terminal, clients_of, open_deployment, open_projects, read_contract
+from pipeline_ops.opening import ask, at_terminal
 from pipeline_ops.options import where_options, yes_option
-from pipeline_ops.progress import Progress
-from pipeline_ops.projects import StackId
 from pipeline_ops.routes.asking import key_of, reconcile_now
-from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetters, Routing, dead_letters
+from pipeline_ops.routes.backfill_command import backfill
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetters, dead_letters
+from pipeline_ops.routes.opening import open_replication, waiting
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication, explained
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import letters_table, status_view
+from pipeline_ops.routes.verify_command import verify
 
-__all__ = ["COMMANDS", "routing_of"]
+__all__ = ["COMMANDS"]
 
 _WATCH_SECONDS = 5.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -45,7 +43,8 @@ def status(target: str | None, local: bool, endpoint: str | None, as_json: bool,
     """Say what each route does just now; exit with 1 when somebody has to look at one."""
     if watch and as_json:
         raise OperatorError("--watch is for a person and --json for a program: choose one.", MISUSED)
-    with _replication(Where(local, endpoint)) as (replication, routing):
+    with open_replication(Where(local, endpoint)) as opened:
+        replication, routing = opened.replication, opened.routing
         found = read_status(replication, target, routing)
         if watch:
             with Live(status_view(found), console=Console(), auto_refresh=False) as live:
@@ -95,9 +94,10 @@ def resume(target: str, local: bool, endpoint: str | None, as_json: bool) -> Non
 def replicate(target: str, key: str, timestamp: str | None, local: bool, endpoint: str | None, as_json: bool) -> None:
     """Reconcile one key now, and say what was done and why: an object's KEY, or an item's id and TIMESTAMP."""
     named = key_of(key, timestamp)
-    with _replication(Where(local, endpoint)) as (replication, _):
+    with open_replication(Where(local, endpoint)) as opened:
+        replication = opened.replication
         route = replication.route(target)
-        with _waiting(f"Waiting for the route's function to reconcile {named}"):
+        with waiting(f"Waiting for the route's function to reconcile {named}"):
             answer = reconcile_now(replication, route, named)
     click.echo(json.dumps(vars(answer), indent=2, ensure_ascii=False) if as_json else answer.sentence())
     if answer.failed:
@@ -142,10 +142,11 @@ def redrive(  # noqa: PLR0917 - click passes them by name
     acts = not only_list
     if acts and not yes:
         require_terminal("the dead-letter queue", interactive=at_terminal())
-    with _replication(Where(local, endpoint)) as (replication, routing), ExitStack() as stack:
+    with open_replication(Where(local, endpoint)) as opened, ExitStack() as stack:
+        replication, routing = opened.replication, opened.routing
         if target is not None and target not in routing.urls:
             replication.route(target)  # says which there are
-        with _waiting("Looking through the dead-letter queue"):
+        with waiting("Looking through the dead-letter queue"):
             held = stack.enter_context(dead_letters(replication, routing))
         now = datetime.now(UTC)
         chosen = [
@@ -213,9 +214,10 @@ def _age(text: str | None) -> timedelta:
 
 
 def _switch(where: Where, target: str, *, enabled: bool, as_json: bool, says: str) -> None:
-    with _replication(where) as (replication, _):
+    with open_replication(where) as opened:
+        replication = opened.replication
         route = replication.route(target)
-        with _waiting(f"Waiting until Lambda has {'enabled' if enabled else 'paused'} the route to {target}"):
+        with waiting(f"Waiting until Lambda has {'enabled' if enabled else 'paused'} the route to {target}"):
             changed = set_enabled(replication, route, enabled=enabled)
     if as_json:
         click.echo(json.dumps({"target": target, "enabled": enabled, "changed": changed}, indent=2))
@@ -223,42 +225,4 @@ def _switch(where: Where, target: str, *, enabled: bool, as_json: bool, says: st
         click.echo(f"The route to {target} is {says}." if changed else f"The route to {target} was so already.")
 
 
-def _waiting(what: str) -> Status:
-    return Console(stderr=True).status(what)
-
-
-@contextmanager
-def _replication(where: Where) -> Iterator[tuple[Replication, Routing]]:
-    projects = open_projects(where)
-    # The one stack of the project: only production is replicated from.
-    (environment,) = projects.environments(ReplicationOutputs.PROJECT)
-    stack = projects.stack(ReplicationOutputs.PROJECT, environment)
-    if not where.is_local:
-        check_account(stack, projects.config(stack))
-    with Progress(Console(stderr=True)) as progress, open_deployment(projects, where, progress) as deployment:
-        storage = read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, environment))
-        outputs = read_contract(deployment, ReplicationOutputs, stack)
-        replication = Replication.of(storage, outputs, clients_of(deployment))
-        routing = routing_of(replication, _processing(deployment, environment))
-        progress.finish()
-        yield replication, routing
-
-
-def _processing(deployment: Deployment, environment: str) -> ProcessingOutputs | None:
-    stack = StackId(ProcessingOutputs.PROJECT, environment)
-    return read_contract(deployment, ProcessingOutputs, stack) if stack in deployment.deployed() else None
-
-
-def routing_of(replication: Replication, processing: ProcessingOutputs | None) -> Routing:
-    """Return where dead letters go back to: the routes' queues, and that of the source's own processor."""
-    queues: Mapping[str, tuple[str, str]] = {
-        target: (route.outputs.queue_url, route.outputs.queue_arn) for target, route in replication.routes.items()
-    }
-    if processing is not None:
-        queues = {**queues, processing.environment: (processing.queue_url, processing.queue_arn)}
-    return Routing(
-        urls={name: url for name, (url, _) in queues.items()}, names={arn: name for name, (_, arn) in queues.items()}
-    )
-
-
-COMMANDS = (status, pause, resume, replicate, redrive)
+COMMANDS = (status, verify, backfill, pause, resume, replicate, redrive)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
+from pipeline_ops.routes.backlog import depth_of, oldest_change
 from pipeline_ops.routes.dead_letters import Routing, dead_letters
 from pipeline_ops.routes.pausing import ENABLED, state_of
 from pipeline_ops.routes.route import Replication, Route, explained
@@ -21,7 +22,6 @@ LOOK_SECONDS = 30
 """How long they are out of sight where this dies meanwhile."""
 
 _NEAR_RETENTION = timedelta(days=RouteOutputs.QUEUE_RETENTION_DAYS - 4)
-_AGE_WINDOW = timedelta(minutes=10)
 _SUCCESS_WINDOW = timedelta(hours=24)
 
 
@@ -131,8 +131,9 @@ def read_status(
 def _route(replication: Replication, route: Route, reasons: Mapping[str, int], at: datetime) -> RouteStatus:
     outputs = route.outputs
     with explained(f"The route to {route.target} can't be looked at"):
-        waiting, in_flight = _depths(replication, outputs)
-        age, last_success = _figures(replication, route, at)
+        depth = depth_of(replication, outputs)
+        oldest = oldest_change(replication, outputs, at)
+        last_success = _last_success(replication, route, at)
         alias = replication.client("lambda", region=replication.region).get_alias(
             FunctionName=outputs.function_name, Name=outputs.alias_arn.rpartition(":")[2]
         )
@@ -140,9 +141,9 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
     return RouteStatus(
         target=route.target,
         state=state_of(replication, route),
-        lag_seconds=age if waiting or in_flight else 0.0,
-        waiting=waiting,
-        in_flight=in_flight,
+        lag_seconds=(oldest and oldest[1]) if depth.total else 0.0,
+        waiting=depth.waiting,
+        in_flight=depth.in_flight,
         dead_letters=reasons,
         last_success=last_success,
         version=alias["FunctionVersion"],
@@ -150,38 +151,20 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
     )
 
 
-def _depths(replication: Replication, outputs: RouteOutputs) -> tuple[int, int]:
-    names = [
-        "ApproximateNumberOfMessages",
-        "ApproximateNumberOfMessagesDelayed",
-        "ApproximateNumberOfMessagesNotVisible",
-    ]
-    sqs = replication.client("sqs", region=replication.region)
-    found = sqs.get_queue_attributes(QueueUrl=outputs.queue_url, AttributeNames=names)["Attributes"]
-    visible, delayed, in_flight = (int(found[name]) for name in names)
-    return visible + delayed, in_flight
-
-
-def _figures(replication: Replication, route: Route, at: datetime) -> tuple[float | None, datetime | None]:
-    """Return the oldest message's age, and the last minute that had a replicated change."""
-
-    def newest_first(namespace: str, name: str, statistic: str, window: timedelta, **dimensions: str) -> Any:
-        named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
-        metric = {"Namespace": namespace, "MetricName": name, "Dimensions": named}
-        (result,) = replication.client("cloudwatch", region=replication.region).get_metric_data(
-            MetricDataQueries=[{"Id": "figures", "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}],
-            StartTime=at - window,
-            EndTime=at,
-            ScanBy="TimestampDescending",
-        )["MetricDataResults"]
-        return zip(result["Timestamps"], result["Values"], strict=True)
-
-    oldest = "ApproximateAgeOfOldestMessage"
-    ages = newest_first("AWS/SQS", oldest, "Maximum", _AGE_WINDOW, QueueName=route.outputs.queue_name)
-    target = {TARGET_DIMENSION: route.target}
-    changes = newest_first(METRICS_NAMESPACE, CHANGES_METRIC, "Sum", _SUCCESS_WINDOW, **target)
-    age = next((value for _, value in ages), None)
-    return age, next((when.astimezone(UTC) for when, value in changes if value > 0), None)
+def _last_success(replication: Replication, route: Route, at: datetime) -> datetime | None:
+    metric: Any = {
+        "Namespace": METRICS_NAMESPACE,
+        "MetricName": CHANGES_METRIC,
+        "Dimensions": [{"Name": TARGET_DIMENSION, "Value": route.target}],
+    }
+    (result,) = replication.client("cloudwatch", region=replication.region).get_metric_data(
+        MetricDataQueries=[{"Id": "changes", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}],
+        StartTime=at - _SUCCESS_WINDOW,
+        EndTime=at,
+        ScanBy="TimestampDescending",
+    )["MetricDataResults"]
+    found = zip(result["Timestamps"], result["Values"], strict=True)
+    return next((when.astimezone(UTC) for when, count in found if count > 0), None)
 
 
 def _alarms(replication: Replication, names: Iterable[str]) -> dict[str, str]:

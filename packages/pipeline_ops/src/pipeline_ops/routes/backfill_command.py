@@ -1,0 +1,171 @@
+"""`backfill` as it is typed: what it will take, asked, enqueued, and followed until it is replicated."""
+
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.destination import Where
+from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
+from pipeline_ops.opening import ask, at_terminal
+from pipeline_ops.options import where_options, yes_option
+from pipeline_ops.routes.backfilling import Backfill
+from pipeline_ops.routes.backlog import Backlog
+from pipeline_ops.routes.enqueueing import DEFAULT_RATE, Enqueuer, Failed, failed_keys, follow
+from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
+from pipeline_ops.routes.opening import open_replication, waiting
+from pipeline_ops.routes.pausing import ENABLED, state_of
+from pipeline_ops.routes.route_stores import open_stores
+from pipeline_ops.routes.selection import Selection, select
+from pipeline_ops.routes.tables import duration
+from replicator_lambda.verification.stores import Stores
+
+__all__ = ["backfill"]
+
+
+@click.command()
+@click.argument("target")
+@click.option("--objects", "prefix", metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them.")
+@click.option("--items", is_flag=True, help="Only items; with --objects, both.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only objects modified at or after this ISO-8601 time (UTC unless it says otherwise), and items whose own "
+    "timestamp, in Unix seconds, is.",
+)
+@click.option(
+    "--rate", type=click.FloatRange(min=1), default=DEFAULT_RATE, metavar="KEYS", help="Keys a second at most."
+)
+@click.option("--restart", is_flag=True, help="Begin anew, even where an earlier run can be gone on with.")
+@click.option("--dry-run", is_flag=True, help="Only say what it will take.")
+@yes_option
+@where_options
+def backfill(  # noqa: PLR0917 - click passes them by name
+    target: str,
+    prefix: str | None,
+    items: bool,
+    since: str | None,
+    rate: float,
+    restart: bool,
+    dry_run: bool,
+    yes: bool,
+    local: bool,
+    endpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Replicate what is in production already: all of it, or what the options choose.
+
+    Says what it will take, asks, enqueues every key for its route, and follows the route until they are through. Cut
+    off, the same command goes on from where it was. Live changes go on meanwhile, and no newer state is undone.
+    """
+    begin = _instant(since)
+    if not (dry_run or yes):
+        require_terminal(f"the replicas in {target}", interactive=at_terminal())
+    with open_replication(Where(local, endpoint)) as opened:
+        route = opened.replication.route(target)
+        backlog = opened.backlog(route)
+        stores = open_stores(opened.replication, route)
+        selection = select(stores.settings, prefix=prefix, items=items)
+        if not dry_run and (state := state_of(opened.replication, route)) != ENABLED:
+            raise OperatorError(f"The route to {target} is {state}: `nox -s resume -- {target}` first.")
+        work = Backfill.open(stores, selection, begin, opened.folder / "backfill", restart=restart)
+        estimate = _estimate(stores, selection, begin, rate)
+        if not as_json:
+            _show(estimate, selection, work)
+        if not dry_run:
+            if not yes:
+                confirm(target, f"{selection} are replicated to {target}.", ask=ask)
+            _enqueue(work, Enqueuer(backlog=backlog, reason=work.reason, rate=rate), backlog)
+        failed = [] if dry_run else failed_keys(backlog, opened.routing, work.reason)
+    enqueued = work.checkpoint.enqueued
+    if as_json:
+        click.echo(json.dumps(_document(target, selection, estimate, work, failed), indent=2))
+    elif not dry_run:
+        click.echo(f"{enqueued:,} keys are through, {len(failed):,} of them were given up.")
+        for one in failed:
+            click.echo(f"given up: {one.key}: {one.reason}: {one.message}")
+    if failed:
+        sys.exit(FAILED)
+
+
+def _enqueue(work: Backfill, enqueuer: Enqueuer, backlog: Backlog) -> None:
+    target = backlog.route.target
+    with waiting(f"Enqueueing keys for {target}") as status:
+        try:
+            with closing(work.enqueue(enqueuer)) as counts:
+                for enqueued in counts:
+                    status.update(f"Enqueued {enqueued:,} keys for {target}")
+            follow(backlog, work.checkpoint.enqueued, status.update)
+        except KeyboardInterrupt:
+            raise OperatorError(
+                f"Interrupted: {work.checkpoint.enqueued:,} keys are enqueued, and are replicated all the same. "
+                "The same command goes on from there.",
+                INTERRUPTED,
+            ) from None
+        work.forget()
+
+
+def _estimate(stores: Stores, selection: Selection, since: datetime | None, rate: float) -> Estimate:
+    counted = Counted()
+    with waiting(f"Counting {selection}") as status:
+        for counted in count(stores, selection, since):
+            status.update(f"Counted {counted.objects:,} objects and {counted.items:,} items")
+    settings = stores.settings
+    return estimate_of(counted, rate=rate, other_region=settings.source_region != settings.target_region)
+
+
+def _show(estimate: Estimate, selection: Selection, work: Backfill) -> None:
+    console, counted = Console(), estimate.counted
+    table = Table(title=f"What {selection} take")
+    for heading in ("", "number"):
+        table.add_column(heading, justify="right" if heading else "left")
+    table.add_row("objects", f"{counted.objects:,}")
+    table.add_row("bytes of objects", f"{counted.object_bytes:,}")
+    table.add_row("items, as the table counts them", f"{counted.items:,}")
+    table.add_row("bytes of items", f"{counted.item_bytes:,}")
+    for name, number in estimate.requests.items():
+        if number:
+            table.add_row(name, f"{number:,.0f}")
+    table.add_row("US dollars for these, about", f"{estimate.dollars:,.2f}")
+    table.add_row("time to enqueue, at least", duration(estimate.seconds))
+    console.print(table)
+    if work.resumed:
+        begun = f"{work.checkpoint.begun:%Y-%m-%d %H:%M:%S} UTC"
+        console.print(
+            f"An earlier run of {begun} has enqueued {work.checkpoint.enqueued:,} keys: this one goes on there."
+        )
+
+
+def _document(
+    target: str, selection: Selection, estimate: Estimate, work: Backfill, failed: list[Failed]
+) -> dict[str, Any]:
+    return {
+        "target": target,
+        "selected": str(selection),
+        "estimate": {
+            **asdict(estimate.counted),
+            "requests": {name: round(number, 1) for name, number in estimate.requests.items()},
+            "dollars": round(estimate.dollars, 4),
+            "seconds": round(estimate.seconds, 1),
+        },
+        "resumed": work.resumed,
+        "enqueued": work.checkpoint.enqueued,
+        "failed": [asdict(one) for one in failed],
+    }
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise OperatorError(f"--since {text} is no time: write 2026-01-31 or 2026-01-31T12:00:00Z.", MISUSED) from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

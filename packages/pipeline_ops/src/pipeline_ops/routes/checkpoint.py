@@ -1,0 +1,80 @@
+"""How far a backfill has come, on disk, so that it goes on from there after whatever ended it."""
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError
+
+from pipeline_ops.errors import OperatorError
+
+__all__ = ["Checkpoint", "ItemsPart", "ObjectsPart", "Part"]
+
+
+class ObjectsPart(BaseModel):
+    """A range of objects' keys."""
+
+    kind: Literal["objects"] = "objects"
+    after: str | None
+    """The last key that is enqueued; at first the one that the range begins after."""
+
+    until: str | None
+    done: bool = False
+
+
+class ItemsPart(BaseModel):
+    """A segment of the table."""
+
+    kind: Literal["items"] = "items"
+    segment: int
+    of: int
+    after: tuple[str, str] | None = None
+    """The last item's id and timestamp that are enqueued."""
+
+    done: bool = False
+
+
+Part = Annotated[ObjectsPart | ItemsPart, Field(discriminator="kind")]
+
+
+class Checkpoint(BaseModel):
+    """A backfill's parts, and how far each has come."""
+
+    form: Literal["pipeline.backfill/1"] = "pipeline.backfill/1"
+    what: str
+    """What is backfilled, from where and into which queue: another backfill's checkpoint is not this one's."""
+
+    run: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
+    begun: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    enqueued: int = 0
+    parts: list[Part]
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Return what an earlier run has left there; None where none was, or it ended.
+
+        Raises OperatorError for a file that is no checkpoint.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise OperatorError(f"{path} is no checkpoint that can be read: --restart begins anew.") from error
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all. Raises OperatorError where the disk does not take it."""
+        beside = path.with_suffix(".new")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(self.model_dump_json(), encoding="utf-8")
+            beside.replace(path)
+        except OSError as error:
+            raise OperatorError(f"The checkpoint can't be kept in {path}: {error.strerror}.") from error
+
+    @staticmethod
+    def path(folder: Path, target: str, what: str) -> Path:
+        """Return where a backfill's checkpoint is kept."""
+        return folder / f"backfill-{target}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.json"

@@ -1,0 +1,144 @@
+"""What a verification found: a line of JSON per finding, and a page that counts them."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+from xml.etree import ElementTree as Html
+
+from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
+
+__all__ = ["Tally", "read_findings", "write_finding", "write_page"]
+
+_EXAMPLES = 5
+_PREFIXES = 200
+_OTHERS = "(others)"
+_ITEMS = "(items)"
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1f2933 }
+table { border-collapse: collapse; margin: 1rem 0; width: 100% }
+th, td { border-bottom: 1px solid #d9e2ec; padding: .3rem .6rem; text-align: left; vertical-align: top }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
+code { overflow-wrap: anywhere }
+"""
+
+
+def write_finding(file: TextIO, finding: Finding) -> None:
+    """Write a finding as a line of JSON."""
+    document = {
+        **_named(finding.key),
+        "verdict": finding.verdict.value,
+        "what": list(finding.what),
+        "size": finding.size,
+        "source": finding.source,
+    }
+    file.write(json.dumps(document) + "\n")
+
+
+def read_findings(file: Iterable[str]) -> Iterator[Finding]:
+    """Read findings back, line by line."""
+    for line in file:
+        told = json.loads(line)
+        key: Key
+        key = ObjectKey(told["key"]) if told["kind"] == "object" else ItemKey(told["id"], told["timestamp"])
+        yield Finding(key, Verdict(told["verdict"]), tuple(told["what"]), told["size"], told["source"])
+
+
+def _named(key: Key) -> dict[str, str]:
+    if isinstance(key, ObjectKey):
+        return {"kind": "object", "key": key.key}
+    return {"kind": "item", "id": key.id, "timestamp": key.timestamp}
+
+
+@dataclass
+class _Prefix:
+    counts: Counter[Verdict] = field(default_factory=Counter)
+    examples: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Tally:
+    """Counts findings, and keeps a few examples by prefix: as much for a million as for a thousand."""
+
+    counts: Counter[Verdict] = field(default_factory=Counter)
+    puts: int = 0
+    deletes: int = 0
+    put_bytes: int = 0
+    """Of objects: what a repair copies."""
+
+    prefixes: defaultdict[str, _Prefix] = field(default_factory=lambda: defaultdict(_Prefix))
+
+    def add(self, finding: Finding) -> None:
+        """Count one more."""
+        self.counts[finding.verdict] += 1
+        if finding.verdict is Verdict.EXTRA:
+            self.deletes += 1
+        elif finding.verdict in DRIFT:
+            self.puts += 1
+            self.put_bytes += finding.size
+        name = _prefix_of(finding.key)
+        known = name in self.prefixes or len(self.prefixes) < _PREFIXES
+        prefix = self.prefixes[name if known else _OTHERS]
+        prefix.counts[finding.verdict] += 1
+        if len(prefix.examples) < _EXAMPLES:
+            prefix.examples.append((str(finding.key), finding.verdict.value, ", ".join(finding.what)))
+
+    @property
+    def drift(self) -> int:
+        """How many keys have drifted."""
+        return sum(self.counts[verdict] for verdict in DRIFT)
+
+    @property
+    def unknown(self) -> int:
+        """How many keys could not be compared."""
+        return self.counts[Verdict.UNKNOWN]
+
+
+def _prefix_of(key: Key) -> str:
+    if isinstance(key, ItemKey):
+        return _ITEMS
+    folder, slash, _ = key.key.partition("/")
+    return f"{folder}/" if slash else "(no folder)"
+
+
+def write_page(path: Path, title: str, facts: Iterable[tuple[str, str]], tally: Tally, report: Path) -> None:
+    """Write the counts, and the examples by prefix, as a page that needs nothing else."""
+    page = Html.Element("html", lang="en")
+    head = Html.SubElement(page, "head")
+    Html.SubElement(head, "meta", charset="utf-8")
+    Html.SubElement(head, "title").text = title
+    Html.SubElement(head, "style").text = _STYLE
+    body = Html.SubElement(page, "body")
+    Html.SubElement(body, "h1").text = title
+    _table(body, ("", ""), facts)
+    Html.SubElement(body, "h2").text = "Found"
+    _table(body, ("verdict", "keys"), ((verdict.value, f"{tally.counts[verdict]:,}") for verdict in Verdict))
+    Html.SubElement(body, "h2").text = "By prefix"
+    for name, prefix in sorted(tally.prefixes.items()):
+        Html.SubElement(body, "h3").text = name
+        counted = (f"{count:,} {verdict.value}" for verdict, count in prefix.counts.most_common())
+        Html.SubElement(body, "p").text = ", ".join(counted)
+        _table(
+            body, ("for example", "verdict", "what"), ((key, verdict, what) for key, verdict, what in prefix.examples)
+        )
+    Html.SubElement(body, "p").text = f"Every key: {report.name}, a JSON document a line."
+    text = Html.tostring(page, encoding="unicode", method="html")
+    path.write_text(f"<!doctype html>\n{text}\n", encoding="utf-8")
+
+
+def _table(parent: Any, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Html.SubElement(parent, "table")
+    if any(headings):
+        row = Html.SubElement(table, "tr")
+        for heading in headings:
+            Html.SubElement(row, "th").text = heading
+    for cells in rows:
+        row = Html.SubElement(table, "tr")
+        for position, cell in enumerate(cells):
+            attributes = {"class": "number"} if cell.replace(",", "").isdecimal() else {}
+            place = Html.SubElement(row, "td", attributes)
+            (Html.SubElement(place, "code") if position == 0 and any(headings) else place).text = cell

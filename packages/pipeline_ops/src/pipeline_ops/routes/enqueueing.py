@@ -1,0 +1,127 @@
+"""Keys put into a route's queue by an operator's command, no faster than the route can bear, and followed through."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from botocore.config import Config
+
+from lambda_common.queues import ENTRIES, send
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
+from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
+from replicator_lambda.flow import windowed
+from replicator_lambda.notices import Key, Notice, PoisonError, parse
+
+__all__ = ["DEFAULT_RATE", "ENTRIES", "Enqueuer", "Failed", "Load", "failed_keys", "follow"]
+
+DEFAULT_RATE = 500.0
+"""Keys a second."""
+
+MOST_WAITING = 10_000
+"""Messages in the queue above which nothing is added: a live change waits behind all of them."""
+
+_THREADS = 8
+_LOOK_EVERY = 1_000
+_CONFIG = Config(max_pool_connections=_THREADS, retries={"mode": "standard", "total_max_attempts": 5})
+_LOOK_SECONDS = 120
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Generic[P]):
+    """Up to ten keys that are sent in one call, and where in their source they end."""
+
+    keys: Sequence[Key]
+    position: P
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A key that the route gave up."""
+
+    key: str
+    reason: str
+    message: str
+
+
+@dataclass(kw_only=True)
+class Enqueuer:
+    """Sends notices of keys to a route's queue, so many a second, while not too many wait there."""
+
+    backlog: Backlog
+    reason: str
+    """Stands in each notice, and so in the dead letter of one that is given up."""
+
+    rate: float = DEFAULT_RATE
+    pause: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    _free_at: float = field(default=0.0, init=False)
+    _unlooked: int = field(default=_LOOK_EVERY, init=False)
+
+    def enqueue(self, loads: Iterable[Load[P]]) -> Iterator[Load[P]]:
+        """Send each load, and yield it once it is in the queue, in the loads' order.
+
+        The notices tell no time of change: what was written long ago must not count as lag. Raises OperatorError for
+        a load that SQS does not take; those that were yielded are queued then, and of others some may be.
+        """
+        replication, outputs = self.backlog.replication, self.backlog.route.outputs
+        sqs: Any = replication.client("sqs", region=replication.region, config=_CONFIG)
+
+        def put(load: Load[P]) -> Load[P]:
+            errors = send(sqs, outputs.queue_url, [Notice(key, self.reason).body() for key in load.keys])
+            if errors:
+                first = next(iter(errors.values()))
+                raise OperatorError(f"{outputs.queue_name} does not take {len(errors)} keys: {first}")
+            return load
+
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="enqueue") as executor:
+            yield from windowed(executor, put, self._paced(loads), window=2 * _THREADS)
+
+    def _paced(self, loads: Iterable[Load[P]]) -> Iterator[Load[P]]:
+        for load in loads:
+            self._wait_for_room(len(load.keys))
+            now = self.clock()
+            if self._free_at > now:
+                self.pause(self._free_at - now)
+            self._free_at = max(self._free_at, now) + len(load.keys) / self.rate
+            yield load
+
+    def _wait_for_room(self, keys: int) -> None:
+        self._unlooked += keys
+        if self._unlooked < _LOOK_EVERY:
+            return
+        self._unlooked = 0
+        while self.backlog.depth().waiting > MOST_WAITING:
+            self.pause(POLL_SECONDS)
+
+
+def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
+    """Wait until the route has worked off all that is in its queue by now."""
+
+    def show(depth: Depth) -> None:
+        say(f"Enqueued {enqueued:,} keys; {depth.total:,} changes are before the route")
+
+    backlog.worked_off(datetime.now(UTC), on_depth=show)
+
+
+def failed_keys(backlog: Backlog, routing: Routing, reason: str) -> list[Failed]:
+    """Return the keys that were enqueued for that reason and that the route gave up, each once."""
+    found: dict[str, Failed] = {}
+    with dead_letters(backlog.replication, routing, hold_seconds=_LOOK_SECONDS) as held:
+        for letter in held.letters:
+            if letter.target == backlog.route.target:
+                for key in _keys_for(letter, reason):
+                    found[key] = Failed(key=key, reason=letter.reason, message=letter.message)
+    return sorted(found.values(), key=lambda failed: failed.key)
+
+
+def _keys_for(letter: DeadLetter, reason: str) -> list[str]:
+    try:
+        return [str(notice.key) for notice in parse(letter.event or "") if notice.reason == reason]
+    except PoisonError:
+        return []

@@ -1,0 +1,115 @@
+"""What a backfill will take: keys, bytes, requests, and what those cost by AWS's price list."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline_ops.routes.route import explained
+from pipeline_ops.routes.selection import Selection
+from replicator_lambda.flow import chunks, in_parallel
+from replicator_lambda.listings import KeyRange, key_ranges, list_objects
+from replicator_lambda.verification.stores import Stores
+
+__all__ = ["PRICES", "Counted", "Estimate", "count", "estimate_of"]
+
+PRICES: Mapping[str, float] = {
+    "S3 reads": 0.4,
+    "S3 copies and listings": 5.0,
+    "SQS requests": 0.4,
+    "Lambda requests": 0.2,
+    "Lambda GB-seconds": 16.6667,
+    "DynamoDB read units": 0.125,
+    "DynamoDB write units": 0.625,
+    "GB to another region": 20_000.0,
+}
+"""US dollars for a million, on demand in us-east-1 and without any free tier; GB between regions at 0.02 dollars.
+
+https://aws.amazon.com/s3/pricing/, https://aws.amazon.com/sqs/pricing/, https://aws.amazon.com/lambda/pricing/,
+https://aws.amazon.com/dynamodb/pricing/on-demand/
+"""
+
+_PAGE = 1000
+_BATCH = 100
+_GB_SECONDS_PER_BATCH = 1.0
+"""A guess: with 1 GB, and 30 ms a call, a hundred objects are four rounds of 32 at a time, three calls each."""
+
+_READ_UNIT = 4096
+_WRITE_UNIT = 1024
+_LISTING_THREADS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """How much there is to replicate."""
+
+    objects: int = 0
+    object_bytes: int = 0
+    items: int = 0
+    item_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What replicating it takes."""
+
+    counted: Counted
+    requests: Mapping[str, float]
+    """By the names of PRICES."""
+
+    seconds: float
+    """At the rate that keys are enqueued at."""
+
+    @property
+    def dollars(self) -> float:
+        """The sum of all requests, by the price list."""
+        return sum(count * PRICES[name] for name, count in self.requests.items()) / 1e6
+
+
+def count(stores: Stores, selection: Selection, since: datetime | None) -> Iterator[Counted]:
+    """Count by listing the source, and yield the sum so far.
+
+    Items are counted as their table tells of them, which is as of some hours ago, and whatever `since` is:
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
+    """
+    items = item_bytes = objects = size = 0
+    with explained("What there is to replicate can't be counted"):
+        if selection.items:
+            table = stores.source_dynamodb.describe_table(TableName=stores.settings.source_table)["Table"]
+            items, item_bytes = table.get("ItemCount", 0), table.get("TableSizeBytes", 0)
+        yield Counted(items=items, item_bytes=item_bytes)
+        if selection.prefix is None:
+            return
+        ranges = key_ranges(stores.source_s3, stores.settings.source_bucket, selection.prefix)
+        listings = [_sums(stores, selection.prefix, one, since) for one in ranges]
+        for number, its_size in in_parallel(listings, threads=_LISTING_THREADS):
+            objects, size = objects + number, size + its_size
+            yield Counted(objects=objects, object_bytes=size, items=items, item_bytes=item_bytes)
+
+
+def _sums(stores: Stores, prefix: str, key_range: KeyRange, since: datetime | None) -> Iterator[tuple[int, int]]:
+    listed = list_objects(stores.source_s3, stores.settings.source_bucket, prefix, key_range)
+    for page in chunks(listed, _PAGE):
+        wanted = [
+            each.size
+            for each in page
+            if stores.settings.wants_object(each.key) and (since is None or each.last_modified >= since)
+        ]
+        yield len(wanted), sum(wanted)
+
+
+def estimate_of(counted: Counted, *, rate: float, other_region: bool) -> Estimate:
+    """Return what so much takes: the calls of a change as the benchmarks count them, in full batches."""
+    keys = counted.objects + counted.items
+    read_units = max(counted.item_bytes / _READ_UNIT, counted.items)
+    requests = {
+        "S3 reads": 2.0 * counted.objects,
+        "S3 copies and listings": counted.objects * (1 + 2 / _PAGE),
+        "SQS requests": 0.3 * keys,
+        "Lambda requests": keys / _BATCH,
+        "Lambda GB-seconds": keys / _BATCH * _GB_SECONDS_PER_BATCH,
+        # A scan at half a unit, and two consistent reads.
+        "DynamoDB read units": 2.5 * read_units,
+        "DynamoDB write units": max(counted.item_bytes / _WRITE_UNIT, counted.items),
+        "GB to another region": (counted.object_bytes + counted.item_bytes) / 1e9 if other_region else 0.0,
+    }
+    return Estimate(counted=counted, requests=requests, seconds=keys / rate)

@@ -1,0 +1,87 @@
+"""What every command on routes opens first: the deployed replication, and where its dead letters go back to."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
+from pipeline_ops.account import check_account
+from pipeline_ops.deployment import Deployment
+from pipeline_ops.destination import Where
+from pipeline_ops.opening import clients_of, open_deployment, open_projects, read_contract
+from pipeline_ops.progress import Progress
+from pipeline_ops.projects import StackId
+from pipeline_ops.routes.backlog import Backlog
+from pipeline_ops.routes.dead_letters import Routing
+from pipeline_ops.routes.route import Replication, Route
+
+__all__ = ["Opened", "open_replication", "routing_of", "waiting"]
+
+_QUIET_SECONDS = 60.0
+_QUIET_SECONDS_LOCALLY = 3.0
+"""A local cloud counts a queue's messages exactly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A deployed replication, and what a command on it needs besides."""
+
+    replication: Replication
+    routing: Routing
+    folder: Path
+    """Where commands keep reports and checkpoints."""
+
+    quiet_seconds: float = _QUIET_SECONDS
+
+    def backlog(self, route: Route) -> Backlog:
+        """Return what tells when a route has worked off what it has."""
+        return Backlog(replication=self.replication, route=route, quiet_seconds=self.quiet_seconds)
+
+
+def waiting(what: str) -> Status:
+    """Show on a terminal what is waited for, for a block."""
+    return Console(stderr=True).status(what)
+
+
+@contextmanager
+def open_replication(where: Where) -> Iterator[Opened]:
+    """Give the replication for the block, deployed where it is asked for."""
+    projects = open_projects(where)
+    # The one stack of the project: only production is replicated from.
+    (environment,) = projects.environments(ReplicationOutputs.PROJECT)
+    stack = projects.stack(ReplicationOutputs.PROJECT, environment)
+    if not where.is_local:
+        check_account(stack, projects.config(stack))
+    with Progress(Console(stderr=True)) as progress, open_deployment(projects, where, progress) as deployment:
+        storage = read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, environment))
+        outputs = read_contract(deployment, ReplicationOutputs, stack)
+        replication = Replication.of(storage, outputs, clients_of(deployment))
+        routing = routing_of(replication, _processing(deployment, environment))
+        progress.finish()
+        yield Opened(
+            replication=replication,
+            routing=routing,
+            folder=projects.repository / ".local",
+            quiet_seconds=_QUIET_SECONDS_LOCALLY if where.is_local else _QUIET_SECONDS,
+        )
+
+
+def _processing(deployment: Deployment, environment: str) -> ProcessingOutputs | None:
+    stack = StackId(ProcessingOutputs.PROJECT, environment)
+    return read_contract(deployment, ProcessingOutputs, stack) if stack in deployment.deployed() else None
+
+
+def routing_of(replication: Replication, processing: ProcessingOutputs | None) -> Routing:
+    """Return where dead letters go back to: the routes' queues, and that of the source's own processor."""
+    queues: Mapping[str, tuple[str, str]] = {
+        target: (route.outputs.queue_url, route.outputs.queue_arn) for target, route in replication.routes.items()
+    }
+    if processing is not None:
+        queues = {**queues, processing.environment: (processing.queue_url, processing.queue_arn)}
+    return Routing(
+        urls={name: url for name, (url, _) in queues.items()}, names={arn: name for name, (_, arn) in queues.items()}
+    )

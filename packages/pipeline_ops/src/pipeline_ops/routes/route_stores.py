@@ -1,0 +1,45 @@
+"""Both sides of a deployed route, by what its own function is told of them."""
+
+from botocore.config import Config
+
+from lambda_common.environment import SettingsError
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.route import Replication, Route, explained
+from replicator_lambda.settings import ReplicatorSettings
+from replicator_lambda.verification.stores import Stores
+
+__all__ = ["THREADS", "open_stores", "settings_of"]
+
+THREADS = 64
+"""Calls under way at the same time: they wait for AWS most of it."""
+
+_CONFIG = Config(
+    max_pool_connections=THREADS + 32,  # those that list and scan come on top
+    retries={"mode": "standard", "total_max_attempts": 5},
+)
+
+
+def settings_of(replication: Replication, route: Route) -> ReplicatorSettings:
+    """Return the settings of the version that is live: what is replicated, from where and to where."""
+    client = replication.client("lambda", region=replication.region)
+    with explained(f"The settings of {route.outputs.function_name} can't be read"):
+        found = client.get_function_configuration(FunctionName=route.outputs.alias_arn)
+    try:
+        return ReplicatorSettings.from_env(found.get("Environment", {}).get("Variables", {}))
+    except SettingsError as error:
+        raise OperatorError(
+            f"{route.outputs.function_name} was deployed by another release: {error}. "
+            f"`nox -s deploy -- replication {replication.source.environment}` deploys this one."
+        ) from error
+
+
+def open_stores(replication: Replication, route: Route) -> Stores:
+    """Return the route's source and target, to be read by the operator's own rights."""
+    settings = settings_of(replication, route)
+    return Stores(
+        settings=settings,
+        source_s3=replication.client("s3", region=settings.source_region, config=_CONFIG),
+        target_s3=replication.client("s3", region=settings.target_region, config=_CONFIG),
+        source_dynamodb=replication.client("dynamodb", region=settings.source_region, config=_CONFIG),
+        target_dynamodb=replication.client("dynamodb", region=settings.target_region, config=_CONFIG),
+    )

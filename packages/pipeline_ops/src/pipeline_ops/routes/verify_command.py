@@ -1,0 +1,181 @@
+"""`verify` as it is typed: what was found, and with --repair, what is to be done about it, asked and done."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.destination import Where
+from pipeline_ops.errors import FAILED
+from pipeline_ops.opening import ask, at_terminal
+from pipeline_ops.options import where_options, yes_option
+from pipeline_ops.routes.backlog import Backlog
+from pipeline_ops.routes.drift_report import Tally, write_page
+from pipeline_ops.routes.enqueueing import Enqueuer, failed_keys, follow
+from pipeline_ops.routes.opening import Opened, open_replication, waiting
+from pipeline_ops.routes.route_stores import open_stores
+from pipeline_ops.routes.selection import select
+from pipeline_ops.routes.verifying import Verification, repair, still_drifting
+from pipeline_ops.routes.verifying import verify as verify_replicas
+from replicator_lambda.verification.findings import Verdict
+from replicator_lambda.verification.stores import Stores
+
+__all__ = ["verify"]
+
+_WAIT_SECONDS = 300.0
+_LOOKED_AT = (Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN)
+_EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
+
+
+@click.command()
+@click.argument("target")
+@click.option("--objects", "prefix", metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them.")
+@click.option("--items", is_flag=True, help="Only items; with --objects, both.")
+@click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
+@click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON Lines here, not to .local/."
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=_WAIT_SECONDS,
+    metavar="SECONDS",
+    help="How long the route may take to work off what it has, before what differs is looked at again.",
+)
+@yes_option
+@where_options
+def verify(  # noqa: PLR0917 - click passes them by name
+    target: str,
+    prefix: str | None,
+    items: bool,
+    quick: bool,
+    repairs: bool,
+    report: Path | None,
+    wait: float,
+    yes: bool,
+    local: bool,
+    endpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Compare the target's replicas with production; exit with 1 when something has drifted.
+
+    What differs is looked at again once the route has worked off what it had, so that lag is not called drift. All
+    findings go into a JSON Lines file, with a page beside it that counts them.
+    """
+    if repairs and not yes:
+        require_terminal(f"the replicas in {target}", interactive=at_terminal())
+    with open_replication(Where(local, endpoint)) as opened:
+        route = opened.replication.route(target)
+        backlog = opened.backlog(route)
+        stores = open_stores(opened.replication, route)
+        selection = select(stores.settings, prefix=prefix, items=items)
+        path = report or opened.folder / "verify" / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+        with waiting(f"Comparing {selection} of {target}") as status:
+            found = verify_replicas(stores, backlog, selection, path, quick=quick, within=wait, say=status.update)
+        _write_page(found, target)
+        if not as_json:
+            Console().print(_table(found, target))
+        repaired = _repair(opened, stores, backlog, found, yes=yes) if repairs and found.tally.drift else None
+    _tell(found, target, repaired, as_json=as_json)
+    left = (repaired["still_different"] if repaired else found.tally.drift) + found.tally.unknown
+    if left or (repaired and repaired["failed"]):
+        sys.exit(FAILED)
+
+
+def _repair(opened: Opened, stores: Stores, backlog: Backlog, found: Verification, *, yes: bool) -> dict[str, Any]:
+    target = backlog.route.target
+    if not yes:
+        confirm(target, f"A repair has the route make {_work(found.tally)}.", ask=ask)
+    enqueuer = Enqueuer(backlog=backlog, reason=f"repair {uuid4().hex[:8]}")
+    with waiting(f"Enqueueing what has drifted in {target}") as status:
+        enqueued = repair(enqueuer, found.report, status.update)
+        follow(backlog, enqueued, status.update)
+        status.update("Comparing what was repaired")
+        failed = failed_keys(backlog, opened.routing, enqueuer.reason)
+        still = still_drifting(stores, found.report)
+    return {"enqueued": enqueued, "failed": [asdict(one) for one in failed], "still_different": still}
+
+
+def _work(tally: Tally) -> str:
+    return f"{tally.puts:,} puts of {tally.put_bytes:,} bytes of objects, and {tally.deletes:,} deletes"
+
+
+def _tell(found: Verification, target: str, repaired: dict[str, Any] | None, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_document(found, target) | {"repaired": repaired}, indent=2))
+        return
+    if not found.worked_off:
+        click.echo(
+            f"The route to {target} had changes before it all the time, so that what differs may be on its way: "
+            f"`nox -s status -- {target}`."
+        )
+    if repaired is not None:
+        click.echo(f"{repaired['enqueued']:,} keys were reconciled, {repaired['still_different']:,} still differ.")
+        for one in repaired["failed"]:
+            click.echo(f"given up: {one['key']}: {one['reason']}: {one['message']}")
+    elif found.tally.drift:
+        click.echo(f"--repair would have the route make {_work(found.tally)}.")
+    click.echo(f"Every finding: {found.report}, and as a page {_page(found)}")
+
+
+def _document(found: Verification, target: str) -> dict[str, Any]:
+    tally = found.tally
+    return {
+        "target": target,
+        "compared": str(found.selection),
+        "quick": found.quick,
+        "begun": found.begun.isoformat(timespec="seconds"),
+        "ended": found.ended.isoformat(timespec="seconds"),
+        "objects": found.objects,
+        "items": found.items,
+        "worked_off": found.worked_off,
+        "found": {verdict.value: tally.counts[verdict] for verdict in Verdict},
+        "drift": tally.drift,
+        "repair": {"puts": tally.puts, "bytes": tally.put_bytes, "deletes": tally.deletes},
+        "report": str(found.report),
+        "page": str(_page(found)),
+    }
+
+
+def _table(found: Verification, target: str) -> Table:
+    table = Table(title=f"{target}: {found.objects:,} objects and {found.items:,} items compared")
+    for heading in ("found", "keys", "for example"):
+        table.add_column(heading, justify="right" if heading == "keys" else "left", overflow="fold")
+    for verdict in (*_LOOKED_AT, *_EXPECTED):
+        count = found.tally.counts[verdict]
+        expected = " (expected)" if verdict in _EXPECTED else ""
+        table.add_row(f"{verdict.value}{expected}", f"{count:,}", _example(found.tally, verdict))
+    return table
+
+
+def _example(tally: Tally, verdict: Verdict) -> str:
+    for prefix in tally.prefixes.values():
+        for key, its_verdict, what in prefix.examples:
+            if its_verdict == verdict:
+                return f"{key}: {what}" if what else key
+    return ""
+
+
+def _page(found: Verification) -> Path:
+    return found.report.with_suffix(".html")
+
+
+def _write_page(found: Verification, target: str) -> None:
+    facts = [
+        ("compared", f"{found.selection}: {found.objects:,} objects and {found.items:,} items"),
+        ("how", "by the listings alone" if found.quick else "by all that is replicated"),
+        ("from, to", f"{found.begun:%Y-%m-%d %H:%M:%S} to {found.ended:%H:%M:%S} UTC"),
+        ("a repair would make", _work(found.tally)),
+    ]
+    if not found.worked_off:
+        facts.append(("in flight", "the route had changes before it all the time: what differs may be on its way"))
+    write_page(_page(found), f"Replicas in {target}", facts, found.tally, found.report)

@@ -1,0 +1,139 @@
+"""A target compared with its source, and what has drifted repaired by its route."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.backlog import Backlog, Depth
+from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding
+from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
+from pipeline_ops.routes.route import explained
+from pipeline_ops.routes.route_stores import THREADS
+from pipeline_ops.routes.selection import Selection
+from replicator_lambda.flow import chunks
+from replicator_lambda.verification.findings import DRIFT, Finding, Looked, Verdict
+from replicator_lambda.verification.items import compare_items
+from replicator_lambda.verification.objects import compare_objects
+from replicator_lambda.verification.second_look import look_again
+from replicator_lambda.verification.stores import Stores
+
+__all__ = ["Verification", "repair", "still_drifting", "verify"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(kw_only=True)
+class Verification:
+    """What was compared, and what came of it."""
+
+    selection: Selection
+    quick: bool
+    report: Path
+    """Every finding, a JSON document a line."""
+
+    begun: datetime
+    ended: datetime
+    worked_off: bool
+    """Whether the route handled what it had at the first look, so that drift could be told from lag."""
+
+    objects: int = 0
+    items: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+
+def verify(
+    stores: Stores, backlog: Backlog, selection: Selection, report: Path, *, quick: bool, within: float, say: Say
+) -> Verification:
+    """Compare what is selected, look again at what differs, and write each finding into `report`.
+
+    Between the two looks the route gets up to `within` seconds to work off what it has. Memory does not grow with the
+    number of keys, nor with what differs: the suspects wait in a temporary file.
+    """
+    begun = datetime.now(UTC)
+    with (
+        explained("The replicas can't be compared"),
+        _writable(report) as file,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as spool,
+        ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
+    ):
+        objects = items = suspects = 0
+        for looked in _first_look(stores, executor, selection, quick=quick):
+            objects, items = objects + looked.objects, items + looked.items
+            for finding in looked.findings:
+                suspects += finding.verdict in DRIFT
+                write_finding(spool, finding)
+            say(f"Compared {objects:,} objects and {items:,} items; {suspects:,} to be looked at again")
+        worked_off = not suspects or _wait(backlog, within, suspects, say)
+        spool.seek(0)
+        tally = Tally()
+        for finding in look_again(stores, executor, read_findings(spool), worked_off=worked_off):
+            write_finding(file, finding)
+            tally.add(finding)
+    return Verification(
+        selection=selection,
+        quick=quick,
+        report=report,
+        begun=begun,
+        ended=datetime.now(UTC),
+        worked_off=worked_off,
+        objects=objects,
+        items=items,
+        tally=tally,
+    )
+
+
+def _first_look(stores: Stores, executor: ThreadPoolExecutor, selection: Selection, *, quick: bool) -> Iterator[Looked]:
+    if selection.prefix is not None:
+        yield from compare_objects(stores, executor, prefix=selection.prefix, quick=quick)
+    if selection.items:
+        yield from compare_items(stores, executor)
+
+
+def _wait(backlog: Backlog, within: float, suspects: int, say: Say) -> bool:
+    def show(depth: Depth) -> None:
+        say(f"{suspects:,} keys differ: waiting until the route has worked off {depth.total:,} changes")
+
+    return backlog.worked_off(datetime.now(UTC), within=within, on_depth=show)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[TextIO]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"The report can't be written to {path}: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def repair(enqueuer: Enqueuer, report: Path, say: Say) -> int:
+    """Enqueue each key of the report that has drifted; return how many those are."""
+    count = 0
+    with report.open(encoding="utf-8") as file:
+        keys = (finding.key for finding in _drift(file))
+        for load in enqueuer.enqueue(Load(batch, None) for batch in chunks(keys, ENTRIES)):
+            count += len(load.keys)
+            say(f"Enqueued {count:,} keys")
+    return count
+
+
+def still_drifting(stores: Stores, report: Path) -> int:
+    """Return how many keys of the report that had drifted still differ from the same source."""
+    with (
+        explained("The repaired replicas can't be compared"),
+        report.open(encoding="utf-8") as file,
+        ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
+    ):
+        again = look_again(stores, executor, _drift(file), worked_off=True)
+        return sum(finding.verdict in DRIFT or finding.verdict is Verdict.UNKNOWN for finding in again)
+
+
+def _drift(file: TextIO) -> Iterator[Finding]:
+    return (finding for finding in read_findings(file) if finding.verdict in DRIFT)

@@ -1,0 +1,100 @@
+"""What S3 tells of an object without its bytes: its head and its tags."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lambda_common.errors import StoreError
+from lambda_common.failures import code_of, translated
+from replicator_lambda.object_states import Head, Tags, TagsRead
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["DELETE_MARKER", "EXPIRES", "Absent", "read_head", "read_tags"]
+
+DELETE_MARKER = "MethodNotAllowed"
+"""S3's answer where a delete marker is what is asked for: by version, or, for tags, as the current one."""
+
+EXPIRES = "ExpiresString"
+"""The header Expires as it is stored, whatever text that is."""
+
+_HEADERS = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "WebsiteRedirectLocation",
+    EXPIRES,
+)
+_CHECKSUM_VALUE = "Checksum"
+_ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no such object."""
+
+    marked: bool
+    """Whether a delete marker says so; else the bucket may be missing as well."""
+
+
+def read_head(client: "S3Client", bucket: str, key: str) -> Head | Absent:
+    """Read the head of the current object; raises StoreError where S3 refuses or fails."""
+    with translated("HeadObject"):
+        try:
+            return _head(client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
+        except ClientError as error:
+            if code_of(error) not in _ABSENT:
+                raise
+            headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+            return Absent(marked=headers.get("x-amz-delete-marker") == "true")
+
+
+def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None) -> TagsRead | None:
+    """Read the tags of a version, or of the current one; None where there is no such object."""
+    pinned: Any = {} if version_id is None else {"VersionId": version_id}
+    try:
+        with translated("GetObjectTagging"):
+            answer = client.get_object_tagging(Bucket=bucket, Key=key, **pinned)
+    except StoreError as error:
+        if error.kind in _ABSENT or error.kind == DELETE_MARKER:
+            return None
+        raise
+    return TagsRead(answer.get("VersionId"), _sorted_tags(answer.get("TagSet", ())))
+
+
+def _sorted_tags(tag_set: Any) -> Tags:
+    return tuple(sorted((tag["Key"], tag["Value"]) for tag in tag_set))
+
+
+def _head(answer: Mapping[str, Any]) -> Head:
+    headers = tuple((name, answer[name]) for name in _HEADERS if answer.get(name) is not None)
+    checksums = (name for name in answer if name.startswith(_CHECKSUM_VALUE) and name != "ChecksumType")
+    checksum = next(checksums, None)
+    return Head(
+        version_id=answer.get("VersionId"),
+        etag=answer["ETag"],
+        size=answer["ContentLength"],
+        last_modified=answer["LastModified"].isoformat(),
+        headers=headers,
+        metadata=tuple(sorted(answer.get("Metadata", {}).items())),
+        missing_metadata=bool(answer.get("MissingMeta")),
+        checksum_algorithm=checksum and checksum.removeprefix(_CHECKSUM_VALUE),
+        checksum_type=answer.get("ChecksumType"),
+        checksum=answer[checksum] if checksum else None,
+        encryption=answer.get("ServerSideEncryption"),
+        tag_count=answer.get("TagCount", 0),
+        archived=_is_archived(answer),
+    )
+
+
+def _is_archived(answer: Mapping[str, Any]) -> bool:
+    """Tell whether a copy would be refused until somebody restores the object."""
+    kept_away = answer.get("StorageClass") in _ARCHIVE_CLASSES or bool(answer.get("ArchiveStatus"))
+    # A restore that is finished says 'ongoing-request="false"'; one that is under way, or none, leaves it archived.
+    return kept_away and 'ongoing-request="false"' not in answer.get("Restore", "")

@@ -1,0 +1,26 @@
+"""Both sides of a route, to be read."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replicator_lambda.settings import ReplicatorSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["Stores"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What a route replicates from and to, by its own settings, and the clients to read either with.
+
+    The clients should allow a connection for every thread that reads by them.
+    """
+
+    settings: ReplicatorSettings
+    source_s3: "S3Client"
+    target_s3: "S3Client"
+    source_dynamodb: "DynamoDBClient"
+    target_dynamodb: "DynamoDBClient"

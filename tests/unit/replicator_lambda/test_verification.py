@@ -1,0 +1,336 @@
+"""What a verification finds: planted drift, all of it and nothing else, on moto's S3 and DynamoDB."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from replicator_lambda.object_states import Head, ObjectState
+from replicator_lambda.provenance import replica_metadata
+from replicator_lambda.verification.differences import object_differences
+from replicator_lambda.verification.findings import Finding, Looked, Verdict
+from replicator_lambda.verification.items import compare_items
+from replicator_lambda.verification.objects import compare_objects
+from replicator_lambda.verification.second_look import look_again
+from replicator_lambda.verification.stores import Stores
+from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal
+
+
+@pytest.fixture
+def made() -> Iterator[Cloud]:
+    with cloud() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Cloud]:
+    with cloud() as one:
+        yield one
+
+
+def stores(made: Cloud) -> Stores:
+    clients = made.clients
+    return Stores(
+        settings=made.settings,
+        source_s3=clients.source_s3,
+        target_s3=clients.target_s3,
+        source_dynamodb=clients.source_dynamodb,
+        target_dynamodb=clients.target_dynamodb,
+    )
+
+
+def first_look(made: Cloud, *, quick: bool = False) -> list[Looked]:
+    with ThreadPoolExecutor(4) as executor:
+        return [
+            *compare_objects(stores(made), executor, quick=quick),
+            *compare_items(stores(made), executor),
+        ]
+
+
+def suspects(made: Cloud, *, quick: bool = False) -> dict[Key, Finding]:
+    return {finding.key: finding for looked in first_look(made, quick=quick) for finding in looked.findings}
+
+
+def final(made: Cloud, found: Iterable[Finding], *, worked_off: bool = True) -> dict[Key, Finding]:
+    with ThreadPoolExecutor(4) as executor:
+        return {each.key: each for each in look_again(stores(made), executor, found, worked_off=worked_off)}
+
+
+def verdicts(found: dict[Key, Finding]) -> dict[str, str]:
+    return {str(key): finding.verdict.value for key, finding in found.items()}
+
+
+def replicate(made: Cloud, *keys: Key) -> None:
+    outcomes = made.replicator().reconcile(keys)
+    assert not any(outcome.error for outcome in outcomes.values())
+
+
+def edit(made: Cloud, key: str, **changes: Any) -> None:
+    """Write a replica anew as it is, with its provenance, but for the changes."""
+    s3, bucket = made.clients.target_s3, made.settings.target_bucket
+    head = s3.head_object(Bucket=bucket, Key=key)
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+    whole: dict[str, Any] = {"Body": body, "ContentType": head["ContentType"], "Metadata": head["Metadata"]}
+    whole["Tagging"] = "&".join(f"{tag['Key']}={tag['Value']}" for tag in tags)
+    s3.put_object(Bucket=bucket, Key=key, **whole | changes)
+
+
+def edit_item(made: Cloud, id_: str, **attributes: Any) -> None:
+    item = made.item(made.settings.target_table, id_) | attributes
+    made.clients.target_dynamodb.put_item(TableName=made.settings.target_table, Item=item)
+
+
+def populate(made: Cloud) -> list[Key]:
+    keys: list[Key] = []
+    for number in range(6):
+        made.put(f"data/{number}.txt", f"body {number}".encode(), ContentType="text/plain", Metadata={"n": str(number)})
+        made.put_item(f"item-{number}", value={"N": str(number)}, words={"SS": ["a", "b"]}, raw={"B": b"\x00"})
+        keys += [ObjectKey(f"data/{number}.txt"), ItemKey(f"item-{number}", "1")]
+    made.put("empty", b"", Tagging="class=a")
+    replicate(made, *keys, ObjectKey("empty"))
+    return keys
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_replicas_as_the_replicator_makes_them_are_equal(made: Cloud, quick: bool) -> None:
+    populate(made)
+    looked = first_look(made, quick=quick)
+    assert [finding for one in looked for finding in one.findings] == []
+    assert (sum(one.objects for one in looked), sum(one.items for one in looked)) == (7, 6)
+
+
+EDITS: dict[str, tuple[Callable[[Cloud], object], str, Verdict, tuple[str, ...]]] = {
+    "bytes": (lambda made: edit(made, "data/1.txt", Body=b"BODY 1"), "data/1.txt", Verdict.DIFFERENT, ("bytes",)),
+    "size": (lambda made: edit(made, "data/1.txt", Body=b"longer 1"), "data/1.txt", Verdict.DIFFERENT, ("size",)),
+    "header": (
+        lambda made: edit(made, "data/1.txt", ContentType="text/csv", CacheControl="no-store"),
+        "data/1.txt",
+        Verdict.DIFFERENT,
+        ("header 'CacheControl'", "header 'ContentType'"),
+    ),
+    "metadata": (
+        lambda made: edit(made, "data/1.txt", Metadata={"n": "other"}),
+        "data/1.txt",
+        Verdict.DIFFERENT,
+        ("provenance", "metadata 'n'"),
+    ),
+    "tags": (
+        lambda made: edit(made, "empty", Tagging="class=b&extra=1"),
+        "empty",
+        Verdict.DIFFERENT,
+        ("tag 'class'", "tag 'extra'"),
+    ),
+    "deleted": (
+        lambda made: made.clients.target_s3.delete_object(Bucket=made.settings.target_bucket, Key="empty"),
+        "empty",
+        Verdict.MISSING,
+        (),
+    ),
+    "extra": (
+        lambda made: made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="data/z", Body=b"mine"),
+        "data/z",
+        Verdict.EXTRA,
+        (),
+    ),
+    "attribute": (
+        lambda made: edit_item(made, "item-2", value={"N": "9"}, words={"SS": ["b", "a"]}),
+        "item-2@1",
+        Verdict.DIFFERENT,
+        ("attribute 'value'",),
+    ),
+    "mark": (
+        lambda made: edit_item(made, "item-2", environment={"S": "mine"}),
+        "item-2@1",
+        Verdict.DIFFERENT,
+        ("attribute 'environment'",),
+    ),
+    "extra item": (
+        lambda made: made.clients.target_dynamodb.put_item(
+            TableName=made.settings.target_table, Item={"id": {"S": "mine"}, "timestamp": {"N": "1"}}
+        ),
+        "mine@1",
+        Verdict.EXTRA,
+        (),
+    ),
+    "deleted item": (
+        lambda made: made.clients.target_dynamodb.delete_item(
+            TableName=made.settings.target_table, Key={"id": {"S": "item-2"}, "timestamp": {"N": "1"}}
+        ),
+        "item-2@1",
+        Verdict.MISSING,
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_what_was_done_to_a_replica_by_hand_is_found_named_and_mended_by_a_reconcile(made: Cloud, name: str) -> None:
+    populate(made)
+    change, key, verdict, what = EDITS[name]
+    change(made)
+    found = final(made, suspects(made).values())
+    assert verdicts(found) == {key: verdict.value}
+    assert next(iter(found.values())).what == what
+    replicate(made, *found)
+    assert suspects(made) == {}
+
+
+def test_no_finding_tells_a_value(made: Cloud) -> None:
+    populate(made)
+    edit(made, "data/1.txt", Metadata={"n": "secret-1"}, Tagging="t=secret-2", ContentType="secret/3")
+    edit_item(made, "item-2", value={"S": "secret-4"})
+    told = repr(final(made, suspects(made).values()))
+    assert "secret" not in told
+    assert "body" not in told
+
+
+def test_a_quick_look_believes_the_listing_and_asks_where_it_differs(made: Cloud) -> None:
+    populate(made)
+    edit(made, "data/1.txt", ContentType="text/csv")
+    edit(made, "data/2.txt", Body=b"BODY 2")
+    with made.recording() as calls:
+        found = suspects(made, quick=True)
+    assert verdicts(found) == {"data/2.txt": "different"}
+    assert calls.count("s3.HeadObject") == 2
+
+
+def test_what_the_route_leaves_out_is_expected_and_what_a_target_has_of_its_own_there_is_not_looked_at(
+    made: Cloud,
+) -> None:
+    populate(made)
+    made.with_settings(object_exclude=("own/",))
+    made.put("own/of-prod", b"x")
+    made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="own/of-dev", Body=b"y")
+    assert verdicts(final(made, suspects(made).values())) == {"own/of-prod": "outside"}
+
+
+def test_an_archived_object_is_expected_to_be_missing(made: Cloud) -> None:
+    made.put("archived", b"x", StorageClass="GLACIER")
+    assert verdicts(suspects(made)) == {"archived": "outside"}
+
+
+def test_what_arrives_while_it_is_looked_for_is_in_flight(made: Cloud) -> None:
+    made.put("late", b"x")
+    made.put_item("late")
+    found = suspects(made)
+    assert verdicts(found) == {"late": "missing", "late@1": "missing"}
+    replicate(made, *found)
+    assert set(verdicts(final(made, found.values())).values()) == {"in flight"}
+
+
+def test_what_the_source_changes_meanwhile_is_in_flight(made: Cloud) -> None:
+    populate(made)
+    edit(made, "data/1.txt", Body=b"BODY 1")
+    edit_item(made, "item-1", value={"N": "9"})
+    found = suspects(made)
+    made.put("data/1.txt", b"of prod, anew")
+    made.put_item("item-1", value={"N": "10"})
+    assert verdicts(final(made, found.values())) == {"data/1.txt": "in flight", "item-1@1": "in flight"}
+
+
+def test_nothing_is_called_drift_while_the_route_has_changes_before_it(made: Cloud) -> None:
+    made.put("waits", b"x")
+    made.put_item("waits")
+    found = final(made, suspects(made).values(), worked_off=False)
+    assert set(verdicts(found).values()) == {"in flight"}
+
+
+def test_what_cannot_be_read_is_told_with_the_reason_and_hides_nothing_else(made: Cloud) -> None:
+    populate(made)
+    edit(made, "data/1.txt", Body=b"BODY 1")
+    made.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "s3.GetObjectTagging" else None
+    found = suspects(made)
+    made.fault_for = lambda _: None
+    assert set(verdicts(found).values()) == {"unknown"}
+    assert {finding.what for finding in found.values()} == {("AccessDenied: GetObjectTagging: refused",)}
+    assert len(found) == 7
+
+
+def clear(made: Cloud, keys: Iterable[str]) -> None:
+    settings, clients = made.settings, made.clients
+    for key in keys:
+        made.remove(key)
+        made.remove_item(key)
+        clients.target_s3.delete_object(Bucket=settings.target_bucket, Key=key)
+        named: Any = {"id": {"S": key}, "timestamp": {"N": "1"}}
+        clients.target_dynamodb.delete_item(TableName=settings.target_table, Key=named)
+
+
+def plant_object(made: Cloud, key: str, original: tuple[str, str] | None, replica: tuple[str, str] | None) -> None:
+    """Put a source of this body and these tags, and a replica as the replicator makes it, or edited into another."""
+    s3, bucket = made.clients.target_s3, made.settings.target_bucket
+    if original is not None:
+        made.put(key, original[0].encode(), Tagging=original[1])
+        replicate(made, ObjectKey(key))
+    if replica is None:
+        s3.delete_object(Bucket=bucket, Key=key)
+    elif original is None:
+        s3.put_object(Bucket=bucket, Key=key, Body=replica[0].encode(), Tagging=replica[1])
+    elif replica != original:
+        edit(made, key, Body=replica[0].encode(), Tagging=replica[1])
+
+
+STATES = st.none() | st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["", "c=d"]))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    objects=st.dictionaries(st.sampled_from("pqrst"), st.tuples(STATES, STATES), max_size=4),
+    items=st.dictionaries(st.sampled_from("pqrst"), st.tuples(st.none() | st.text(max_size=1), st.booleans())),
+)
+def test_all_that_differs_is_found_and_a_reconcile_of_what_is_found_leaves_nothing(
+    shared: Cloud,
+    objects: dict[str, tuple[tuple[str, str] | None, tuple[str, str] | None]],
+    items: dict[str, tuple[str | None, bool]],
+) -> None:
+    clear(shared, "pqrst")
+    wrong: set[Key] = {ObjectKey(key) for key, (original, replica) in objects.items() if original != replica}
+    wrong |= {ItemKey(key, "1") for key, (value, replicated) in items.items() if value is not None and not replicated}
+    for key, (original, replica) in objects.items():
+        plant_object(shared, key, original, replica)
+    for key, (value, replicated) in items.items():
+        if value is not None:
+            shared.put_item(key, value={"S": value})
+            if replicated:
+                replicate(shared, ItemKey(key, "1"))
+    found = final(shared, suspects(shared).values())
+    assert found.keys() == wrong
+    replicate(shared, *found)
+    assert suspects(shared) == {}
+
+
+def head(**fields: Any) -> Head:
+    whole: dict[str, Any] = {"version_id": "v1", "etag": '"' + "0" * 32 + '"', "size": 5, "last_modified": "2026"}
+    return Head(**whole | fields)
+
+
+def copied(original: Head, **fields: Any) -> tuple[str, ...]:
+    metadata = tuple(replica_metadata(original, "prod").items())
+    replica = head(**{"metadata": metadata} | fields)
+    return object_differences(ObjectState(original, ()), ObjectState(replica, ()), environment="prod")
+
+
+PARTS = '"' + "1" * 32 + '-2"'
+
+
+def test_bytes_whose_etags_cannot_be_compared_are_compared_by_checksum() -> None:
+    crc = {"checksum_algorithm": "CRC64NVME", "checksum_type": "FULL_OBJECT"}
+    original = head(checksum="same", **crc)
+    assert copied(original, etag=PARTS, checksum="same", **crc) == ()
+    assert copied(original, etag=PARTS, checksum="other", **crc) == ("bytes",)
+
+
+def test_bytes_that_nothing_tells_of_are_those_of_the_version_that_the_provenance_names() -> None:
+    original = head()
+    assert copied(original, etag=PARTS) == ()
+    assert copied(original, etag=PARTS, metadata=(("replicated-from-version", "v0"),)) == ("bytes", "provenance")
+
+
+def test_an_etag_of_an_object_encrypted_by_a_key_of_ones_own_is_no_digest() -> None:
+    assert copied(head(), etag='"' + "1" * 32 + '"', encryption="aws:kms") == ()
+    assert copied(head(), etag='"' + "1" * 32 + '"', encryption="AES256") == ("bytes",)
