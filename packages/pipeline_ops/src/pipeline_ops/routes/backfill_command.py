@@ -123,7 +123,7 @@ def _estimate(stores: Stores, selection: Selection, since: datetime | None, rate
 
 def _show(estimate: Estimate, selection: Selection, work: Backfill) -> None:
     console, counted = Console(), estimate.counted
-    table = Table(title=f"What {selection} take")
+    table = Table(title=f"Backfill of {selection}")
     for heading in ("", "number"):
         table.add_column(heading, justify="right" if heading else "left")
     table.add_row("objects", f"{counted.objects:,}")
