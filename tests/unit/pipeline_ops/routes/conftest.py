@@ -1,4 +1,4 @@
-"""A replication whose queues, metrics and alarms are moto's, and whose functions are a stand-in."""
+"""A replication whose stores, queues, metrics and alarms are moto's, and whose functions are a stand-in."""
 
 import io
 import json
@@ -13,6 +13,10 @@ from moto import mock_aws
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.routes.dead_letters import Routing
 from pipeline_ops.routes.route import Replication
+from replicator_lambda.clients import Clients
+from replicator_lambda.notices import Notice, parse
+from replicator_lambda.runtime import Replicator, build_replicator
+from replicator_lambda.settings import ReplicatorSettings
 
 REGION = "us-east-1"
 
@@ -27,6 +31,10 @@ class Functions:
     asked: list[Any] = field(default_factory=list)
     told: Any = None
     error: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def get_function_configuration(self, **_: Any) -> Any:
+        return {"Environment": {"Variables": self.variables}}
 
     def get_event_source_mapping(self, **_: Any) -> Any:
         return {"State": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
@@ -50,6 +58,9 @@ class World:
     functions: Functions
     sqs: Any
     cloudwatch: Any
+    s3: Any
+    dynamodb: Any
+    settings: ReplicatorSettings
 
     @property
     def dlq(self) -> str:
@@ -57,6 +68,34 @@ class World:
 
     def url(self, target: str) -> str:
         return self.routing.urls[target]
+
+    def put(self, key: str, body: bytes = b"body", *, bucket: str = "prod-data", **options: Any) -> None:
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body, **options)
+
+    def put_item(self, id_: str, timestamp: str = "1", *, table: str = "prod-data", **attributes: Any) -> None:
+        item = {"id": {"S": id_}, "timestamp": {"N": timestamp}, **attributes}
+        self.dynamodb.put_item(TableName=table, Item=item)
+
+    def replicator(self) -> Replicator:
+        """What the route to dev has in its function."""
+        clients = Clients(
+            source_s3=self.s3,
+            target_s3=self.s3,
+            copying_s3=self.s3,
+            source_dynamodb=self.dynamodb,
+            target_dynamodb=self.dynamodb,
+            sqs=self.sqs,
+            sns=self.sqs,
+        )
+        return build_replicator(self.settings, clients, threads=4, part_threads=2)
+
+    def notices(self, target: str = "dev") -> list[Notice]:
+        """Take every notice out of a route's queue."""
+        return [notice for body in self.bodies(self.url(target)) for notice in parse(body)]
+
+    def work_off(self) -> None:
+        """Do what the route to dev does with what is in its queue."""
+        self.replicator().reconcile([notice.key for notice in self.notices()])
 
     def bodies(self, url: str) -> list[str]:
         """Take every message out of a queue."""
@@ -72,7 +111,9 @@ class World:
 def world() -> Iterator[World]:
     with mock_aws():
         keys = {"region_name": REGION, "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        made: dict[str, Any] = {name: boto3.client(name, **keys) for name in ("sqs", "cloudwatch", "sts")}  # type: ignore[call-overload]
+        made: dict[str, Any] = {
+            name: boto3.client(name, **keys) for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb")
+        }  # type: ignore[call-overload]
         made["lambda"] = functions = Functions()
         urls = {name: made["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("dev", "staging", "dlq")}
         arns = {
@@ -95,6 +136,46 @@ def world() -> Iterator[World]:
             return made[service]
 
         replication = Replication.of(StorageOutputs(**source), ReplicationOutputs(**outputs), client)
+        for name in ("prod-data", "dev-data"):
+            _storage(made["s3"], made["dynamodb"], name)
+        settings = ReplicatorSettings(
+            target="dev",
+            source_environment="prod",
+            source_bucket="prod-data",
+            source_table="prod-data",
+            source_region=REGION,
+            target_bucket="dev-data",
+            target_table="dev-data",
+            target_region=REGION,
+            queue_url=urls["dev"],
+            dlq_url=urls["dlq"],
+            success_topic_arn="arn:aws:sns:us-east-1:123456789012:success",
+            failure_topic_arn="arn:aws:sns:us-east-1:123456789012:failure",
+        )
+        functions.variables = settings.to_env()
         del urls["dlq"]
         routing = Routing(urls=urls, names={arns[target]: target for target in urls})
-        yield World(replication, routing, functions, made["sqs"], made["cloudwatch"])
+        yield World(
+            replication,
+            routing,
+            functions,
+            made["sqs"],
+            made["cloudwatch"],
+            made["s3"],
+            made["dynamodb"],
+            settings,
+        )
+
+
+def _storage(s3: Any, dynamodb: Any, name: str) -> None:
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "timestamp", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "id", "AttributeType": "S"},
+            {"AttributeName": "timestamp", "AttributeType": "N"},
+        ],
+    )

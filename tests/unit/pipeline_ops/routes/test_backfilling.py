@@ -1,0 +1,209 @@
+"""A backfill: every key once, no faster than it may, and from where it was when something ended it."""
+
+import shutil
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from lambda_common.dead_letters import DeadLetters, Letter
+from lambda_common.errors import StoreError
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.routes import enqueueing
+from pipeline_ops.routes.backfilling import Backfill
+from pipeline_ops.routes.backlog import Backlog
+from pipeline_ops.routes.enqueueing import Enqueuer, Load, failed_keys
+from pipeline_ops.routes.estimate import Counted, count, estimate_of
+from pipeline_ops.routes.route_stores import open_stores
+from pipeline_ops.routes.selection import Selection, select
+from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey
+from replicator_lambda.verification.stores import Stores
+from tests.unit.pipeline_ops.routes.conftest import World
+
+ALL = Selection(prefix="", items=True)
+
+
+@dataclass
+class Time:
+    now: float = 0.0
+    paused: list[float] = field(default_factory=list)
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def stores(world: World) -> Stores:
+    return open_stores(world.replication, world.replication.route("dev"))
+
+
+def backlog_of(world: World) -> Backlog:
+    return Backlog(replication=world.replication, route=world.replication.route("dev"), quiet_seconds=0)
+
+
+def enqueuer_of(world: World, reason: str = "backfill test", *, rate: float = 1e6) -> Enqueuer:
+    return Enqueuer(backlog=backlog_of(world), reason=reason, rate=rate)
+
+
+def populate(world: World) -> set[Key]:
+    objects = [f"{folder}/{number:02}" for folder in "ab" for number in range(25)] + ["loose"]
+    for key in objects:
+        world.put(key)
+    for number in range(30):
+        world.put_item(f"item-{number}", "1700000000.5")
+    return {*map(ObjectKey, objects), *(ItemKey(f"item-{number}", "1700000000.5") for number in range(30))}
+
+
+def test_every_key_is_enqueued_once_without_a_time_of_change(world: World, stores: Stores, tmp_path: Path) -> None:
+    keys = populate(world)
+    work = Backfill.open(stores, ALL, None, tmp_path)
+    counts = list(work.enqueue(enqueuer_of(world, work.reason)))
+    assert counts[-1] == len(keys)
+    notices = world.notices()
+    assert Counter(notice.key for notice in notices) == Counter(keys)
+    assert {(notice.reason, notice.changed_at) for notice in notices} == {(work.reason, None)}
+    assert world.notices("staging") == []
+    work.forget()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "since", "count"),
+    [
+        (Selection(prefix="b/", items=False), None, 25),
+        (Selection(prefix=None, items=True), None, 30),
+        (Selection(prefix="", items=False), datetime.now(UTC) + timedelta(hours=1), 0),
+        (Selection(prefix="", items=True), datetime(2023, 11, 1, tzinfo=UTC), 81),
+        (Selection(prefix=None, items=True), datetime(2023, 12, 1, tzinfo=UTC), 0),
+    ],
+)
+def test_what_is_chosen_is_enqueued(
+    world: World, stores: Stores, tmp_path: Path, selection: Selection, since: datetime | None, count: int
+) -> None:
+    populate(world)
+    work = Backfill.open(stores, selection, since, tmp_path)
+    list(work.enqueue(enqueuer_of(world)))
+    assert len(world.notices()) == count
+
+
+def test_what_the_route_leaves_out_is_not_enqueued(world: World, tmp_path: Path) -> None:
+    populate(world)
+    settings = replace(world.settings, object_exclude=("a/",), replicate_items=False)
+    world.functions.variables = settings.to_env()
+    stores = open_stores(world.replication, world.replication.route("dev"))
+    selection = select(stores.settings, prefix=None, items=False)
+    list(Backfill.open(stores, selection, None, tmp_path).enqueue(enqueuer_of(world)))
+    assert len(world.notices()) == 26
+    with pytest.raises(OperatorError, match="replicates no items") as refused:
+        select(stores.settings, prefix=None, items=True)
+    assert refused.value.exit_code == MISUSED
+
+
+@pytest.mark.parametrize("loads", [1, 2, 4, 6, 9])
+@pytest.mark.parametrize("crash", [False, True])
+def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
+    world: World, stores: Stores, tmp_path: Path, loads: int, crash: bool
+) -> None:
+    keys = populate(world)
+    work = replace(Backfill.open(stores, ALL, None, tmp_path / "first"), clock=iter(range(1000)).__next__)
+    with closing(work.enqueue(enqueuer_of(world))) as counts:
+        for _ in islice(counts, loads):
+            pass
+        if crash:  # what is on disk now is all that a killed process leaves
+            shutil.copytree(tmp_path / "first", tmp_path / "second")
+    if not crash:
+        (tmp_path / "first").rename(tmp_path / "second")
+    before = {notice.key for notice in world.notices()}
+    again = Backfill.open(stores, ALL, None, tmp_path / "second")
+    assert again.resumed
+    assert again.reason == work.reason
+    list(again.enqueue(enqueuer_of(world)))
+    after = {notice.key for notice in world.notices()}
+    assert before | after == keys
+    if loads > 3:
+        assert after != keys, "what was enqueued before is not enqueued again"
+
+
+def test_another_backfill_does_not_go_on_where_this_one_was_and_restart_forgets(
+    world: World, stores: Stores, tmp_path: Path
+) -> None:
+    populate(world)
+    Backfill.open(stores, ALL, None, tmp_path).enqueue(enqueuer_of(world)).close()
+    work = Backfill.open(stores, ALL, None, tmp_path)
+    work.checkpoint.save(work.path)
+    assert Backfill.open(stores, ALL, None, tmp_path).resumed
+    assert not Backfill.open(stores, ALL, None, tmp_path, restart=True).resumed
+    assert not Backfill.open(stores, Selection(prefix="a/", items=True), None, tmp_path).resumed
+    assert not Backfill.open(stores, ALL, datetime.now(UTC), tmp_path).resumed
+    work.path.write_text('{"form": "another"}')
+    with pytest.raises(OperatorError, match="--restart begins anew"):
+        Backfill.open(stores, ALL, None, tmp_path)
+
+
+def test_no_more_keys_a_second_than_asked_for(world: World) -> None:
+    time = Time()
+    enqueuer = Enqueuer(backlog=backlog_of(world), reason="r", rate=50, pause=time.pause, clock=time.clock)
+    loads = [Load([ObjectKey(f"{load}-{number}") for number in range(10)], load) for load in range(20)]
+    assert [load.position for load in enqueuer.enqueue(loads)] == list(range(20))
+    assert time.now == pytest.approx(19 * 10 / 50)
+    assert len(world.notices()) == 200
+
+
+def test_nothing_is_added_while_too_much_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enqueueing, "MOST_WAITING", 25)
+    monkeypatch.setattr(enqueueing, "_LOOK_EVERY", 10)
+    depths: list[int] = []
+
+    def pause(_seconds: float) -> None:
+        depths.append(len(world.notices()))
+
+    enqueuer = Enqueuer(backlog=backlog_of(world), reason="r", rate=1e9, pause=pause)
+    loads = (Load([ObjectKey(f"{load}-{number}") for number in range(10)], None) for load in range(30))
+    sent = sum(len(load.keys) for load in enqueuer.enqueue(loads))
+    assert sent == 300
+    assert depths, "it has waited"
+    # Those that were under way when it looked come on top.
+    assert max(depths) <= 25 + 10 * 2 * 8
+
+
+def test_keys_that_a_queue_does_not_take_are_an_error(world: World) -> None:
+    world.sqs.delete_queue(QueueUrl=world.url("dev"))
+
+    with pytest.raises(OperatorError, match="can't be looked at"):
+        list(enqueuer_of(world).enqueue([Load([ObjectKey("k")], None)]))
+
+
+def test_the_failed_keys_are_those_of_this_run(world: World) -> None:
+    letters = DeadLetters(sqs=world.sqs, queue_url=world.dlq, target="dev")
+    error = StoreError("Archived", "it is archived")
+    bodies = [
+        Notice(ObjectKey("mine"), "backfill 1").body(),
+        Notice(ObjectKey("other"), "backfill 2").body(),
+        Notice(ObjectKey("live"), "Object Created").body(),
+    ]
+    assert not letters.send([Letter(notice=body, error=error, attempts=6) for body in bodies], datetime.now(UTC))
+    (failed,) = failed_keys(backlog_of(world), world.routing, "backfill 1")
+    assert (failed.key, failed.reason, failed.message) == ("mine", "Archived", "it is archived")
+    assert len(world.bodies(world.dlq)) == 3, "looking took none"
+
+
+def test_an_estimate_counts_what_is_chosen_and_prices_its_requests(world: World, stores: Stores) -> None:
+    populate(world)
+    *_, counted = count(stores, Selection(prefix="a/", items=True), None)
+    assert (counted.objects, counted.object_bytes, counted.items) == (25, 100, 30)
+    *_, none = count(stores, Selection(prefix="", items=False), datetime.now(UTC) + timedelta(hours=1))
+    assert (none.objects, none.items) == (0, 0)
+    million = estimate_of(Counted(objects=1_000_000, object_bytes=10**12), rate=500, other_region=False)
+    assert million.seconds == 2000
+    # A million copies at 5 dollars, two reads each at 0.40, and some cents.
+    assert 5.8 < million.dollars < 6.3
+    away = estimate_of(million.counted, rate=500, other_region=True)
+    assert away.dollars - million.dollars == pytest.approx(20.0)

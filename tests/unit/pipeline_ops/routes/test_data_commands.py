@@ -1,0 +1,204 @@
+"""verify and backfill as they are typed: what they say, write and ask, and how they end."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline_ops import cli
+from pipeline_ops.routes import backfill_command, verify_command
+from pipeline_ops.routes.backlog import Backlog
+from pipeline_ops.routes.opening import Opened
+from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from tests.unit.pipeline_ops.routes.conftest import World
+
+
+@pytest.fixture(autouse=True)
+def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The route works off its queue whenever a command waits."""
+
+    class Worked(Opened):
+        def backlog(self, route: Any) -> Backlog:
+            return replace(super().backlog(route), pause=lambda _: world.work_off())
+
+    @contextmanager
+    def opened(_where: Any) -> Iterator[Opened]:
+        yield Worked(replication=world.replication, routing=world.routing, folder=tmp_path, quiet_seconds=0)
+
+    for module in (backfill_command, verify_command):
+        monkeypatch.setattr(module, "open_replication", opened)
+
+
+def run(*arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(cli.cli, list(arguments), input=typed)
+
+
+def populate(world: World) -> None:
+    keys: list[Key] = []
+    for number in range(12):
+        world.put(f"data/{number}", f"body {number}".encode())
+        world.put_item(f"item-{number}", value={"S": "secret"})
+        keys += [ObjectKey(f"data/{number}"), ItemKey(f"item-{number}", "1")]
+    world.replicator().reconcile(keys)
+
+
+def plant(world: World) -> None:
+    world.s3.delete_object(Bucket="dev-data", Key="data/1")
+    world.put("data/2", b"edited by hand", bucket="dev-data")
+    world.put("<b>mine</b>", bucket="dev-data")
+    world.put_item("item-3", value={"S": "edited"}, table="dev-data")
+
+
+def test_level_replicas_end_with_0(world: World, tmp_path: Path) -> None:
+    populate(world)
+    answer = run("verify", "dev")
+    assert answer.exit_code == 0, answer.output
+    assert "12 objects and 12 items compared" in answer.stdout
+    (report,) = (tmp_path / "verify").glob("dev-*.jsonl")
+    assert report.read_text() == ""
+    assert report.with_suffix(".html").exists()
+
+
+def test_drift_ends_with_1_and_is_in_the_report_and_on_the_page(world: World, tmp_path: Path) -> None:
+    populate(world)
+    plant(world)
+    report = tmp_path / "there" / "found.jsonl"
+    answer = run("verify", "dev", "--json", "--report", str(report))
+    assert answer.exit_code == 1
+    told = json.loads(answer.stdout)
+    assert (told["found"]["missing"], told["found"]["different"], told["found"]["extra"]) == (1, 2, 1)
+    assert told["repair"] == {"puts": 3, "bytes": 12, "deletes": 1}
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {line.get("key") or line["id"]: line["verdict"] for line in lines} == {
+        "data/1": "missing",
+        "data/2": "different",
+        "<b>mine</b>": "extra",
+        "item-3": "different",
+    }
+    page = report.with_suffix(".html").read_text()
+    assert "&lt;b&gt;mine&lt;/b&gt;" in page
+    assert "<b>mine" not in page
+    assert "secret" not in page + report.read_text()
+    assert world.notices() == [], "nothing is repaired unasked"
+
+
+def test_only_what_is_chosen_is_compared(world: World) -> None:
+    populate(world)
+    plant(world)
+    assert json.loads(run("verify", "dev", "--items", "--json").stdout)["drift"] == 1
+    assert json.loads(run("verify", "dev", "--objects", "data/2", "--json").stdout)["drift"] == 1
+    assert json.loads(run("verify", "dev", "--objects", "", "--json").stdout)["drift"] == 3
+    assert json.loads(run("verify", "dev", "--objects", "", "--quick", "--json").stdout)["objects"] == 12
+
+
+def test_a_repair_says_what_it_does_asks_and_leaves_nothing_different(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(world)
+    plant(world)
+    assert run("verify", "dev", "--repair").exit_code == 2, "nobody is at a terminal"
+    monkeypatch.setattr(verify_command, "at_terminal", lambda: True)
+    refused = run("verify", "dev", "--repair", typed="no\n")
+    assert refused.exit_code == 1
+    assert "3 puts of 12 bytes of objects, and 1 deletes" in refused.stderr
+    assert world.notices() == []
+    done = run("verify", "dev", "--repair", typed="dev\n")
+    assert done.exit_code == 0, done.output
+    assert "4 keys were reconciled, 0 still differ." in done.stdout
+    assert run("verify", "dev").exit_code == 0
+
+
+def test_what_a_repair_can_not_mend_ends_with_1(world: World) -> None:
+    populate(world)
+    plant(world)
+    world.work_off = lambda: world.bodies(world.url("dev"))  # type: ignore[method-assign,return-value,assignment]
+    answer = run("verify", "dev", "--repair", "--yes", "--json")
+    assert answer.exit_code == 1
+    assert json.loads(answer.stdout)["repaired"]["still_different"] == 4
+
+
+def test_lag_is_not_called_drift(world: World) -> None:
+    populate(world)
+    world.put("data/late")
+    world.sqs.send_message(
+        QueueUrl=world.url("dev"),
+        MessageBody='{"schema": "pipeline.notice/1", "kind": "object", "key": "data/late", "reason": "r"}',
+    )
+    answer = run("verify", "dev", "--json")
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["found"]["in flight"] == 1
+
+
+def test_a_route_that_never_has_nothing_before_it_has_no_drift_yet(world: World) -> None:
+    populate(world)
+    plant(world)
+    world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
+    world.work_off = lambda: None  # type: ignore[method-assign]
+    answer = run("verify", "dev", "--wait", "0")
+    assert answer.exit_code == 0
+    assert "had changes before it all the time" in answer.stdout
+
+
+def test_a_backfill_says_what_it_takes_asks_and_is_done_when_all_is_replicated(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in range(25):
+        world.put(f"data/{number}", f"body {number}".encode())
+        world.put_item(f"item-{number}")
+    assert run("backfill", "dev").exit_code == 2, "nobody is at a terminal"
+    assert run("backfill", "dev", "--dry-run").exit_code == 0
+    assert world.notices() == []
+    monkeypatch.setattr(backfill_command, "at_terminal", lambda: True)
+    assert run("backfill", "dev", typed="no\n").exit_code == 1
+    assert world.notices() == []
+    done = run("backfill", "dev", typed="dev\n")
+    assert done.exit_code == 0, done.output
+    assert "50 keys are through, 0 of them were given up." in done.stdout
+    assert run("verify", "dev").exit_code == 0
+    assert list((tmp_path / "backfill").iterdir()) == []
+
+
+def test_an_interrupted_backfill_ends_with_130_and_is_gone_on_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        world.put(f"data/{number}")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    real, world.work_off = world.work_off, interrupt  # type: ignore[method-assign]
+    answer = run("backfill", "dev", "--yes")
+    assert answer.exit_code == 130
+    assert "25 keys are enqueued" in answer.stderr
+    world.work_off = real  # type: ignore[method-assign]
+    again = run("backfill", "dev", "--yes")
+    assert again.exit_code == 0
+    assert "has enqueued 25 keys: this one goes on there" in " ".join(again.stdout.split())
+    assert run("verify", "dev").exit_code == 0
+
+
+def test_a_paused_route_is_not_backfilled(world: World) -> None:
+    world.functions.states = ["Disabled"]
+    answer = run("backfill", "dev", "--yes")
+    assert answer.exit_code == 1
+    assert "nox -s resume -- dev" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("verify", "qa"), ("backfill", "qa", "--yes"), ("backfill", "dev", "--yes", "--since", "soon")]
+)
+def test_what_can_not_be_meant_is_misuse(arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_a_route_of_another_release_is_told_by_the_deploy_that_helps(world: World) -> None:
+    del world.functions.variables["REPLICATOR_TARGET_BUCKET"]
+    answer = run("verify", "dev")
+    assert answer.exit_code == 1
+    assert "nox -s deploy -- replication prod" in answer.stderr
