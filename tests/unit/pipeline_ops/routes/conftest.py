@@ -110,10 +110,10 @@ class World:
 @pytest.fixture
 def world() -> Iterator[World]:
     with mock_aws():
-        keys = {"region_name": REGION, "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        made: dict[str, Any] = {
-            name: boto3.client(name, **keys) for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb")
-        }  # type: ignore[call-overload]
+        session: Any = boto3.session.Session(
+            region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        made = {name: session.client(name) for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb")}
         made["lambda"] = functions = Functions()
         urls = {name: made["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("dev", "staging", "dlq")}
         arns = {
