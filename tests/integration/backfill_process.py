@@ -1,0 +1,33 @@
+"""A backfill in a process of its own, to be killed: `python -m tests.integration.backfill_process <what, as JSON>`."""
+
+import json
+import sys
+from pathlib import Path
+
+import local_cloud
+from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
+from pipeline_ops.routes.backfilling import Backfill
+from pipeline_ops.routes.backlog import Backlog
+from pipeline_ops.routes.enqueueing import Enqueuer
+from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.route_stores import open_stores
+from pipeline_ops.routes.selection import Selection
+
+
+def main(told: str) -> None:
+    """Backfill dev at the rate that is told, keeping the checkpoint in the folder that is told."""
+    what = json.loads(told)
+    with local_cloud.start(what["endpoint"]) as cloud:
+        replication = Replication.of(
+            StorageOutputs.parse(what["storage"]), ReplicationOutputs.parse(what["replication"]), cloud.client
+        )
+        route = replication.route("dev")
+        backlog = Backlog(replication=replication, route=route, quiet_seconds=1)
+        stores = open_stores(replication, route)
+        work = Backfill.open(stores, Selection(prefix=what["prefix"], items=True), None, Path(what["folder"]))
+        for _ in work.enqueue(Enqueuer(backlog=backlog, reason=work.reason, rate=what["rate"])):
+            pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
