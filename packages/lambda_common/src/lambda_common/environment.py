@@ -18,7 +18,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSettings:
-    """Fields of text, truth and lists of text, each as one variable `<PREFIX><FIELD>`."""
+    """Fields of text, whole numbers, truth and lists of text, each as one variable `<PREFIX><FIELD>`."""
 
     PREFIX: ClassVar[str]
 
@@ -48,16 +48,20 @@ class EnvironmentSettings:
         return f"{cls.PREFIX}{name.upper()}"
 
 
-def _encode(value: str | bool | tuple[str, ...]) -> str:
+_FORMS = {bool: "true or false", int: "a whole number"}
+
+
+def _encode(value: str | bool | int | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _decode(text: str, kind: Any) -> str | bool | tuple[str, ...]:
+def _decode(text: str, kind: Any) -> str | bool | int | tuple[str, ...]:
     if kind is str:
         return text
     value = json.loads(text)
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind is not bool and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+    if kind in _FORMS:
+        if type(value) is kind:  # not isinstance, to which true is a number
+            return value  # type: ignore[no-any-return] # it is of the kind
+    elif isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return tuple(value)
-    raise ValueError(f"expected {'true or false' if kind is bool else 'a JSON list of strings'}")
+    raise ValueError(f"expected {_FORMS.get(kind, 'a JSON list of strings')}")

@@ -1,4 +1,4 @@
-"""A batch's figures, as CloudWatch's embedded metric format on standard output."""
+"""A batch's figures, and a sample's, as CloudWatch's embedded metric format on standard output."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,14 +11,16 @@ from replicator_lambda.settings import (
     BYTES_METRIC,
     CHANGES_METRIC,
     DELETES_METRIC,
+    DRIFT_METRIC,
     FAILURES_METRIC,
     LATENCY_METRIC,
     METRICS_NAMESPACE,
     REREADS_METRIC,
+    SAMPLED_METRIC,
     TARGET_DIMENSION,
 )
 
-__all__ = ["emit"]
+__all__ = ["emit", "emit_sample"]
 
 
 def emit(target: str, outcomes: Mapping[Key, Outcome], changed_at: Mapping[Key, datetime], failures: int) -> None:
@@ -27,10 +29,7 @@ def emit(target: str, outcomes: Mapping[Key, Outcome], changed_at: Mapping[Key, 
     `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data
     whenever the route works; the latency only for changes whose instant is known.
     """
-    metrics = EphemeralMetrics(namespace=METRICS_NAMESPACE)
-    # Else powertools takes POWERTOOLS_SERVICE_NAME for a second dimension, and no alarm would find the metric.
-    metrics.service = None  # type: ignore[assignment] # powertools' own value where there is no service
-    metrics.set_default_dimensions(**{TARGET_DIMENSION: target})
+    metrics = _metrics(target)
     level = {key: outcome for key, outcome in outcomes.items() if outcome.action in {Action.COPIED, Action.DELETED}}
     counts = {
         CHANGES_METRIC: len(level),
@@ -48,3 +47,19 @@ def emit(target: str, outcomes: Mapping[Key, Outcome], changed_at: Mapping[Key, 
             metrics.add_metric(LATENCY_METRIC, MetricUnit.Milliseconds, max(waited, 0.0))
     if metrics.metric_set:  # powertools has flushed by itself at each hundredth value, and warns when there is nothing
         metrics.flush_metrics()
+
+
+def emit_sample(target: str, *, compared: int, drifted: int) -> None:
+    """Write how many keys a sample has compared, and how many of them have drifted."""
+    metrics = _metrics(target)
+    metrics.add_metric(SAMPLED_METRIC, MetricUnit.Count, compared)
+    metrics.add_metric(DRIFT_METRIC, MetricUnit.Count, drifted)
+    metrics.flush_metrics()
+
+
+def _metrics(target: str) -> EphemeralMetrics:
+    metrics = EphemeralMetrics(namespace=METRICS_NAMESPACE)
+    # Else powertools takes POWERTOOLS_SERVICE_NAME for a second dimension, and no alarm would find the metric.
+    metrics.service = None  # type: ignore[assignment] # powertools' own value where there is no service
+    metrics.set_default_dimensions(**{TARGET_DIMENSION: target})
+    return metrics

@@ -14,6 +14,7 @@ __all__ = [
     "BYTES_METRIC",
     "CHANGES_METRIC",
     "DELETES_METRIC",
+    "DRIFT_METRIC",
     "FAILURES_METRIC",
     "LATENCY_METRIC",
     "MAX_RECEIVES",
@@ -21,9 +22,12 @@ __all__ = [
     "NOTIFIER_HANDLER",
     "REPLICATOR_HANDLER",
     "REREADS_METRIC",
+    "SAMPLED_METRIC",
     "TARGET_DIMENSION",
+    "VERIFIER_HANDLER",
     "NotifierSettings",
     "ReplicatorSettings",
+    "VerifierSettings",
 ]
 
 REPLICATOR_HANDLER = "replicator_lambda.handler.handle"
@@ -31,6 +35,9 @@ REPLICATOR_HANDLER = "replicator_lambda.handler.handle"
 
 NOTIFIER_HANDLER = "replicator_lambda.notifier.handle"
 """The function that turns the source table's stream into notices on every route's queue."""
+
+VERIFIER_HANDLER = "replicator_lambda.verifier.handle"
+"""The function that compares a sample of a target with its source, on a schedule."""
 
 METRICS_NAMESPACE = "DataPipeline/Replication"
 TARGET_DIMENSION = "target"
@@ -53,6 +60,12 @@ FAILURES_METRIC = "ReplicationFailures"
 
 REREADS_METRIC = "ReplicationRereads"
 """Times that a source was found changed by the confirming read, and was reconciled again."""
+
+DRIFT_METRIC = "ReplicaDrift"
+"""Keys of a sample whose replica differs from its source, or could not be compared with it."""
+
+SAMPLED_METRIC = "SampledKeys"
+"""Keys of the source that a sample has compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,3 +127,16 @@ class NotifierSettings(EnvironmentSettings):
     def __post_init__(self) -> None:
         if len(self.targets) != len(self.queue_urls):
             raise SettingsError(f"{len(self.targets)} targets have {len(self.queue_urls)} queues")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifierSettings(EnvironmentSettings):
+    """How much of a route's target is compared, besides the route's own settings."""
+
+    PREFIX: ClassVar[str] = "VERIFIER_"
+
+    sample_keys: int
+    """Objects, and items, that are compared in a run, about."""
+
+    settle_seconds: int
+    """How long a replica may differ from an unchanged source before it is drift."""

@@ -17,7 +17,7 @@ from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.route_stores import THREADS
 from pipeline_ops.routes.selection import Selection
 from replicator_lambda.flow import chunks
-from replicator_lambda.verification.findings import DRIFT, Finding, Looked, Verdict
+from replicator_lambda.verification.findings import DRIFT, SUSPECT, Finding, Looked
 from replicator_lambda.verification.items import compare_items
 from replicator_lambda.verification.objects import compare_objects
 from replicator_lambda.verification.second_look import look_again
@@ -66,7 +66,7 @@ def verify(
         for looked in _first_look(stores, executor, selection, quick=quick):
             objects, items = objects + looked.objects, items + looked.items
             for finding in looked.findings:
-                suspects += finding.verdict in DRIFT
+                suspects += finding.verdict in SUSPECT
                 write_finding(spool, finding)
             say(f"Compared {objects:,} objects and {items:,} items; {suspects:,} to be looked at again")
         worked_off = not suspects or _wait(backlog, within, suspects, say)
@@ -132,7 +132,7 @@ def still_drifting(stores: Stores, report: Path) -> int:
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
         again = look_again(stores, executor, _drift(file), worked_off=True)
-        return sum(finding.verdict in DRIFT or finding.verdict is Verdict.UNKNOWN for finding in again)
+        return sum(finding.verdict in SUSPECT for finding in again)
 
 
 def _drift(file: TextIO) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from replicator_lambda.notices import Key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DRIFT", "Finding", "Looked", "Verdict"]
+__all__ = ["DRIFT", "SUSPECT", "Finding", "Looked", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -30,6 +30,9 @@ class Verdict(StrEnum):
 
 DRIFT = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA})
 """What a reconcile of the key mends."""
+
+SUSPECT = DRIFT | {Verdict.UNKNOWN}
+"""What a second look may find otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from itertools import groupby
 from replicator_lambda.flow import chunks, windowed
 from replicator_lambda.item_states import READ_BATCH
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
-from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
+from replicator_lambda.verification.findings import DRIFT, SUSPECT, Finding, Verdict
 from replicator_lambda.verification.items import look_at_items
 from replicator_lambda.verification.objects import look_at_object
 from replicator_lambda.verification.stores import Stores
@@ -25,8 +25,8 @@ def look_again(
     """Yield the final finding of each suspect, in their order, holding some hundreds of them.
 
     `worked_off` says that the route has handled every change that it had when the suspects were found. What still
-    differs then, from a source that has not changed since, is drift; everything else that differs is in flight. A
-    finding that is no suspicion of drift is final already.
+    differs then, from a source that has not changed since, is drift; everything else that differs is in flight. What
+    could not be compared is tried again. Every other finding is final already.
     """
     looks = windowed(
         executor, lambda batch: _look(stores, batch, worked_off), _batches(suspects), window=_BATCHES_AT_ONCE
@@ -41,12 +41,13 @@ def _batches(suspects: Iterable[Finding]) -> Iterator[list[Finding]]:
 
 
 def _look(stores: Stores, batch: list[Finding], worked_off: bool) -> list[Finding]:
-    again = [finding.key for finding in batch if finding.verdict in DRIFT]
+    again = [finding.key for finding in batch if finding.verdict in SUSPECT]
     now: dict[Key, Finding | None] = {key: look_at_object(stores, key) for key in again if isinstance(key, ObjectKey)}
     if items := [key for key in again if isinstance(key, ItemKey)]:
         now |= look_at_items(stores, items)
     return [
-        _judged(finding, now.get(finding.key), worked_off) if finding.verdict in DRIFT else finding for finding in batch
+        _judged(finding, now.get(finding.key), worked_off) if finding.verdict in SUSPECT else finding
+        for finding in batch
     ]
 
 
@@ -55,7 +56,7 @@ def _judged(before: Finding, now: Finding | None, worked_off: bool) -> Finding:
         return replace(before, verdict=Verdict.IN_FLIGHT, what=("it is equal by now",))
     if now.verdict not in DRIFT:
         return now
-    if now.source != before.source:
+    if before.verdict in DRIFT and now.source != before.source:
         return replace(now, verdict=Verdict.IN_FLIGHT, what=("its source has just changed",))
     if not worked_off:
         return replace(now, verdict=Verdict.IN_FLIGHT, what=("the route may have its change still before it",))

@@ -1,0 +1,102 @@
+"""The function that compares a sample of a target with its source, on a schedule, and publishes what has drifted."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
+
+from aws_lambda_powertools.logging import Logger
+
+from replicator_lambda.clients import connect
+from replicator_lambda.metrics import emit_sample
+from replicator_lambda.notices import ItemKey
+from replicator_lambda.settings import ReplicatorSettings, VerifierSettings
+from replicator_lambda.verification.findings import SUSPECT, Finding
+from replicator_lambda.verification.sample import compare_sample
+from replicator_lambda.verification.second_look import look_again
+from replicator_lambda.verification.stores import Stores
+
+__all__ = ["Verifier", "handle"]
+
+_THREADS = 16
+_LOOK_EVERY_SECONDS = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verifier:
+    """Compares samples of one route."""
+
+    settings: VerifierSettings
+    stores: Stores
+    executor: Executor
+    logger: Logger
+    chance: random.Random
+    pause: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def build(cls, environ: Mapping[str, str]) -> Self:
+        """Wire it from a function's environment, which has the route's settings and its own."""
+        route = ReplicatorSettings.from_env(environ)
+        clients = connect(route, connections=2 * _THREADS)
+        return cls(
+            settings=VerifierSettings.from_env(environ),
+            stores=Stores(
+                settings=route,
+                source_s3=clients.source_s3,
+                target_s3=clients.target_s3,
+                source_dynamodb=clients.source_dynamodb,
+                target_dynamodb=clients.target_dynamodb,
+            ),
+            executor=ThreadPoolExecutor(_THREADS, thread_name_prefix="verify"),
+            logger=Logger(service=f"verifier-{route.target}"),
+            chance=random.SystemRandom(),
+        )
+
+    def run(self) -> dict[str, int]:
+        """Compare a sample, publish how many keys it had and how many have drifted, and log each of these.
+
+        What differs is looked at again and again, for as long as a change may take to arrive. It waits for that while
+        it runs, which it does only when something differs: a queue of its own would be more to go wrong.
+        """
+        compared, suspects = 0, []
+        for looked in compare_sample(self.stores, self.executor, self.settings.sample_keys, self.chance):
+            compared += looked.objects + looked.items
+            suspects += [finding for finding in looked.findings if finding.verdict in SUSPECT]
+        drifted = self._settled(suspects)
+        for finding in drifted:
+            self.logger.warning("drifted", extra=_told(finding, self.stores.settings.target))
+        emit_sample(self.stores.settings.target, compared=compared, drifted=len(drifted))
+        return {"compared": compared, "drifted": len(drifted)}
+
+    def _settled(self, suspects: Sequence[Finding]) -> Sequence[Finding]:
+        end = self.clock() + self.settings.settle_seconds
+        while suspects and self.clock() < end:
+            self.pause(_LOOK_EVERY_SECONDS)
+            again = look_again(self.stores, self.executor, suspects, worked_off=True)
+            suspects = [finding for finding in again if finding.verdict in SUSPECT]
+        return suspects
+
+
+def _told(finding: Finding, target: str) -> dict[str, Any]:
+    return {
+        "target": target,
+        "kind": "item" if isinstance(finding.key, ItemKey) else "object",
+        "key": str(finding.key),
+        "verdict": finding.verdict.value,
+        "what": list(finding.what),
+    }
+
+
+@cache
+def _verifier() -> Verifier:
+    return Verifier.build(os.environ)
+
+
+def handle(_event: Mapping[str, Any], _context: Any) -> dict[str, int]:
+    """Compare a sample: the entry point of a target's scheduled Lambda function."""
+    return _verifier().run()

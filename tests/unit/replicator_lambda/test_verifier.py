@@ -1,0 +1,187 @@
+"""The scheduled sample: chosen anew each time, looked at until it has settled, and published."""
+
+import io
+import json
+import random
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TextIO
+
+import pytest
+from aws_lambda_powertools.logging import Logger
+
+from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from replicator_lambda.settings import VerifierSettings
+from replicator_lambda.verification.sample import compare_sample
+from replicator_lambda.verification.stores import Stores
+from replicator_lambda.verifier import Verifier
+from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal
+
+
+@pytest.fixture
+def made() -> Iterator[Cloud]:
+    with cloud() as one:
+        yield one
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as one:
+        yield one
+
+
+def stores(made: Cloud) -> Stores:
+    clients = made.clients
+    return Stores(
+        settings=made.settings,
+        source_s3=clients.source_s3,
+        target_s3=clients.target_s3,
+        source_dynamodb=clients.source_dynamodb,
+        target_dynamodb=clients.target_dynamodb,
+    )
+
+
+def populate(made: Cloud) -> None:
+    keys: list[Key] = [ObjectKey(f"{a}/{b}/{number}") for a in "xy" for b in "pq" for number in range(4)]
+    keys += [ObjectKey("loose"), *(ItemKey(f"item-{number}", "1") for number in range(20))]
+    for key in keys:
+        if isinstance(key, ObjectKey):
+            made.put(key.key)
+        else:
+            made.put_item(key.id)
+    made.replicator().reconcile(keys)
+
+
+class Clock:
+    """Time that pauses alone move, in which something may happen meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[float], object] = lambda _: None) -> None:
+        self.now = 0.0
+        self._meanwhile = meanwhile
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+        self._meanwhile(self.now)
+
+
+def verifier(
+    made: Cloud, executor: ThreadPoolExecutor, clock: Clock, *, keys: int = 1000, log: TextIO = sys.stderr
+) -> Verifier:
+    return Verifier(
+        settings=VerifierSettings(sample_keys=keys, settle_seconds=60),
+        stores=stores(made),
+        executor=executor,
+        logger=Logger(service=f"verifier-{id(log)}", stream=log),
+        chance=random.Random(5),
+        pause=clock.pause,
+        clock=clock,
+    )
+
+
+def metrics(text: str) -> dict[str, Any]:
+    (line,) = (json.loads(line) for line in text.splitlines() if "_aws" in line)
+    return {name: line[name] for name in ("target", "SampledKeys", "ReplicaDrift")}
+
+
+def test_walks_see_every_folder_in_time(made: Cloud, executor: ThreadPoolExecutor) -> None:
+    populate(made)
+    for key in ("x/p/1", "x/q/3", "y/p/0", "y/q/2", "loose"):
+        made.clients.target_s3.delete_object(Bucket=made.settings.target_bucket, Key=key)
+    made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="only/in/dev/a", Body=b"")
+    chance = random.Random(1)
+    found = {
+        str(finding.key)
+        for _ in range(60)
+        for looked in compare_sample(stores(made), executor, 5, chance)
+        for finding in looked.findings
+    }
+    assert found == {"x/p/1", "x/q/3", "y/p/0", "y/q/2", "loose", "only/in/dev/a"}
+
+
+def test_every_item_is_in_some_sample_and_none_is_much_larger_than_asked_for(
+    made: Cloud, executor: ThreadPoolExecutor
+) -> None:
+    made.with_settings(object_include=("none/",))
+    for number in range(100):
+        made.put_item(f"item-{number}")
+    chance = random.Random(2)
+    found: set[str] = set()
+    for _ in range(80):
+        looks = list(compare_sample(stores(made), executor, 10, chance))
+        assert sum(looked.items for looked in looks) <= 10
+        found |= {str(finding.key) for looked in looks for finding in looked.findings}
+    assert len(found) > 60
+
+
+def test_level_replicas_are_published_without_a_wait(
+    made: Cloud, executor: ThreadPoolExecutor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    populate(made)
+    clock = Clock()
+    answer = verifier(made, executor, clock).run()
+    assert answer["drifted"] == 0
+    assert answer["compared"] > 0
+    assert clock.now == 0
+    assert metrics(capsys.readouterr().out) == {
+        "target": "dev",
+        "SampledKeys": [answer["compared"]],
+        "ReplicaDrift": [0.0],
+    }
+
+
+def test_what_still_differs_when_it_should_have_arrived_is_drift(
+    made: Cloud, executor: ThreadPoolExecutor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    populate(made)
+    edited = {**made.item(made.settings.target_table, "item-7"), "value": {"S": "secret"}}
+    made.clients.target_dynamodb.put_item(TableName=made.settings.target_table, Item=edited)
+    clock, log = Clock(), io.StringIO()
+    assert verifier(made, executor, clock, log=log).run()["drifted"] == 1
+    assert clock.now >= 60
+    assert metrics(capsys.readouterr().out)["ReplicaDrift"] == [1.0]
+    told = json.loads(log.getvalue())
+    assert (told["key"], told["verdict"], told["what"]) == ("item-7@1", "different", ["attribute 'value'"])
+    assert "secret" not in log.getvalue()
+
+
+def test_what_arrives_meanwhile_is_no_drift(made: Cloud, executor: ThreadPoolExecutor) -> None:
+    populate(made)
+    made.put("loose", b"anew")
+    made.put_item("item-3", value={"S": "anew"})
+
+    def arrive(now: float) -> None:
+        if now > 20:
+            made.replicator().reconcile([ObjectKey("loose"), ItemKey("item-3", "1")])
+
+    clock = Clock(arrive)
+    assert verifier(made, executor, clock).run()["drifted"] == 0
+    assert clock.now < 60
+
+
+def test_what_can_not_be_compared_is_published_as_well_and_is_tried_again(
+    made: Cloud, executor: ThreadPoolExecutor
+) -> None:
+    populate(made)
+    made.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "s3.HeadObject" else None
+    assert verifier(made, executor, Clock(), keys=100).run()["drifted"] > 0
+
+    def mend(_: float) -> None:
+        made.fault_for = lambda _operation: None
+
+    assert verifier(made, executor, Clock(mend), keys=100).run()["drifted"] == 0
+
+
+def test_an_empty_source_and_target_are_level(made: Cloud, executor: ThreadPoolExecutor) -> None:
+    assert verifier(made, executor, Clock()).run() == {"compared": 0, "drifted": 0}
+
+
+def test_it_is_built_from_the_routes_settings_and_its_own(made: Cloud) -> None:
+    own = VerifierSettings(sample_keys=500, settle_seconds=300)
+    built = Verifier.build({**made.settings.to_env(), **own.to_env()})
+    assert (built.settings, built.stores.settings) == (own, made.settings)
+    assert replace(own, sample_keys=1).to_env()["VERIFIER_SAMPLE_KEYS"] == "1"
