@@ -5,9 +5,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-import sweep_schedule
 from pipeline_common.contracts import StorageOutputs
 from pipeline_common.infra.log_retention import RetentionDays
+from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig
 from processor_lambda.settings import (
     INPUT_PREFIX,
@@ -34,13 +34,6 @@ def _is_a_folder(prefix: str) -> str:
     return prefix
 
 
-def _is_a_schedule(expression: str) -> str:
-    if fault := sweep_schedule.fault(expression):
-        raise ValueError(fault)
-    return expression
-
-
-Schedule = Annotated[str, AfterValidator(_is_a_schedule)]
 # A key has at most 1,024 bytes, which have to suffice for rejected/<key>.jsonl too.
 InputPrefix = Annotated[str, Field(max_length=256), AfterValidator(_is_a_folder)]
 

@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 
 from pipeline_common.environments import Environment
 from pipeline_common.infra.log_retention import RetentionDays
+from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError
 
-__all__ = ["SOURCE", "ReplicationConfig", "TargetConfig", "source_environment"]
+__all__ = ["SOURCE", "ReplicationConfig", "TargetConfig", "VerificationConfig", "source_environment"]
 
 SOURCE = Environment.PROD
 """The environment whose data is replicated: production's data flows down, never up."""
@@ -35,6 +36,15 @@ class ObjectSelection(StackConfig):
     )
 
 
+class VerificationConfig(StackConfig):
+    """When a sample of a target is compared with the source, and how large it is."""
+
+    schedule: Schedule = Field(description="when, as EventBridge's rate() or cron()", examples=["rate(1 day)"])
+    sample_keys: int = Field(
+        default=1000, ge=100, le=10_000, description="objects, and items, that are compared each time", examples=[1000]
+    )
+
+
 class TargetConfig(StackConfig):
     """One environment that gets the source's data."""
 
@@ -47,6 +57,11 @@ class TargetConfig(StackConfig):
         le=1000,
         description="functions that work on the target at the same time",
         examples=[5],
+    )
+    verify: VerificationConfig | None = Field(
+        default=None,
+        description="when a sample of it is compared with the source, never when absent",
+        examples=[{"schedule": "rate(1 day)"}],
     )
 
 

@@ -8,6 +8,7 @@ from pipeline_common.infra.dashboards import Graph, page
 from replicator_lambda.settings import (
     BYTES_METRIC,
     CHANGES_METRIC,
+    DRIFT_METRIC,
     FAILURES_METRIC,
     LATENCY_METRIC,
     METRICS_NAMESPACE,
@@ -63,6 +64,7 @@ def replication_dashboard_body(watched: WatchedReplication) -> dict[str, Any]:
         ),
         Graph("Changes that wait", _of_queues(watched, "ApproximateNumberOfMessagesVisible")),
         Graph("Changes that are worked on", _of_queues(watched, "ApproximateNumberOfMessagesNotVisible")),
+        Graph("Keys of a sample that differ", _own(watched, DRIFT_METRIC, "Maximum")),
         Graph(
             "Errors and throttles of the functions",
             [

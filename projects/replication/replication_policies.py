@@ -10,7 +10,7 @@ from pipeline_common.infra.policies import (
 )
 from replication_config import TargetConfig
 
-__all__ = ["notifier_rights", "replicator_rights"]
+__all__ = ["notifier_rights", "replicator_rights", "verifier_rights"]
 
 READ_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
 WRITE_REPLICA = (
@@ -39,14 +39,7 @@ def replicator_rights(
         allow("WriteReplicas", WRITE_REPLICA, objects(replica.bucket_arn, selection.include or ("",))),
     ]
     if selection.exclude:
-        statements.append(
-            {
-                "Sid": "ExcludedObjects",
-                "Effect": "Deny",
-                "Action": list(READ_OBJECT),
-                "Resource": objects(source.bucket_arn, selection.exclude),
-            }
-        )
+        statements.append(_excluded(source, selection.exclude))
     if target.items:
         statements += [
             allow("ReadSourceItems", ["dynamodb:BatchGetItem"], [source.table_arn]),
@@ -58,6 +51,34 @@ def replicator_rights(
         allow("DeadLetters", ["sqs:SendMessage"], [source.dlq_arn]),
         allow("Notifications", ["sns:Publish"], [source.success_topic_arn, source.failure_topic_arn]),
     ]
+
+
+def verifier_rights(target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs) -> list[Statement]:
+    """Return the rights of who compares a target with its source: to read both, and to write nothing.
+
+    Of the source it may read the objects that the target gets.
+    """
+    selection = target.objects
+    statements = [
+        allow("ReadSourceObjects", READ_OBJECT, objects(source.bucket_arn, selection.include or ("",))),
+        allow("ReadReplicas", READ_OBJECT, objects(replica.bucket_arn, selection.include or ("",))),
+        allow("ListObjects", ["s3:ListBucket"], [source.bucket_arn, replica.bucket_arn]),
+    ]
+    if selection.exclude:
+        statements.append(_excluded(source, selection.exclude))
+    if target.items:
+        actions = ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Scan"]
+        statements.append(allow("ReadItems", actions, [source.table_arn, replica.table_arn]))
+    return statements
+
+
+def _excluded(source: StorageOutputs, prefixes: Sequence[str]) -> Statement:
+    return {
+        "Sid": "ExcludedObjects",
+        "Effect": "Deny",
+        "Action": list(READ_OBJECT),
+        "Resource": objects(source.bucket_arn, prefixes),
+    }
 
 
 def notifier_rights(*, source: StorageOutputs, queue_arns: Sequence[str]) -> list[Statement]:

@@ -23,6 +23,7 @@ from replicator_lambda.settings import (
     TARGET_DIMENSION,
     ReplicatorSettings,
 )
+from sample_verification import SampleVerification
 from stores import Stores
 
 __all__ = ["ReplicationRoute"]
@@ -50,6 +51,7 @@ class ReplicationRoute(pulumi.ComponentResource):
     queue: aws.sqs.Queue
     function: LiveFunction
     mapping: aws.lambda_.EventSourceMapping
+    verification: SampleVerification | None
     alarms: Sequence[aws.cloudwatch.MetricAlarm]
 
     def __init__(
@@ -83,11 +85,18 @@ class ReplicationRoute(pulumi.ComponentResource):
             tags=tags(f"{name}-mapping"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
         )
-        self.alarms = [*self.function.alarms, self._queue_age_alarm(), self._lag_alarm()]
+        self.verification = self._verification(code)
+        self.alarms = [
+            *self.function.alarms,
+            self._queue_age_alarm(),
+            self._lag_alarm(),
+            *(self.verification.alarms if self.verification else ()),
+        ]
         self.register_outputs({"queue_url": self.queue.url, "alias_arn": self.function.alias.arn})
 
     def outputs(self) -> RouteOutputs:
         """Return the route's part of the contract, whose scalars are outputs until it is exported."""
+        verifier = self.verification.function if self.verification else None
         return RouteOutputs(
             queue_name=eventually(self.queue.name),
             queue_url=eventually(self.queue.url),
@@ -97,6 +106,8 @@ class ReplicationRoute(pulumi.ComponentResource):
             alias_arn=eventually(self.function.alias.arn),
             event_source_mapping_id=eventually(self.mapping.uuid),
             log_group_name=eventually(self.function.log_group.name),
+            verifier_function_name=eventually(verifier.function.name) if verifier else "",
+            verifier_log_group_name=eventually(verifier.log_group.name) if verifier else "",
             alarm_names=eventually(pulumi.Output.all(*(one.name for one in self.alarms)).apply(",".join)),
         )
 
@@ -206,6 +217,22 @@ class ReplicationRoute(pulumi.ComponentResource):
                 )
             ),
             alarm_topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _verification(self, code: pulumi.Archive) -> SampleVerification | None:
+        if self._target.verify is None:
+            return None
+        known = pulumi.Output.all(self._stores, self.queue.url)
+        return SampleVerification(
+            f"{self._name}-sample",
+            self._config,
+            self._target.verify,
+            target=self._target,
+            stores=self._stores,
+            route=known.apply(lambda values: self._settings(values[0], values[1])),
+            code=code,
             tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-import sweep_schedule
+from pipeline_common.infra import schedules
 from pipeline_common.infra.log_retention import RETENTION_DAYS
 from pipeline_common.infra.stack_config import StackConfigError
 from tests.infra.deployed import processing, stack_outputs
@@ -64,7 +64,7 @@ def test_a_configuration_that_can_not_work_is_refused_by_key_and_file(config: di
     ],
 )
 def test_a_schedule_that_eventbridge_takes_is_taken(expression: str) -> None:
-    assert sweep_schedule.fault(expression) is None
+    assert schedules.fault(expression) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_schedule_that_eventbridge_takes_is_taken(expression: str) -> None:
     ],
 )
 def test_a_schedule_that_eventbridge_refuses_is_refused(expression: str) -> None:
-    assert sweep_schedule.fault(expression)
+    assert schedules.fault(expression)
 
 
 @pytest.mark.parametrize("days", sorted(RETENTION_DAYS)[:2])

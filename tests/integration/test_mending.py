@@ -227,3 +227,26 @@ def test_a_killed_backfill_goes_on_where_it_was(
     assert drift_of(verified(backlog, tmp_path / "after.jsonl", prefix)[1]) == {}
     for key in keys:
         assert mirror.object("dev", key) == mirror.object("prod", key)
+
+
+def test_the_deployed_function_compares_a_sample(system: RunningSystem, mirror: Mirror) -> None:
+    client = system.cloud.client("lambda")
+    name = mirror.replication.routes["staging"].verifier_function_name
+    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+    def configure(settle_seconds: str) -> None:
+        environment = {"Variables": {**variables, "VERIFIER_SETTLE_SECONDS": settle_seconds}}
+        client.update_function_configuration(FunctionName=name, Environment=environment)
+
+    mirror.put("sample/one", b"one")
+    mirror.put_item("sample", "1")
+    # Other tests leave what never arrives: it is not waited for here.
+    configure("1")
+    try:
+        answer = client.invoke(FunctionName=name, Payload=b"{}")
+    finally:
+        configure(variables["VERIFIER_SETTLE_SECONDS"])
+    told = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, told
+    assert told["compared"] > 0
+    assert told.keys() == {"compared", "drifted"}

@@ -120,6 +120,9 @@ class RouteOutputs:
     alias_arn: str
     event_source_mapping_id: str
     log_group_name: str
+    verifier_function_name: str
+    """Empty where no sample of the target is compared on a schedule."""
+    verifier_log_group_name: str
     alarm_names: str
     """The route's own alarms' names, joined by commas."""
 

@@ -1,11 +1,14 @@
-"""The schedule of the sweep, as EventBridge writes one.
+"""Schedules as EventBridge writes them.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 """
 
 import re
+from typing import Annotated
 
-__all__ = ["fault"]
+from pydantic import AfterValidator
+
+__all__ = ["Schedule", "fault"]
 
 _RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!0|1 )\d{1,6} (minutes|hours|days))\)")
 _FIELD = r"[0-9A-Z,*/?L#W-]+"
@@ -28,3 +31,13 @@ def fault(expression: str) -> str | None:
     if (fields[_DAY_OF_MONTH] == "?") == (fields[_DAY_OF_WEEK] == "?"):
         return "of the day of the month and the day of the week (third and fifth field) exactly one has to be ?"
     return None
+
+
+def _is_a_schedule(expression: str) -> str:
+    if found := fault(expression):
+        raise ValueError(found)
+    return expression
+
+
+Schedule = Annotated[str, AfterValidator(_is_a_schedule)]
+"""A field of a configuration that is a schedule."""

@@ -1,0 +1,152 @@
+"""A sample of one target compared with the source on a schedule."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import pulumi
+import pulumi_aws as aws
+
+from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.event_target import EVENT_RETRIES, EVENT_RETRY_SECONDS
+from pipeline_common.infra.live_function import LIVE_ALIAS, FunctionConfig, LiveFunction
+from replication_config import ReplicationConfig, TargetConfig, VerificationConfig
+from replication_policies import verifier_rights
+from replicator_lambda.settings import (
+    DRIFT_METRIC,
+    METRICS_NAMESPACE,
+    TARGET_DIMENSION,
+    VERIFIER_HANDLER,
+    ReplicatorSettings,
+    VerifierSettings,
+)
+from stores import Stores
+
+__all__ = ["SampleVerification"]
+
+TIMEOUT_SECONDS = 900
+"""As long as a function runs at most: it waits for what may still arrive.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+MOST_SETTLE_SECONDS = 600
+"""The rest is for comparing."""
+
+MEMORY_MB = 512
+ONE_DAY_SECONDS = 24 * 3600
+
+
+class SampleVerification(pulumi.ComponentResource):
+    """A function that compares on a schedule, and the alarm on drift (`pipeline:replication:SampleVerification`).
+
+    Guarantees: its role reads both sides and writes to neither; a run that fails alarms at once, since there is none
+    after it to make up for it; what has drifted alarms for a day.
+
+    Leaves out: repair, which somebody decides on, and all keys that a sample does not have.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:replication:SampleVerification"  # noqa: S105 - a resource type's token
+
+    function: LiveFunction
+    alarms: Sequence[aws.cloudwatch.MetricAlarm]
+
+    def __init__(
+        self,
+        name: str,
+        config: ReplicationConfig,
+        verification: VerificationConfig,
+        *,
+        target: TargetConfig,
+        stores: pulumi.Output[Stores],
+        route: pulumi.Output[ReplicatorSettings],
+        code: pulumi.Archive,
+        tags: Callable[[str], dict[str, str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        own = VerifierSettings(
+            sample_keys=verification.sample_keys,
+            # What takes longer than the alarm on lag allows is somebody's to look at, whatever it is.
+            settle_seconds=min(config.lag_alarm_seconds, MOST_SETTLE_SECONDS),
+        )
+        topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
+        self.function = LiveFunction(
+            f"{name}-verifier",
+            FunctionConfig(
+                handler=VERIFIER_HANDLER,
+                description=f"Compares a sample of {target.environment.value} with its source",
+                memory_mb=MEMORY_MB,
+                timeout_seconds=TIMEOUT_SECONDS,
+                log_retention_days=config.log_retention_days,
+                errors_alarm_count=1,
+                throttles_alarm_count=1,
+            ),
+            code=code,
+            environment=route.apply(lambda settings: {**settings.to_env(), **own.to_env()}),
+            rights=stores.apply(
+                lambda known: verifier_rights(target, source=known.source, replica=known.targets[target.environment])
+            ),
+            alarm_topic_arn=topic_arn,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self._schedule(name, verification, stores, tags)
+        drift = alarm(
+            f"{name}-drift",
+            AlarmRule(
+                namespace=METRICS_NAMESPACE,
+                metric=DRIFT_METRIC,
+                statistic="Maximum",
+                threshold=1,
+                # A day, so that the silence after a run does not tell that all is well again.
+                period_seconds=ONE_DAY_SECONDS,
+                description=(
+                    f"A sample of {target.environment.value} has keys that differ from production: compare all of "
+                    "it, and repair."
+                ),
+                runbook="drift",
+            ),
+            dimensions={TARGET_DIMENSION: target.environment.value},
+            topic_arn=topic_arn,
+            tags=tags(f"{name}-drift"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.alarms = [*self.function.alarms, drift]
+        self.register_outputs({"alias_arn": self.function.alias.arn})
+
+    def _schedule(
+        self,
+        name: str,
+        verification: VerificationConfig,
+        stores: pulumi.Output[Stores],
+        tags: Callable[[str], dict[str, str]],
+    ) -> None:
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-schedule",
+            description="When a sample is compared",
+            schedule_expression=verification.schedule,
+            tags=tags(f"{name}-schedule"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        permission = aws.lambda_.Permission(
+            f"{name}-schedule-invokes",
+            action="lambda:InvokeFunction",
+            function=self.function.function.name,
+            qualifier=LIVE_ALIAS,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.function.alias]),
+        )
+        aws.cloudwatch.EventTarget(
+            f"{name}-schedule-target",
+            rule=rule.name,
+            target_id=name,
+            arn=self.function.alias.arn,
+            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(
+                arn=stores.apply(lambda known: known.source.dlq_arn)
+            ),
+            retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
+                maximum_event_age_in_seconds=EVENT_RETRY_SECONDS, maximum_retry_attempts=EVENT_RETRIES
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
