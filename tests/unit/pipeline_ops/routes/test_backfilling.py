@@ -13,7 +13,7 @@ import pytest
 from lambda_common.dead_letters import DeadLetters, Letter
 from lambda_common.errors import StoreError
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.routes import enqueueing
+from pipeline_ops.routes import backfilling, enqueueing
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueueing import Enqueuer, Load, failed_keys
@@ -130,6 +130,23 @@ def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
     assert before | after == keys
     if loads > 3:
         assert after != keys, "what was enqueued before is not enqueued again"
+
+
+@pytest.mark.parametrize("selection", [Selection(prefix="", items=False), Selection(prefix=None, items=True)])
+def test_within_a_part_it_goes_on_after_its_last_key(
+    world: World, stores: Stores, tmp_path: Path, selection: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfilling, "_SEGMENTS", 1)
+    for number in range(60):
+        world.put(f"key-{number:02}")
+        world.put_item(f"item-{number}")
+    work = Backfill.open(stores, selection, None, tmp_path)
+    assert len(work.checkpoint.parts) == 1
+    with closing(work.enqueue(enqueuer_of(world))) as counts:
+        assert [next(counts) for _ in range(3)] == [10, 20, 30]
+    world.notices()
+    list(Backfill.open(stores, selection, None, tmp_path).enqueue(enqueuer_of(world)))
+    assert len(world.notices()) == 30
 
 
 def test_another_backfill_does_not_go_on_where_this_one_was_and_restart_forgets(
