@@ -87,8 +87,10 @@ class ReplicationConfig(StackConfig):
     log_retention_days: RetentionDays = Field(
         default=30, description="days that the functions' logs are kept", examples=[30]
     )
-    notifications: Literal["each", "failures"] = Field(
-        default="each", description="failures per change, with successes per batch or without", examples=["each"]
+    notifications: Literal["each", "batch", "failures"] = Field(
+        default="each",
+        description="failures per change and successes per batch, both per batch, or failures per change alone",
+        examples=["each"],
     )
     lag_alarm_seconds: int = Field(
         default=300, ge=1, description="the time from a change to its replica that alarms", examples=[300]

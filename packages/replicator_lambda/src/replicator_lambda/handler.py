@@ -52,6 +52,7 @@ class Route:
                 success_topic_arn=settings.success_topic_arn,
                 failure_topic_arn=settings.failure_topic_arn,
                 target=settings.target,
+                mode=settings.notifications,
             ),
             logger=Logger(service=f"replicator-{settings.target}"),
         )
@@ -140,8 +141,7 @@ class Route:
                 },
             )
         self._warn("failure not notified", self.notifications.failed(batch.dead, now))
-        if self.settings.notifications == "each":
-            self._warn("success not notified", self.notifications.succeeded(outcomes, now))
+        self._warn("success not notified", self.notifications.succeeded(outcomes, now))
         emit(self.settings.target, outcomes, batch.changed_at(), len(batch.buried()))
 
     def _warn(self, what: str, errors: Iterable[StoreError]) -> None:
