@@ -439,7 +439,7 @@ def test_what_no_invocation_had_time_for_is_given_up_with_that_reason_before_the
 
 def test_what_came_back_most_often_is_worked_on_first() -> None:
     records = [record(object_notice(f"try-{tries}"), id_=str(tries), attempts=tries) for tries in (1, 3, 2)]
-    keys = Batch.read(records, "prod").keys()
+    keys = Batch.read(records, bucket="prod", table="prod").keys()
     assert [str(key) for key in keys] == ["try-3", "try-2", "try-1"]
 
 

@@ -66,7 +66,9 @@ class Route:
         self.replicator.deadline.start(remaining_ms)
         for told in redriven(event.get("Records", ())):
             self.logger.info("redriven", extra=told)
-        batch = Batch.read(event.get("Records", ()), self.settings.source_bucket)
+        batch = Batch.read(
+            event.get("Records", ()), bucket=self.settings.source_bucket, table=self.settings.source_table
+        )
         outcomes = self.replicator.reconcile(batch.keys())
         batch.settle(outcomes)
         now = datetime.now(UTC)
