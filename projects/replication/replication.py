@@ -2,18 +2,20 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import pulumi
 import pulumi_aws as aws
 
-from change_capture import ItemChanges, ObjectChanges
+from item_changes import ItemChanges
+from object_changes import ObjectChanges
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.tags import resource_tags
+from recorded_changes import RecordedChanges
 from replication_config import ReplicationConfig
 from replication_dashboard import WatchedReplication, replication_dashboard_body
 from route import ReplicationRoute
@@ -33,8 +35,12 @@ class Replication(pulumi.ComponentResource):
 
     TOKEN: ClassVar[str] = "pipeline:replication:Replication"  # noqa: S105 - a resource type's token
 
-    objects: ObjectChanges
-    items: ItemChanges
+    changes: ObjectChanges | RecordedChanges
+    """Where the rule's events are of: of objects alone, or of items as well."""
+
+    items: ItemChanges | None
+    """The notifier; None where the rule's events are of items as well."""
+
     routes: Mapping[Environment, ReplicationRoute]
 
     def __init__(
@@ -58,31 +64,21 @@ class Replication(pulumi.ComponentResource):
             account_id=self._account_id,
         )
         tags = functools.partial(resource_tags, ReplicationOutputs.PROJECT, source)
-        self.objects = ObjectChanges("objects", stores=stores, tags=tags, opts=pulumi.ResourceOptions(parent=self))
+        self.changes = self._changes(config, stores, tags)
         self.routes = {
             target.environment: ReplicationRoute(
                 f"route-{target.environment.value}",
                 config,
                 target=target,
                 stores=stores,
-                rule=self.objects.rule,
+                rule=self.changes.rule,
                 code=code,
                 tags=tags,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for target in config.targets
         }
-        self.items = ItemChanges(
-            "items",
-            config,
-            stores=stores,
-            queues={
-                target.environment: self.routes[target.environment].queue for target in config.targets if target.items
-            },
-            code=code,
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.items = self._items(config, stores, code, tags)
         dead_letters = alarm(
             "dead-letters",
             AlarmRule(
@@ -103,19 +99,56 @@ class Replication(pulumi.ComponentResource):
 
     def outputs(self) -> ReplicationOutputs:
         """Return the contract, whose scalars are outputs until it is exported."""
-        notifier = self.items.function
+        items = self.items
         return ReplicationOutputs(
             environment=self._source.value,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
-            rule_name=eventually(self.objects.rule.name),
-            rule_arn=eventually(self.objects.rule.arn),
-            notifier_function_name=eventually(notifier.function.name),
-            notifier_function_arn=eventually(notifier.function.arn),
-            notifier_event_source_mapping_id=eventually(self.items.mapping.uuid),
-            notifier_log_group_name=eventually(notifier.log_group.name),
+            rule_name=eventually(self.changes.rule.name),
+            rule_arn=eventually(self.changes.rule.arn),
+            notifier_function_name=eventually(items.function.function.name) if items else "",
+            notifier_function_arn=eventually(items.function.function.arn) if items else "",
+            notifier_event_source_mapping_id=eventually(items.mapping.uuid) if items else "",
+            notifier_log_group_name=eventually(items.function.log_group.name) if items else "",
             dashboard_name=eventually(self.dashboard.dashboard_name),
             routes={target.value: route.outputs() for target, route in self.routes.items()},
+        )
+
+    def _changes(
+        self, config: ReplicationConfig, stores: pulumi.Output[Stores], tags: Callable[[str], dict[str, str]]
+    ) -> ObjectChanges | RecordedChanges:
+        child = pulumi.ResourceOptions(parent=self)
+        if config.capture == "native":
+            return ObjectChanges("objects", stores=stores, tags=tags, opts=child)
+        return RecordedChanges(
+            "calls",
+            trail=config.trail,
+            log_retention_days=config.log_retention_days,
+            stores=stores,
+            tags=tags,
+            opts=child,
+        )
+
+    def _items(
+        self,
+        config: ReplicationConfig,
+        stores: pulumi.Output[Stores],
+        code: pulumi.Archive,
+        tags: Callable[[str], dict[str, str]],
+    ) -> ItemChanges | None:
+        if config.capture != "native":
+            return None
+        queues = {
+            target.environment: self.routes[target.environment].queue for target in config.targets if target.items
+        }
+        return ItemChanges(
+            "items",
+            config,
+            stores=stores,
+            queues=queues,
+            code=code,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _dashboard(
@@ -123,12 +156,12 @@ class Replication(pulumi.ComponentResource):
     ) -> aws.cloudwatch.Dashboard:
         routes = {target.value: route for target, route in self.routes.items()}
         alarms = [one for route in routes.values() for one in route.alarms]
-        alarms += [*self.objects.alarms, *self.items.alarms, dead_letters]
+        alarms += [*self.changes.alarms, *(self.items.alarms if self.items else ()), dead_letters]
         known = pulumi.Output.all(
             self._region,
             pulumi.Output.all(**{target: route.queue.name for target, route in routes.items()}),
             pulumi.Output.all(**{target: route.function.function.name for target, route in routes.items()}),
-            self.items.function.function.name,
+            self.items.function.function.name if self.items else None,
             stores.apply(_dead_letter_queue),
             pulumi.Output.all(*(one.arn for one in alarms)),
         )

@@ -21,6 +21,9 @@ MAX_TARGETS = 5
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 """
 
+TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
+"""https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
+
 # A key has at most 1,024 bytes, and a policy that names many prefixes outgrows what a role may have.
 Prefixes = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...], Field(max_length=20)]
 
@@ -87,8 +90,21 @@ class ReplicationConfig(StackConfig):
     log_retention_days: RetentionDays = Field(
         default=30, description="days that the functions' logs are kept", examples=[30]
     )
-    notifications: Literal["each", "failures"] = Field(
-        default="each", description="failures per change, with successes per batch or without", examples=["each"]
+    notifications: Literal["each", "batch", "failures"] = Field(
+        default="each",
+        description="failures per change and successes per batch, both per batch, or failures per change alone",
+        examples=["each"],
+    )
+    capture: Literal["native", "cloudtrail"] = Field(
+        default="native",
+        description="how changes are noticed: by the stores' own events and stream, or by what CloudTrail records",
+        examples=["native"],
+    )
+    trail: str | None = Field(
+        default=None,
+        pattern=TRAIL_NAME,
+        description="an existing trail that records the source's writes; one is made when absent",
+        examples=["audit"],
     )
     lag_alarm_seconds: int = Field(
         default=300, ge=1, description="the time from a change to its replica that alarms", examples=[300]
@@ -113,6 +129,15 @@ class ReplicationConfig(StackConfig):
             raise ValueError(f"replication:targets names {SOURCE.value}, which is the source: remove it")
         if repeated := [name.value for name, count in counts.items() if count > 1]:
             raise ValueError(f"replication:targets names {', '.join(repeated)} more than once: keep one of each")
+        return self
+
+    @model_validator(mode="after")
+    def _a_trail_is_for_cloudtrail(self) -> Self:
+        if self.trail is not None and self.capture != "cloudtrail":
+            raise ValueError(
+                f"replication:trail names {self.trail}, but replication:capture is {self.capture}, which reads no "
+                "trail: set replication:capture to cloudtrail, or remove replication:trail"
+            )
         return self
 
     @model_validator(mode="after")

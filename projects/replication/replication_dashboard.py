@@ -29,7 +29,9 @@ class WatchedReplication:
     functions: Mapping[str, str]
     """The function's name of each target's route."""
 
-    notifier: str
+    notifier: str | None
+    """The notifier's function's name, None where there is no notifier."""
+
     dead_letter_queue: str
     alarm_arns: Sequence[str]
     lag_alarm_seconds: int
@@ -39,6 +41,7 @@ class WatchedReplication:
 
 def replication_dashboard_body(watched: WatchedReplication) -> dict[str, Any]:
     """Return the dashboard as CloudWatch has it; a line is a target's, or a function's, in each graph."""
+    functions = {**watched.functions, **({"notifier": watched.notifier} if watched.notifier else {})}
     graphs = [
         Graph(
             "Lag: from a change until its replica was written, in milliseconds",
@@ -69,16 +72,19 @@ def replication_dashboard_body(watched: WatchedReplication) -> dict[str, Any]:
             "Errors and throttles of the functions",
             [
                 ("AWS/Lambda", name, "FunctionName", function, {"stat": "Sum", "label": f"{name} {label}"})
-                for label, function in {**watched.functions, "notifier": watched.notifier}.items()
+                for label, function in functions.items()
                 for name in ("Errors", "Throttles")
             ],
         ),
-        Graph(
-            "How far the notifier is behind the table, in milliseconds",
-            [("AWS/Lambda", "IteratorAge", "FunctionName", watched.notifier, {"stat": "Maximum"})],
-            line=("alarm", watched.stream_age_alarm_seconds * 1000),
-        ),
     ]
+    if watched.notifier:
+        graphs.append(
+            Graph(
+                "How far the notifier is behind the table, in milliseconds",
+                [("AWS/Lambda", "IteratorAge", "FunctionName", watched.notifier, {"stat": "Maximum"})],
+                line=("alarm", watched.stream_age_alarm_seconds * 1000),
+            )
+        )
     return page(watched.alarm_arns, graphs, region=watched.region)
 
 

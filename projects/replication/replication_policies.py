@@ -1,16 +1,20 @@
-"""What the replication's roles may do. Pure: strings in, statements out."""
+"""What the replication's roles may do, and who may write to its own bucket. Pure: strings in, statements out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline_common.contracts import StorageOutputs
 from pipeline_common.infra.policies import (
     Statement,
     allow,
+    deny_insecure_transport,
+    document,
     objects,
+    service,
 )
 from replication_config import TargetConfig
 
-__all__ = ["notifier_rights", "replicator_rights", "verifier_rights"]
+__all__ = ["notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
 
 READ_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
 WRITE_REPLICA = (
@@ -92,3 +96,28 @@ def notifier_rights(*, source: StorageOutputs, queue_arns: Sequence[str]) -> lis
         allow("FindStream", ["dynamodb:ListStreams"], [f"{source.table_arn}/stream/*"]),
         allow("AnnounceAndDeadLetters", ["sqs:SendMessage"], [*queue_arns, source.dlq_arn]),
     ]
+
+
+def trail_log_policy(bucket_arn: str, *, trail_arn: str, account_id: str) -> dict[str, Any]:
+    """Return the policy of a trail's log: this trail writes to it, and calls without TLS are denied.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
+    """
+    this_trail = {"aws:SourceArn": trail_arn}
+    return document(
+        allow(
+            "TrailChecksAcl",
+            ["s3:GetBucketAcl"],
+            [bucket_arn],
+            principal=service("cloudtrail"),
+            conditions={"StringEquals": this_trail},
+        ),
+        allow(
+            "TrailWrites",
+            ["s3:PutObject"],
+            [f"{bucket_arn}/AWSLogs/{account_id}/*"],
+            principal=service("cloudtrail"),
+            conditions={"StringEquals": {**this_trail, "s3:x-amz-acl": "bucket-owner-full-control"}},
+        ),
+        deny_insecure_transport("s3:*", [bucket_arn, f"{bucket_arn}/*"]),
+    )

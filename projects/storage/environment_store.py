@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from pipeline_common.contracts import StorageOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.exports import eventually
+from pipeline_common.infra.private_bucket import keep_private
 from pipeline_common.tags import resource_tags
 from storage_config import StorageConfig
 from store_policies import (
@@ -102,42 +103,7 @@ class EnvironmentStore(pulumi.ComponentResource):
             tags=self._tags("objects"),
             opts=self._child(protect=config.deletion_protection),
         )
-        public_access = aws.s3.BucketPublicAccessBlock(
-            "objects-public-access",
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=self._child(),
-        )
-        aws.s3.BucketOwnershipControls(
-            "objects-ownership",
-            bucket=bucket.bucket,
-            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-            opts=self._child(),
-        )
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            "objects-encryption",
-            bucket=bucket.bucket,
-            rules=[
-                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=(
-                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                            sse_algorithm="AES256"
-                        )
-                    )
-                )
-            ],
-            opts=self._child(),
-        )
-        aws.s3.BucketPolicy(
-            "objects-policy",
-            bucket=bucket.bucket,
-            policy=pulumi.Output.json_dumps(bucket_policy(bucket.arn)),
-            # Beside a change of the public access block, S3 answers a policy's change with 409 OperationAborted.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[public_access]),
-        )
+        keep_private("objects", bucket, policy=bucket_policy(bucket.arn), parent=self)
         aws.s3.BucketNotification("objects-events", bucket=bucket.bucket, eventbridge=True, opts=self._child())
         self._versioning_and_lifecycle(bucket)
         return bucket

@@ -17,6 +17,7 @@ __all__ = [
     "committed_processing",
     "committed_replication",
     "processing",
+    "recorded_replication",
     "replication",
     "stack_outputs",
     "storage",
@@ -90,9 +91,16 @@ def committed_replication() -> Recording:
     return replication()
 
 
+@functools.cache
+def recorded_replication() -> Recording:
+    """Return what the committed configuration makes of the replication where CloudTrail tells of changes."""
+    return replication({"replication:capture": "cloudtrail"})
+
+
 STACKS: Mapping[str, Any] = {
     **{f"storage/{name}": functools.partial(storage, name) for name in ENVIRONMENTS},
     **{f"processing/{name}": functools.partial(committed_processing, name) for name in ENVIRONMENTS},
     "replication/prod": committed_replication,
+    "replication/prod by cloudtrail": recorded_replication,
 }
-"""Every stack of the repository, as committed."""
+"""Every stack of the repository, as committed, and in another form where that makes other resources."""

@@ -8,7 +8,7 @@ import pytest
 from pipeline_common.contracts import MissingOutputError, ReplicationOutputs, StorageOutputs
 from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import StackOutputError
-from replicator_lambda.settings import NotifierSettings, ReplicatorSettings
+from replicator_lambda.settings import NOTIFICATIONS, NotifierSettings, ReplicatorSettings
 from tests.infra.deployed import TARGETS, committed_replication, replication, stack_outputs, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording
@@ -129,6 +129,13 @@ def test_a_route_knows_its_source_its_target_and_where_it_reports(
         failure_topic_arn=source.failure_topic_arn,
         object_exclude=("results/prod/unfinished/",),
     )
+
+
+@pytest.mark.parametrize("mode", NOTIFICATIONS)
+def test_a_route_notifies_as_the_configuration_says(mode: str) -> None:
+    deployed = replication({"replication:notifications": mode})
+    variables = deployed.named(FUNCTION, "route-dev-replicator").inputs["environment"]["variables"]
+    assert ReplicatorSettings.from_env(variables).notifications == mode
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -25,7 +25,7 @@ PACKAGE_IMPORTS = {
 }
 """The internal packages that each package may import."""
 
-WITHOUT_AWS = {"reconcile", "notices", "settings"}
+WITHOUT_AWS = {"reconcile", "notices", "recorded_calls", "settings"}
 """The modules of a Lambda package that decide, and therefore know no client."""
 
 

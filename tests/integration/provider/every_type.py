@@ -35,6 +35,7 @@ TYPES = {
     "stream-mapping": "aws:lambda/eventSourceMapping:EventSourceMapping",
     "rule": "aws:cloudwatch/eventRule:EventRule",
     "target": "aws:cloudwatch/eventTarget:EventTarget",
+    "trail": "aws:cloudtrail/trail:Trail",
     "logs": "aws:cloudwatch/logGroup:LogGroup",
     "alarm": "aws:cloudwatch/metricAlarm:MetricAlarm",
     "expression-alarm": "aws:cloudwatch/metricAlarm:MetricAlarm",
@@ -100,6 +101,7 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions) -> No
         "queue-mapping": queue_mapping,
         "stream-mapping": stream_mapping,
         "rule": rule,
+        "trail": _trail(edition, table, opts),
         **_watching(edition, topic, function, opts),
     }
     for name, resource in named.items():
@@ -366,6 +368,36 @@ def _rule(edition: Edition, queue: aws.sqs.Queue, opts: pulumi.ResourceOptions) 
         opts=opts,
     )
     return rule
+
+
+def _trail(edition: Edition, table: aws.dynamodb.Table, opts: pulumi.ResourceOptions) -> aws.cloudtrail.Trail:
+    log = aws.s3.Bucket("trail-log", opts=opts)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
+        "Resource": [log.arn, pulumi.Output.concat(log.arn, "/*")],
+    }
+    document = pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = aws.s3.BucketPolicy("trail-log-policy", bucket=log.bucket, policy=document, opts=opts)
+    of_items = [
+        {"field": "eventCategory", "equals": ["Data"]},
+        {"field": "resources.type", "equals": ["AWS::DynamoDB::Table"]},
+        {"field": "resources.ARN", "starts_withs": [table.arn]},
+    ]
+    return aws.cloudtrail.Trail(
+        "trail",
+        name=edition.name("trail"),
+        s3_bucket_name=log.bucket,
+        s3_key_prefix=edition.pick("first", "second"),
+        include_global_service_events=edition.pick(False, True),
+        is_multi_region_trail=edition.pick(False, True),
+        enable_log_file_validation=edition.pick(False, True),
+        enable_logging=edition.pick(True, False),
+        advanced_event_selectors=edition.pick([{"name": "items", "field_selectors": of_items}], None),
+        tags=_tags(edition),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[policy])),
+    )
 
 
 def _permission(

@@ -36,6 +36,7 @@ def change_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     events.put_rule(Name=rule, EventPattern=known["EventPattern"], Description="outsider", State=known["State"])
     target = events.list_targets_by_rule(Rule=rule)["Targets"][0]
     events.put_targets(Rule=rule, Targets=[{**target, "RetryPolicy": {"MaximumRetryAttempts": 1}}])
+    cloud.client("cloudtrail").stop_logging(Name=named["trail"])
     cloud.client("logs").put_retention_policy(logGroupName=named["logs"], retentionInDays=1)
     cloudwatch = cloud.client("cloudwatch")
     for name in ("alarm", "expression-alarm"):
@@ -57,6 +58,7 @@ def delete_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     targets = [target["Id"] for target in events.list_targets_by_rule(Rule=named["rule"])["Targets"]]
     events.remove_targets(Rule=named["rule"], Ids=targets)
     events.delete_rule(Name=named["rule"])
+    cloud.client("cloudtrail").delete_trail(Name=named["trail"])
     cloud.client("s3").delete_bucket(Bucket=named["bucket"])
     cloud.client("dynamodb").delete_table(TableName=named["table"])
     cloud.client("kms").schedule_key_deletion(KeyId=named["key"], PendingWindowInDays=7)
@@ -82,6 +84,7 @@ def everything(cloud: LocalCloud) -> dict[str, list[str]]:
             lambda api: [each["UUID"] for each in api.list_event_source_mappings()["EventSourceMappings"]],
         ),
         "rules": ("events", lambda api: [each["Name"] for each in api.list_rules()["Rules"]]),
+        "trails": ("cloudtrail", lambda api: [each["Name"] for each in api.list_trails()["Trails"]]),
         "logs": ("logs", lambda api: [each["logGroupName"] for each in api.describe_log_groups()["logGroups"]]),
         "alarms": ("cloudwatch", lambda api: [each["AlarmName"] for each in api.describe_alarms()["MetricAlarms"]]),
         "dashboards": (

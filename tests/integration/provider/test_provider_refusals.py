@@ -88,6 +88,15 @@ def test_a_bucket_with_objects_is_not_deleted_unless_forced(stack: ProviderStack
     assert name not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
+def test_a_trail_whose_bucket_does_not_let_it_in_is_refused(stack: ProviderStack) -> None:
+    def program(opts: pulumi.ResourceOptions) -> None:
+        log = aws.s3.Bucket("trail-log", opts=opts)
+        aws.cloudtrail.Trail("trail", s3_bucket_name=log.bucket, opts=opts)
+
+    with pytest.raises(CommandError, match=r"does not allow .* s3:GetBucketAcl, s3:PutObject"):
+        stack.up(program)
+
+
 def test_a_queue_that_shows_messages_before_its_function_is_done_is_refused(
     stack: ProviderStack, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -165,12 +165,25 @@ class Cloud:
         """Take the envelopes out of the dead-letter queue."""
         return self._take(self.settings.dlq_url)
 
-    def notifications(self) -> list[dict[str, Any]]:
-        """Take what both topics published, with the attributes under `attributes`."""
+    def subscriber(self, **attributes: list[str]) -> str:
+        """Return a new queue that both topics send to, as far as the messages have one of each attribute's values."""
+        name = f"subscriber-{len(self.clients.sqs.list_queues()['QueueUrls'])}"
+        url = self.clients.sqs.create_queue(QueueName=name)["QueueUrl"]
+        for topic in (self.settings.success_topic_arn, self.settings.failure_topic_arn):
+            self.clients.sns.subscribe(
+                TopicArn=topic,
+                Protocol="sqs",
+                Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}",
+                Attributes={"FilterPolicy": json.dumps(attributes)},
+            )
+        return url
+
+    def notifications(self, queue_url: str | None = None) -> list[dict[str, Any]]:
+        """Take what both topics published, with the attributes under `attributes`; what a subscriber got, if named."""
         return [
             json.loads(outer["Message"])
             | {"attributes": {name: each["Value"] for name, each in outer["MessageAttributes"].items()}}
-            for outer in self._take(self.subscriber_url)
+            for outer in self._take(queue_url or self.subscriber_url)
         ]
 
     def _take(self, queue_url: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from lambda_common.messages import backoff_seconds
 from replicator_lambda.batch import Batch
 from replicator_lambda.handler import Route
 from replicator_lambda.notices import ObjectKey
+from replicator_lambda.settings import NOTIFICATIONS
 from tests.unit.replicator_lambda.cloud import Cloud, item_notice, object_notice, record, refusal
 
 SECRET = "the-data-itself"
@@ -83,6 +84,59 @@ def test_successes_are_not_told_where_only_failures_are_wanted(cloud: Cloud) -> 
     cloud.put("a")
     cloud.route().process(event(record(object_notice("a")), record("poison", id_="p")))
     assert [told["schema"] for told in cloud.notifications()] == ["pipeline.failure/1"]
+
+
+def a_success_and_three_failures(cloud: Cloud) -> None:
+    cloud.put("a")
+    for key in ("cold", "colder"):
+        cloud.put(key, StorageClass="GLACIER")
+    objects = [record(object_notice(key), id_=key) for key in ("a", "cold", "colder")]
+    cloud.route().process(event(*objects, record(object_notice("cold"), id_="again"), record("poison", id_="p")))
+
+
+def test_the_failures_of_a_batch_are_one_message_with_counts_by_reason_where_batches_are_told(cloud: Cloud) -> None:
+    cloud.with_settings(notifications="batch")
+    a_success_and_three_failures(cloud)
+    told = {message["schema"]: message for message in cloud.notifications()}
+    assert set(told) == {"pipeline.batch/1", "pipeline.failed_batch/1"}
+    failures = told["pipeline.failed_batch/1"]
+    assert failures.pop("timestamp").endswith("+00:00")
+    assert failures == {
+        "schema": "pipeline.failed_batch/1",
+        "target": "dev",
+        "changes": 3,
+        "notices": 4,
+        "reasons": {"Archived": 2, "PoisonNotice": 1},
+        "attributes": {"target": "dev"},
+    }
+    assert (told["pipeline.batch/1"]["changes"], told["pipeline.batch/1"]["failed"]) == (1, 2)
+    assert len(cloud.letters()) == 4
+
+
+@pytest.mark.parametrize("mode", NOTIFICATIONS)
+def test_a_batch_without_failures_tells_the_failure_topic_nothing(cloud: Cloud, mode: str) -> None:
+    cloud.with_settings(notifications=mode)
+    cloud.put("a")
+    cloud.route().process(event(record(object_notice("a"))))
+    assert {told["schema"] for told in cloud.notifications()} <= {"pipeline.batch/1"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "schemas"),
+    [
+        ("each", ["pipeline.batch/1", *["pipeline.failure/1"] * 3]),
+        ("batch", ["pipeline.batch/1", "pipeline.failed_batch/1"]),
+        ("failures", ["pipeline.failure/1"] * 3),
+    ],
+)
+def test_a_subscriber_gets_the_messages_of_the_target_that_it_filters_by(
+    cloud: Cloud, mode: str, schemas: list[str]
+) -> None:
+    cloud.with_settings(notifications=mode)
+    dev, staging = (cloud.subscriber(target=[target]) for target in ("dev", "staging"))
+    a_success_and_three_failures(cloud)
+    assert sorted(told["schema"] for told in cloud.notifications(dev)) == schemas
+    assert cloud.notifications(staging) == []
 
 
 def test_only_the_failed_messages_come_back_each_after_its_delay(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +439,7 @@ def test_what_no_invocation_had_time_for_is_given_up_with_that_reason_before_the
 
 def test_what_came_back_most_often_is_worked_on_first() -> None:
     records = [record(object_notice(f"try-{tries}"), id_=str(tries), attempts=tries) for tries in (1, 3, 2)]
-    keys = Batch.read(records, "prod").keys()
+    keys = Batch.read(records, bucket="prod", table="prod").keys()
     assert [str(key) for key in keys] == ["try-3", "try-2", "try-1"]
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from lambda_common.environment import SettingsError
-from replicator_lambda.settings import NotifierSettings, ReplicatorSettings
+from replicator_lambda.settings import NOTIFICATIONS, NotifierSettings, ReplicatorSettings
 
 SETTINGS = ReplicatorSettings(
     target="dev",
@@ -62,8 +62,14 @@ def test_a_malformed_variable_is_named(variable: str, value: str) -> None:
 
 
 def test_an_unknown_way_of_notifying_is_refused() -> None:
-    with pytest.raises(SettingsError, match="'sometimes'"):
+    with pytest.raises(SettingsError, match="one of each, batch, failures, not 'sometimes'"):
         ReplicatorSettings.from_env({**SETTINGS.to_env(), "REPLICATOR_NOTIFICATIONS": "sometimes"})
+
+
+@pytest.mark.parametrize("mode", NOTIFICATIONS)
+def test_every_way_of_notifying_survives_the_environment(mode: str) -> None:
+    environment = {**SETTINGS.to_env(), "REPLICATOR_NOTIFICATIONS": mode}
+    assert ReplicatorSettings.from_env(environment).notifications == mode
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from local_cloud.launcher import launcher_folder
 
 __all__ = ["DEFAULT_REGION", "PROVIDER_SERVICES", "LocalCloud", "start"]
 
-PROVIDER_SERVICES = ("cloudwatch", "dynamodb", "events", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "sts")
+PROVIDER_SERVICES = (
+    *("cloudtrail", "cloudwatch", "dynamodb", "events", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "sts"),
+)
 """The services whose endpoints a stack's provider is given: those that the projects use."""
 
 DEFAULT_REGION = "us-east-1"

@@ -143,6 +143,7 @@ class ReplicationOutputs(Contract):
     rule_name: str
     rule_arn: str
     notifier_function_name: str
+    """Empty, as the notifier's other fields, where changes are noticed by CloudTrail and there is no notifier."""
     notifier_function_arn: str
     notifier_event_source_mapping_id: str
     notifier_log_group_name: str

@@ -33,6 +33,9 @@ class Batch:
     bucket: str
     """The source bucket: an event of another one is none of this route's."""
 
+    table: str
+    """The source table: a recorded call may have written to others as well."""
+
     messages: list[Message]
     notices: dict[str, tuple[Notice, ...]] = field(default_factory=dict)
     dead: list[Dead] = field(default_factory=list)
@@ -40,14 +43,14 @@ class Batch:
     """The delay, in seconds, of each message that has to come back, by the message's id."""
 
     @classmethod
-    def read(cls, records: Iterable[Mapping[str, Any]], bucket: str) -> Self:
+    def read(cls, records: Iterable[Mapping[str, Any]], *, bucket: str, table: str) -> Self:
         """Parse the messages; those that are no notices are dead at once."""
-        batch = cls(bucket, [Message.from_record(record) for record in records])
+        batch = cls(bucket, table, [Message.from_record(record) for record in records])
         for message in batch.messages:
             try:
                 batch.notices[message.id] = batch._parse(message)
             except PoisonError as error:
-                batch.dead.append(Dead(message, StoreError("PoisonNotice", str(error), permanent=True)))
+                batch.dead.append(Dead(message, StoreError(error.kind, str(error), permanent=True)))
         return batch
 
     def _parse(self, message: Message) -> tuple[Notice, ...]:
@@ -55,7 +58,10 @@ class Batch:
         for notice in notices:
             if notice.bucket not in {None, self.bucket}:
                 raise PoisonError(f"the event is of the bucket {notice.bucket}, not of the source")
-        return notices
+        own = tuple(notice for notice in notices if notice.table in {None, self.table})
+        if notices and not own:
+            raise PoisonError(f"the call is of the table {notices[0].table}, not of the source")
+        return own
 
     def keys(self) -> list[Key]:
         """Return the keys asked for, each once; first those whose messages have come back most often.

@@ -52,6 +52,7 @@ class Route:
                 success_topic_arn=settings.success_topic_arn,
                 failure_topic_arn=settings.failure_topic_arn,
                 target=settings.target,
+                mode=settings.notifications,
             ),
             logger=Logger(service=f"replicator-{settings.target}"),
         )
@@ -65,7 +66,9 @@ class Route:
         self.replicator.deadline.start(remaining_ms)
         for told in redriven(event.get("Records", ())):
             self.logger.info("redriven", extra=told)
-        batch = Batch.read(event.get("Records", ()), self.settings.source_bucket)
+        batch = Batch.read(
+            event.get("Records", ()), bucket=self.settings.source_bucket, table=self.settings.source_table
+        )
         outcomes = self.replicator.reconcile(batch.keys())
         batch.settle(outcomes)
         now = datetime.now(UTC)
@@ -140,8 +143,7 @@ class Route:
                 },
             )
         self._warn("failure not notified", self.notifications.failed(batch.dead, now))
-        if self.settings.notifications == "each":
-            self._warn("success not notified", self.notifications.succeeded(outcomes, now))
+        self._warn("success not notified", self.notifications.succeeded(outcomes, now))
         emit(self.settings.target, outcomes, batch.changed_at(), len(batch.buried()))
 
     def _warn(self, what: str, errors: Iterable[StoreError]) -> None:

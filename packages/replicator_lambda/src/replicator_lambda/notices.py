@@ -1,7 +1,8 @@
 """What a queue's message says: that keys of the source may have changed, and since when.
 
-A notice carries no state. Four forms are understood: S3's events as EventBridge delivers them, S3's own event
-notifications, the test event S3 sends when such a notification is set up, and the pipeline's own notices.
+A notice carries no state. Five forms are understood: S3's events as EventBridge delivers them, CloudTrail's records of
+calls of S3 and DynamoDB as EventBridge delivers them, S3's own event notifications, the test event S3 sends when such a
+notification is set up, and the pipeline's own notices.
 """
 
 import json
@@ -12,8 +13,19 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from lambda_common import numbers
+from replicator_lambda.recorded_calls import DETAIL_TYPE, ChangedItem, ChangedObject, UnnamedKeysError, changes
 
-__all__ = ["NOTICE_SCHEMA", "ItemKey", "Key", "Notice", "ObjectKey", "PoisonError", "number_text", "parse"]
+__all__ = [
+    "NOTICE_SCHEMA",
+    "ItemKey",
+    "Key",
+    "KeysNotRecordedError",
+    "Notice",
+    "ObjectKey",
+    "PoisonError",
+    "number_text",
+    "parse",
+]
 
 NOTICE_SCHEMA = "pipeline.notice/1"
 """Names the form of the pipeline's own notices."""
@@ -24,6 +36,15 @@ _ID_BYTES = 2048  # https://docs.aws.amazon.com/amazondynamodb/latest/developerg
 
 class PoisonError(ValueError):
     """A message that is no notice, however often it is tried."""
+
+    kind = "PoisonNotice"
+    """The reason in the message's envelope."""
+
+
+class KeysNotRecordedError(PoisonError):
+    """A recorded call that changed the source, but does not tell which keys: somebody has to find them there."""
+
+    kind = "KeysNotRecorded"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,7 +81,10 @@ class Notice:
     """When the source changed, or when somebody asked for the key to be looked at."""
 
     bucket: str | None = None
-    """The bucket that an S3 event is about."""
+    """The bucket that an event or a recorded call is about."""
+
+    table: str | None = None
+    """The table that a recorded call is about."""
 
     def body(self) -> str:
         """Return the message, in the pipeline's own form, that `parse` reads this notice from."""
@@ -86,9 +110,10 @@ def number_text(text: str) -> str:
 
 
 def parse(body: str) -> tuple[Notice, ...]:
-    """Return the notices of a queue's message: none for S3's test event, more than one only where S3 packs them so.
+    """Return the notices of a queue's message.
 
-    Raises PoisonError, whose text says what is wrong with the message, for anything else.
+    None for S3's test event and for a recorded query; more than one where S3 packs them so, and for a recorded call
+    that names several keys. Raises PoisonError, whose text says what is wrong with the message, for anything else.
     """
     try:
         message = json.loads(body)
@@ -98,6 +123,8 @@ def parse(body: str) -> tuple[Notice, ...]:
         raise PoisonError("the message is not a JSON object")
     if message.get("schema") == NOTICE_SCHEMA:
         return (_own(message),)
+    if message.get("detail-type") == DETAIL_TYPE:
+        return _recorded_call(json.loads(body, parse_float=str))  # a number that is a key keeps all its digits
     if message.get("source") == "aws.s3" and "detail" in message:
         return (_event_bridge(message),)
     if message.get("Event") == "s3:TestEvent":
@@ -128,6 +155,25 @@ def _event_bridge(message: Mapping[str, Any]) -> Notice:
         _instant(message.get("time")),
         _text(_section(detail, "bucket"), "name"),
     )
+
+
+def _recorded_call(message: Mapping[str, Any]) -> tuple[Notice, ...]:
+    detail = _section(message, "detail")
+    call = _text(detail, "eventName")
+    try:
+        changed = changes(detail)
+    except UnnamedKeysError as error:
+        raise KeysNotRecordedError(f"the record of {call} does not tell what it changed: {error}") from error
+    when = _instant(message.get("time"))
+    return tuple(_changed(change, call, when) for change in changed)
+
+
+def _changed(change: ChangedObject | ChangedItem, call: str, when: datetime | None) -> Notice:
+    match change:
+        case ChangedObject(bucket, key):
+            return Notice(ObjectKey(_object_key(key)), call, when, bucket=bucket)
+        case ChangedItem(table, id_, timestamp):
+            return Notice(ItemKey(_item_id(id_), number_text(timestamp)), call, when, table=table)
 
 
 def _notification(record: object) -> Notice:

@@ -1,7 +1,8 @@
-"""What the topics are told: each change that was given up, and what each batch achieved."""
+"""What the topics are told: the changes that were given up, and what each batch achieved."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,13 @@ from replicator_lambda.reconcile import Action, Outcome
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-__all__ = ["BATCH_SCHEMA", "FAILURE_SCHEMA", "Notifications"]
+__all__ = ["BATCH_SCHEMA", "FAILED_BATCH_SCHEMA", "FAILURE_SCHEMA", "Notifications"]
 
 BATCH_SCHEMA = "pipeline.batch/1"
+FAILED_BATCH_SCHEMA = "pipeline.failed_batch/1"
 FAILURE_SCHEMA = "pipeline.failure/1"
+
+Message = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,52 +38,42 @@ class Notifications:
     success_topic_arn: str
     failure_topic_arn: str
     target: str
+    mode: str
+    """One of `replicator_lambda.settings.NOTIFICATIONS`."""
 
     def failed(self, dead: Sequence[Dead], at: datetime) -> list[StoreError]:
-        """Publish what was given up, once per key however many notices of it there were; return the errors."""
+        """Publish what was given up, as the mode has it; return the errors."""
         by_change: dict[Key | str, list[Dead]] = {}
         for death in dead:
             by_change.setdefault(death.key or death.message.id, []).append(death)
-        messages = [
-            {
-                "schema": FAILURE_SCHEMA,
-                "target": self.target,
-                "change": _named(deaths[0]),
-                "error": {"type": deaths[0].error.kind, "message": deaths[0].error.message},
-                "attempts": max(death.message.attempts for death in deaths),
-                "notices": len(deaths),
-                "timestamp": at.isoformat(timespec="milliseconds"),
-            }
-            for deaths in by_change.values()
-        ]
-        return self._publish(self.failure_topic_arn, f"Replication to {self.target} failed", messages)
+        messages = _FAILURES[self.mode](list(by_change.values())) if by_change else []
+        return self._publish(self.failure_topic_arn, f"Replication to {self.target} failed", messages, at)
 
     def succeeded(self, outcomes: Mapping[Key, Outcome], at: datetime) -> list[StoreError]:
         """Publish what a batch achieved, as counts without keys, unless that is nothing; return the errors."""
         level = {key: each for key, each in outcomes.items() if each.action in {Action.COPIED, Action.DELETED}}
-        if not level:
+        if self.mode == "failures" or not level:
             return []
         message = {
             "schema": BATCH_SCHEMA,
-            "target": self.target,
             "changes": len(level),
             "objects": sum(isinstance(key, ObjectKey) for key in level),
             "items": sum(isinstance(key, ItemKey) for key in level),
             "deletes": sum(outcome.action is Action.DELETED for outcome in level.values()),
             "bytes": sum(outcome.size for outcome in level.values()),
             "failed": sum(outcome.action is Action.FAILED for outcome in outcomes.values()),
-            "timestamp": at.isoformat(timespec="milliseconds"),
         }
-        return self._publish(self.success_topic_arn, f"Replication to {self.target}", [message])
+        return self._publish(self.success_topic_arn, f"Replication to {self.target}", [message], at)
 
-    def _publish(self, topic_arn: str, subject: str, messages: Sequence[Mapping[str, Any]]) -> list[StoreError]:
+    def _publish(self, topic_arn: str, subject: str, messages: Sequence[Message], at: datetime) -> list[StoreError]:
         errors: list[StoreError] = []
         attributes: Any = {"target": {"DataType": "String", "StringValue": self.target}}
-        bodies = [json.dumps(message) for message in messages]
+        common = {"target": self.target, "timestamp": at.isoformat(timespec="milliseconds")}
+        bodies = [json.dumps(message | common) for message in messages]
         for batch in tens(bodies, lambda body: len(body.encode())):
             entries: Any = [
-                {"Id": str(at), "Message": body, "Subject": subject, "MessageAttributes": attributes}
-                for at, body in enumerate(batch)
+                {"Id": str(position), "Message": body, "Subject": subject, "MessageAttributes": attributes}
+                for position, body in enumerate(batch)
             ]
             try:
                 with translated("PublishBatch"):
@@ -92,6 +86,40 @@ class Notifications:
                 for failed in answer.get("Failed", ())
             ]
         return errors
+
+
+def _each_change(changes: Sequence[Sequence[Dead]]) -> list[Message]:
+    """Return a message for each change, however many notices of it there were."""
+    return [
+        {
+            "schema": FAILURE_SCHEMA,
+            "change": _named(deaths[0]),
+            "error": {"type": deaths[0].error.kind, "message": deaths[0].error.message},
+            "attempts": max(death.message.attempts for death in deaths),
+            "notices": len(deaths),
+        }
+        for deaths in changes
+    ]
+
+
+def _one_for_all(changes: Sequence[Sequence[Dead]]) -> list[Message]:
+    """Return one message that counts the changes by reason; which they are stands in the dead letters."""
+    return [
+        {
+            "schema": FAILED_BATCH_SCHEMA,
+            "changes": len(changes),
+            "notices": sum(len(deaths) for deaths in changes),
+            "reasons": dict(Counter(deaths[0].error.kind for deaths in changes).most_common()),
+        }
+    ]
+
+
+_FAILURES: Mapping[str, Callable[[Sequence[Sequence[Dead]]], list[Message]]] = {
+    "each": _each_change,
+    "batch": _one_for_all,
+    "failures": _each_change,
+}
+"""What each mode makes of the changes that were given up, each change being all that its notices came to."""
 
 
 def _named(death: Dead) -> dict[str, str]:

@@ -19,6 +19,7 @@ __all__ = [
     "LATENCY_METRIC",
     "MAX_RECEIVES",
     "METRICS_NAMESPACE",
+    "NOTIFICATIONS",
     "NOTIFIER_HANDLER",
     "REPLICATOR_HANDLER",
     "REREADS_METRIC",
@@ -68,6 +69,10 @@ SAMPLED_METRIC = "SampledKeys"
 """Keys of the source that a sample has compared."""
 
 
+NOTIFICATIONS = ("each", "batch", "failures")
+"""How the topics are told: failures by change and successes by batch; both by batch; failures by change alone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReplicatorSettings(EnvironmentSettings):
     """One route: its source, its target, and where it reports."""
@@ -90,7 +95,7 @@ class ReplicatorSettings(EnvironmentSettings):
     failure_topic_arn: str
 
     notifications: str = "each"
-    """`each`: failures per change and successes per batch; `failures`: failures only."""
+    """One of `NOTIFICATIONS`."""
 
     object_include: tuple[str, ...] = ()
     """Prefixes of the keys to replicate; none means all of them."""
@@ -101,8 +106,8 @@ class ReplicatorSettings(EnvironmentSettings):
     replicate_items: bool = True
 
     def __post_init__(self) -> None:
-        if self.notifications not in {"each", "failures"}:
-            raise SettingsError(f"notifications must be 'each' or 'failures', not {self.notifications!r}")
+        if self.notifications not in NOTIFICATIONS:
+            raise SettingsError(f"notifications must be one of {', '.join(NOTIFICATIONS)}, not {self.notifications!r}")
 
     def wants_object(self, key: str) -> bool:
         """Tell whether the route replicates this object's key."""

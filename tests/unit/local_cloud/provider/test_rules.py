@@ -23,6 +23,7 @@ LOGS = "aws:cloudwatch/logGroup:LogGroup"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
 KEY = "aws:kms/key:Key"
+TRAIL = "aws:cloudtrail/trail:Trail"
 
 STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/t/stream/2030"
 SOURCE = "arn:aws:sqs:eu-west-1:111122223333:q"
@@ -57,6 +58,11 @@ RULES: list[tuple[str, str, Any, Any]] = [
     ("aws:s3/bucketPolicy:BucketPolicy", "policy", _statement(20480), _statement(20481)),
     ("aws:s3/bucketPolicy:BucketPolicy", "policy", "{}", "{"),
     ("aws:s3/bucketPolicy:BucketPolicy", "policy", {"Statement": []}, "[]"),
+    (TRAIL, "name", "a-1", "a1"),
+    (TRAIL, "name", "a" * 128, "a" * 129),
+    (TRAIL, "name", "a.b_c-d", "a-_b"),
+    (TRAIL, "name", "a-b", "-ab"),
+    (TRAIL, "s3KeyPrefix", "p" * 200, "p" * 201),
     (TABLE, "name", "a.b", "ab"),
     (TABLE, "name", "a" * 255, "a" * 256),
     (TABLE, "name", "a_b-c.d", "a b c"),
@@ -257,6 +263,15 @@ def test_a_rule_needs_something_that_triggers_it() -> None:
     assert list(refusals(RULE, {})) == ["eventPattern"]
     assert refusals(RULE, {"scheduleExpression": "rate(5 minutes)"}) == {}
     assert list(refusals(RULE, {"scheduleExpression": "rate(1 day)", "eventBusName": "own"})) == ["scheduleExpression"]
+
+
+def test_a_selector_of_a_trail_says_which_events_it_is_about() -> None:
+    category = {"field": "eventCategory", "equals": ["Data"]}
+    kind = {"field": "resources.type", "equals": ["AWS::S3::Object"]}
+    for fields, path in (([category, kind], None), ([kind], "advancedEventSelectors[0]")):
+        selectors = [{"name": "objects", "fieldSelectors": fields}]
+        refused = refusals(TRAIL, {"s3BucketName": "log", "advancedEventSelectors": selectors})
+        assert list(refused) == [path] * (path is not None)
 
 
 def test_log_levels_are_for_the_json_format() -> None:

@@ -2,7 +2,20 @@
 
 from collections.abc import Mapping
 
-from local_cloud.provider import cloudwatch, dynamodb, event_sources, events, iam, kms, lambda_, logs, s3, sns, sqs
+from local_cloud.provider import (
+    cloudtrail,
+    cloudwatch,
+    dynamodb,
+    event_sources,
+    events,
+    iam,
+    kms,
+    lambda_,
+    logs,
+    s3,
+    sns,
+    sqs,
+)
 from local_cloud.provider.resource import Resource
 
 __all__ = ["RESOURCES"]
@@ -31,6 +44,7 @@ _TYPES: tuple[type[Resource], ...] = (
     event_sources.EventSourceMapping,
     events.EventRule,
     events.EventTarget,
+    cloudtrail.Trail,
     logs.LogGroup,
     cloudwatch.MetricAlarm,
     cloudwatch.Dashboard,

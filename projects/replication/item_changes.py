@@ -1,7 +1,6 @@
-"""How changes are noticed: the bucket's by its events, the table's by its stream."""
+"""How changes of the table are noticed: by its stream, which a notifier reads for all routes."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import pulumi
@@ -15,37 +14,7 @@ from replication_policies import notifier_rights
 from replicator_lambda.settings import NOTIFIER_HANDLER, NotifierSettings
 from stores import Stores
 
-__all__ = ["ItemChanges", "ObjectChanges"]
-
-OBJECT_EVENTS = (
-    "Object ACL Updated",
-    "Object Created",
-    "Object Deleted",
-    "Object Restore Completed",
-    "Object Tags Added",
-    "Object Tags Deleted",
-)
-"""The events after which a replica may differ from its source; a restored object can be copied from then on.
-
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
-"""
-
-UNDELIVERED = (
-    (
-        "undelivered",
-        "FailedInvocations",
-        "Events of objects did not reach a route's queue: they are dead letters, to be redriven.",
-    ),
-    (
-        "lost",
-        "InvocationsFailedToBeSentToDlq",
-        "Events of objects reached neither a route's queue nor the dead letters, and are lost: compare and repair.",
-    ),
-)
-"""The alarms on the rule: a name, the metric and what it means.
-
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
-"""
+__all__ = ["ItemChanges"]
 
 NOTIFIER_MEMORY_MB = 256
 NOTIFIER_TIMEOUT_SECONDS = 60
@@ -54,60 +23,6 @@ MAX_RECORD_AGE_SECONDS = 23 * 3600
 """An hour less than the stream keeps a record: what is too old is handed over before the stream drops it."""
 MAX_RETRIES = 1000
 """Tries of a batch, halved each time it fails, so that a record that can't be announced stands alone soon."""
-
-Tags = Callable[[str], dict[str, str]]
-
-
-class ObjectChanges(pulumi.ComponentResource):
-    """The rule on the source bucket's own events, and its alarm (`pipeline:replication:ObjectChanges`).
-
-    Guarantees: every event after which a replica may differ is matched, for the source's bucket alone, on the
-    account's default bus, where S3 sends them.
-
-    Leaves out: the rule's targets, which are the routes', and filters: each route knows what it replicates.
-    """
-
-    TOKEN: ClassVar[str] = "pipeline:replication:ObjectChanges"  # noqa: S105 - a resource type's token
-
-    rule: aws.cloudwatch.EventRule
-    alarms: Sequence[aws.cloudwatch.MetricAlarm]
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        stores: pulumi.Output[Stores],
-        tags: Tags,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(self.TOKEN, name, opts=opts)
-        self.rule = aws.cloudwatch.EventRule(
-            f"{name}-rule",
-            description="Changes of the source's objects, for every route's queue",
-            event_pattern=stores.apply(lambda known: _pattern(known.source.bucket_name)),
-            tags=tags(f"{name}-rule"),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.alarms = [
-            alarm(
-                f"{name}-{what}",
-                AlarmRule(
-                    namespace="AWS/Events",
-                    metric=metric,
-                    statistic="Sum",
-                    threshold=1,
-                    period_seconds=300,
-                    description=description,
-                    runbook="undelivered-events",
-                ),
-                dimensions={"RuleName": self.rule.name},
-                topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
-                tags=tags(f"{name}-{what}"),
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            for what, metric, description in UNDELIVERED
-        ]
-        self.register_outputs({"rule_arn": self.rule.arn})
 
 
 class ItemChanges(pulumi.ComponentResource):
@@ -134,7 +49,7 @@ class ItemChanges(pulumi.ComponentResource):
         stores: pulumi.Output[Stores],
         queues: Mapping[Environment, aws.sqs.Queue],
         code: pulumi.Archive,
-        tags: Tags,
+        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -205,9 +120,3 @@ class ItemChanges(pulumi.ComponentResource):
         )
         self.alarms = [*self.function.alarms, stream_age]
         self.register_outputs({"alias_arn": self.function.alias.arn})
-
-
-def _pattern(bucket: str) -> str:
-    return json.dumps(
-        {"source": ["aws.s3"], "detail-type": list(OBJECT_EVENTS), "detail": {"bucket": {"name": [bucket]}}}
-    )

@@ -1,0 +1,124 @@
+"""What a call that CloudTrail recorded as a data event has changed: the objects or the items that its record names.
+
+A record has the request's parameters, an item's key attributes among them, and no other attribute's value:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/understanding-ddb-log-entries.html
+What AWS does not document is read in each form that it may have, since looking at a key too many does no harm: whether
+an object's key is percent-encoded, how a number is written, and how BatchWriteItem's requests are nested.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["DETAIL_TYPE", "ChangedItem", "ChangedObject", "UnnamedKeysError", "changes"]
+
+DETAIL_TYPE = "AWS API Call via CloudTrail"
+"""What EventBridge calls such an event.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+"""
+
+
+class UnnamedKeysError(ValueError):
+    """The record is of a write, but does not tell which keys were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedObject:
+    """An object that a call wrote or deleted."""
+
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedItem:
+    """An item that a call wrote or deleted; `timestamp` is as the record has it."""
+
+    table: str
+    id: str
+    timestamp: str
+
+
+def changes(detail: Mapping[str, Any]) -> list[ChangedObject | ChangedItem]:
+    """Return what the call may have changed, from the `detail` of its event: of any bucket, and of any of its tables.
+
+    Nothing for a PartiQL query, which DynamoDB records like a write. Raises UnnamedKeysError for a write whose keys
+    are not in its record: of several objects deleted by one DeleteObjects, of items written by PartiQL, and where
+    CloudTrail left out parameters that were too long. Such a change would be lost if nobody heard of it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html: DeleteObjects
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html: omitted
+    """
+    parameters = detail.get("requestParameters")
+    if not isinstance(parameters, dict):
+        raise UnnamedKeysError("it has no parameters")
+    if detail.get("eventSource") == "s3.amazonaws.com":
+        return list(_objects(parameters))
+    if detail.get("eventSource") == "dynamodb.amazonaws.com":
+        return [item for table, request in _requests(parameters) for item in _items(table, request)]
+    raise UnnamedKeysError(f"it is a call of {detail.get('eventSource')}")
+
+
+def _objects(parameters: Mapping[str, Any]) -> Iterator[ChangedObject]:
+    match parameters:
+        case {"bucketName": str(bucket), "key": str(key)}:
+            yield ChangedObject(bucket, key)
+            decoded = unquote(key)
+            if decoded != key:
+                yield ChangedObject(bucket, decoded)
+        case _:
+            raise UnnamedKeysError("it names no object")
+
+
+def _requests(parameters: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    """Return each request of a call with its table: the call itself, or those that it packs."""
+    packed = _field(parameters, "requestItems")
+    if packed is None:
+        yield _field(parameters, "tableName"), parameters
+    elif isinstance(packed, dict):
+        for table, requests in packed.items():
+            for request in _sections(requests):
+                # `putRequest` or `deleteRequest` around it, as the API has them.
+                yield from ((table, inner) for inner in _sections([*request.values()]))
+    else:
+        yield from ((_field(request, "tableName"), request) for request in _sections(packed))
+
+
+def _items(table: Any, request: Mapping[str, Any]) -> Iterator[ChangedItem]:
+    statement = _field(request, "statement")
+    if isinstance(statement, str):
+        # PartiQL's record hides the values of an insert, its keys' among them, and is not read for the others either.
+        if statement.lstrip()[:6].upper() != "SELECT":
+            raise UnnamedKeysError("it is PartiQL, whose keys are hidden or within a statement")
+    elif _field(request, "operation") != "ConditionCheck":
+        match table, _field(request, "key"):
+            case str(), {"id": id_, "timestamp": timestamp}:
+                # A table may be named by its ARN.
+                yield ChangedItem(table.rpartition("/")[2], _text(id_), _text(timestamp))
+            case _:
+                raise UnnamedKeysError("it names no item")
+
+
+def _field(section: Mapping[str, Any], name: str) -> Any:
+    """Return a field, which AWS's own examples write with a small or a capital first letter."""
+    return section.get(name, section.get(name[:1].upper() + name[1:]))
+
+
+def _sections(values: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(values, list) or not values or not all(isinstance(value, dict) for value in values):
+        raise UnnamedKeysError("its requests are not as they are known")
+    return values
+
+
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case int() if not isinstance(value, bool):
+            return str(value)
+        case {"S": str(text)} | {"N": str(text)} | {"s": str(text)} | {"n": str(text)}:
+            return text
+        case _:
+            raise UnnamedKeysError("it hides an item's key")

@@ -1,0 +1,126 @@
+"""A trail that records the writes of the source and nothing else."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import pulumi
+import pulumi_aws as aws
+
+from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
+from pipeline_common.infra.private_bucket import keep_private
+from replication_policies import trail_log_policy
+from stores import Stores
+
+__all__ = ["ChangeTrail"]
+
+INCOMPLETE_UPLOAD_DAYS = 1
+
+
+class ChangeTrail(pulumi.ComponentResource):
+    """A trail and the bucket of its log (`pipeline:replication:ChangeTrail`).
+
+    Guarantees: the writes of objects in the source's bucket and of items in its table are recorded, no reads and no
+    other resource, so that what is written to the log is not recorded itself; the log is private, encrypted, written
+    by this trail alone, and kept for as long as the functions' logs.
+
+    Leaves out: an audit. The trail is there to be read by the rule, destroying the stack deletes its log, and who
+    needs one names a trail of his own instead.
+    """
+
+    TOKEN: ClassVar[str] = "pipeline:replication:ChangeTrail"  # noqa: S105 - a resource type's token
+
+    trail: aws.cloudtrail.Trail
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        log_retention_days: int,
+        stores: pulumi.Output[Stores],
+        tags: Callable[[str], dict[str, str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TOKEN, name, opts=opts)
+        log = aws.s3.Bucket(
+            f"{name}-log",
+            force_destroy=True,
+            tags=tags(f"{name}-log"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        source = stores.apply(lambda known: known.source)
+        policy = keep_private(
+            f"{name}-log",
+            log,
+            policy=pulumi.Output.all(log.arn, source).apply(
+                lambda known: trail_log_policy(known[0], trail_arn=_trail_arn(known[1]), account_id=known[1].account_id)
+            ),
+            parent=self,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-log-lifecycle",
+            bucket=log.bucket,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="retention",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=log_retention_days),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=INCOMPLETE_UPLOAD_DAYS
+                        )
+                    ),
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.trail = aws.cloudtrail.Trail(
+            name,
+            # Named here, because the log's policy has to name it before there is a trail.
+            name=source.apply(_trail_name),
+            s3_bucket_name=log.bucket,
+            include_global_service_events=False,
+            enable_log_file_validation=True,
+            advanced_event_selectors=source.apply(_selectors),
+            tags=tags(name),
+            # CloudTrail makes no trail that its log's bucket does not let in.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )
+        self.register_outputs({"trail_arn": self.trail.arn})
+
+
+def _trail_name(source: StorageOutputs) -> str:
+    return f"{ReplicationOutputs.PROJECT}-{source.environment}"
+
+
+def _trail_arn(source: StorageOutputs) -> str:
+    partition = source.table_arn.split(":")[1]
+    return f"arn:{partition}:cloudtrail:{source.region}:{source.account_id}:trail/{_trail_name(source)}"
+
+
+def _selectors(source: StorageOutputs) -> Sequence[aws.cloudtrail.TrailAdvancedEventSelectorArgs]:
+    """Return the selectors of the source's writes.
+
+    The slash ends the bucket's name, so that no bucket is meant whose name begins alike.
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
+    """
+    return [
+        _writes("objects", "AWS::S3::Object", starts_withs=[f"{source.bucket_arn}/"]),
+        _writes("items", "AWS::DynamoDB::Table", equals=[source.table_arn]),
+    ]
+
+
+def _writes(name: str, kind: str, **arn: Sequence[str]) -> aws.cloudtrail.TrailAdvancedEventSelectorArgs:
+    fields: Mapping[str, Any] = {
+        "eventCategory": {"equals": ["Data"]},
+        "readOnly": {"equals": ["false"]},
+        "resources.type": {"equals": [kind]},
+        "resources.ARN": arn,
+    }
+    return aws.cloudtrail.TrailAdvancedEventSelectorArgs(
+        name=name,
+        field_selectors=[
+            aws.cloudtrail.TrailAdvancedEventSelectorFieldSelectorArgs(field=field, **condition)
+            for field, condition in fields.items()
+        ],
+    )
