@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import boto3
@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from moto import mock_aws
 
-from pipeline_common.contracts import StorageOutputs
+from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.demo.stores import ObjectRef, Store
 
 REGION = "eu-west-1"
@@ -93,29 +93,8 @@ def system(one_call_at_a_time: None) -> Iterator[MotoSystem]:
         yield MotoSystem(outputs)
 
 
-ROUTE_FIELDS = (
-    "queue_name",
-    "queue_url",
-    "queue_arn",
-    "function_name",
-    "function_arn",
-    "alias_arn",
-    "event_source_mapping_id",
-    "log_group_name",
-    "alarm_names",
-)
-REPLICATION_FIELDS = (
-    "environment",
-    "region",
-    "account_id",
-    "rule_name",
-    "rule_arn",
-    "notifier_function_name",
-    "notifier_function_arn",
-    "notifier_event_source_mapping_id",
-    "notifier_log_group_name",
-    "dashboard_name",
-)
+ROUTE_FIELDS = tuple(each.name for each in fields(RouteOutputs))
+REPLICATION_FIELDS = tuple(each.name for each in fields(ReplicationOutputs) if each.name != "routes")
 
 
 @pytest.fixture
