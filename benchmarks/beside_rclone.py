@@ -34,6 +34,9 @@ _REGION = "us-east-1"
 _KEY = "test"
 _LATENCIES_SECONDS = (0.0, 0.03)
 _ROUNDS = 3
+_LONG = 100_000
+"""Keys that are compared once, since that takes long enough to be told by one run."""
+
 _REMOTE = "aws"
 _SIDES = ("source", "target")
 
@@ -54,7 +57,7 @@ def find_rclone() -> str | None:
     return shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
 
 
-def beside_rclone(sizes: Sequence[int]) -> Iterator[Beside]:
+def beside_rclone(sizes: Sequence[int], *, quick: bool = False) -> Iterator[Beside]:
     """Let the programs compare so many keys, taking turns, at each latency; nothing where there is no rclone."""
     rclone = find_rclone()
     if rclone is None:
@@ -62,15 +65,16 @@ def beside_rclone(sizes: Sequence[int]) -> Iterator[Beside]:
     for latency in _LATENCIES_SECONDS:
         with running_stand_in(latency) as endpoint:
             for keys in sizes:
-                yield from _beside(rclone, endpoint, keys, round(latency * 1000))
+                rounds = 1 if quick or keys >= _LONG else _ROUNDS
+                yield from _beside(rclone, endpoint, keys, rounds, round(latency * 1000))
 
 
-def _beside(rclone: str, endpoint: str, keys: int, latency_ms: int) -> Iterator[Beside]:
+def _beside(rclone: str, endpoint: str, keys: int, rounds: int, latency_ms: int) -> Iterator[Beside]:
     ours = [sys.executable, "-m", "benchmarks.beside_rclone", str(keys)]
     check = [rclone, "check", *(f"{_REMOTE}:{made_up_bucket(keys, side)}" for side in _SIDES)]
     programs = {VERIFY: ours, "rclone check": check, "rclone check --fast-list": [*check, "--fast-list"]}
     measured: dict[str, list[tuple[float, int]]] = {name: [] for name in programs}
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for name, command in programs.items():
             seconds, peak, said = _run(command, _environment(endpoint))
             if name != VERIFY and f"{keys} matching files" not in said:
