@@ -1,5 +1,6 @@
 """Verifying and backfilling, as they are measured: all keys, and no more calls than promised."""
 
+import gc
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,12 @@ def test_a_run_goes_over_all_keys_and_makes_no_more_calls_than_promised(case: st
     operated = Operated(case, KEYS, 1.0, 1.0, world.calls.by_operation)
     assert operated.calls_per_thousand <= operated.most_per_thousand + 1e-9
     assert operated.calls_per_thousand > CASES[case].calls_per_thousand * 0.9
+
+
+def test_a_verification_leaves_the_garbage_collector_as_it_was() -> None:
+    before = gc.get_threshold()
+    run("verify items")
+    assert gc.get_threshold() == before
 
 
 @pytest.mark.parametrize("case", CASES)
