@@ -34,8 +34,9 @@ from pipeline_ops.routes.verifying import verify
 __all__ = ["CASES", "Case", "Operated", "expectations", "main"]
 
 _RESULTS = Path(__file__).parent / "results"
-_WARM_UP_KEYS = 10_000
-"""As many as fill a page of every segment: what a page takes of memory is not told as growth."""
+_WARM_UP_KEYS = 20_000
+"""As many as are several pages of every segment: what pages take of memory is not to be told as growth."""
+
 _LEAST_KEYS = 10_000
 """Keys that every measurement of time works on at least, in as many passes as that takes."""
 
