@@ -211,7 +211,7 @@ def demo(session: nox.Session) -> None:
 
 @command()
 def bench(session: nox.Session) -> None:
-    """Measure the replicator beside the obvious sequential design: [-- --quick]."""
+    """Measure the replicator beside the obvious sequential design, and verify beside rclone check: [-- --quick]."""
     run(session, "python", "-m", "benchmarks", *session.posargs)
 
 

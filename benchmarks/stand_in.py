@@ -2,7 +2,7 @@
 
 The emulator answers about 300 calls a second whoever asks, which hides the speed of what asks faster than that. This
 answers several thousand. It keeps objects (with versions' names, headers, metadata and tags) and items, and does no
-checking: what is right is measured and tested against the emulator.
+checking: what is right is measured and tested against the emulator. Listed are only buckets that are made up.
 """
 
 import asyncio
@@ -18,10 +18,13 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-__all__ = ["running_stand_in"]
+from benchmarks.made_up import OBJECT_BYTES, PAGE, MadeUpKeys, etag
+
+__all__ = ["made_up_bucket", "running_stand_in"]
 
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SNS_NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
+_MODIFIED = "2024-01-01T00:00:00.000Z"
 _STORED_HEADERS = frozenset(
     {"content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"}
 )
@@ -76,6 +79,8 @@ class ObjectService:
     def answer(self, request: Request) -> Response:
         """Answer a request of the path style."""
         path = unquote(request.path).lstrip("/")
+        if "list-type" in request.query:
+            return _list(path.rstrip("/"), request)
         if "/" not in path.rstrip("/"):
             return Response()  # of a bucket: it exists, and takes every configuration
         if "tagging" in request.query:
@@ -114,8 +119,7 @@ class ObjectService:
         if source is None:
             return _error(404, "NoSuchKey")
         self._objects[path] = StoredObject(version, source.body, source.etag, headers, tags)
-        modified = "2024-01-01T00:00:00.000Z"
-        parts = f"<ETag>{escape(source.etag)}</ETag><LastModified>{modified}</LastModified>"
+        parts = f"<ETag>{escape(source.etag)}</ETag><LastModified>{_MODIFIED}</LastModified>"
         return _xml(f'<CopyObjectResult xmlns="{_S3_NAMESPACE}">{parts}</CopyObjectResult>')
 
     def _delete(self, path: str, _request: Request) -> Response:
@@ -131,6 +135,33 @@ class ObjectService:
         )
         answer = _xml(f'<Tagging xmlns="{_S3_NAMESPACE}"><TagSet>{tags}</TagSet></Tagging>')
         return Response(answer.status, answer.body, {**answer.headers, "x-amz-version-id": found.version})
+
+
+def made_up_bucket(keys: int, side: str) -> str:
+    """Return the name of a bucket that lists so many keys, made up as they are asked for: there are no objects."""
+    return f"made-up-{keys}-{side}"
+
+
+def _list(bucket: str, request: Request) -> Response:
+    """List a bucket that is made up, the only kind that is listed here."""
+    if not bucket.startswith("made-up-"):
+        return _error(501, "NotImplementedListObjectsV2")
+    keys = MadeUpKeys(int(bucket.split("-")[2]))
+    asked = {name: values[0] for name, values in request.query.items()}
+    prefix, after = asked.get("prefix", ""), asked.get("continuation-token") or asked.get("start-after", "")
+    listing = keys.page(prefix, after, asked.get("delimiter", ""))
+    entries = "".join(
+        f"<Contents><Key>{keys.key(number)}</Key><LastModified>{_MODIFIED}</LastModified><ETag>{etag(number)}</ETag>"
+        f"<Size>{OBJECT_BYTES}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        for number in listing.numbers
+    )
+    folders = "".join(f"<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>" for folder in listing.folders)
+    token = "" if listing.last is None else f"<NextContinuationToken>{listing.last}</NextContinuationToken>"
+    more = str(listing.last is not None).lower()
+    return _xml(
+        f'<ListBucketResult xmlns="{_S3_NAMESPACE}"><Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix>'
+        f"<MaxKeys>{PAGE}</MaxKeys><IsTruncated>{more}</IsTruncated>{entries}{folders}{token}</ListBucketResult>"
+    )
 
 
 class ItemService:
@@ -204,7 +235,8 @@ def _error(status: int, code: str, headers: Mapping[str, str] | None = None) -> 
 class Server:
     """The three services behind one port; an operation that is not there fails with 501 and its name."""
 
-    def __init__(self) -> None:
+    def __init__(self, latency_seconds: float = 0.0) -> None:
+        self._latency_seconds = latency_seconds
         self._objects = ObjectService()
         self._items = ItemService()
 
@@ -214,6 +246,8 @@ class Server:
         with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             while True:
                 request = await _read(reader, writer)
+                if self._latency_seconds:
+                    await asyncio.sleep(self._latency_seconds)
                 writer.write(_encode(self._answer(request), request.method))
                 await writer.drain()
         writer.close()
@@ -249,8 +283,8 @@ def _encode(response: Response, method: str) -> bytes:
     return head if method == "HEAD" else head + response.body
 
 
-async def _main() -> None:
-    server = await asyncio.start_server(Server().serve, "127.0.0.1", 0)
+async def _main(latency_seconds: float) -> None:
+    server = await asyncio.start_server(Server(latency_seconds).serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     loop = asyncio.get_running_loop()
     # Whoever started this holds its standard input open: it ends with them, however they end.
@@ -259,11 +293,13 @@ async def _main() -> None:
 
 
 @contextlib.contextmanager
-def running_stand_in() -> Iterator[str]:
-    """Start it in a process of its own, and give its endpoint; it ends with the context, or with this process."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.stand_in"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+def running_stand_in(latency_seconds: float = 0.0) -> Iterator[str]:
+    """Start it in a process of its own, and give its endpoint; it ends with the context, or with this process.
+
+    It waits so long before each answer, for callers that can't be made to wait themselves.
+    """
+    command = [sys.executable, "-m", "benchmarks.stand_in", str(latency_seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the stand-in has no pipes")
         try:
@@ -273,4 +309,4 @@ def running_stand_in() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(_main(float(sys.argv[1])))
