@@ -53,6 +53,7 @@ def made_up_backlog(queue: MadeUpQueue) -> Backlog:
     replication = Replication(
         source=StorageOutputs(**{each.name: each.name for each in fields(StorageOutputs)}),
         routes={TARGET: route},
+        notifier_function_name="",
         client=lambda _service, /, **_: queue,
     )
     return Backlog(replication=replication, route=route, quiet_seconds=0.0)

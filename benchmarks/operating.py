@@ -49,7 +49,7 @@ def _verify(world: World, selection: Selection, missing: int, *, quick: bool = F
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
         found = verify(world.stores, world.backlog, selection, report, quick=quick, within=0.0, say=_say)
-    if (found.objects + found.items, found.tally.drift) != (world.keys, missing):
+    if (found.objects + found.items, found.tally.drift()) != (world.keys, missing):
         raise RuntimeError(f"{found.objects + found.items} keys were compared, and {found.tally.drift} have drifted")
 
 

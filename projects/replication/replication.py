@@ -54,6 +54,7 @@ class Replication(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         self._source = source
+        self._capture = config.capture
         invoked = pulumi.InvokeOptions(parent=self)
         self._region = aws.get_region_output(opts=invoked).region
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
@@ -104,6 +105,7 @@ class Replication(pulumi.ComponentResource):
             environment=self._source.value,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
+            capture=self._capture,
             rule_name=eventually(self.changes.rule.name),
             rule_arn=eventually(self.changes.rule.arn),
             notifier_function_name=eventually(items.function.function.name) if items else "",

@@ -30,7 +30,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
 MOST_SETTLE_SECONDS = 600
-"""The rest is for comparing."""
+"""What may still arrive is waited for so long at most; the rest is for comparing."""
 
 MEMORY_MB = 512
 ONE_DAY_SECONDS = 24 * 3600
@@ -39,8 +39,9 @@ ONE_DAY_SECONDS = 24 * 3600
 class SampleVerification(pulumi.ComponentResource):
     """A function that compares on a schedule, and the alarm on drift (`pipeline:replication:SampleVerification`).
 
-    Guarantees: its role reads both sides and writes to neither; a run that fails alarms at once, since there is none
-    after it to make up for it; what has drifted alarms for a day.
+    Guarantees: its role reads both sides and writes to neither; a single run that fails alarms, and Lambda has tried it
+    three times then (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html); what has
+    drifted alarms for a day.
 
     Leaves out: repair, which somebody decides on, and all keys that a sample does not have.
     """

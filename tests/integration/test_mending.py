@@ -154,7 +154,7 @@ def test_what_waits_for_a_paused_route_is_in_flight_and_no_drift(
         assert not found.worked_off
         assert len(own) == 12
         assert {verdict for verdict, _ in own.values()} == {Verdict.IN_FLIGHT.value}
-        assert found.tally.drift == 0
+        assert found.tally.drift() == 0
     assert drift_of(verified(backlog, report, "lag/")[1]) == {}
 
 
@@ -223,7 +223,7 @@ def test_a_killed_backfill_goes_on_where_it_was(
     before = work.checkpoint.enqueued
     *_, enqueued = work.enqueue(Enqueuer(backlog=backlog, reason=work.reason))
     follow(backlog, enqueued, silent)
-    assert enqueued > before
+    assert 0 < enqueued - before < 90, "what is left, and not all of it"
     assert drift_of(verified(backlog, tmp_path / "after.jsonl", prefix)[1]) == {}
     for key in keys:
         assert mirror.object("dev", key) == mirror.object("prod", key)

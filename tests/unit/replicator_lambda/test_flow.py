@@ -66,6 +66,22 @@ def test_a_window_keeps_the_order_and_begins_no_more_than_it_holds() -> None:
         assert list(results) == [number * 2 for number in range(1, 100)]
 
 
+def test_an_error_stops_who_reads_ahead() -> None:
+    def source() -> Iterator[int]:
+        yield from range(10_000)
+
+    def fail(_: int) -> int:
+        raise ValueError("broken")
+
+    with ThreadPoolExecutor(2) as executor:
+        try:
+            list(windowed(executor, fail, in_parallel([source()], threads=1, ahead=2), window=4))
+        except ValueError:
+            # Here, where the traceback keeps alive what it went through.
+            left = [thread.name for thread in threading.enumerate() if thread.name.startswith("read")]
+            assert left == []
+
+
 def test_values_are_divided_and_none_is_lost() -> None:
     assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
     assert list(chunks([], 2)) == []

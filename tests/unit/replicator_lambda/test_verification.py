@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -209,9 +211,49 @@ def test_what_the_route_leaves_out_is_expected_and_what_a_target_has_of_its_own_
     assert verdicts(final(made, suspects(made).values())) == {"own/of-prod": "outside"}
 
 
+def test_items_that_the_source_does_not_answer_for_are_unknown_and_not_passed_over(made: Cloud) -> None:
+    item: Any = {"id": {"S": "mine"}, "timestamp": {"N": "1"}}
+    made.clients.target_dynamodb.put_item(TableName=made.settings.target_table, Item=item)
+    made.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "dynamodb.BatchGetItem" else None
+    assert verdicts(suspects(made)) == {"mine@1": "unknown"}
+    made.fault_for = lambda _: None
+    assert verdicts(final(made, suspects(made).values())) == {"mine@1": "extra"}
+
+
+def test_an_extra_one_is_the_targets_own_unless_the_route_made_it(made: Cloud) -> None:
+    populate(made)
+    made.remove("data/1.txt")
+    made.remove_item("item-1")
+    made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="mine", Body=b"")
+    item: Any = {"id": {"S": "mine"}, "timestamp": {"N": "1"}}
+    made.clients.target_dynamodb.put_item(TableName=made.settings.target_table, Item=item)
+    found = final(made, suspects(made).values())
+    assert {str(key): finding.own for key, finding in found.items()} == {
+        "data/1.txt": False,
+        "item-1@1": False,
+        "mine": True,
+        "mine@1": True,
+    }
+
+
 def test_an_archived_object_is_expected_to_be_missing(made: Cloud) -> None:
     made.put("archived", b"x", StorageClass="GLACIER")
     assert verdicts(suspects(made)) == {"archived": "outside"}
+
+
+@pytest.mark.parametrize(("expires", "verdict"), [(-1, "outside"), (1, "missing")])
+def test_an_object_that_has_expired_is_expected_to_be_missing(made: Cloud, expires: int, verdict: str) -> None:
+    made.put("expiring", b"x")
+    when = format_datetime(datetime.now(UTC) + timedelta(days=expires), usegmt=True)
+
+    def tell(_operation: str, request: Any, send: Any) -> Any:
+        answer = send()
+        if answer is not None and "prod-data" in request.url:
+            answer.headers["x-amz-expiration"] = f'expiry-date="{when}", rule-id="retention"'
+        return answer
+
+    made.fault_for = lambda operation: tell if operation == "s3.HeadObject" else None
+    assert verdicts(final(made, suspects(made).values())) == {"expiring": verdict}
 
 
 def test_what_arrives_while_it_is_looked_for_is_in_flight(made: Cloud) -> None:
@@ -334,3 +376,16 @@ def test_bytes_that_nothing_tells_of_are_those_of_the_version_that_the_provenanc
 def test_an_etag_of_an_object_encrypted_by_a_key_of_ones_own_is_no_digest() -> None:
     assert copied(head(), etag='"' + "1" * 32 + '"', encryption="aws:kms") == ()
     assert copied(head(), etag='"' + "1" * 32 + '"', encryption="AES256") == ("bytes",)
+
+
+def test_bytes_that_nothing_can_tell_of_are_those_of_the_same_size() -> None:
+    no_provenance = head(headers=(("ContentDisposition", "r\u00e9sum\u00e9"),))
+    replica = {"etag": PARTS, "metadata": (), "headers": no_provenance.headers}
+    assert copied(no_provenance, **replica) == ()
+    assert copied(no_provenance, **replica, size=6) == ("size",)
+    assert copied(no_provenance, **replica | {"etag": '"' + "1" * 32 + '"'}) == ("bytes",)
+
+
+def test_metadata_that_can_not_be_told_has_to_be_there_on_both_sides() -> None:
+    assert copied(head(missing_metadata=True), metadata=()) == ("metadata that can't be told",)
+    assert copied(head(missing_metadata=True), metadata=(), missing_metadata=True) == ()

@@ -103,6 +103,29 @@ def test_walks_see_every_folder_in_time(made: Cloud, executor: ThreadPoolExecuto
     assert found == {"x/p/1", "x/q/3", "y/p/0", "y/q/2", "loose", "only/in/dev/a"}
 
 
+def test_a_key_far_behind_the_first_page_of_a_wide_folder_is_seen_in_time(
+    made: Cloud, executor: ThreadPoolExecutor
+) -> None:
+    made.with_settings(replicate_items=False)
+    for number in range(2300):
+        made.put(f"wide/2026-{number:05}", b"")
+    chance, begun = random.Random(3), set()
+    for _ in range(40):
+        (looked,) = compare_sample(stores(made), executor, 1, chance)
+        begun |= {int(str(finding.key)[-5:]) // 100 for finding in looked.findings}
+    assert len(begun) >= 8, "of 23 hundreds"
+    assert max(begun) >= 20
+
+
+def test_walks_begin_where_the_route_begins(made: Cloud, executor: ThreadPoolExecutor) -> None:
+    made.with_settings(object_include=("in/",), replicate_items=False)
+    for key in ("in/a", *(f"out/{number}" for number in range(30))):
+        made.put(key)
+    (looked,) = compare_sample(stores(made), executor, 10, random.Random(4))
+    assert looked.objects == 1
+    assert [str(finding.key) for finding in looked.findings] == ["in/a"]
+
+
 def test_every_item_is_in_some_sample_and_none_is_much_larger_than_asked_for(
     made: Cloud, executor: ThreadPoolExecutor
 ) -> None:
@@ -147,6 +170,18 @@ def test_what_still_differs_when_it_should_have_arrived_is_drift(
     told = json.loads(log.getvalue())
     assert (told["key"], told["verdict"], told["what"]) == ("item-7@1", "different", ["attribute 'value'"])
     assert "secret" not in log.getvalue()
+
+
+def test_what_the_target_has_of_its_own_does_not_alarm(made: Cloud, executor: ThreadPoolExecutor) -> None:
+    populate(made)
+    made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="x/p/of-dev", Body=b"")
+    assert verifier(made, executor, Clock()).run()["drifted"] == 0
+
+
+def test_a_key_that_two_walks_have_seen_counts_once(made: Cloud, executor: ThreadPoolExecutor) -> None:
+    made.with_settings(replicate_items=False)
+    made.put("one")
+    assert verifier(made, executor, Clock(), keys=1000).run()["drifted"] == 1
 
 
 def test_what_arrives_meanwhile_is_no_drift(made: Cloud, executor: ThreadPoolExecutor) -> None:

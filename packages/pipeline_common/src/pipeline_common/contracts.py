@@ -142,6 +142,8 @@ class ReplicationOutputs(Contract):
     account_id: str
     rule_name: str
     rule_arn: str
+    capture: str
+    """How changes are noticed: `native` or `cloudtrail`."""
     notifier_function_name: str
     """Empty, as the notifier's other fields, where changes are noticed by CloudTrail and there is no notifier."""
     notifier_function_arn: str

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from local_cloud import LocalCloudError
-from pipeline_ops.errors import FAILED, OperatorError
+from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 
 __all__ = ["Command", "Commands", "endpoint_option", "json_option", "where_options", "yes_option"]
 
@@ -27,6 +27,9 @@ class Commands(click.Group):
         """Run the command; show what stopped it."""
         try:
             return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            _show(OperatorError("Interrupted."), as_json=_JSON in ctx.meta)
+            ctx.exit(INTERRUPTED)
         except (OperatorError, LocalCloudError) as error:
             code = error.exit_code if isinstance(error, OperatorError) else FAILED
             _show(error, as_json=_JSON in ctx.meta)

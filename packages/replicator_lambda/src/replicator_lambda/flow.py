@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Full, Queue
@@ -91,6 +91,9 @@ def windowed(executor: Executor, function: Callable[[T], R], values: Iterable[T]
     finally:
         for future in pending:
             future.cancel()
+        # Else an error's traceback keeps a generator alive, and with it the threads that read for it.
+        if isinstance(values, Generator):
+            values.close()
 
 
 def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,5 +1,6 @@
 """What S3 tells of an object without its bytes: its head and its tags."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,14 @@ def _head(answer: Mapping[str, Any]) -> Head:
         encryption=answer.get("ServerSideEncryption"),
         tag_count=answer.get("TagCount", 0),
         archived=_is_archived(answer),
+        expires=_expiry(answer.get("Expiration", "")),
     )
+
+
+def _expiry(told: str) -> str | None:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: x-amz-expiration
+    found = re.search(r'expiry-date="([^"]+)"', told)
+    return found and found[1]
 
 
 def _is_archived(answer: Mapping[str, Any]) -> bool:

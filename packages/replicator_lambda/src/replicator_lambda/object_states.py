@@ -46,6 +46,9 @@ class Head:
     archived: bool = field(default=False, compare=False)
     """In a storage class whose objects can't be read, and not restored from it."""
 
+    expires: str | None = field(default=None, compare=False)
+    """When its bucket's lifecycle has it removed, as an HTTP date."""
+
     @property
     def pinned(self) -> bool:
         """Tell whether the version names these very bytes and headers for ever."""

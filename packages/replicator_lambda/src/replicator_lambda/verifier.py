@@ -13,7 +13,7 @@ from aws_lambda_powertools.logging import Logger
 
 from replicator_lambda.clients import connect
 from replicator_lambda.metrics import emit_sample
-from replicator_lambda.notices import ItemKey
+from replicator_lambda.notices import ItemKey, Key
 from replicator_lambda.settings import ReplicatorSettings, VerifierSettings
 from replicator_lambda.verification.findings import SUSPECT, Finding
 from replicator_lambda.verification.sample import compare_sample
@@ -63,22 +63,25 @@ class Verifier:
         What differs is looked at again and again, for as long as a change may take to arrive. It waits for that while
         it runs, which it does only when something differs: a queue of its own would be more to go wrong.
         """
-        compared, suspects = 0, []
+        compared = 0
+        suspects: dict[Key, Finding] = {}
         for looked in compare_sample(self.stores, self.executor, self.settings.sample_keys, self.chance):
             compared += looked.objects + looked.items
-            suspects += [finding for finding in looked.findings if finding.verdict in SUSPECT]
-        drifted = self._settled(suspects)
+            # By key, since two walks may end in the same place.
+            suspects |= {finding.key: finding for finding in looked.findings if finding.verdict in SUSPECT}
+        drifted = self._settled(list(suspects.values()))
         for finding in drifted:
             self.logger.warning("drifted", extra=_told(finding, self.stores.settings.target))
         emit_sample(self.stores.settings.target, compared=compared, drifted=len(drifted))
         return {"compared": compared, "drifted": len(drifted)}
 
     def _settled(self, suspects: Sequence[Finding]) -> Sequence[Finding]:
+        """Return what still differs at the end, but for what the target has of its own."""
         end = self.clock() + self.settings.settle_seconds
         while suspects and self.clock() < end:
             self.pause(_LOOK_EVERY_SECONDS)
             again = look_again(self.stores, self.executor, suspects, worked_off=True)
-            suspects = [finding for finding in again if finding.verdict in SUSPECT]
+            suspects = [finding for finding in again if finding.verdict in SUSPECT and not finding.own]
         return suspects
 
 

@@ -160,6 +160,9 @@ def test_another_backfill_does_not_go_on_where_this_one_was_and_restart_forgets(
     assert not Backfill.open(stores, ALL, None, tmp_path, restart=True).resumed
     assert not Backfill.open(stores, Selection(prefix="a/", items=True), None, tmp_path).resumed
     assert not Backfill.open(stores, ALL, datetime.now(UTC), tmp_path).resumed
+    for changed in ({"target_bucket": "dev-anew"}, {"object_include": ("a/",)}):
+        other = replace(stores, settings=replace(stores.settings, **changed))
+        assert not Backfill.open(other, ALL, None, tmp_path).resumed, changed
     work.path.write_text('{"form": "another"}')
     with pytest.raises(OperatorError, match="--restart begins anew"):
         Backfill.open(stores, ALL, None, tmp_path)

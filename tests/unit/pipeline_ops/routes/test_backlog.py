@@ -31,6 +31,17 @@ def backlog(world: World, time: Time, *, quiet: float = 3) -> Backlog:
     return Backlog(replication=world.replication, route=route, quiet_seconds=quiet, pause=time.pause, clock=time.clock)
 
 
+QUEUE_AGE = ("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", "dev-queue_name")
+NOTIFIER_AGE = ("AWS/Lambda", "IteratorAge", "FunctionName", "notifier_function_name")
+
+
+def tell(world: World, time: Time, namespace: str, name: str, dimension: str, of: str, value: float) -> None:
+    """Have CloudWatch tell a figure of the minute before."""
+    metric = {"MetricName": name, "Dimensions": [{"Name": dimension, "Value": of}], "Value": value}
+    when = {"Timestamp": time.now.replace(second=0) - timedelta(minutes=1)}
+    world.cloudwatch.put_metric_data(Namespace=namespace, MetricData=[metric | when])
+
+
 def send(world: World) -> None:
     world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
 
@@ -53,22 +64,20 @@ def test_a_busy_queue_is_worked_off_once_its_oldest_message_came_later(world: Wo
     send(world)
     time = Time()
 
-    def tell(age: float) -> None:
-        world.cloudwatch.put_metric_data(
-            Namespace="AWS/SQS",
-            MetricData=[
-                {
-                    "MetricName": "ApproximateAgeOfOldestMessage",
-                    "Dimensions": [{"Name": "QueueName", "Value": "dev-queue_name"}],
-                    "Timestamp": time.now.replace(second=0) - timedelta(minutes=1),
-                    "Value": age,
-                }
-            ],
-        )
-
-    time.script = [lambda: None] * 59 + [lambda: tell(30.0)]
-    since = NOW - timedelta(minutes=3)
+    time.script = [lambda: None] * 59 + [lambda: tell(world, time, *QUEUE_AGE, 30.0)]
+    since = NOW - timedelta(minutes=20)
     assert not backlog(world, Time()).worked_off(since, within=120), "it says nothing of its age"
     assert backlog(world, time).worked_off(since, within=600)
     assert time.now - NOW < timedelta(minutes=3)
+    assert not backlog(world, Time(now=time.now)).worked_off(NOW - timedelta(minutes=10), within=60), "it may be hidden"
     assert not backlog(world, Time(now=time.now)).worked_off(time.now, within=60), "what came since may be its oldest"
+
+
+def test_an_empty_queue_is_not_enough_while_the_notifier_reads_what_is_older(world: World) -> None:
+    time = Time()
+    tell(world, time, *NOTIFIER_AGE, 300_000.0)
+    assert not backlog(world, time).worked_off(NOW, within=30)
+    assert backlog(world, Time()).worked_off(NOW - timedelta(minutes=10), within=30), "it reads what is newer"
+    later = Time(now=NOW + timedelta(minutes=2))
+    tell(world, later, *NOTIFIER_AGE, 900.0)
+    assert backlog(world, later).worked_off(NOW, within=30)

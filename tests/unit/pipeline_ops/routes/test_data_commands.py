@@ -72,7 +72,7 @@ def test_drift_ends_with_1_and_is_in_the_report_and_on_the_page(world: World, tm
     assert answer.exit_code == 1
     told = json.loads(answer.stdout)
     assert (told["found"]["missing"], told["found"]["different"], told["found"]["extra"]) == (1, 2, 1)
-    assert told["repair"] == {"puts": 3, "bytes": 12, "deletes": 1}
+    assert told["repair"] == {"puts": 3, "bytes": 12, "deletes": 1, "own": 1}
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     assert {line.get("key") or line["id"]: line["verdict"] for line in lines} == {
         "data/1": "missing",
@@ -105,7 +105,7 @@ def test_a_repair_says_what_it_does_asks_and_leaves_nothing_different(
     monkeypatch.setattr(verify_command, "at_terminal", lambda: True)
     refused = run("verify", "dev", "--repair", typed="no\n")
     assert refused.exit_code == 1
-    assert "3 puts of 12 bytes of objects, and 1 deletes" in refused.stderr
+    assert "3 puts of 12 bytes of objects, and 1 deletes, 1 of them of what the target has of its own" in refused.stderr
     assert world.notices() == []
     done = run("verify", "dev", "--repair", typed="dev\n")
     assert done.exit_code == 0, done.output
@@ -139,9 +139,10 @@ def test_a_route_that_never_has_nothing_before_it_has_no_drift_yet(world: World)
     plant(world)
     world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
     world.work_off = lambda: None  # type: ignore[method-assign]
-    answer = run("verify", "dev", "--wait", "0")
-    assert answer.exit_code == 0
+    answer = run("verify", "dev", "--wait", "0", "--repair", "--yes")
+    assert answer.exit_code == 1, "nobody knows"
     assert "had changes before it all the time" in answer.stdout
+    assert "and nothing is repaired" in answer.stdout
 
 
 def test_a_backfill_says_what_it_takes_asks_and_is_done_when_all_is_replicated(
@@ -179,19 +180,83 @@ def test_an_interrupted_backfill_ends_with_130_and_is_gone_on_with(
     world.work_off = real  # type: ignore[method-assign]
     again = run("backfill", "dev", "--yes")
     assert again.exit_code == 0
-    assert "has enqueued 25 keys: this one goes on there" in " ".join(again.stdout.split())
+    assert "has enqueued 25 keys: this one goes on there" in again.stderr
     assert run("verify", "dev").exit_code == 0
 
 
-def test_a_paused_route_is_not_backfilled(world: World) -> None:
+@pytest.mark.parametrize("arguments", [("backfill", "dev"), ("verify", "dev", "--repair")])
+def test_nothing_is_put_into_the_queue_of_a_paused_route(world: World, arguments: tuple[str, ...]) -> None:
+    plant(world)
     world.functions.states = ["Disabled"]
-    answer = run("backfill", "dev", "--yes")
+    answer = run(*arguments, "--yes")
     assert answer.exit_code == 1
     assert "nox -s resume -- dev" in answer.stderr
+    assert world.notices() == []
+
+
+def test_what_the_target_has_of_its_own_is_kept_if_asked_for(world: World) -> None:
+    populate(world)
+    world.put("results/dev/run.json", bucket="dev-data")
+    world.put_item("mine", table="dev-data")
+    found = run("verify", "dev", "--json")
+    assert (found.exit_code, json.loads(found.stdout)["repair"]["own"]) == (1, 2)
+    kept = run("verify", "dev", "--keep-own", "--repair", "--yes", "--json")
+    assert (kept.exit_code, json.loads(kept.stdout)["drift"], world.notices()) == (0, 0, [])
+    # A replica of what production has no more is the route's, and not the target's own.
+    world.s3.delete_object(Bucket="prod-data", Key="data/3")
+    assert run("verify", "dev", "--keep-own", "--repair", "--yes").exit_code == 0
+    left = [entry["Key"] for entry in world.s3.list_objects_v2(Bucket="dev-data")["Contents"]]
+    assert "results/dev/run.json" in left
+    assert "data/3" not in left
+
+
+def test_a_key_that_looks_like_markup_is_shown_as_it_is(world: World) -> None:
+    world.put("in/[/old]/[bold]a.csv", bucket="dev-data")
+    answer = run("verify", "dev", "--objects", "in/[/old]/")
+    assert answer.exit_code == 1
+    assert "[bold]a.csv" in answer.stdout
+    assert run("backfill", "dev", "--objects", "in/[/old]/", "--yes").exit_code == 0
+
+
+def test_an_interrupt_ends_with_130_and_a_sentence(world: World) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    plant(world)
+    world.work_off = interrupt  # type: ignore[method-assign]
+    world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
+    answer = run("verify", "dev")
+    assert (answer.exit_code, answer.stderr) == (130, "Interrupted.\n")
+
+
+def test_an_old_backfill_is_gone_on_with_only_when_that_is_meant(world: World, tmp_path: Path) -> None:
+    for number in range(25):
+        world.put(f"data/{number}")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    real, world.work_off = world.work_off, interrupt  # type: ignore[method-assign]
+    assert run("backfill", "dev", "--yes").exit_code == 130
+    world.work_off = real  # type: ignore[method-assign]
+    (path,) = (tmp_path / "backfill").iterdir()
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"saved": "2026-01-01T00:00:00Z"}))
+    refused = run("backfill", "dev", "--yes")
+    assert refused.exit_code == 2
+    assert "25 keys enqueued: --resume goes on with it, --restart begins anew" in refused.stderr
+    assert run("backfill", "dev", "--resume", "--restart", "--yes").exit_code == 2
+    assert run("backfill", "dev", "--restart", "--yes").exit_code == 0
 
 
 @pytest.mark.parametrize(
-    "arguments", [("verify", "qa"), ("backfill", "qa", "--yes"), ("backfill", "dev", "--yes", "--since", "soon")]
+    "arguments",
+    [
+        ("verify", "qa"),
+        ("verify", "dev", "--report", "page.html"),
+        ("backfill", "qa", "--yes"),
+        ("backfill", "dev", "--yes", "--since", "soon"),
+    ],
 )
 def test_what_can_not_be_meant_is_misuse(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2

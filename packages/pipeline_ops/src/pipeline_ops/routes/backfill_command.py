@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.destination import Where
@@ -17,11 +18,10 @@ from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
 from pipeline_ops.opening import ask, at_terminal
 from pipeline_ops.options import where_options, yes_option
 from pipeline_ops.routes.backfilling import Backfill
-from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueueing import DEFAULT_RATE, Enqueuer, Failed, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
-from pipeline_ops.routes.opening import open_replication, waiting
-from pipeline_ops.routes.pausing import ENABLED, state_of
+from pipeline_ops.routes.opening import Opened, open_replication, waiting
+from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.tables import duration
@@ -44,6 +44,7 @@ __all__ = ["backfill"]
     "--rate", type=click.FloatRange(min=1), default=DEFAULT_RATE, metavar="KEYS", help="Keys a second at most."
 )
 @click.option("--restart", is_flag=True, help="Begin anew, even where an earlier run can be gone on with.")
+@click.option("--resume", is_flag=True, help="Go on with an earlier run even where it was cut off long ago.")
 @click.option("--dry-run", is_flag=True, help="Only say what it will take.")
 @yes_option
 @where_options
@@ -54,6 +55,7 @@ def backfill(  # noqa: PLR0917 - click passes them by name
     since: str | None,
     rate: float,
     restart: bool,
+    resume: bool,
     dry_run: bool,
     yes: bool,
     local: bool,
@@ -65,6 +67,8 @@ def backfill(  # noqa: PLR0917 - click passes them by name
     Says what it will take, asks, enqueues every key for its route, and follows the route until they are through. Cut
     off, the same command goes on from where it was. Live changes go on meanwhile, and no newer state is undone.
     """
+    if restart and resume:
+        raise OperatorError("--restart begins anew and --resume goes on: choose one.", MISUSED)
     begin = _instant(since)
     if not (dry_run or yes):
         require_terminal(f"the replicas in {target}", interactive=at_terminal())
@@ -73,29 +77,36 @@ def backfill(  # noqa: PLR0917 - click passes them by name
         backlog = opened.backlog(route)
         stores = open_stores(opened.replication, route)
         selection = select(stores.settings, prefix=prefix, items=items)
-        if not dry_run and (state := state_of(opened.replication, route)) != ENABLED:
-            raise OperatorError(f"The route to {target} is {state}: `nox -s resume -- {target}` first.")
-        work = Backfill.open(stores, selection, begin, opened.folder / "backfill", restart=restart)
+        if not dry_run:
+            require_enabled(opened.replication, route)
+        folder = opened.folder / "backfill"
+        work = Backfill.open(stores, selection, begin, folder, restart=restart, resume=resume or dry_run)
+        if work.resumed:
+            click.echo(_resumption(work), err=True)
         estimate = _estimate(stores, selection, begin, rate)
         if not as_json:
-            _show(estimate, selection, work)
-        if not dry_run:
-            if not yes:
-                confirm(target, f"{selection} are replicated to {target}.", ask=ask)
-            _enqueue(work, Enqueuer(backlog=backlog, reason=work.reason, rate=rate), backlog)
-        failed = [] if dry_run else failed_keys(backlog, opened.routing, work.reason)
-    enqueued = work.checkpoint.enqueued
+            _show(estimate, selection)
+        if not dry_run and not yes:
+            confirm(target, f"{selection} are replicated to {target}.", ask=ask)
+        enqueuer = Enqueuer(backlog=backlog, reason=work.reason, rate=rate)
+        failed = [] if dry_run else _replicate(opened, work, enqueuer)
     if as_json:
         click.echo(json.dumps(_document(target, selection, estimate, work, failed), indent=2))
     elif not dry_run:
-        click.echo(f"{enqueued:,} keys are through, {len(failed):,} of them were given up.")
-        for one in failed:
-            click.echo(f"given up: {one.key}: {one.reason}: {one.message}")
+        _tell(work, failed)
     if failed:
         sys.exit(FAILED)
 
 
-def _enqueue(work: Backfill, enqueuer: Enqueuer, backlog: Backlog) -> None:
+def _tell(work: Backfill, failed: list[Failed]) -> None:
+    click.echo(f"{work.checkpoint.enqueued:,} keys are through, {len(failed):,} of them were given up.")
+    for one in failed:
+        click.echo(f"given up: {one.key}: {one.reason}: {one.message}")
+
+
+def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> list[Failed]:
+    """Enqueue what is left and follow it through; return the keys that the route gave up."""
+    backlog = enqueuer.backlog
     target = backlog.route.target
     with waiting(f"Enqueueing keys for {target}") as status:
         try:
@@ -103,13 +114,15 @@ def _enqueue(work: Backfill, enqueuer: Enqueuer, backlog: Backlog) -> None:
                 for enqueued in counts:
                     status.update(f"Enqueued {enqueued:,} keys for {target}")
             follow(backlog, work.checkpoint.enqueued, status.update)
+            failed = failed_keys(backlog, opened.routing, work.reason)
         except KeyboardInterrupt:
             raise OperatorError(
                 f"Interrupted: {work.checkpoint.enqueued:,} keys are enqueued, and are replicated all the same. "
                 "The same command goes on from there.",
                 INTERRUPTED,
             ) from None
-        work.forget()
+    work.forget()
+    return failed
 
 
 def _estimate(stores: Stores, selection: Selection, since: datetime | None, rate: float) -> Estimate:
@@ -121,9 +134,9 @@ def _estimate(stores: Stores, selection: Selection, since: datetime | None, rate
     return estimate_of(counted, rate=rate, other_region=settings.source_region != settings.target_region)
 
 
-def _show(estimate: Estimate, selection: Selection, work: Backfill) -> None:
+def _show(estimate: Estimate, selection: Selection) -> None:
     console, counted = Console(), estimate.counted
-    table = Table(title=f"Backfill of {selection}")
+    table = Table(title=Text(f"Backfill of {selection}"))
     for heading in ("", "number"):
         table.add_column(heading, justify="right" if heading else "left")
     table.add_row("objects", f"{counted.objects:,}")
@@ -136,11 +149,14 @@ def _show(estimate: Estimate, selection: Selection, work: Backfill) -> None:
     table.add_row("US dollars for these, about", f"{estimate.dollars:,.2f}")
     table.add_row("time to enqueue, at least", duration(estimate.seconds))
     console.print(table)
-    if work.resumed:
-        begun = f"{work.checkpoint.begun:%Y-%m-%d %H:%M:%S} UTC"
-        console.print(
-            f"An earlier run of {begun} has enqueued {work.checkpoint.enqueued:,} keys: this one goes on there."
-        )
+
+
+def _resumption(work: Backfill) -> str:
+    begun, enqueued = work.checkpoint.begun, work.checkpoint.enqueued
+    return (
+        f"An earlier run of {begun:%Y-%m-%d %H:%M:%S} UTC has enqueued {enqueued:,} keys: this one goes on there. "
+        "--restart begins anew."
+    )
 
 
 def _document(

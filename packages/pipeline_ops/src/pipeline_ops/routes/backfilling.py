@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
@@ -23,6 +24,7 @@ __all__ = ["Backfill"]
 _SEGMENTS = 8
 _READING_THREADS = 8
 _SAVE_EVERY_SECONDS = 1.0
+_FRESH = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,32 @@ class Backfill:
 
     @classmethod
     def open(
-        cls, stores: Stores, selection: Selection, since: datetime | None, folder: Path, *, restart: bool = False
+        cls,
+        stores: Stores,
+        selection: Selection,
+        since: datetime | None,
+        folder: Path,
+        *,
+        restart: bool = False,
+        resume: bool = False,
     ) -> Self:
-        """Return what an earlier run of this very backfill has left in the folder, else one at its beginning."""
-        settings = stores.settings
-        what = f"{selection} since {since and since.isoformat()} of {settings.source_bucket} to {settings.queue_url}"
-        path = Checkpoint.path(folder, settings.target, what)
+        """Return what an earlier run of this very backfill has left in the folder, else one at its beginning.
+
+        It is another one if anything differs that the route's function is told: the stores, the rules. Raises
+        OperatorError for one that was cut off more than a day ago, unless `resume` says that it is meant: the target
+        may have been emptied since, and a part would be taken for all.
+        """
+        what = f"{selection} since {since and since.isoformat()} by {stores.settings}"
+        path = Checkpoint.path(folder, stores.settings.target, what)
         left = None if restart else Checkpoint.load(path)
+        if left is not None and not resume and datetime.now(UTC) - left.saved > _FRESH:
+            raise OperatorError(
+                f"A backfill of {left.begun:%Y-%m-%d} was cut off with {left.enqueued:,} keys enqueued: "
+                "--resume goes on with it, --restart begins anew.",
+                MISUSED,
+            )
         with explained("What there is to replicate can't be listed"):
-            checkpoint = left or Checkpoint(what=what, parts=_parts(stores, selection))
+            checkpoint = left or Checkpoint(parts=_parts(stores, selection))
         return cls(
             stores=stores,
             selection=selection,

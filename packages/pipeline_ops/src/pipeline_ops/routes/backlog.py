@@ -12,11 +12,16 @@ from pipeline_ops.routes.route import Replication, Route, explained
 __all__ = ["Backlog", "Depth", "depth_of", "oldest_change"]
 
 POLL_SECONDS = 1.0
-AGE_MARGIN = timedelta(minutes=2)
-"""A message that failed goes behind the others, and is then left out of the queue's age until its next turn.
+AGE_MARGIN = timedelta(minutes=15)
+"""A message that was received three times is left out of the queue's age, until it is done or a dead letter.
 
+Its retries take half a minute, and a crash of the function costs it the queue's visibility timeout, 12 minutes as
+configured. One that makes the function crash again and again is out of sight for longer, and not waited for.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 """
+
+NOTIFIER_BEHIND_SECONDS = 60.0
+"""What the notifier may be behind the table without being waited for: an empty queue is waited for as long."""
 
 _AGE_WINDOW = timedelta(minutes=10)
 _AGE_POLL_SECONDS = 30.0
@@ -50,10 +55,16 @@ def depth_of(replication: Replication, outputs: RouteOutputs) -> Depth:
 
 def oldest_change(replication: Replication, outputs: RouteOutputs, at: datetime) -> tuple[datetime, float] | None:
     """Return CloudWatch's newest figure of the oldest message's age in seconds, and when that was; None without one."""
+    return _newest(replication, at, "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", outputs.queue_name)
+
+
+def _newest(
+    replication: Replication, at: datetime, namespace: str, name: str, dimension: str, value: str
+) -> tuple[datetime, float] | None:
     metric: Any = {
-        "Namespace": "AWS/SQS",
-        "MetricName": "ApproximateAgeOfOldestMessage",
-        "Dimensions": [{"Name": "QueueName", "Value": outputs.queue_name}],
+        "Namespace": namespace,
+        "MetricName": name,
+        "Dimensions": [{"Name": dimension, "Value": value}],
     }
     (result,) = replication.client("cloudwatch", region=replication.region).get_metric_data(
         MetricDataQueries=[{"Id": "age", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}],
@@ -78,7 +89,7 @@ class Backlog:
     quiet_seconds: float
     """How long the queue has to be seen empty to be so.
 
-    SQS's counts are those of a minute ago at worst:
+    SQS's counts settle about a minute after the last message was sent:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
     """
 
@@ -100,7 +111,8 @@ class Backlog:
         """Wait until each change that was queued by that instant is replicated or given up; False when time is up.
 
         That is when the queue was seen empty for long enough, or, where new changes keep it busy, when CloudWatch
-        says that its oldest message came later. `within` is in seconds; None waits for as long as it takes.
+        says that its oldest message came later; and when the notifier is not behind with what is older, which is
+        not in the queue yet. `within` is in seconds; None waits for as long as it takes.
         """
         begin = now = self.clock()
         empty_since: datetime | None = None
@@ -112,11 +124,12 @@ class Backlog:
                 empty_since = None
             elif empty_since is None:
                 empty_since = now
-            if empty_since is not None and (now - empty_since).total_seconds() >= self.quiet_seconds:
+            is_quiet = empty_since is not None and (now - empty_since).total_seconds() >= self.quiet_seconds
+            if is_quiet and not self._notifier_is_behind(since, now):
                 return True
             if depth.total and (now - age_asked).total_seconds() >= _AGE_POLL_SECONDS:
                 age_asked = now
-                if self._has_only_newer(since, now):
+                if self._has_only_newer(since, now) and not self._notifier_is_behind(since, now):
                     return True
             if within is not None and (now - begin).total_seconds() >= within:
                 return False
@@ -127,3 +140,15 @@ class Backlog:
         with explained(f"The age of the queue to {self.route.target} can't be read"):
             found = oldest_change(self.replication, self.route.outputs, now)
         return found is not None and found[0] - timedelta(seconds=found[1]) > since + AGE_MARGIN
+
+    def _notifier_is_behind(self, since: datetime, now: datetime) -> bool:
+        name = self.replication.notifier_function_name
+        if not name:
+            return False
+        with explained(f"How far {name} is behind can't be read"):
+            found = _newest(self.replication, now, "AWS/Lambda", "IteratorAge", "FunctionName", name)
+        if found is None:  # it has had nothing to read
+            return False
+        when, milliseconds = found
+        behind = milliseconds / 1000
+        return behind > NOTIFIER_BEHIND_SECONDS and when - timedelta(seconds=behind) < since

@@ -43,11 +43,9 @@ class Checkpoint(BaseModel):
     """A backfill's parts, and how far each has come."""
 
     form: Literal["pipeline.backfill/1"] = "pipeline.backfill/1"
-    what: str
-    """What is backfilled, from where and into which queue: another backfill's checkpoint is not this one's."""
-
     run: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
     begun: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    saved: datetime = Field(default_factory=lambda: datetime.now(UTC))
     enqueued: int = 0
     parts: list[Part]
 
@@ -66,6 +64,7 @@ class Checkpoint(BaseModel):
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all. Raises OperatorError where the disk does not take it."""
+        self.saved = datetime.now(UTC)
         beside = path.with_suffix(".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -99,7 +99,7 @@ class DeadLetters:
         while most is None or len(self._held) < most:
             messages = _receive(self.sqs, self.url, self.hold_seconds)
             new = [message for message in messages if message["MessageId"] not in self._held]
-            if not new:
+            if not new:  # none is left, or the first ones' hold is over
                 self.complete = True
                 break
             self._held |= {message["MessageId"]: _letter(message, self.routing) for message in new}

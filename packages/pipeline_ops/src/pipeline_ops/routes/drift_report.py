@@ -3,15 +3,17 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 from xml.etree import ElementTree as Html
 
+from pipeline_ops.errors import OperatorError
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
 
-__all__ = ["Tally", "read_findings", "write_finding", "write_page"]
+__all__ = ["Tally", "read_findings", "write_finding", "write_page", "writing"]
 
 _EXAMPLES = 5
 _PREFIXES = 200
@@ -35,6 +37,7 @@ def write_finding(file: TextIO, finding: Finding) -> None:
         "what": list(finding.what),
         "size": finding.size,
         "source": finding.source,
+        "own": finding.own,
     }
     file.write(json.dumps(document) + "\n")
 
@@ -45,7 +48,7 @@ def read_findings(file: Iterable[str]) -> Iterator[Finding]:
         told = json.loads(line)
         key: Key
         key = ObjectKey(told["key"]) if told["kind"] == "object" else ItemKey(told["id"], told["timestamp"])
-        yield Finding(key, Verdict(told["verdict"]), tuple(told["what"]), told["size"], told["source"])
+        yield Finding(key, Verdict(told["verdict"]), tuple(told["what"]), told["size"], told["source"], told["own"])
 
 
 def _named(key: Key) -> dict[str, str]:
@@ -57,7 +60,7 @@ def _named(key: Key) -> dict[str, str]:
 @dataclass
 class _Prefix:
     counts: Counter[Verdict] = field(default_factory=Counter)
-    examples: list[tuple[str, str, str]] = field(default_factory=list)
+    examples: defaultdict[Verdict, list[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(list))
 
 
 @dataclass
@@ -67,6 +70,9 @@ class Tally:
     counts: Counter[Verdict] = field(default_factory=Counter)
     puts: int = 0
     deletes: int = 0
+    own: int = 0
+    """Of the deletes, those of what the target has of its own: the route never made it."""
+
     put_bytes: int = 0
     """Of objects: what a repair copies."""
 
@@ -77,6 +83,7 @@ class Tally:
         self.counts[finding.verdict] += 1
         if finding.verdict is Verdict.EXTRA:
             self.deletes += 1
+            self.own += finding.own
         elif finding.verdict in DRIFT:
             self.puts += 1
             self.put_bytes += finding.size
@@ -84,13 +91,21 @@ class Tally:
         known = name in self.prefixes or len(self.prefixes) < _PREFIXES
         prefix = self.prefixes[name if known else _OTHERS]
         prefix.counts[finding.verdict] += 1
-        if len(prefix.examples) < _EXAMPLES:
-            prefix.examples.append((str(finding.key), finding.verdict.value, ", ".join(finding.what)))
+        examples = prefix.examples[finding.verdict]
+        if len(examples) < _EXAMPLES:
+            what = ("the target's own",) if finding.own else finding.what
+            examples.append((str(finding.key), finding.verdict.value, ", ".join(what)))
 
-    @property
-    def drift(self) -> int:
-        """How many keys have drifted."""
-        return sum(self.counts[verdict] for verdict in DRIFT)
+    def example(self, verdict: Verdict) -> str:
+        """Return a key of that verdict and what was found, nothing where there is none."""
+        for prefix in self.prefixes.values():
+            for key, _, what in prefix.examples.get(verdict, ()):
+                return f"{key}: {what}" if what else key
+        return ""
+
+    def drift(self, *, keep_own: bool = False) -> int:
+        """Return how many keys have drifted, with or without what the target has of its own."""
+        return sum(self.counts[verdict] for verdict in DRIFT) - (self.own if keep_own else 0)
 
     @property
     def unknown(self) -> int:
@@ -122,12 +137,21 @@ def write_page(path: Path, title: str, facts: Iterable[tuple[str, str]], tally: 
         Html.SubElement(body, "h3").text = name
         counted = (f"{count:,} {verdict.value}" for verdict, count in prefix.counts.most_common())
         Html.SubElement(body, "p").text = ", ".join(counted)
-        _table(
-            body, ("for example", "verdict", "what"), ((key, verdict, what) for key, verdict, what in prefix.examples)
-        )
+        examples = (example for verdict in Verdict for example in prefix.examples.get(verdict, ()))
+        _table(body, ("for example", "verdict", "what"), examples)
     Html.SubElement(body, "p").text = f"Every key: {report.name}, a JSON document a line."
     text = Html.tostring(page, encoding="unicode", method="html")
-    path.write_text(f"<!doctype html>\n{text}\n", encoding="utf-8")
+    with writing(path):
+        path.write_text(f"<!doctype html>\n{text}\n", encoding="utf-8")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise what the disk refuses inside the block as an OperatorError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorError(f"{path} can't be written: {error.strerror}.") from error
 
 
 def _table(parent: Any, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -24,10 +24,12 @@ DEFAULT_RATE = 500.0
 MOST_WAITING = 10_000
 """Messages in the queue above which nothing is added: a live change waits behind all of them."""
 
+MOST_LETTERS = 10_000
+"""Dead letters that are looked through: they are held in memory, and out of others' sight meanwhile."""
+
 _THREADS = 8
 _LOOK_EVERY = 1_000
 _CONFIG = Config(max_pool_connections=_THREADS, retries={"mode": "standard", "total_max_attempts": 5})
-_LOOK_SECONDS = 120
 
 P = TypeVar("P")
 
@@ -110,9 +112,12 @@ def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
 
 
 def failed_keys(backlog: Backlog, routing: Routing, reason: str) -> list[Failed]:
-    """Return the keys that were enqueued for that reason and that the route gave up, each once."""
+    """Return the keys that were enqueued for that reason and that the route gave up, each once.
+
+    They are looked for among `MOST_LETTERS` dead letters: of more there is one reason, and not a key to be looked at.
+    """
     found: dict[str, Failed] = {}
-    with dead_letters(backlog.replication, routing, hold_seconds=_LOOK_SECONDS) as held:
+    with dead_letters(backlog.replication, routing, most=MOST_LETTERS) as held:
         for letter in held.letters:
             if letter.target == backlog.route.target:
                 for key in _keys_for(letter, reason):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.account import check_account
@@ -21,9 +22,14 @@ from pipeline_ops.routes.route import Replication, Route
 
 __all__ = ["Opened", "open_replication", "routing_of", "waiting"]
 
-_QUIET_SECONDS = 60.0
+_QUIET_SECONDS: Mapping[str, float] = {"native": 60.0, "cloudtrail": 900.0}
+"""How long a queue has to be seen empty, by how changes are noticed: what was changed before it is in it by then.
+
+S3 and the notifier take seconds, CloudTrail minutes: docs/architecture.md, "Capturing by CloudTrail".
+"""
+
 _QUIET_SECONDS_LOCALLY = 3.0
-"""A local cloud counts a queue's messages exactly."""
+"""A local cloud counts a queue's messages exactly, and notices changes at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,7 @@ class Opened:
     folder: Path
     """Where commands keep reports and checkpoints."""
 
-    quiet_seconds: float = _QUIET_SECONDS
+    quiet_seconds: float
 
     def backlog(self, route: Route) -> Backlog:
         """Return what tells when a route has worked off what it has."""
@@ -44,7 +50,7 @@ class Opened:
 
 def waiting(what: str) -> Status:
     """Show on a terminal what is waited for, for a block."""
-    return Console(stderr=True).status(what)
+    return Console(stderr=True, markup=False).status(Text(what))
 
 
 @contextmanager
@@ -66,7 +72,7 @@ def open_replication(where: Where) -> Iterator[Opened]:
             replication=replication,
             routing=routing,
             folder=projects.repository / ".local",
-            quiet_seconds=_QUIET_SECONDS_LOCALLY if where.is_local else _QUIET_SECONDS,
+            quiet_seconds=_QUIET_SECONDS_LOCALLY if where.is_local else _QUIET_SECONDS[outputs.capture],
         )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
 
-__all__ = ["ENABLED", "set_enabled", "state_of"]
+__all__ = ["ENABLED", "require_enabled", "set_enabled", "state_of"]
 
 ENABLED: Final = "enabled"
 PAUSED: Final = "paused"
@@ -23,6 +23,12 @@ def state_of(replication: Replication, route: Route) -> str:
     with explained(f"The route to {route.target} can't be looked at"):
         state = client.get_event_source_mapping(UUID=route.outputs.event_source_mapping_id)["State"]
     return _NAMES.get(state, str(state).lower())
+
+
+def require_enabled(replication: Replication, route: Route) -> None:
+    """Raise OperatorError for a route that is not enabled: what is put into its queue would wait there."""
+    if (state := state_of(replication, route)) != ENABLED:
+        raise OperatorError(f"The route to {route.target} is {state}: `nox -s resume -- {route.target}` first.")
 
 
 def set_enabled(

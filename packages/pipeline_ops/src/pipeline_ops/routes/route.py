@@ -30,6 +30,9 @@ class Replication:
 
     source: StorageOutputs
     routes: Mapping[str, Route]
+    notifier_function_name: str
+    """Empty where no notifier reads the table's stream."""
+
     client: Clients
     """Makes each client once, since making one takes longer than most calls."""
 
@@ -37,7 +40,12 @@ class Replication:
     def of(cls, source: StorageOutputs, replication: ReplicationOutputs, client: Clients) -> Self:
         """Build it from what the two stacks export."""
         routes = {target: Route(target=target, outputs=route) for target, route in replication.routes.items()}
-        return cls(source=source, routes=routes, client=functools.cache(client))
+        return cls(
+            source=source,
+            routes=routes,
+            notifier_function_name=replication.notifier_function_name,
+            client=functools.cache(client),
+        )
 
     @property
     def region(self) -> str:

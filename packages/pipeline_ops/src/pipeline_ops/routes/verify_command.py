@@ -11,16 +11,18 @@ from uuid import uuid4
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.destination import Where
-from pipeline_ops.errors import FAILED
+from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.opening import ask, at_terminal
 from pipeline_ops.options import where_options, yes_option
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.drift_report import Tally, write_page
 from pipeline_ops.routes.enqueueing import Enqueuer, failed_keys, follow
 from pipeline_ops.routes.opening import Opened, open_replication, waiting
+from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting
@@ -30,7 +32,8 @@ from replicator_lambda.verification.stores import Stores
 
 __all__ = ["verify"]
 
-_WAIT_SECONDS = 300.0
+_WAIT_SECONDS = 1800.0
+_PAGE = ".html"
 _LOOKED_AT = (Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN)
 _EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
 
@@ -41,6 +44,9 @@ _EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
 @click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 @click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
 @click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
+@click.option(
+    "--keep-own", is_flag=True, help="With --repair, leave what the target has of its own, and delete none of it."
+)
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON Lines here, not to .local/."
 )
@@ -59,6 +65,7 @@ def verify(  # noqa: PLR0917 - click passes them by name
     items: bool,
     quick: bool,
     repairs: bool,
+    keep_own: bool,
     report: Path | None,
     wait: float,
     yes: bool,
@@ -66,16 +73,20 @@ def verify(  # noqa: PLR0917 - click passes them by name
     endpoint: str | None,
     as_json: bool,
 ) -> None:
-    """Compare the target's replicas with production; exit with 1 when something has drifted.
+    """Compare the target's replicas with production; exit with 1 when something has drifted, or could not be told.
 
     What differs is looked at again once the route has worked off what it had, so that lag is not called drift. All
     findings go into a JSON Lines file, with a page beside it that counts them.
     """
+    if report is not None and report.suffix == _PAGE:
+        raise OperatorError(f"--report {report} is where the page goes: name the report otherwise.", MISUSED)
     if repairs and not yes:
         require_terminal(f"the replicas in {target}", interactive=at_terminal())
     with open_replication(Where(local, endpoint)) as opened:
         route = opened.replication.route(target)
         backlog = opened.backlog(route)
+        if repairs:
+            require_enabled(opened.replication, route)
         stores = open_stores(opened.replication, route)
         selection = select(stores.settings, prefix=prefix, items=items)
         path = report or opened.folder / "verify" / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
@@ -84,46 +95,52 @@ def verify(  # noqa: PLR0917 - click passes them by name
         _write_page(found, target)
         if not as_json:
             Console().print(_table(found, target))
-        repaired = _repair(opened, stores, backlog, found, yes=yes) if repairs and found.tally.drift else None
-    _tell(found, target, repaired, as_json=as_json)
-    left = (repaired["still_different"] if repaired else found.tally.drift) + found.tally.unknown
-    if left or (repaired and repaired["failed"]):
+        drift = found.tally.drift(keep_own=keep_own)
+        repaired = _repair(opened, stores, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
+    _tell(found, target, repaired, keep_own=keep_own, as_json=as_json)
+    left = repaired["still_different"] + len(repaired["failed"]) if repaired else drift
+    if left or found.tally.unknown or not found.worked_off:
         sys.exit(FAILED)
 
 
-def _repair(opened: Opened, stores: Stores, backlog: Backlog, found: Verification, *, yes: bool) -> dict[str, Any]:
+def _repair(
+    opened: Opened, stores: Stores, backlog: Backlog, found: Verification, *, yes: bool, keep_own: bool
+) -> dict[str, Any]:
     target = backlog.route.target
     if not yes:
-        confirm(target, f"A repair has the route make {_work(found.tally)}.", ask=ask)
+        confirm(target, f"A repair has the route make {_work(found.tally, keep_own=keep_own)}.", ask=ask)
     enqueuer = Enqueuer(backlog=backlog, reason=f"repair {uuid4().hex[:8]}")
     with waiting(f"Enqueueing what has drifted in {target}") as status:
-        enqueued = repair(enqueuer, found.report, status.update)
+        enqueued = repair(enqueuer, found.report, status.update, keep_own=keep_own)
         follow(backlog, enqueued, status.update)
         status.update("Comparing what was repaired")
         failed = failed_keys(backlog, opened.routing, enqueuer.reason)
-        still = still_drifting(stores, found.report)
+        still = still_drifting(stores, found.report, keep_own=keep_own)
     return {"enqueued": enqueued, "failed": [asdict(one) for one in failed], "still_different": still}
 
 
-def _work(tally: Tally) -> str:
-    return f"{tally.puts:,} puts of {tally.put_bytes:,} bytes of objects, and {tally.deletes:,} deletes"
+def _work(tally: Tally, *, keep_own: bool = False) -> str:
+    deletes = tally.deletes - (tally.own if keep_own else 0)
+    own = f", {tally.own:,} of them of what the target has of its own" if tally.own and not keep_own else ""
+    return f"{tally.puts:,} puts of {tally.put_bytes:,} bytes of objects, and {deletes:,} deletes{own}"
 
 
-def _tell(found: Verification, target: str, repaired: dict[str, Any] | None, *, as_json: bool) -> None:
+def _tell(found: Verification, target: str, repaired: dict[str, Any] | None, *, keep_own: bool, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_document(found, target) | {"repaired": repaired}, indent=2))
+        drift = {"drift": found.tally.drift(keep_own=keep_own), "repaired": repaired}
+        click.echo(json.dumps(_document(found, target) | drift, indent=2))
         return
     if not found.worked_off:
         click.echo(
-            f"The route to {target} had changes before it all the time, so that what differs may be on its way: "
-            f"`nox -s status -- {target}`."
+            f"The route to {target} had changes before it all the time, so that what differs may be on its way, and "
+            f"nothing is repaired: `nox -s status -- {target}`."
         )
     if repaired is not None:
         click.echo(f"{repaired['enqueued']:,} keys were reconciled, {repaired['still_different']:,} still differ.")
         for one in repaired["failed"]:
             click.echo(f"given up: {one['key']}: {one['reason']}: {one['message']}")
-    elif found.tally.drift:
-        click.echo(f"--repair would have the route make {_work(found.tally)}.")
+    elif found.tally.drift(keep_own=keep_own):
+        click.echo(f"--repair would have the route make {_work(found.tally, keep_own=keep_own)}.")
     click.echo(f"Every finding: {found.report}, and as a page {_page(found)}")
 
 
@@ -139,8 +156,7 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
         "items": found.items,
         "worked_off": found.worked_off,
         "found": {verdict.value: tally.counts[verdict] for verdict in Verdict},
-        "drift": tally.drift,
-        "repair": {"puts": tally.puts, "bytes": tally.put_bytes, "deletes": tally.deletes},
+        "repair": {"puts": tally.puts, "bytes": tally.put_bytes, "deletes": tally.deletes, "own": tally.own},
         "report": str(found.report),
         "page": str(_page(found)),
     }
@@ -153,20 +169,13 @@ def _table(found: Verification, target: str) -> Table:
     for verdict in (*_LOOKED_AT, *_EXPECTED):
         count = found.tally.counts[verdict]
         expected = " (expected)" if verdict in _EXPECTED else ""
-        table.add_row(f"{verdict.value}{expected}", f"{count:,}", _example(found.tally, verdict))
+        # As text, since a key may look like rich's markup.
+        table.add_row(f"{verdict.value}{expected}", f"{count:,}", Text(found.tally.example(verdict)))
     return table
 
 
-def _example(tally: Tally, verdict: Verdict) -> str:
-    for prefix in tally.prefixes.values():
-        for key, its_verdict, what in prefix.examples:
-            if its_verdict == verdict:
-                return f"{key}: {what}" if what else key
-    return ""
-
-
 def _page(found: Verification) -> Path:
-    return found.report.with_suffix(".html")
+    return found.report.with_suffix(_PAGE)
 
 
 def _write_page(found: Verification, target: str) -> None:

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import Backlog, Depth
-from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding
+from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.route_stores import THREADS
@@ -61,26 +60,29 @@ def verify(
     """Compare what is selected, look again at what differs, and write each finding into `report`.
 
     Between the two looks the route gets up to `within` seconds to work off what it has. Memory does not grow with the
-    number of keys, nor with what differs: the suspects wait in a temporary file.
+    number of keys, nor with what differs: the suspects wait in a temporary file beside the report.
     """
     begun = datetime.now(UTC)
     with (
         explained("The replicas can't be compared"),
         _rarely_collecting(),
-        _writable(report) as file,
-        tempfile.TemporaryFile("w+", encoding="utf-8") as spool,
+        _report(report) as (file, spool),
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
         objects = items = suspects = 0
+        tally = Tally()
         for looked in _first_look(stores, executor, selection, quick=quick):
             objects, items = objects + looked.objects, items + looked.items
             for finding in looked.findings:
-                suspects += finding.verdict in SUSPECT
-                write_finding(spool, finding)
+                if finding.verdict in SUSPECT:
+                    suspects += 1
+                    write_finding(spool, finding)
+                else:
+                    write_finding(file, finding)
+                    tally.add(finding)
             say(f"Compared {objects:,} objects and {items:,} items; {suspects:,} to be looked at again")
         worked_off = not suspects or _wait(backlog, within, suspects, say)
         spool.seek(0)
-        tally = Tally()
         for finding in look_again(stores, executor, read_findings(spool), worked_off=worked_off):
             write_finding(file, finding)
             tally.add(finding)
@@ -122,37 +124,42 @@ def _rarely_collecting() -> Iterator[None]:
 
 
 @contextmanager
-def _writable(path: Path) -> Iterator[TextIO]:
-    try:
+def _report(path: Path) -> Iterator[tuple[TextIO, TextIO]]:
+    """Open the report, and a file for the suspects that is gone after the block."""
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise OperatorError(f"The report can't be written to {path}: {error.strerror}.") from error
-    with file:
-        yield file
+        with (
+            path.open("w", encoding="utf-8") as file,
+            tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent) as spool,
+        ):
+            yield file, spool
 
 
-def repair(enqueuer: Enqueuer, report: Path, say: Say) -> int:
-    """Enqueue each key of the report that has drifted; return how many those are."""
+def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False) -> int:
+    """Enqueue each key of the report that has drifted; return how many those are.
+
+    `keep_own` leaves out what the target has of its own, which the route would delete.
+    """
     count = 0
     with report.open(encoding="utf-8") as file:
-        keys = (finding.key for finding in _drift(file))
+        keys = (finding.key for finding in _drift(file, keep_own=keep_own))
         for load in enqueuer.enqueue(Load(batch, None) for batch in chunks(keys, ENTRIES)):
             count += len(load.keys)
             say(f"Enqueued {count:,} keys")
     return count
 
 
-def still_drifting(stores: Stores, report: Path) -> int:
+def still_drifting(stores: Stores, report: Path, *, keep_own: bool = False) -> int:
     """Return how many keys of the report that had drifted still differ from the same source."""
     with (
         explained("The repaired replicas can't be compared"),
         report.open(encoding="utf-8") as file,
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
-        again = look_again(stores, executor, _drift(file), worked_off=True)
+        again = look_again(stores, executor, _drift(file, keep_own=keep_own), worked_off=True)
         return sum(finding.verdict in SUSPECT for finding in again)
 
 
-def _drift(file: TextIO) -> Iterator[Finding]:
-    return (finding for finding in read_findings(file) if finding.verdict in DRIFT)
+def _drift(file: TextIO, *, keep_own: bool) -> Iterator[Finding]:
+    found = (finding for finding in read_findings(file) if finding.verdict in DRIFT)
+    return (finding for finding in found if not (keep_own and finding.own))

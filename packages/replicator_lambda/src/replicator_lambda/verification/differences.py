@@ -25,11 +25,11 @@ def object_differences(
 
     `environment` is the source's, and `used` what the copy's request needs for naming its source, in bytes. Bytes are
     compared by size and ETag, else by checksum; where S3 tells of neither in a comparable way, by whether the replica's
-    provenance names the original's very version.
+    provenance names the original's very version; and where that could not be told, by size alone.
     """
     wanted = _wanted_metadata(original, environment, used)
     return (
-        *_content(original.head, replica.head),
+        *_content(original.head, replica.head, wanted),
         *_names("header", dict(original.head.headers), dict(replica.head.headers)),
         *_metadata(wanted, dict(replica.head.metadata), dict(original.head.metadata)),
         *_names("tag", dict(original.tags), dict(replica.tags)),
@@ -45,14 +45,16 @@ def _wanted_metadata(original: ObjectState, environment: str, used: int) -> Mapp
     return metadata if exact else dict(original.head.metadata)
 
 
-def _content(original: Head, replica: Head) -> Iterator[str]:
+def _content(original: Head, replica: Head, wanted: Mapping[str, str]) -> Iterator[str]:
     if original.size != replica.size:
         yield "size"
-    elif not _same_bytes(original, replica):
+    elif not _same_bytes(original, replica, wanted):
         yield "bytes"
+    if original.missing_metadata != replica.missing_metadata:
+        yield "metadata that can't be told"
 
 
-def _same_bytes(original: Head, replica: Head) -> bool:
+def _same_bytes(original: Head, replica: Head, wanted: Mapping[str, str]) -> bool:
     if original.etag == replica.etag:
         return True
     if original.checksum is not None and original.checksum_algorithm == replica.checksum_algorithm:
@@ -62,7 +64,7 @@ def _same_bytes(original: Head, replica: Head) -> bool:
             return False
     if _is_digest(original) and _is_digest(replica):
         return False
-    return tells_version(dict(replica.metadata), original)
+    return not tells_version(wanted, original) or tells_version(dict(replica.metadata), original)
 
 
 def _is_digest(head: Head) -> bool:

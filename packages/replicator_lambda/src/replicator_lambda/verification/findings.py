@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 DRIFT = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA})
-"""What a reconcile of the key mends."""
+"""What a reconcile of the key is to mend; it can't for what is given up whenever it is tried, such as a large item."""
 
 SUSPECT = DRIFT | {Verdict.UNKNOWN}
 """What a second look may find otherwise."""
@@ -49,6 +49,9 @@ class Finding:
 
     source: str | None = None
     """Tells one state of the source from another; None where it has none."""
+
+    own: bool = False
+    """Of an extra one: the target made it itself, or somebody did by hand, since it has no mark of the route."""
 
 
 @dataclass(frozen=True, slots=True)

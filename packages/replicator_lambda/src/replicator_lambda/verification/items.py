@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.errors import StoreError
+from lambda_common.replicas import REPLICATED_FROM
 from replicator_lambda.flow import chunks, in_parallel, windowed
 from replicator_lambda.item_states import READ_BATCH, Item, ItemState, ordered, read_states
 from replicator_lambda.items import key_of, read_items
@@ -62,10 +64,7 @@ def _batches(
     client: "DynamoDBClient", table: str, segment: Segment, limit: int | None, *, only_keys: bool = False
 ) -> Iterator[list[Item]]:
     pages: Iterator[Page] = scan(client, table, segment, only_keys=only_keys, limit=limit)
-    for page in pages:
-        yield from chunks(page.items, READ_BATCH)
-        if limit is not None:
-            return
+    yield from chunks(islice((item for page in pages for item in page.items), limit), READ_BATCH)
 
 
 def _compare(stores: Stores, batch: Sequence[Item]) -> Looked:
@@ -78,7 +77,18 @@ def _compare(stores: Stores, batch: Sequence[Item]) -> Looked:
 def _look_for_extra(stores: Stores, batch: Sequence[Item]) -> Looked:
     keys = [key_of(item) for item in batch]
     originals = _read(stores.source_dynamodb, stores.settings.source_table, keys, only_keys=True)
-    return Looked(findings=[Finding(key, Verdict.EXTRA) for key in keys if originals[key] is None])
+    found = (_absence(key, originals[key]) for key in keys)
+    return Looked(findings=[finding for finding in found if finding is not None])
+
+
+def _absence(key: ItemKey, original: ItemState | StoreError | None) -> Finding | None:
+    if isinstance(original, StoreError):
+        return _unknown(key, original)
+    return Finding(key, Verdict.EXTRA) if original is None else None
+
+
+def _unknown(key: ItemKey, error: StoreError) -> Finding:
+    return Finding(key, Verdict.UNKNOWN, (f"{error.kind}: {error.message}",))
 
 
 def _read(
@@ -95,9 +105,11 @@ def _finding(
 ) -> Finding | None:
     for side in (original, replica):
         if isinstance(side, StoreError):
-            return Finding(key, Verdict.UNKNOWN, (f"{side.kind}: {side.message}",))
+            return _unknown(key, side)
     if not isinstance(original, ItemState):
-        return Finding(key, Verdict.EXTRA) if isinstance(replica, ItemState) else None
+        if not isinstance(replica, ItemState):
+            return None
+        return Finding(key, Verdict.EXTRA, own=REPLICATED_FROM not in replica.item)
     if not isinstance(replica, ItemState):
         return Finding(key, Verdict.MISSING, source=_state(original.item))
     what = item_differences(

@@ -1,16 +1,20 @@
 """Objects compared: both buckets' listings side by side, and of each pair what a listing does not tell."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from lambda_common.errors import StoreError
+from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION
 from replicator_lambda.flow import chunks, in_parallel, windowed
 from replicator_lambda.listings import KeyRange, Listed, key_ranges, list_objects
 from replicator_lambda.notices import ObjectKey
 from replicator_lambda.object_reading import Absent, read_head, read_tags
-from replicator_lambda.object_states import Head, ObjectState
+from replicator_lambda.object_states import Head, ObjectState, TagsRead
+from replicator_lambda.objects import DEFAULT_LARGE_FROM
 from replicator_lambda.request_headers import copy_source_bytes
 from replicator_lambda.verification.differences import object_differences
 from replicator_lambda.verification.findings import Finding, Looked, Verdict
@@ -74,7 +78,7 @@ def _pairs(stores: Stores, prefix: str, key_range: KeyRange) -> Iterator[Pair]:
 def compare_pairs(stores: Stores, pairs: Sequence[Pair], *, quick: bool = False) -> Looked:
     """Compare these pairs, one after another."""
     found = (_compare(stores, pair, quick) for pair in pairs)
-    count = sum(pair.original is not None for pair in pairs)
+    count = sum(pair.original is not None and stores.settings.wants_object(pair.key) for pair in pairs)
     return Looked(objects=count, findings=[finding for finding in found if finding is not None])
 
 
@@ -84,7 +88,7 @@ def _compare(stores: Stores, pair: Pair, quick: bool) -> Finding | None:
         return Finding(key, Verdict.OUTSIDE, ("the route's rules leave it out",)) if original else None
     if original is None:
         return Finding(key, Verdict.EXTRA)
-    if replica is None and original.storage_class not in _ARCHIVE_CLASSES:
+    if replica is None and original.storage_class not in _ARCHIVE_CLASSES:  # the second look reads its head
         return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
     if quick and replica is not None and (original.size, original.etag) == (replica.size, replica.etag):
         return None
@@ -104,29 +108,47 @@ def _look(stores: Stores, key: ObjectKey) -> Finding | None:
     original = read_head(stores.source_s3, settings.source_bucket, key.key)
     replica = read_head(stores.target_s3, settings.target_bucket, key.key)
     if isinstance(original, Absent):
-        return None if isinstance(replica, Absent) else Finding(key, Verdict.EXTRA)
+        return None if isinstance(replica, Absent) else Finding(key, Verdict.EXTRA, own=_is_own(replica))
     state = _state(original.etag, datetime.fromisoformat(original.last_modified))
     if isinstance(replica, Absent):
         if original.archived:
             return Finding(key, Verdict.OUTSIDE, ("it is archived, and not restored",), original.size, state)
+        if _has_expired(original):
+            return Finding(key, Verdict.OUTSIDE, ("it has expired, and is to be removed",), original.size, state)
         return Finding(key, Verdict.MISSING, (), original.size, state)
-    what = _differences(stores, key, original, replica)
-    return Finding(key, Verdict.DIFFERENT, what, original.size, state) if what else None
+    return _compare_heads(stores, key, original, replica, state)
 
 
-def _differences(stores: Stores, key: ObjectKey, original: Head, replica: Head) -> tuple[str, ...]:
+def _compare_heads(stores: Stores, key: ObjectKey, original: Head, replica: Head, state: str) -> Finding | None:
     settings = stores.settings
     # Whatever the heads tell: not every S3-compatible store counts the tags there, nor S3 for who may not read them.
     tags = read_tags(stores.source_s3, settings.source_bucket, key.key, original.version_id)
     replica_tags = read_tags(stores.target_s3, settings.target_bucket, key.key, replica.version_id)
     if tags is None or replica_tags is None:
-        return ("gone while it was read",)
-    return object_differences(
+        return Finding(key, Verdict.UNKNOWN, ("gone while it was read",))
+    # As the replicator asks for the copy: one in parts does not name its source in the same request.
+    is_large = original.size > DEFAULT_LARGE_FROM
+    what = object_differences(
         ObjectState(original, tags.tags),
         ObjectState(replica, replica_tags.tags),
         environment=settings.source_environment,
-        used=copy_source_bytes(settings.source_bucket, key.key, original.version_id),
+        used=0 if is_large else copy_source_bytes(settings.source_bucket, key.key, original.version_id),
     )
+    # With the tags, whose change changes neither the ETag nor the time.
+    return Finding(key, Verdict.DIFFERENT, what, original.size, f"{state} {_digest(tags)}") if what else None
+
+
+def _is_own(replica: Head) -> bool:
+    return not {PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION} & dict(replica.metadata).keys()
+
+
+def _has_expired(original: Head) -> bool:
+    """Tell whether S3 is about to remove it, which may be a while after it has done so to the replica."""
+    return original.expires is not None and parsedate_to_datetime(original.expires) <= datetime.now(UTC)
+
+
+def _digest(tags: TagsRead) -> str:
+    return hashlib.sha256(repr(tags.tags).encode()).hexdigest()
 
 
 def _state(etag: str, last_modified: datetime) -> str:

@@ -1,5 +1,6 @@
 """A few keys of a route, chosen anew each time, compared like all keys are."""
 
+import os
 import random
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -24,16 +25,18 @@ _WINDOW = 100
 """Objects that are compared where a walk has ended: a listing call on each side has them all."""
 
 _AT_ONCE = 10
-_DEEPEST = 16
+_LAST = "\U0010ffff"
+"""Comes after every character that a key has: after what begins so."""
+
 _WALKS_AT_ONCE = 4
 
 
 def compare_sample(stores: Stores, executor: Executor, keys: int, chance: random.Random) -> Iterator[Looked]:
     """Compare about so many objects and, where the route has them, about so many items.
 
-    Objects are those at the ends of random walks through the folders of either side, so that every folder is seen in
-    time; of items it is one random part of both tables. It finds what is wrong with many keys: to find the one key
-    among a million is a whole verification's work.
+    Objects are those at the ends of random walks through the keys of either side, so that each may be drawn, one among
+    few rather than one among many; of items it is one random part of both tables. It finds what is wrong with many
+    keys: to find the one among a million is a whole verification's work.
     """
     walks = max(1, keys // _WINDOW)
     pairs = (pair for _ in range(walks) for pair in islice(_walk(stores, chance), min(keys, _WINDOW)))
@@ -46,24 +49,47 @@ def compare_sample(stores: Stores, executor: Executor, keys: int, chance: random
 
 def _walk(stores: Stores, chance: random.Random) -> Iterator[Pair]:
     settings = stores.settings
+    prefix = chance.choice(settings.object_include or ("",))
     sides = [(stores.source_s3, settings.source_bucket), (stores.target_s3, settings.target_bucket)]
-    key_range, prefix = _end_of_walk(*chance.choice(sides), chance)
-    return side_by_side(*(list_objects(client, bucket, prefix, key_range) for client, bucket in sides))
+    after = _end_of_walk(*chance.choice(sides), prefix, chance)
+    return side_by_side(*(list_objects(client, bucket, prefix, KeyRange(after)) for client, bucket in sides))
 
 
-def _end_of_walk(client: "S3Client", bucket: str, chance: random.Random) -> tuple[KeyRange, str]:
-    """Return where a walk from folder to folder has ended: below a prefix, after one of its keys."""
-    prefix = ""
-    for _ in range(_DEEPEST):
-        with translated("ListObjectsV2"):
-            page: Any = client.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
-        folders = [folder["Prefix"] for folder in page.get("CommonPrefixes", ())]
-        keys = [entry["Key"] for entry in page.get("Contents", ())]
-        here = chance.randrange(len(folders) + bool(keys)) if folders or keys else 0
-        if here >= len(folders):
-            return KeyRange(after=chance.choice([None, *keys[:-1]])), prefix
-        prefix = folders[here]
-    return KeyRange(), prefix
+def _end_of_walk(client: "S3Client", bucket: str, prefix: str, chance: random.Random) -> str | None:
+    """Return a key to begin after; None for the first one.
+
+    The walk goes on by a character as long as more keys begin so than a listing call returns.
+    """
+    while True:
+        keys, is_all = _page(client, bucket, prefix)
+        if is_all:
+            return chance.choice([None, *keys[:-1]])
+        # What the first thousand have in common is gone over in one step, where all have it.
+        common = os.path.commonprefix(keys)  # noqa: RUF071 - S3's prefixes are text, too
+        branches = [common] if common > prefix else []
+        if not branches or _page(client, bucket, prefix, after=common + _LAST, most=1)[0]:
+            branches = _branches(client, bucket, prefix)
+        prefix = chance.choice(branches)
+
+
+def _branches(client: "S3Client", bucket: str, prefix: str) -> list[str]:
+    """Return the prefix with each of the characters that a key has after it."""
+    found: list[str] = []
+    after = prefix
+    while keys := _page(client, bucket, prefix, after=after, most=1)[0]:
+        if found and keys[0].startswith(found[-1]):  # its next character is the last one there is
+            break
+        found.append(keys[0][: len(prefix) + 1])
+        after = found[-1] + _LAST
+    return found
+
+
+def _page(client: "S3Client", bucket: str, prefix: str, *, after: str = "", most: int = 1000) -> tuple[list[str], bool]:
+    """Return the first keys that begin so and come after another, and whether those are all."""
+    begin: Any = {"StartAfter": after} if after else {}
+    with translated("ListObjectsV2"):
+        page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **begin)
+    return [entry["Key"] for entry in page.get("Contents", ())], not page["IsTruncated"]
 
 
 def _segment(stores: Stores, keys: int, chance: random.Random) -> Segment:
