@@ -44,9 +44,7 @@ _EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
 @click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 @click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
 @click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
-@click.option(
-    "--keep-own", is_flag=True, help="With --repair, leave what the target has of its own, and delete none of it."
-)
+@click.option("--keep-own", is_flag=True, help="What the target has of its own is no drift, and is not deleted.")
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON Lines here, not to .local/."
 )
