@@ -133,7 +133,8 @@ class Backlog:
                     return True
             if within is not None and (now - begin).total_seconds() >= within:
                 return False
-            self.pause(POLL_SECONDS)
+            # Quiet, and yet not done, is the notifier's to end, of which CloudWatch tells each minute.
+            self.pause(_AGE_POLL_SECONDS if is_quiet else POLL_SECONDS)
             now = self.clock()
 
     def _has_only_newer(self, since: datetime, now: datetime) -> bool:
