@@ -189,8 +189,8 @@ def test_a_backfill_of_what_is_there_goes_together_with_a_writer_of_the_same_key
     assert rounds > 0
     follow(backlog, enqueued, silent)
     routing = routing_of(replication, ProcessingOutputs.parse(system.outputs["processing/prod"]))
-    failed = failed_keys(backlog, routing, work.reason)
-    assert [one for one in failed if one.key.startswith(prefix)] == [], "others are there to fail"
+    failures = failed_keys(backlog, routing, work.reason)
+    assert [one for one in failures.keys if one.key.startswith(prefix)] == [], "others are there to fail"
     assert drift_of(verified(backlog, tmp_path / "after.jsonl", prefix)[1]) == {}
     assert mirror.object("dev", keys[3]) is None
     assert mirror.object("dev", keys[7]) == mirror.object("prod", keys[7])

@@ -201,7 +201,7 @@ def test_keys_that_a_queue_does_not_take_are_an_error(world: World) -> None:
         list(enqueuer_of(world).enqueue([Load([ObjectKey("k")], None)]))
 
 
-def test_the_failed_keys_are_those_of_this_run(world: World) -> None:
+def test_the_failed_keys_are_those_of_this_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     letters = DeadLetters(sqs=world.sqs, queue_url=world.dlq, target="dev")
     error = StoreError("Archived", "it is archived")
     bodies = [
@@ -210,8 +210,13 @@ def test_the_failed_keys_are_those_of_this_run(world: World) -> None:
         Notice(ObjectKey("live"), "Object Created").body(),
     ]
     assert not letters.send([Letter(notice=body, error=error, attempts=6) for body in bodies], datetime.now(UTC))
-    (failed,) = failed_keys(backlog_of(world), world.routing, "backfill 1")
+    failures = failed_keys(backlog_of(world), world.routing, "backfill 1")
+    (failed,) = failures.keys
+    assert failures.complete
     assert (failed.key, failed.reason, failed.message) == ("mine", "Archived", "it is archived")
+    monkeypatch.setattr(enqueueing, "MOST_LETTERS", 2)
+    none = failed_keys(backlog_of(world), world.routing, "backfill 3")
+    assert (list(none.keys), none.complete, bool(none)) == ([], False, True), "what was not looked at may be of it"
     assert len(world.bodies(world.dlq)) == 3, "looking took none"
 
 

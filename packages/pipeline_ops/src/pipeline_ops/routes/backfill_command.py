@@ -18,7 +18,7 @@ from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
 from pipeline_ops.opening import ask, at_terminal
 from pipeline_ops.options import where_options, yes_option
 from pipeline_ops.routes.backfilling import Backfill
-from pipeline_ops.routes.enqueueing import DEFAULT_RATE, Enqueuer, Failed, failed_keys, follow
+from pipeline_ops.routes.enqueueing import DEFAULT_RATE, Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
 from pipeline_ops.routes.opening import Opened, open_replication, waiting
 from pipeline_ops.routes.pausing import require_enabled
@@ -89,22 +89,22 @@ def backfill(  # noqa: PLR0917 - click passes them by name
         if not dry_run and not yes:
             confirm(target, f"{selection} are replicated to {target}.", ask=ask)
         enqueuer = Enqueuer(backlog=backlog, reason=work.reason, rate=rate)
-        failed = [] if dry_run else _replicate(opened, work, enqueuer)
+        failed = Failures() if dry_run else _replicate(opened, work, enqueuer)
     if as_json:
-        click.echo(json.dumps(_document(target, selection, estimate, work, failed), indent=2))
+        click.echo(json.dumps(_document(target, selection, estimate, work) | failed.exported(), indent=2))
     elif not dry_run:
         _tell(work, failed)
     if failed:
         sys.exit(FAILED)
 
 
-def _tell(work: Backfill, failed: list[Failed]) -> None:
-    click.echo(f"{work.checkpoint.enqueued:,} keys are through, {len(failed):,} of them were given up.")
-    for one in failed:
-        click.echo(f"given up: {one.key}: {one.reason}: {one.message}")
+def _tell(work: Backfill, failed: Failures) -> None:
+    click.echo(f"{work.checkpoint.enqueued:,} keys are through, {len(failed.keys):,} of them were given up.")
+    for sentence in failed.sentences():
+        click.echo(sentence)
 
 
-def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> list[Failed]:
+def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> Failures:
     """Enqueue what is left and follow it through; return the keys that the route gave up."""
     backlog = enqueuer.backlog
     target = backlog.route.target
@@ -159,9 +159,7 @@ def _resumption(work: Backfill) -> str:
     )
 
 
-def _document(
-    target: str, selection: Selection, estimate: Estimate, work: Backfill, failed: list[Failed]
-) -> dict[str, Any]:
+def _document(target: str, selection: Selection, estimate: Estimate, work: Backfill) -> dict[str, Any]:
     return {
         "target": target,
         "selected": str(selection),
@@ -173,7 +171,6 @@ def _document(
         },
         "resumed": work.resumed,
         "enqueued": work.checkpoint.enqueued,
-        "failed": [asdict(one) for one in failed],
     }
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +16,7 @@ from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
 from replicator_lambda.flow import windowed
 from replicator_lambda.notices import Key, Notice, PoisonError, parse
 
-__all__ = ["DEFAULT_RATE", "ENTRIES", "Enqueuer", "Failed", "Load", "failed_keys", "follow"]
+__all__ = ["DEFAULT_RATE", "ENTRIES", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
 
 DEFAULT_RATE = 500.0
 """Keys a second."""
@@ -49,6 +49,30 @@ class Failed:
     key: str
     reason: str
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failures:
+    """The keys of a run that the route gave up."""
+
+    keys: Sequence[Failed] = ()
+    complete: bool = True
+    """False where there are more dead letters than were looked through, which may be of this run too."""
+
+    def __bool__(self) -> bool:
+        """Tell whether somebody has to look."""
+        return bool(self.keys) or not self.complete
+
+    def sentences(self) -> Iterator[str]:
+        """Yield a sentence for each key, and one where there may be more."""
+        for one in self.keys:
+            yield f"given up: {one.key}: {one.reason}: {one.message}"
+        if not self.complete:
+            yield f"There are more than {MOST_LETTERS:,} dead letters, and others of this run may be among them."
+
+    def exported(self) -> dict[str, Any]:
+        """Return them as a part of a JSON document."""
+        return {"failed": [asdict(one) for one in self.keys], "failed_complete": self.complete}
 
 
 @dataclass(kw_only=True)
@@ -111,10 +135,10 @@ def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
     backlog.worked_off(datetime.now(UTC), on_depth=show)
 
 
-def failed_keys(backlog: Backlog, routing: Routing, reason: str) -> list[Failed]:
+def failed_keys(backlog: Backlog, routing: Routing, reason: str) -> Failures:
     """Return the keys that were enqueued for that reason and that the route gave up, each once.
 
-    They are looked for among `MOST_LETTERS` dead letters: of more there is one reason, and not a key to be looked at.
+    They are looked for among `MOST_LETTERS` dead letters.
     """
     found: dict[str, Failed] = {}
     with dead_letters(backlog.replication, routing, most=MOST_LETTERS) as held:
@@ -122,7 +146,8 @@ def failed_keys(backlog: Backlog, routing: Routing, reason: str) -> list[Failed]
             if letter.target == backlog.route.target:
                 for key in _keys_for(letter, reason):
                     found[key] = Failed(key=key, reason=letter.reason, message=letter.message)
-    return sorted(found.values(), key=lambda failed: failed.key)
+        complete = held.complete
+    return Failures(keys=sorted(found.values(), key=lambda failed: failed.key), complete=complete)
 
 
 def _keys_for(letter: DeadLetter, reason: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pipeline_ops.opening import ask, at_terminal
 from pipeline_ops.options import where_options, yes_option
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.drift_report import Tally, write_page
-from pipeline_ops.routes.enqueueing import Enqueuer, failed_keys, follow
+from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.opening import Opened, open_replication, waiting
 from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.route_stores import open_stores
@@ -36,6 +36,20 @@ _WAIT_SECONDS = 1800.0
 _PAGE = ".html"
 _LOOKED_AT = (Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN)
 _EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
+
+
+@dataclass(frozen=True)
+class _Repaired:
+    enqueued: int
+    failures: Failures
+    still_different: int
+
+    @property
+    def left(self) -> bool:
+        return bool(self.still_different or self.failures)
+
+    def exported(self) -> dict[str, Any]:
+        return {"enqueued": self.enqueued, "still_different": self.still_different, **self.failures.exported()}
 
 
 @click.command()
@@ -96,14 +110,14 @@ def verify(  # noqa: PLR0917 - click passes them by name
         drift = found.tally.drift(keep_own=keep_own)
         repaired = _repair(opened, stores, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
     _tell(found, target, repaired, keep_own=keep_own, as_json=as_json)
-    left = repaired["still_different"] + len(repaired["failed"]) if repaired else drift
+    left = repaired.left if repaired else drift
     if left or found.tally.unknown or not found.worked_off:
         sys.exit(FAILED)
 
 
 def _repair(
     opened: Opened, stores: Stores, backlog: Backlog, found: Verification, *, yes: bool, keep_own: bool
-) -> dict[str, Any]:
+) -> _Repaired:
     target = backlog.route.target
     if not yes:
         confirm(target, f"A repair has the route make {_work(found.tally, keep_own=keep_own)}.", ask=ask)
@@ -114,7 +128,7 @@ def _repair(
         status.update("Comparing what was repaired")
         failed = failed_keys(backlog, opened.routing, enqueuer.reason)
         still = still_drifting(stores, found.report, keep_own=keep_own)
-    return {"enqueued": enqueued, "failed": [asdict(one) for one in failed], "still_different": still}
+    return _Repaired(enqueued, failed, still)
 
 
 def _work(tally: Tally, *, keep_own: bool = False) -> str:
@@ -123,9 +137,9 @@ def _work(tally: Tally, *, keep_own: bool = False) -> str:
     return f"{tally.puts:,} puts of {tally.put_bytes:,} bytes of objects, and {deletes:,} deletes{own}"
 
 
-def _tell(found: Verification, target: str, repaired: dict[str, Any] | None, *, keep_own: bool, as_json: bool) -> None:
+def _tell(found: Verification, target: str, repaired: _Repaired | None, *, keep_own: bool, as_json: bool) -> None:
     if as_json:
-        drift = {"drift": found.tally.drift(keep_own=keep_own), "repaired": repaired}
+        drift = {"drift": found.tally.drift(keep_own=keep_own), "repaired": repaired and repaired.exported()}
         click.echo(json.dumps(_document(found, target) | drift, indent=2))
         return
     if not found.worked_off:
@@ -134,9 +148,9 @@ def _tell(found: Verification, target: str, repaired: dict[str, Any] | None, *, 
             f"nothing is repaired: `nox -s status -- {target}`."
         )
     if repaired is not None:
-        click.echo(f"{repaired['enqueued']:,} keys were reconciled, {repaired['still_different']:,} still differ.")
-        for one in repaired["failed"]:
-            click.echo(f"given up: {one['key']}: {one['reason']}: {one['message']}")
+        click.echo(f"{repaired.enqueued:,} keys were reconciled, {repaired.still_different:,} still differ.")
+        for sentence in repaired.failures.sentences():
+            click.echo(sentence)
     elif found.tally.drift(keep_own=keep_own):
         click.echo(f"--repair would have the route make {_work(found.tally, keep_own=keep_own)}.")
     click.echo(f"Every finding: {found.report}, and as a page {_page(found)}")
