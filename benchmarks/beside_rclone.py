@@ -15,14 +15,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from botocore.config import Config
-
 from benchmarks.made_up import Calls, MadeUpQueue
 from benchmarks.made_up_route import made_up_backlog, made_up_settings
 from benchmarks.memory import MEBIBYTE
 from benchmarks.stand_in import made_up_bucket, running_stand_in
 from pipeline_ops.clients import aws_client
-from pipeline_ops.routes.route_stores import THREADS
+from pipeline_ops.routes.route_stores import CONFIG
 from pipeline_ops.routes.selection import Selection
 from pipeline_ops.routes.verifying import verify
 from replicator_lambda.verification.stores import Stores
@@ -131,12 +129,11 @@ def _environment(endpoint: str) -> Mapping[str, str]:
 
 def _verify_here(keys: int) -> None:
     """Verify as the operator's command does once it knows the route, with clients made and configured as its are."""
-    config = Config(max_pool_connections=THREADS + 32, retries={"mode": "standard", "total_max_attempts": 5})
     no_items: Any = None
     stores = Stores(
         settings=made_up_settings(**{f"{side}_bucket": made_up_bucket(keys, side) for side in _SIDES}),
-        source_s3=aws_client("s3", region=_REGION, config=config),
-        target_s3=aws_client("s3", region=_REGION, config=config),
+        source_s3=aws_client("s3", region=_REGION, config=CONFIG),
+        target_s3=aws_client("s3", region=_REGION, config=CONFIG),
         source_dynamodb=no_items,
         target_dynamodb=no_items,
     )

@@ -20,6 +20,7 @@ from replicator_lambda.handler import Route
 from replicator_lambda.notices import ItemKey, Notice, ObjectKey
 from replicator_lambda.runtime import Replicator, build_replicator
 from replicator_lambda.settings import ReplicatorSettings
+from replicator_lambda.verification.stores import Stores
 
 __all__ = [
     "Cloud",
@@ -96,6 +97,9 @@ class Cloud:
 
     def route(self, **options: Any) -> Route:
         return Route.build(self.settings, self.clients, self.replicator(**options))
+
+    def stores(self) -> Stores:
+        return Stores.of(self.settings, self.clients)
 
     def with_settings(self, **changes: Any) -> None:
         self.settings = replace(self.settings, **changes)

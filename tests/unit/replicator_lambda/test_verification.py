@@ -14,11 +14,10 @@ from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.object_states import Head, ObjectState
 from replicator_lambda.provenance import replica_metadata
 from replicator_lambda.verification.differences import object_differences
-from replicator_lambda.verification.findings import Finding, Looked, Verdict
+from replicator_lambda.verification.findings import SUSPECT, Finding, Looked, Verdict
 from replicator_lambda.verification.items import compare_items
 from replicator_lambda.verification.objects import compare_objects
 from replicator_lambda.verification.second_look import look_again
-from replicator_lambda.verification.stores import Stores
 from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal
 
 
@@ -34,22 +33,11 @@ def shared() -> Iterator[Cloud]:
         yield one
 
 
-def stores(made: Cloud) -> Stores:
-    clients = made.clients
-    return Stores(
-        settings=made.settings,
-        source_s3=clients.source_s3,
-        target_s3=clients.target_s3,
-        source_dynamodb=clients.source_dynamodb,
-        target_dynamodb=clients.target_dynamodb,
-    )
-
-
 def first_look(made: Cloud, *, quick: bool = False) -> list[Looked]:
     with ThreadPoolExecutor(4) as executor:
         return [
-            *compare_objects(stores(made), executor, quick=quick),
-            *compare_items(stores(made), executor),
+            *compare_objects(made.stores(), executor, quick=quick),
+            *compare_items(made.stores(), executor),
         ]
 
 
@@ -58,8 +46,11 @@ def suspects(made: Cloud, *, quick: bool = False) -> dict[Key, Finding]:
 
 
 def final(made: Cloud, found: Iterable[Finding], *, worked_off: bool = True) -> dict[Key, Finding]:
+    """What is final after the first look, and of the rest the second one's findings."""
+    first = {each.key: each for each in found}
+    again = [each for each in first.values() if each.verdict in SUSPECT]
     with ThreadPoolExecutor(4) as executor:
-        return {each.key: each for each in look_again(stores(made), executor, found, worked_off=worked_off)}
+        return first | {each.key: each for each in look_again(made.stores(), executor, again, worked_off=worked_off)}
 
 
 def verdicts(found: dict[Key, Finding]) -> dict[str, str]:

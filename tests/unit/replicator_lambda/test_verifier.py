@@ -15,7 +15,6 @@ from aws_lambda_powertools.logging import Logger
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.settings import VerifierSettings
 from replicator_lambda.verification.sample import compare_sample
-from replicator_lambda.verification.stores import Stores
 from replicator_lambda.verifier import Verifier
 from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal
 
@@ -30,17 +29,6 @@ def made() -> Iterator[Cloud]:
 def executor() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as one:
         yield one
-
-
-def stores(made: Cloud) -> Stores:
-    clients = made.clients
-    return Stores(
-        settings=made.settings,
-        source_s3=clients.source_s3,
-        target_s3=clients.target_s3,
-        source_dynamodb=clients.source_dynamodb,
-        target_dynamodb=clients.target_dynamodb,
-    )
 
 
 def populate(made: Cloud) -> None:
@@ -74,7 +62,7 @@ def verifier(
 ) -> Verifier:
     return Verifier(
         settings=VerifierSettings(sample_keys=keys, settle_seconds=60),
-        stores=stores(made),
+        stores=made.stores(),
         executor=executor,
         logger=Logger(service=f"verifier-{id(log)}", stream=log),
         chance=random.Random(5),
@@ -97,7 +85,7 @@ def test_walks_see_every_folder_in_time(made: Cloud, executor: ThreadPoolExecuto
     found = {
         str(finding.key)
         for _ in range(60)
-        for looked in compare_sample(stores(made), executor, 5, chance)
+        for looked in compare_sample(made.stores(), executor, 5, chance)
         for finding in looked.findings
     }
     assert found == {"x/p/1", "x/q/3", "y/p/0", "y/q/2", "loose", "only/in/dev/a"}
@@ -111,7 +99,7 @@ def test_a_key_far_behind_the_first_page_of_a_wide_folder_is_seen_in_time(
         made.put(f"wide/2026-{number:05}", b"")
     chance, begun = random.Random(3), set()
     for _ in range(40):
-        (looked,) = compare_sample(stores(made), executor, 1, chance)
+        (looked,) = compare_sample(made.stores(), executor, 1, chance)
         begun |= {int(str(finding.key)[-5:]) // 100 for finding in looked.findings}
     assert len(begun) >= 8, "of 23 hundreds"
     assert max(begun) >= 20
@@ -121,7 +109,7 @@ def test_walks_begin_where_the_route_begins(made: Cloud, executor: ThreadPoolExe
     made.with_settings(object_include=("in/",), replicate_items=False)
     for key in ("in/a", *(f"out/{number}" for number in range(30))):
         made.put(key)
-    (looked,) = compare_sample(stores(made), executor, 10, random.Random(4))
+    (looked,) = compare_sample(made.stores(), executor, 10, random.Random(4))
     assert looked.objects == 1
     assert [str(finding.key) for finding in looked.findings] == ["in/a"]
 
@@ -135,7 +123,7 @@ def test_every_item_is_in_some_sample_and_none_is_much_larger_than_asked_for(
     chance = random.Random(2)
     found: set[str] = set()
     for _ in range(80):
-        looks = list(compare_sample(stores(made), executor, 10, chance))
+        looks = list(compare_sample(made.stores(), executor, 10, chance))
         assert sum(looked.items for looked in looks) <= 10
         found |= {str(finding.key) for looked in looks for finding in looked.findings}
     assert len(found) > 60

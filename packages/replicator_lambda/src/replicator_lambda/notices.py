@@ -23,6 +23,7 @@ __all__ = [
     "Notice",
     "ObjectKey",
     "PoisonError",
+    "named",
     "number_text",
     "parse",
 ]
@@ -88,14 +89,18 @@ class Notice:
 
     def body(self) -> str:
         """Return the message, in the pipeline's own form, that `parse` reads this notice from."""
-        named = (
-            {"kind": "object", "key": self.key.key}
-            if isinstance(self.key, ObjectKey)
-            else {"kind": "item", "id": self.key.id, "timestamp": self.key.timestamp}
-        )
         when = {} if self.changed_at is None else {"changed_at": self.changed_at.isoformat()}
         # Escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
-        return json.dumps({"schema": NOTICE_SCHEMA, **named, "reason": self.reason, **when})
+        return json.dumps({"schema": NOTICE_SCHEMA, **named(self.key), "reason": self.reason, **when})
+
+
+def named(key: Key) -> dict[str, str]:
+    """Return a key as every document of the pipeline names one."""
+    match key:
+        case ObjectKey(name):
+            return {"kind": "object", "key": name}
+        case ItemKey(id_, timestamp):
+            return {"kind": "item", "id": id_, "timestamp": timestamp}
 
 
 def number_text(text: str) -> str:

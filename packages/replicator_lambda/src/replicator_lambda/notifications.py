@@ -11,7 +11,7 @@ from lambda_common.errors import StoreError
 from lambda_common.failures import translated
 from lambda_common.queues import tens
 from replicator_lambda.batch import Dead
-from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from replicator_lambda.notices import ItemKey, Key, ObjectKey, named
 from replicator_lambda.reconcile import Action, Outcome
 
 if TYPE_CHECKING:
@@ -123,10 +123,4 @@ _FAILURES: Mapping[str, Callable[[Sequence[Sequence[Dead]]], list[Message]]] = {
 
 
 def _named(death: Dead) -> dict[str, str]:
-    match death.key:
-        case ObjectKey(key):
-            return {"kind": "object", "key": key}
-        case ItemKey(id_, timestamp):
-            return {"kind": "item", "id": id_, "timestamp": timestamp}
-        case _:
-            return {"kind": "message", "id": death.message.id}
+    return named(death.key) if death.key else {"kind": "message", "id": death.message.id}

@@ -14,7 +14,7 @@ from replicator_lambda.object_states import Head, Tags, TagsRead
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["DELETE_MARKER", "EXPIRES", "Absent", "read_head", "read_tags"]
+__all__ = ["ARCHIVE_CLASSES", "DELETE_MARKER", "EXPIRES", "Absent", "read_head", "read_tags"]
 
 DELETE_MARKER = "MethodNotAllowed"
 """S3's answer where a delete marker is what is asked for: by version, or, for tags, as the current one."""
@@ -32,7 +32,9 @@ _HEADERS = (
     EXPIRES,
 )
 _CHECKSUM_VALUE = "Checksum"
-_ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Storage classes whose objects can't be read before they are restored."""
+
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
 
 
@@ -103,6 +105,6 @@ def _expiry(told: str) -> str | None:
 
 def _is_archived(answer: Mapping[str, Any]) -> bool:
     """Tell whether a copy would be refused until somebody restores the object."""
-    kept_away = answer.get("StorageClass") in _ARCHIVE_CLASSES or bool(answer.get("ArchiveStatus"))
+    kept_away = answer.get("StorageClass") in ARCHIVE_CLASSES or bool(answer.get("ArchiveStatus"))
     # A restore that is finished says 'ongoing-request="false"'; one that is under way, or none, leaves it archived.
     return kept_away and 'ongoing-request="false"' not in answer.get("Restore", "")

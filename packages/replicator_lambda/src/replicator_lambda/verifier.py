@@ -42,16 +42,9 @@ class Verifier:
     def build(cls, environ: Mapping[str, str]) -> Self:
         """Wire it from a function's environment, which has the route's settings and its own."""
         route = ReplicatorSettings.from_env(environ)
-        clients = connect(route, connections=2 * _THREADS)
         return cls(
             settings=VerifierSettings.from_env(environ),
-            stores=Stores(
-                settings=route,
-                source_s3=clients.source_s3,
-                target_s3=clients.target_s3,
-                source_dynamodb=clients.source_dynamodb,
-                target_dynamodb=clients.target_dynamodb,
-            ),
+            stores=Stores.of(route, connect(route, connections=2 * _THREADS)),
             executor=ThreadPoolExecutor(_THREADS, thread_name_prefix="verify"),
             logger=Logger(service=f"verifier-{route.target}"),
             chance=random.SystemRandom(),

@@ -11,10 +11,10 @@ from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
-from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.selection import Selection, chosen_objects
 from replicator_lambda.flow import chunks, in_parallel
 from replicator_lambda.items import key_of
-from replicator_lambda.listings import KeyRange, key_ranges, list_objects
+from replicator_lambda.listings import KeyRange, key_ranges
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.scans import Segment, scan
 from replicator_lambda.verification.stores import Stores
@@ -126,11 +126,8 @@ class Backfill:
         yield Load([], _Position(number, None))
 
     def _objects(self, part: ObjectsPart) -> Iterator[Key]:
-        settings, key_range = self.stores.settings, KeyRange(part.after, part.until)
-        prefix = self.selection.prefix or ""
-        for listed in list_objects(self.stores.source_s3, settings.source_bucket, prefix, key_range):
-            if settings.wants_object(listed.key) and (self.since is None or listed.last_modified >= self.since):
-                yield ObjectKey(listed.key)
+        prefix, key_range = self.selection.prefix or "", KeyRange(part.after, part.until)
+        return (ObjectKey(each.key) for each in chosen_objects(self.stores, prefix, key_range, self.since))
 
     def _items(self, part: ItemsPart) -> Iterator[Key]:
         table = self.stores.settings.source_table

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
+from pipeline_ops.routes.figures import newest_first
 from pipeline_ops.routes.route import Replication, Route, explained
 
 __all__ = ["Backlog", "Depth", "depth_of", "oldest_change"]
@@ -55,25 +55,15 @@ def depth_of(replication: Replication, outputs: RouteOutputs) -> Depth:
 
 def oldest_change(replication: Replication, outputs: RouteOutputs, at: datetime) -> tuple[datetime, float] | None:
     """Return CloudWatch's newest figure of the oldest message's age in seconds, and when that was; None without one."""
-    return _newest(replication, at, "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", outputs.queue_name)
+    queue = {"QueueName": outputs.queue_name}
+    return _newest(replication, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue, at)
 
 
 def _newest(
-    replication: Replication, at: datetime, namespace: str, name: str, dimension: str, value: str
+    replication: Replication, namespace: str, name: str, dimensions: dict[str, str], at: datetime
 ) -> tuple[datetime, float] | None:
-    metric: Any = {
-        "Namespace": namespace,
-        "MetricName": name,
-        "Dimensions": [{"Name": dimension, "Value": value}],
-    }
-    (result,) = replication.client("cloudwatch", region=replication.region).get_metric_data(
-        MetricDataQueries=[{"Id": "age", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}],
-        StartTime=at - _AGE_WINDOW,
-        EndTime=at,
-        ScanBy="TimestampDescending",
-    )["MetricDataResults"]
-    found = zip(result["Timestamps"], result["Values"], strict=True)
-    return next(((when.astimezone(UTC), float(age)) for when, age in found), None)
+    figures = newest_first(replication, namespace, name, dimensions, statistic="Maximum", until=at, window=_AGE_WINDOW)
+    return next(figures, None)
 
 
 def _now() -> datetime:
@@ -147,7 +137,7 @@ class Backlog:
         if not name:
             return False
         with explained(f"How far {name} is behind can't be read"):
-            found = _newest(self.replication, now, "AWS/Lambda", "IteratorAge", "FunctionName", name)
+            found = _newest(self.replication, "AWS/Lambda", "IteratorAge", {"FunctionName": name}, now)
         if found is None:  # it has had nothing to read
             return False
         when, milliseconds = found

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from xml.etree import ElementTree as Html
 
 from pipeline_ops.errors import OperatorError
-from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from replicator_lambda.notices import ItemKey, Key, ObjectKey, named
 from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
 
 __all__ = ["Tally", "read_findings", "write_finding", "write_page", "writing"]
@@ -32,7 +32,7 @@ code { overflow-wrap: anywhere }
 def write_finding(file: TextIO, finding: Finding) -> None:
     """Write a finding as a line of JSON."""
     document = {
-        **_named(finding.key),
+        **named(finding.key),
         "verdict": finding.verdict.value,
         "what": list(finding.what),
         "size": finding.size,
@@ -49,12 +49,6 @@ def read_findings(file: Iterable[str]) -> Iterator[Finding]:
         key: Key
         key = ObjectKey(told["key"]) if told["kind"] == "object" else ItemKey(told["id"], told["timestamp"])
         yield Finding(key, Verdict(told["verdict"]), tuple(told["what"]), told["size"], told["source"], told["own"])
-
-
-def _named(key: Key) -> dict[str, str]:
-    if isinstance(key, ObjectKey):
-        return {"kind": "object", "key": key.key}
-    return {"kind": "item", "id": key.id, "timestamp": key.timestamp}
 
 
 @dataclass

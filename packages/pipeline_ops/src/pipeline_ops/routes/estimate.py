@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_ops.routes.route import explained
-from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.selection import Selection, chosen_objects
 from replicator_lambda.flow import chunks, in_parallel
-from replicator_lambda.listings import KeyRange, key_ranges, list_objects
+from replicator_lambda.listings import KeyRange, key_ranges
 from replicator_lambda.verification.stores import Stores
 
 __all__ = ["PRICES", "Counted", "Estimate", "count", "estimate_of"]
@@ -87,14 +87,8 @@ def count(stores: Stores, selection: Selection, since: datetime | None) -> Itera
 
 
 def _sums(stores: Stores, prefix: str, key_range: KeyRange, since: datetime | None) -> Iterator[tuple[int, int]]:
-    listed = list_objects(stores.source_s3, stores.settings.source_bucket, prefix, key_range)
-    for page in chunks(listed, _PAGE):
-        wanted = [
-            each.size
-            for each in page
-            if stores.settings.wants_object(each.key) and (since is None or each.last_modified >= since)
-        ]
-        yield len(wanted), sum(wanted)
+    for page in chunks(chosen_objects(stores, prefix, key_range, since), _PAGE):
+        yield len(page), sum(each.size for each in page)
 
 
 def estimate_of(counted: Counted, *, rate: float, other_region: bool) -> Estimate:

@@ -8,15 +8,16 @@ from pipeline_ops.routes.route import Replication, Route, explained
 from replicator_lambda.settings import ReplicatorSettings
 from replicator_lambda.verification.stores import Stores
 
-__all__ = ["THREADS", "open_stores", "settings_of"]
+__all__ = ["CONFIG", "THREADS", "open_stores", "settings_of"]
 
 THREADS = 64
 """Calls under way at the same time: they wait for AWS most of it."""
 
-_CONFIG = Config(
+CONFIG = Config(
     max_pool_connections=THREADS + 32,  # those that list and scan come on top
     retries={"mode": "standard", "total_max_attempts": 5},
 )
+"""How the clients that read both sides are configured."""
 
 
 def settings_of(replication: Replication, route: Route) -> ReplicatorSettings:
@@ -38,8 +39,8 @@ def open_stores(replication: Replication, route: Route) -> Stores:
     settings = settings_of(replication, route)
     return Stores(
         settings=settings,
-        source_s3=replication.client("s3", region=settings.source_region, config=_CONFIG),
-        target_s3=replication.client("s3", region=settings.target_region, config=_CONFIG),
-        source_dynamodb=replication.client("dynamodb", region=settings.source_region, config=_CONFIG),
-        target_dynamodb=replication.client("dynamodb", region=settings.target_region, config=_CONFIG),
+        source_s3=replication.client("s3", region=settings.source_region, config=CONFIG),
+        target_s3=replication.client("s3", region=settings.target_region, config=CONFIG),
+        source_dynamodb=replication.client("dynamodb", region=settings.source_region, config=CONFIG),
+        target_dynamodb=replication.client("dynamodb", region=settings.target_region, config=CONFIG),
     )

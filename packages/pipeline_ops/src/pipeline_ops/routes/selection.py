@@ -1,11 +1,15 @@
 """Which of a route's keys a command is about."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from pipeline_ops.errors import MISUSED, OperatorError
+from replicator_lambda.listings import KeyRange, Listed, list_objects
 from replicator_lambda.settings import ReplicatorSettings
+from replicator_lambda.verification.stores import Stores
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "chosen_objects", "select"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,13 @@ class Selection:
     def __str__(self) -> str:
         objects = [] if self.prefix is None else [f"objects below {self.prefix}" if self.prefix else "all objects"]
         return " and ".join([*objects, *(["all items"] if self.items else [])])
+
+
+def chosen_objects(stores: Stores, prefix: str, key_range: KeyRange, since: datetime | None) -> Iterator[Listed]:
+    """List the source's objects of a range that the route replicates, and that were modified at or after an instant."""
+    for listed in list_objects(stores.source_s3, stores.settings.source_bucket, prefix, key_range):
+        if stores.settings.wants_object(listed.key) and (since is None or listed.last_modified >= since):
+            yield listed
 
 
 def select(settings: ReplicatorSettings, *, prefix: str | None, items: bool) -> Selection:

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.routes.backlog import depth_of, oldest_change
 from pipeline_ops.routes.dead_letters import Routing, dead_letters
+from pipeline_ops.routes.figures import newest_first
 from pipeline_ops.routes.pausing import ENABLED, state_of
 from pipeline_ops.routes.route import Replication, Route, explained
 from replicator_lambda.settings import CHANGES_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION
@@ -152,19 +153,11 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
 
 
 def _last_success(replication: Replication, route: Route, at: datetime) -> datetime | None:
-    metric: Any = {
-        "Namespace": METRICS_NAMESPACE,
-        "MetricName": CHANGES_METRIC,
-        "Dimensions": [{"Name": TARGET_DIMENSION, "Value": route.target}],
-    }
-    (result,) = replication.client("cloudwatch", region=replication.region).get_metric_data(
-        MetricDataQueries=[{"Id": "changes", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}],
-        StartTime=at - _SUCCESS_WINDOW,
-        EndTime=at,
-        ScanBy="TimestampDescending",
-    )["MetricDataResults"]
-    found = zip(result["Timestamps"], result["Values"], strict=True)
-    return next((when.astimezone(UTC) for when, count in found if count > 0), None)
+    target = {TARGET_DIMENSION: route.target}
+    changes = newest_first(
+        replication, METRICS_NAMESPACE, CHANGES_METRIC, target, statistic="Sum", until=at, window=_SUCCESS_WINDOW
+    )
+    return next((when for when, count in changes if count > 0), None)
 
 
 def _alarms(replication: Replication, names: Iterable[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION
 from replicator_lambda.flow import chunks, in_parallel, windowed
 from replicator_lambda.listings import KeyRange, Listed, key_ranges, list_objects
 from replicator_lambda.notices import ObjectKey
-from replicator_lambda.object_reading import Absent, read_head, read_tags
+from replicator_lambda.object_reading import ARCHIVE_CLASSES, Absent, read_head, read_tags
 from replicator_lambda.object_states import Head, ObjectState, TagsRead
 from replicator_lambda.objects import DEFAULT_LARGE_FROM
 from replicator_lambda.request_headers import copy_source_bytes
@@ -27,7 +27,6 @@ _CHUNK = 10
 """Pairs that one thread looks at, one after another: few, so that small buckets keep many threads busy."""
 
 _CHUNKS_AT_ONCE = 128
-_ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def _compare(stores: Stores, pair: Pair, quick: bool) -> Finding | None:
         return Finding(key, Verdict.OUTSIDE, ("the route's rules leave it out",)) if original else None
     if original is None:
         return Finding(key, Verdict.EXTRA)
-    if replica is None and original.storage_class not in _ARCHIVE_CLASSES:  # the second look reads its head
+    if replica is None and original.storage_class not in ARCHIVE_CLASSES:  # the second look reads its head
         return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
     if quick and replica is not None and (original.size, original.etag) == (replica.size, replica.etag):
         return None

@@ -8,7 +8,7 @@ from itertools import groupby
 from replicator_lambda.flow import chunks, windowed
 from replicator_lambda.item_states import READ_BATCH
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
-from replicator_lambda.verification.findings import DRIFT, SUSPECT, Finding, Verdict
+from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
 from replicator_lambda.verification.items import look_at_items
 from replicator_lambda.verification.objects import look_at_object
 from replicator_lambda.verification.stores import Stores
@@ -26,7 +26,7 @@ def look_again(
 
     `worked_off` says that the route has handled every change that it had when the suspects were found. What still
     differs then, from a source that has not changed since, is drift; everything else that differs is in flight. What
-    could not be compared is tried again. Every other finding is final already.
+    could not be compared is tried again. Findings that are no suspicion are final already, and not to be looked at.
     """
     looks = windowed(
         executor, lambda batch: _look(stores, batch, worked_off), _batches(suspects), window=_BATCHES_AT_ONCE
@@ -41,14 +41,12 @@ def _batches(suspects: Iterable[Finding]) -> Iterator[list[Finding]]:
 
 
 def _look(stores: Stores, batch: list[Finding], worked_off: bool) -> list[Finding]:
-    again = [finding.key for finding in batch if finding.verdict in SUSPECT]
-    now: dict[Key, Finding | None] = {key: look_at_object(stores, key) for key in again if isinstance(key, ObjectKey)}
-    if items := [key for key in again if isinstance(key, ItemKey)]:
+    now: dict[Key, Finding | None] = {
+        each.key: look_at_object(stores, each.key) for each in batch if isinstance(each.key, ObjectKey)
+    }
+    if items := [each.key for each in batch if isinstance(each.key, ItemKey)]:
         now |= look_at_items(stores, items)
-    return [
-        _judged(finding, now.get(finding.key), worked_off) if finding.verdict in SUSPECT else finding
-        for finding in batch
-    ]
+    return [_judged(finding, now[finding.key], worked_off) for finding in batch]
 
 
 def _judged(before: Finding, now: Finding | None, worked_off: bool) -> Finding:

@@ -1,8 +1,9 @@
 """Both sides of a route, to be read."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from replicator_lambda.clients import Clients
 from replicator_lambda.settings import ReplicatorSettings
 
 if TYPE_CHECKING:
@@ -24,3 +25,14 @@ class Stores:
     target_s3: "S3Client"
     source_dynamodb: "DynamoDBClient"
     target_dynamodb: "DynamoDBClient"
+
+    @classmethod
+    def of(cls, settings: ReplicatorSettings, clients: Clients) -> Self:
+        """Take from a route's clients those that read."""
+        return cls(
+            settings=settings,
+            source_s3=clients.source_s3,
+            target_s3=clients.target_s3,
+            source_dynamodb=clients.source_dynamodb,
+            target_dynamodb=clients.target_dynamodb,
+        )
