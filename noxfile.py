@@ -1,7 +1,7 @@
 """The operator's interface and the tests': `nox -l` lists the sessions, `nox -s deploy -- storage dev` runs one.
 
 Every session shares one environment, `.nox/workspace`, made from `requirements/operators.txt` and the packages of this
-repository, and made anew only when either changes.
+repository. It is made anew when either changes, in another checkout, and by another Python.
 """
 
 import functools
@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nox
+from filelock import FileLock  # nox needs it too, by way of virtualenv
 from nox.command import CommandFailed
 
 nox.needs_version = ">=2026.10.20"
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).resolve().parent
 LOCK = ROOT / "requirements" / "operators.txt"
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 PROJECTS = sorted(path.parent for path in ROOT.glob("projects/*/Pulumi.yaml"))
@@ -37,13 +38,39 @@ def run(session: nox.Session, *args: str) -> None:
 
 
 def make_environment(session: nox.Session) -> None:
-    """Make the shared environment, unless it already holds just what the lock and the packages ask for."""
-    sources = [LOCK, *(package / "pyproject.toml" for package in PACKAGES)]
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    """Make the shared environment, unless it holds just what is wanted already; who comes second waits."""
+    wanted = wanted_environment()
     made = ENVIRONMENT / "made-from"
-    if made.exists() and made.read_text() == wanted:
+    if is_made(made, wanted):
         return
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with FileLock(f"{ENVIRONMENT}.lock"):
+        if is_made(made, wanted):
+            return
+        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+        install_environment(session)
+        made.write_text(wanted)
+
+
+def wanted_environment() -> str:
+    """Return what the environment is made from, as a digest.
+
+    The place belongs to it, since the packages are installed editable: in a copied checkout the environment that came
+    along would run the original's code. So does the Python, which the tests are to be run by.
+    """
+    sources = [LOCK, *(package / "pyproject.toml" for package in PACKAGES)]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    digest.update("\n".join((str(ENVIRONMENT), sys.version, sys.base_prefix)).encode())
+    return digest.hexdigest()
+
+
+def is_made(made: Path, wanted: str) -> bool:
+    """Tell whether the environment was made to its end, and from just that."""
+    return made.exists() and made.read_text() == wanted
+
+
+def install_environment(session: nox.Session) -> None:
+    """Install what the lock names, each checked against its hash, and this repository's packages as they stand here."""
     python = str(BIN / "python")
     editable = [part for package in PACKAGES for part in ("--editable", str(package))]
     install: Callable[..., object]
@@ -55,7 +82,6 @@ def make_environment(session: nox.Session) -> None:
         install = functools.partial(session.run, python, "-m", "pip", "install", "--quiet", external=True)
     install("--require-hashes", "--requirement", str(LOCK))
     install("--no-deps", "--no-build-isolation", *editable)
-    made.write_text(wanted)
 
 
 def find_uv() -> str | None:
