@@ -17,6 +17,9 @@ from replication_config import TargetConfig
 __all__ = ["notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
 
 READ_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
+COMPARE_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersionTagging")
+"""To see current objects, and the tags of the version that was seen."""
+
 WRITE_REPLICA = (
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
@@ -64,8 +67,8 @@ def verifier_rights(target: TargetConfig, *, source: StorageOutputs, replica: St
     """
     selection = target.objects
     statements = [
-        allow("ReadSourceObjects", READ_OBJECT, objects(source.bucket_arn, selection.include or ("",))),
-        allow("ReadReplicas", READ_OBJECT, objects(replica.bucket_arn, selection.include or ("",))),
+        allow("ReadSourceObjects", COMPARE_OBJECT, objects(source.bucket_arn, selection.include or ("",))),
+        allow("ReadReplicas", COMPARE_OBJECT, objects(replica.bucket_arn, selection.include or ("",))),
         allow("ListObjects", ["s3:ListBucket"], [source.bucket_arn, replica.bucket_arn]),
     ]
     if selection.exclude:

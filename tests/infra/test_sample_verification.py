@@ -61,16 +61,16 @@ def test_it_knows_the_route_and_how_much_to_compare_for_how_long(deployed: Recor
     assert ReplicatorSettings.from_env(variables) == ReplicatorSettings.from_env(route)
 
 
-def test_it_reads_both_sides_and_writes_to_neither(deployed: Recording) -> None:
+def test_it_reads_what_is_current_on_both_sides_and_writes_to_neither(deployed: Recording) -> None:
     rights = deployed.named("aws:iam/rolePolicy:RolePolicy", "route-staging-sample-verifier-rights").document()
     source, replica, other = store("prod"), store("staging"), store("dev")
     for own in (source, replica):
-        for action in ("GetObject", "GetObjectTagging", "GetObjectVersion", "GetObjectVersionTagging"):
+        for action in ("GetObject", "GetObjectTagging", "GetObjectVersionTagging"):
             assert allows(rights, f"s3:{action}", f"{own.bucket_arn}/public/key"), action
         assert allows(rights, "s3:ListBucket", own.bucket_arn)
         for action in ("BatchGetItem", "DescribeTable", "Scan"):
             assert allows(rights, f"dynamodb:{action}", own.table_arn), action
-        for action in ("PutObject", "DeleteObject", "PutObjectTagging"):
+        for action in ("PutObject", "DeleteObject", "PutObjectTagging", "GetObjectVersion"):
             assert not allows(rights, f"s3:{action}", f"{own.bucket_arn}/public/key"), action
         for action in ("BatchWriteItem", "PutItem", "DeleteItem"):
             assert not allows(rights, f"dynamodb:{action}", own.table_arn), action
