@@ -1,12 +1,7 @@
 """What the processor's role may do. Pure: strings in, statements out."""
 
 from pipeline_common.contracts import StorageOutputs
-from pipeline_common.infra.policies import (
-    Statement,
-    allow,
-    objects,
-    starting_with,
-)
+from pipeline_common.infra.policies import Statement, allow, objects
 from processor_lambda.settings import REJECTED_PREFIX, RESULTS_PREFIX
 
 __all__ = ["processor_rights"]
@@ -22,15 +17,12 @@ def processor_rights(*, store: StorageOutputs, input_prefix: str, queue_arn: str
     bucket = store.bucket_arn
     results = f"{RESULTS_PREFIX}{store.environment}/"
     unfinished = f"{results}unfinished/"
-    listed = [starting_with(prefix) for prefix in (input_prefix, unfinished)]
     return [
         # For sweeps and for what was put aside. And without the right to list, S3 answers 403 for an object that is
-        # not there, which can't be told from a missing right: that question comes without a prefix, hence IfExists.
-        # So no other prefix can be listed, but the keys of the whole bucket can.
+        # not there, which can't be told from a missing right. It has no condition on `s3:prefix`: how S3 evaluates
+        # one for a head, which lists nothing, is not documented. So the keys of the whole bucket can be listed.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-        allow(
-            "ListAndTellAbsent", ["s3:ListBucket"], [bucket], conditions={"StringLikeIfExists": {"s3:prefix": listed}}
-        ),
+        allow("ListAndTellAbsent", ["s3:ListBucket"], [bucket]),
         allow("ReadInput", ["s3:GetObject", "s3:GetObjectVersion"], objects(bucket, [input_prefix])),
         allow("ReadResults", ["s3:GetObject"], objects(bucket, [results])),
         allow("WriteOutput", ["s3:PutObject"], objects(bucket, [results, REJECTED_PREFIX])),

@@ -51,11 +51,6 @@ def _is_principal(stated: Any, principal: str | None) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -> bool:
-    if operator == "StringLikeIfExists":
-        return all(
-            key not in context or any(_matches(pattern, context[key]) for pattern in _listed(wanted))
-            for key, wanted in keys.items()
-        )
     if operator not in {"StringEquals", "ArnEquals", "Bool"}:
         raise NotImplementedError(f"the condition {operator}")
     return all(key in context and context[key] in _listed(wanted) for key, wanted in keys.items())
