@@ -81,6 +81,15 @@ class Processor(pulumi.ComponentResource):
         self.schedule = self._schedule()
         self.queue = self._queue()
         self.function = self._function(code)
+        # A long file or sweep goes on by a message to the function's own queue, which Lambda would take for a loop and
+        # end after about 16 rounds. The processor has a bound of its own.
+        # https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+        continues = aws.lambda_.FunctionRecursionConfig(
+            "recursion",
+            function_name=self.function.function.name,
+            recursive_loop="Allow",
+            opts=self._child(),
+        )
         self.mapping = aws.lambda_.EventSourceMapping(
             "mapping",
             event_source_arn=self.queue.arn,
@@ -89,7 +98,7 @@ class Processor(pulumi.ComponentResource):
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=config.max_concurrency),
             tags=self._tags("mapping"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.function.ready, continues]),
         )
         self._alarms = [*self.function.alarms, *self._own_alarms()]
         self.dashboard = self._dashboard()

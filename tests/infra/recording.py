@@ -31,13 +31,13 @@ ARNS = {
     "aws:kms/key:Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{{name}}",
     "aws:iam/role:Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     "aws:lambda/function:Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
-    "aws:lambda/alias:Alias": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
+    "aws:lambda/alias:Alias": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{functionName}}:{{name}}",
     "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{name}}",
     "aws:cloudwatch/logGroup:LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}",
     "aws:cloudtrail/trail:Trail": f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/{{name}}",
     "aws:cloudwatch/metricAlarm:MetricAlarm": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{{name}}",
 }
-"""What a resource's ARN looks like, by type; `{name}` is its physical name."""
+"""What a resource's ARN looks like, by type; `{name}` is its physical name, and others are its inputs."""
 
 ANSWERS: Mapping[str, dict[str, str]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
@@ -52,6 +52,8 @@ class Registration:
 
     type: str
     name: str
+    physical: str
+    """Its name in AWS; that of a component says nothing."""
     inputs: dict[str, Any]
     provider: str
     parent: str
@@ -129,12 +131,14 @@ class _Monitor(mocks.MockMonitor):
         if request.type == "pulumi:pulumi:Stack":
             return resource_pb2.RegisterResourceResponse(urn=urn)
         inputs = rpc.deserialize_properties(request.object)
+        physical, state = _created(self._stack, request.type, request.name, inputs)
         self._recording.registrations.append(
-            Registration(request.type, request.name, inputs, request.provider, request.parent, request.protect)
+            Registration(
+                request.type, request.name, physical, inputs, request.provider, request.parent, request.protect
+            )
         )
         if not request.custom:
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        physical, state = _created(self._stack, request.type, request.name, inputs)
         if self._preview:
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=physical, object=_struct(state))
@@ -214,7 +218,7 @@ def _created(stack: str, type_: str, name: str, inputs: Mapping[str, Any]) -> tu
     given = inputs.get("name") or inputs.get("bucket")
     # Distinct in every stack, as the engine's own names are.
     physical = str(given) if given else f"{name}-{hashlib.sha256(stack.encode()).hexdigest()[:7]}"
-    arn = ARNS.get(type_, "").format(name=physical)
+    arn = ARNS.get(type_, "").format(**{**inputs, "name": physical})
     computed: dict[str, Any] = {"arn": arn, "id": physical, "name": physical, "bucket": physical}
     if type_ == "aws:sqs/queue:Queue":
         computed["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}"

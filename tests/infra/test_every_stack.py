@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import parliament
@@ -11,6 +12,7 @@ import yaml
 from pipeline_common.infra.alarms import RUNBOOK
 from pipeline_common.tags import DEFAULT_TAG_KEYS
 from tests.infra.deployed import STACKS
+from tests.infra.iam import allows
 from tests.infra.recording import ROOT, Recording, committed_config
 
 UNTAGGABLE = {
@@ -18,6 +20,7 @@ UNTAGGABLE = {
     "aws:cloudwatch/eventTarget:EventTarget",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:lambda/alias:Alias",
+    "aws:lambda/functionRecursionConfig:FunctionRecursionConfig",
     "aws:lambda/permission:Permission",
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
     "aws:s3/bucketNotification:BucketNotification",
@@ -184,6 +187,27 @@ def test_every_queue_topic_and_bucket_refuses_calls_without_tls(recording: Recor
         if one["Effect"] == "Deny" and one.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
     ]
     assert len(denied) == sum(len(recording.of(type_)) for type_ in holders)
+
+
+def test_a_function_that_sends_to_a_queue_which_invokes_it_may_do_so_for_ever_and_no_other_may(
+    recording: Recording,
+) -> None:
+    allowed = {
+        one.inputs["functionName"]
+        for one in recording.of("aws:lambda/functionRecursionConfig:FunctionRecursionConfig")
+        if one.inputs["recursiveLoop"] == "Allow"
+    }
+    assert allowed == set(_functions_that_feed_themselves(recording))
+
+
+def _functions_that_feed_themselves(recording: Recording) -> Iterator[str]:
+    roles = {one.physical: one.inputs["role"] for one in recording.of("aws:lambda/function:Function")}
+    for mapping in recording.of("aws:lambda/eventSourceMapping:EventSourceMapping"):
+        function = mapping.inputs["functionName"].split(":")[6]
+        role = roles[function].rpartition("/")[2]
+        rights = [one for one in recording.of("aws:iam/rolePolicy:RolePolicy") if one.inputs["role"] == role]
+        if any(allows(one.document(), "sqs:SendMessage", mapping.inputs["eventSourceArn"]) for one in rights):
+            yield function
 
 
 def test_every_alarm_tells_the_failure_topic_and_treats_silence_as_well(recording: Recording) -> None:

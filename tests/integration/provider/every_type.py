@@ -30,6 +30,7 @@ TYPES = {
     "attachment": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
     "function": "aws:lambda/function:Function",
     "alias": "aws:lambda/alias:Alias",
+    "recursion": "aws:lambda/functionRecursionConfig:FunctionRecursionConfig",
     "permission": "aws:lambda/permission:Permission",
     "queue-mapping": "aws:lambda/eventSourceMapping:EventSourceMapping",
     "stream-mapping": "aws:lambda/eventSourceMapping:EventSourceMapping",
@@ -307,6 +308,9 @@ def _function(
         function_version=function.version,
         description=edition.pick("first", "second"),
         opts=opts,
+    )
+    aws.lambda_.FunctionRecursionConfig(
+        "recursion", function_name=function.name, recursive_loop=edition.pick("Allow", "Terminate"), opts=opts
     )
     return function, alias
 

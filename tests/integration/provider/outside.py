@@ -113,6 +113,7 @@ def _change_bucket(s3: Any, bucket: str) -> None:
 def _change_function(lambda_: Any, named: Mapping[str, Any]) -> None:
     lambda_.update_function_configuration(FunctionName=named["function"], MemorySize=1024)
     lambda_.update_alias(FunctionName=named["function"], Name="live", Description="outsider")
+    lambda_.put_function_recursion_config(FunctionName=named["function"], RecursiveLoop="Terminate")
     lambda_.remove_permission(FunctionName=named["function"], StatementId=named["permission"])
     lambda_.update_event_source_mapping(UUID=named["queue-mapping"], BatchSize=1)
     lambda_.update_event_source_mapping(UUID=named["stream-mapping"], MaximumRetryAttempts=1)

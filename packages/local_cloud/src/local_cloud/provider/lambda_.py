@@ -1,4 +1,4 @@
-"""Lambda functions, their aliases, and who may invoke them. Event source mappings have a module of their own."""
+"""Lambda functions, their aliases, who may invoke them and how often; event source mappings are in `event_sources`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ from local_cloud.provider.schema import (
     Text,
 )
 
-__all__ = ["Alias", "Function", "Permission", "environment_variables"]
+__all__ = ["Alias", "Function", "FunctionRecursionConfig", "Permission", "environment_variables"]
 
 _GONE = "ResourceNotFoundException"
 
@@ -367,6 +367,43 @@ class Alias(Resource):
             "Description": inputs.get("description", ""),
             "RoutingConfig": {"AdditionalVersionWeights": weights},
         }
+
+
+class FunctionRecursionConfig(Resource):
+    """Whether Lambda stops a function that invokes itself again and again, by way of a queue or a topic.
+
+    It is the function's and not its versions'. A function always has one: `Terminate`, unless it was told otherwise.
+    https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionRecursionConfig.html
+    """
+
+    type_name = "aws:lambda/functionRecursionConfig:FunctionRecursionConfig"
+    service = "lambda"
+    properties: ClassVar = {
+        "functionName": Property(kind=Text(), required=True, replaces=True),
+        "recursiveLoop": Property(kind=Text(("Allow", "Terminate")), required=True),
+    }
+
+    def create(self, inputs: Mapping[str, Any]) -> str:
+        """Set it; the id is the function's name."""
+        self._put(inputs["functionName"], inputs["recursiveLoop"])
+        return str(inputs["functionName"])
+
+    def read(self, identifier: str) -> Properties | None:
+        """Read it; it is gone with its function."""
+        answer = found(self.api.get_function_recursion_config, _GONE, FunctionName=identifier)
+        return answer and {"functionName": identifier, "recursiveLoop": answer["RecursiveLoop"]}
+
+    def update(self, identifier: str, change: Change) -> None:
+        """Set it."""
+        self._put(identifier, change.news["recursiveLoop"])
+
+    def delete(self, identifier: str) -> None:
+        """Go back to what Lambda gives a new function, as the AWS provider does."""
+        with absent_is_fine(_GONE):
+            self._put(identifier, "Terminate")
+
+    def _put(self, function: str, loop: str) -> None:
+        self.api.put_function_recursion_config(FunctionName=function, RecursiveLoop=loop)
 
 
 class Permission(Resource):

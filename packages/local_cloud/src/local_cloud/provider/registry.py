@@ -40,6 +40,7 @@ _TYPES: tuple[type[Resource], ...] = (
     iam.RolePolicyAttachment,
     lambda_.Function,
     lambda_.Alias,
+    lambda_.FunctionRecursionConfig,
     lambda_.Permission,
     event_sources.EventSourceMapping,
     events.EventRule,
