@@ -1,5 +1,6 @@
 """The commands as they are typed: what is refused, with which exit code, and what programs read."""
 
+import http.client
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +76,14 @@ def test_a_command_runs_its_operation_on_the_stack(fake: FakeDeployment, command
     assert fake.asked == [(operation, "storage/dev")]
     assert answer.stdout.startswith("storage/dev: 1 ")
     assert fake.where == Where(local=True)
+
+
+def test_every_command_reads_answers_of_as_many_headers_as_s3_sends(
+    fake: FakeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http.client, "_MAXHEADERS", 100)
+    assert run("outputs", "storage", "dev").exit_code == 0
+    assert http.client._MAXHEADERS > 2048  # type: ignore[attr-defined] # it is private
 
 
 def test_all_goes_in_dependency_order_and_is_destroyed_in_reverse(fake: FakeDeployment) -> None:

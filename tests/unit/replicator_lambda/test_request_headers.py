@@ -1,5 +1,6 @@
 """What becomes of headers, metadata and tags on the wire: a replica has its source's bytes, however they are sent."""
 
+import http.client
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -89,6 +90,22 @@ def test_stored_bytes_beyond_ascii_arrive_as_they_are(s3: RawS3, stored: dict[st
 
 def test_metadata_that_a_head_leaves_out_is_kept(s3: RawS3) -> None:
     source = RawObject({"content-type": b"x/y", "x-amz-meta-a": b"b"}, (), {"x-amz-meta-odd": b"\x01\xff"})
+    s3.objects[SOURCE, "k"] = source
+    assert reconciled(s3, "k").action is Action.COPIED
+    assert replica(s3, "k") == source
+
+
+def short_entries(number: int) -> dict[str, bytes]:
+    """Return so many entries of five bytes each."""
+    return {f"{META}{entry:03}": b"vv" for entry in range(number)}
+
+
+@pytest.mark.parametrize("number", [80, 85, 100, 409])
+def test_more_metadata_entries_than_a_python_client_takes_headers_are_replicated(
+    s3: RawS3, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(http.client, "_MAXHEADERS", 100)
+    source = RawObject({"content-type": b"text/csv", **short_entries(number)})
     s3.objects[SOURCE, "k"] = source
     assert reconciled(s3, "k").action is Action.COPIED
     assert replica(s3, "k") == source

@@ -1,8 +1,10 @@
 """How the functions' clients are configured."""
 
+import http.client
+
 from botocore.config import Config
 
-__all__ = ["client_config"]
+__all__ = ["allow_many_headers", "client_config"]
 
 _CONNECT_SECONDS = 5
 
@@ -12,11 +14,30 @@ _READ_SECONDS = 10
 _ATTEMPTS = 3
 """Tries of one call, waits below a second between them; what needs longer goes back to the queue."""
 
+_MAX_HEADERS = 2048 + 100
+"""Headers of an answer that are read at most: an entry for each byte of metadata, and the other ones.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: names and values have 2 KB together, and
+there is no limit of their number.
+"""
+
+
+def allow_many_headers() -> None:
+    """Let this process read the answers to heads of objects with more than about 80 metadata entries.
+
+    http.client refuses more than 100 headers. Before Python 3.15 nothing but this constant of its changes that; from
+    then on a connection has a parameter, which urllib3 and botocore don't pass on
+    (https://docs.python.org/3.15/library/http.client.html#http.client.HTTPConnection). It is the process's, and bounds
+    the memory of an answer as before: a header line still has 64 KiB at most, of which S3 sends 8.
+    """
+    http.client._MAXHEADERS = max(_MAX_HEADERS, http.client._MAXHEADERS)  # type: ignore[attr-defined] # noqa: SLF001
+
 
 def client_config(
     connections: int, *, read_seconds: float = _READ_SECONDS, attempts: int = _ATTEMPTS, path_style: bool = False
 ) -> Config:
     """Return a client's configuration: retries and timeouts explicit, and a connection for every thread."""
+    allow_many_headers()
     return Config(
         max_pool_connections=connections,
         connect_timeout=_CONNECT_SECONDS,

@@ -11,6 +11,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
+from lambda_common.clients import allow_many_headers
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_common.environments import Environment
 from pipeline_ops.account import check_account
@@ -58,6 +59,7 @@ def cli() -> None:
     Ctrl-C lets Pulumi finish the resources it is at; a second one ends it at once, which can leave resources behind
     that its state does not know.
     """
+    allow_many_headers()
 
 
 @cli.command()
