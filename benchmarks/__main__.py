@@ -50,7 +50,7 @@ def run(console: Console, *, quick: bool, endpoint: str | None) -> Results:
     """Measure everything: calls and memory against the emulator, rates against it and against the stand-in."""
     with console.status("Starting") as status:
         with local_cloud.start(endpoint, status.update) as cloud, running_stand_in() as stand_in:
-            servers = {EMULATOR: Site.make(cloud.endpoint), STAND_IN: Site.make(stand_in)}
+            servers = {EMULATOR: Site.make(cloud.endpoint, cloud.credentials), STAND_IN: Site.make(stand_in)}
             status.update("Counting calls")
             costs = [cost for server, site in servers.items() for cost in measure_calls(site, server)]
             status.update("Measuring memory")

@@ -124,8 +124,8 @@ _routes_here: dict[str, Design] = {}
 """Of a process of `RouteProcesses`: its one route."""
 
 
-def _start_route(site: Mapping[str, str], target: str, latency_seconds: float) -> None:
-    _routes_here[target] = RoutesDesign(Site(**site), CallCounter(), latency_seconds, (target,))
+def _start_route(site: Mapping[str, Any], target: str, latency_seconds: float) -> None:
+    _routes_here[target] = RoutesDesign(Site.from_json(site), CallCounter(), latency_seconds, (target,))
 
 
 def _apply_in_route(keys: Sequence[Key]) -> None:

@@ -43,7 +43,7 @@ def measure_memory(site: Site, sizes_mib: Sequence[int]) -> list[Peak]:
 
 def _measure_here() -> None:
     asked = json.loads(sys.stdin.read())
-    design = DESIGNS[asked["design"]](Site(**asked["site"]), CallCounter(), 0.0, ("dev",))
+    design = DESIGNS[asked["design"]](Site.from_json(asked["site"]), CallCounter(), 0.0, ("dev",))
     design.apply([ObjectKey(asked["key"])])
     print(peak_bytes())
 

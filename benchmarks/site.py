@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from botocore.config import Config
 
 from benchmarks.counting import CallCounter
 from benchmarks.latency import add_latency
+from local_cloud import ANYBODY, Credentials
 from local_cloud.clients import ClientFactory
 
 __all__ = ["SOURCE", "TARGETS", "Site"]
@@ -17,7 +18,6 @@ __all__ = ["SOURCE", "TARGETS", "Site"]
 SOURCE = "prod"
 TARGETS = ("dev", "staging")
 REGION = "us-east-1"
-_KEY = "test"
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,17 @@ class Site:
     """A bucket and a table per environment, named after one run, behind one endpoint."""
 
     endpoint: str
+    key: Credentials
     run: str
     topic_arn: str
 
     @classmethod
-    def make(cls, endpoint: str, environments: Sequence[str] = (SOURCE, *TARGETS)) -> Self:
+    def make(cls, endpoint: str, key: Credentials = ANYBODY, environments: Sequence[str] = (SOURCE, *TARGETS)) -> Self:
         """Create the buckets, versioned, the tables, and a topic for the notifications."""
-        factory = ClientFactory(endpoint, _KEY, _KEY)
+        factory = ClientFactory(endpoint, key)
         run = uuid.uuid4().hex[:8]
         topic = factory.client("sns", REGION, None).create_topic(Name=f"bench-{run}")
-        site = cls(endpoint, run, topic["TopicArn"])
+        site = cls(endpoint, key, run, topic["TopicArn"])
         s3, dynamodb = site.client("s3"), site.client("dynamodb")
         for environment in environments:
             bucket = site.bucket(environment)
@@ -77,10 +78,15 @@ class Site:
         add_latency(client, latency_seconds)
         return client
 
-    def as_json(self) -> Mapping[str, str]:
-        """Return what `Site(**...)` makes this site of in another process."""
-        return {"endpoint": self.endpoint, "run": self.run, "topic_arn": self.topic_arn}
+    def as_json(self) -> Mapping[str, Any]:
+        """Return what `from_json` makes this site of in another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, site: Mapping[str, Any]) -> Self:
+        """Return the site that `as_json` told of."""
+        return cls(**{**site, "key": Credentials(**site["key"])})
 
     @cached_property
     def _factory(self) -> ClientFactory:
-        return ClientFactory(self.endpoint, _KEY, _KEY)
+        return ClientFactory(self.endpoint, self.key)

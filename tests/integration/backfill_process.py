@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import local_cloud
+from local_cloud import Credentials
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.backlog import Backlog
@@ -17,7 +18,7 @@ from pipeline_ops.routes.selection import Selection
 def main(told: str) -> None:
     """Backfill dev at the rate that is told, keeping the checkpoint in the folder that is told."""
     what = json.loads(told)
-    with local_cloud.start(what["endpoint"]) as cloud:
+    with local_cloud.start(what["endpoint"], credentials=Credentials(*what["key"])) as cloud:
         replication = Replication.of(
             StorageOutputs.parse(what["storage"]), ReplicationOutputs.parse(what["replication"]), cloud.client
         )

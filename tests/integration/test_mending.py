@@ -4,6 +4,7 @@ The emulator has no age of a queue's messages and no IAM: that a busy queue is w
 CloudWatch's own data in tests/unit, and the rights of whoever runs these commands are not tested at all.
 """
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -205,6 +206,7 @@ def test_a_killed_backfill_goes_on_where_it_was(
     empty(mirror, prefix, keys)
     told = {
         "endpoint": system.cloud.endpoint,
+        "key": dataclasses.astuple(system.cloud.credentials),
         "storage": system.outputs["storage/prod"],
         "replication": system.outputs["replication/prod"],
         "prefix": prefix,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud import emulator
+from local_cloud.credentials import Credentials
 from local_cloud.emulator import EmulatorProcess, emulator_environment, free_port, start_emulator
 from local_cloud.endpoint import wait_until_healthy
 from local_cloud.errors import LocalCloudError
@@ -57,6 +58,7 @@ def test_stopping_it_ends_its_workers_too_and_removes_its_files(tmp_path: Path) 
 OWNER = """
 import sys, time
 from pathlib import Path
+from local_cloud.credentials import Credentials
 from local_cloud.emulator import EmulatorProcess
 from local_cloud.endpoint import wait_until_healthy
 process = EmulatorProcess(Path(sys.argv[1]), int(sys.argv[2]))
@@ -124,7 +126,7 @@ def test_nothing_of_the_users_aws_proxies_or_home_reaches_it(tmp_path: Path, mon
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
-    environment = emulator_environment(4566, tmp_path)
+    environment = emulator_environment(4566, tmp_path, Credentials("an id", "a secret"))
     assert "real" not in environment.values()
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTPS_PROXY"} & environment.keys()
     assert environment["HOME"] == str(tmp_path)

@@ -102,4 +102,4 @@ def test_a_named_endpoint_that_does_not_answer_is_an_error_and_starts_nothing() 
 
 def test_a_post_that_fails_names_what_did_not_answer(server: HTTPServer) -> None:
     with pytest.raises(LocalCloudError, match="did not answer"):
-        post(f"http://127.0.0.1:{server.server_port}/_ministack/reset")
+        post(f"http://127.0.0.1:{server.server_port}/_ministack/reset", {})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
-from local_cloud import LocalCloud, LocalCloudError
+from local_cloud import ANYBODY, LocalCloud, LocalCloudError
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
 
@@ -48,8 +48,7 @@ def cloud() -> LocalCloud:
     return LocalCloud(
         endpoint=ENDPOINT,
         region="eu-west-1",
-        access_key_id="test",
-        secret_access_key="test",
+        credentials=ANYBODY,
         account_id="000000000000",
         owned=False,
     )

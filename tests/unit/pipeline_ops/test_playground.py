@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud import LocalCloud
+from local_cloud import Credentials, LocalCloud
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.playground import Playground
 from tests.polling import eventually
@@ -32,7 +32,9 @@ with playground.held():
 
 
 def system() -> Any:
-    cloud = LocalCloud("http://127.0.0.1:4999", "eu-west-1", "test", "test", "000000000000", owned=True)
+    cloud = LocalCloud(
+        "http://127.0.0.1:4999", "eu-west-1", Credentials("an id", "a secret"), "000000000000", owned=True
+    )
     deployment = SimpleNamespace(backend=SimpleNamespace(url="file:///state"))
     return SimpleNamespace(cloud=cloud, deployment=deployment, outputs={"storage/dev": {"bucket_name": "b"}})
 
@@ -50,7 +52,7 @@ def test_its_description_holds_what_an_outside_script_needs(tmp_path: Path) -> N
         assert json.loads((tmp_path / ".local" / "cloud.json").read_text()) == {
             "endpoint": "http://127.0.0.1:4999",
             "region": "eu-west-1",
-            "credentials": {"aws_access_key_id": "test", "aws_secret_access_key": "test"},
+            "credentials": {"aws_access_key_id": "an id", "aws_secret_access_key": "a secret"},
             "pid": os.getpid(),
             "state": "file:///state",
             "stacks": {"storage/dev": {"bucket_name": "b"}},
@@ -58,8 +60,22 @@ def test_its_description_holds_what_an_outside_script_needs(tmp_path: Path) -> N
         running = playground.running()
         assert running is not None
         assert (running.endpoint, running.state) == ("http://127.0.0.1:4999", "file:///state")
+        assert running.credentials == Credentials("an id", "a secret")
     assert not playground.description.exists()
     assert playground.running() is None
+
+
+def test_nobody_else_can_read_the_key_of_the_cloud(tmp_path: Path) -> None:
+    (tmp_path / ".local").mkdir(mode=0o755)
+    playground = Playground(tmp_path)
+    before = os.umask(0)
+    try:
+        with playground.held():
+            playground.describe(system())
+            assert (tmp_path / ".local").stat().st_mode & 0o777 == 0o700
+            assert playground.description.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
 
 
 def test_there_is_one_per_checkout_and_it_can_be_ended_from_outside(tmp_path: Path) -> None:

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from local_cloud.cloud import LocalCloud, start
+    from local_cloud.credentials import ANYBODY, Credentials
     from local_cloud.errors import LocalCloudError
 
-__all__ = ["LocalCloud", "LocalCloudError", "start"]
+__all__ = ["ANYBODY", "Credentials", "LocalCloud", "LocalCloudError", "start"]
 
-_MODULES = {"LocalCloud": "cloud", "start": "cloud", "LocalCloudError": "errors"}
+_MODULES = {
+    "ANYBODY": "credentials",
+    "Credentials": "credentials",
+    "LocalCloud": "cloud",
+    "LocalCloudError": "errors",
+    "start": "cloud",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,9 +2,13 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
+import botocore.credentials
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.configprovider import (
     BOTOCORE_DEFAUT_SESSION_VARIABLES,
@@ -13,7 +17,9 @@ from botocore.configprovider import (
 )
 from botocore.session import Session
 
-__all__ = ["ClientFactory"]
+from local_cloud.credentials import Credentials
+
+__all__ = ["ClientFactory", "post_headers"]
 
 _CONFIG = Config(
     # An empty dictionary, unlike none, keeps botocore from asking the environment for a proxy.
@@ -30,10 +36,9 @@ _CONFIG = Config(
 class ClientFactory:
     """Makes clients for one endpoint with explicit credentials; profiles, AWS_* and ~/.aws are never read."""
 
-    def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str) -> None:
+    def __init__(self, endpoint: str, credentials: Credentials) -> None:
         self._endpoint = endpoint
-        self._access_key_id = access_key_id
-        self._secret_access_key = secret_access_key
+        self._credentials = credentials
         self._session = boto3.Session(botocore_session=_isolated_session())
         # A session's client factory is not thread-safe; its clients are.
         self._lock = threading.Lock()
@@ -45,10 +50,18 @@ class ClientFactory:
                 service,  # type: ignore[call-overload] # the stubs know each service by its own literal
                 region_name=region,
                 endpoint_url=self._endpoint,
-                aws_access_key_id=self._access_key_id,
-                aws_secret_access_key=self._secret_access_key,
+                aws_access_key_id=self._credentials.access_key_id,
+                aws_secret_access_key=self._credentials.secret_access_key,
                 config=_CONFIG if config is None else _CONFIG.merge(config),
             )
+
+
+def post_headers(url: str, credentials: Credentials) -> Mapping[str, str]:
+    """Return the headers that sign an empty POST to what is no AWS service's."""
+    request = AWSRequest("POST", url, data=b"")
+    key = botocore.credentials.Credentials(credentials.access_key_id, credentials.secret_access_key)
+    SigV4Auth(key, "execute-api", "us-east-1").add_auth(request)
+    return dict(request.headers)
 
 
 def _isolated_session() -> Session:

@@ -11,7 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_cloud import endpoint as endpoints
-from local_cloud.clients import ClientFactory
+from local_cloud.clients import ClientFactory, post_headers
+from local_cloud.credentials import ANYBODY, Credentials
 from local_cloud.emulator import EmulatorProcess, start_emulator
 from local_cloud.environment import isolated_environment
 from local_cloud.errors import LocalCloudError
@@ -27,8 +28,6 @@ PROVIDER_SERVICES = (
 DEFAULT_REGION = "us-east-1"
 """The region of clients that are given none, unless `start` is told another."""
 
-_KEY = "test"
-
 
 @dataclass(frozen=True)
 class LocalCloud:
@@ -40,8 +39,7 @@ class LocalCloud:
 
     endpoint: str
     region: str
-    access_key_id: str
-    secret_access_key: str
+    credentials: Credentials
     account_id: str
     owned: bool
     _process: EmulatorProcess | None = field(default=None, repr=False, compare=False)
@@ -59,8 +57,8 @@ class LocalCloud:
             os.environ,
             endpoint=self.endpoint,
             region=self.region,
-            access_key_id=self.access_key_id,
-            secret_access_key=self.secret_access_key,
+            access_key_id=self.credentials.access_key_id,
+            secret_access_key=self.credentials.secret_access_key,
         )
         environment["PATH"] = os.pathsep.join((str(launcher_folder()), environment.get("PATH", os.defpath)))
         return environment
@@ -71,8 +69,8 @@ class LocalCloud:
         The account is the emulator's, because the one that a committed configuration allows exists on AWS only.
         """
         return {
-            "aws:accessKey": self.access_key_id,
-            "aws:secretKey": self.secret_access_key,
+            "aws:accessKey": self.credentials.access_key_id,
+            "aws:secretKey": self.credentials.secret_access_key,
             "aws:endpoints": dict.fromkeys(PROVIDER_SERVICES, self.endpoint),
             "aws:s3UsePathStyle": True,
             "aws:skipCredentialsValidation": True,
@@ -85,7 +83,8 @@ class LocalCloud:
         """Remove everything in the cloud. Raises LocalCloudError for one that was not started here."""
         if not self.owned:
             raise LocalCloudError(f"{self.endpoint} was not started here, so it is not emptied here")
-        endpoints.post(f"{self.endpoint}/_ministack/reset")
+        url = f"{self.endpoint}/_ministack/reset"
+        endpoints.post(url, post_headers(url, self.credentials))
 
     def stop(self) -> None:
         """End the emulator when it was started here, else do nothing. Again is fine."""
@@ -98,7 +97,7 @@ class LocalCloud:
 
     @cached_property
     def _clients(self) -> ClientFactory:
-        return ClientFactory(self.endpoint, self.access_key_id, self.secret_access_key)
+        return ClientFactory(self.endpoint, self.credentials)
 
     def __enter__(self) -> Self:
         return self
@@ -114,28 +113,30 @@ def start(
     on_progress: Callable[[str], None] = lambda _: None,
     *,
     region: str = DEFAULT_REGION,
+    credentials: Credentials = ANYBODY,
 ) -> LocalCloud:
     """Return a healthy local cloud: the one at `endpoint` where one is named, else an emulator started here.
 
-    A named one (LocalStack, another MiniStack) is never stopped or emptied. One that is started here listens on
-    127.0.0.1 only, on port 4566 or any free one, and ends at the latest with this process. `region` is where clients
-    look unless told otherwise. Raises LocalCloudError.
+    A named one (LocalStack, another MiniStack) is never stopped or emptied, and is asked with `credentials`. One that
+    is started here listens on 127.0.0.1 only, on port 4566 or any free one, answers nobody without the key that it
+    gets, and ends at the latest with this process. `region` is where clients look unless told otherwise. Raises
+    LocalCloudError.
     """
     if endpoint is not None:
         url = endpoints.normalize(endpoint)
         if not endpoints.is_healthy(url):
             raise LocalCloudError(f"No LocalStack or MiniStack answers at {url}: start it, or leave the endpoint out")
-        return _connect(url, region, None)
+        return _connect(url, region, credentials, None)
     process = start_emulator(on_progress)
     try:
-        return _connect(process.endpoint, region, process)
+        return _connect(process.endpoint, region, process.credentials, process)
     except BaseException:
         process.stop()
         raise
 
 
-def _connect(url: str, region: str, process: EmulatorProcess | None) -> LocalCloud:
-    sts = ClientFactory(url, _KEY, _KEY).client("sts", region, None)
+def _connect(url: str, region: str, credentials: Credentials, process: EmulatorProcess | None) -> LocalCloud:
+    sts = ClientFactory(url, credentials).client("sts", region, None)
     try:
         account_id = sts.get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
@@ -143,8 +144,7 @@ def _connect(url: str, region: str, process: EmulatorProcess | None) -> LocalClo
     return LocalCloud(
         endpoint=url,
         region=region,
-        access_key_id=_KEY,
-        secret_access_key=_KEY,
+        credentials=credentials,
         account_id=account_id,
         owned=process is not None,
         _process=process,

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from local_cloud import supervisor
 from local_cloud.cache import cache_root
+from local_cloud.credentials import Credentials
 from local_cloud.endpoint import wait_until_healthy
 from local_cloud.errors import LocalCloudError
 from local_cloud.installation import ensure_emulator
@@ -30,23 +31,31 @@ _ATTEMPTS = 3
 _TAIL_LINES = 15
 
 
+_PROGRAM = Path(__file__).with_name("guarded_emulator.py")
+"""A file and no module here: the Python that runs it is the emulator's."""
+
+
 class EmulatorProcess:
-    """A running emulator that ends with this object's `stop`, or with the process that holds it, whatever ends that."""
+    """A running emulator that ends with this object's `stop`, or with the process that holds it, whatever ends that.
+
+    It answers only what is signed with `credentials`, which are its own and made anew for each.
+    """
 
     def __init__(self, python: Path, port: int) -> None:
         self.endpoint = f"http://{HOST}:{port}"
+        self.credentials = Credentials.random()
         self._folder = Path(tempfile.mkdtemp(prefix="local-cloud-"))
         # Without a name, because the folder goes with the emulator, and its last words are wanted after that.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
         # The supervisor gets a session of its own: the terminal's Ctrl-C is for the owner, who may still have to
         # destroy what is deployed before the cloud goes away.
         self._process = subprocess.Popen(  # noqa: S603 (no shell, and nothing of a user's in it)
-            [sys.executable, "-I", supervisor.__file__, str(self._folder), str(python), "-m", "ministack"],
+            [sys.executable, "-I", supervisor.__file__, str(self._folder), str(python), "-I", str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             cwd=self._folder,
-            env=emulator_environment(port, self._folder),
+            env=emulator_environment(port, self._folder, self.credentials),
             start_new_session=True,
         )
 
@@ -72,10 +81,11 @@ class EmulatorProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def emulator_environment(port: int, folder: Path) -> dict[str, str]:
+def emulator_environment(port: int, folder: Path, credentials: Credentials) -> dict[str, str]:
     """Return the emulator's whole environment: nothing of the user's AWS, proxies, home or Python reaches it.
 
-    Its Lambda workers inherit it, so a function deployed here finds no real credentials either.
+    Its Lambda workers inherit it, so a function deployed here finds no real credentials either, and signs with the
+    secret of the emulator's own.
     """
     return {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -93,8 +103,8 @@ def emulator_environment(port: int, folder: Path) -> dict[str, str]:
         "S3_PERSIST": "0",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,

@@ -4,7 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from localstack_client.config import parse_localstack_host
@@ -63,9 +63,11 @@ def wait_until_healthy(endpoint: str, seconds: float, is_alive: Callable[[], boo
     return False
 
 
-def post(url: str) -> None:
+def post(url: str, headers: Mapping[str, str]) -> None:
     """Send an empty POST; raises LocalCloudError when it is not answered with success."""
-    request = urllib.request.Request(url, data=b"", method="POST")  # noqa: S310 (the scheme was checked by normalize)
+    request = urllib.request.Request(  # noqa: S310 (the scheme was checked by normalize)
+        url, data=b"", headers=dict(headers), method="POST"
+    )
     try:
         with _opener.open(request, timeout=60):
             return

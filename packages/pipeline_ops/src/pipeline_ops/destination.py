@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import local_cloud
+from local_cloud import ANYBODY
 from pipeline_ops.deployment import Deployment, Listener
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.local import endpoint_backend, system_region
@@ -60,10 +61,12 @@ def destination(
         return
     running = Playground(projects.repository).running()
     endpoint = where.endpoint or (running.endpoint if running else None)
-    with local_cloud.start(endpoint, on_progress, region=system_region(projects)) as cloud:
+    ours = running if running is not None and running.endpoint == endpoint else None
+    credentials = ours.credentials if ours else ANYBODY
+    with local_cloud.start(endpoint, on_progress, region=system_region(projects), credentials=credentials) as cloud:
         backend = None
-        if running is not None and running.endpoint == cloud.endpoint:
-            backend = Backend(running.state)
+        if ours is not None:
+            backend = Backend(ours.state)
         elif not cloud.owned:
             backend = endpoint_backend(projects.repository, cloud.endpoint)
         else:

@@ -16,7 +16,15 @@ from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.state import Backend, folder_backend
 
-__all__ = ["LOCAL_FOLDER", "RunningSystem", "endpoint_backend", "running_system", "system_region", "waves"]
+__all__ = [
+    "LOCAL_FOLDER",
+    "RunningSystem",
+    "endpoint_backend",
+    "local_folder",
+    "running_system",
+    "system_region",
+    "waves",
+]
 
 LOCAL_FOLDER = ".local"
 """The folder of the checkout for what belongs to local clouds."""
@@ -57,6 +65,17 @@ def running_system(
             yield RunningSystem(cloud, deployment, _deploy_everything(deployment, on_progress))
 
 
+def local_folder(repository: Path) -> Path:
+    """Return the checkout's `.local`, made where it isn't there.
+
+    It is for its owner's eyes alone: the key of a local cloud is in it.
+    """
+    folder = repository / LOCAL_FOLDER
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
 def system_region(projects: Projects) -> str:
     """Return the region of the first stack that names one: where clients look for things unless told otherwise."""
     regions = (projects.config(stack).get("aws:region") for stack in reversed(projects.every_stack()))
@@ -66,7 +85,7 @@ def system_region(projects: Projects) -> str:
 def endpoint_backend(repository: Path, endpoint: str) -> Backend:
     """Return the state of what is deployed to a local cloud that outlives the command, by its endpoint."""
     name = endpoint.partition("://")[2].replace(":", "_").replace("/", "_")
-    return folder_backend(repository / LOCAL_FOLDER / "state" / name)
+    return folder_backend(local_folder(repository) / "state" / name)
 
 
 def waves(projects: Projects) -> list[list[StackId]]:

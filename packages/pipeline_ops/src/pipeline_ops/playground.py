@@ -15,8 +15,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from local_cloud import Credentials
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import LOCAL_FOLDER, RunningSystem
+from pipeline_ops.local import LOCAL_FOLDER, RunningSystem, local_folder
 
 __all__ = ["Playground", "Running"]
 
@@ -27,9 +28,10 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Running:
-    """A playground that is up: its endpoint, where its state is, and the process that holds it."""
+    """A playground that is up: its endpoint and key, where its state is, and the process that holds it."""
 
     endpoint: str
+    credentials: Credentials
     state: str
     pid: int
 
@@ -50,7 +52,7 @@ class Playground:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Be the process that holds the playground, for the block; raises OperatorError when another one does."""
-        self._folder.mkdir(exist_ok=True)
+        local_folder(self._repository)
         try:
             lock = self._lock().acquire(timeout=0)
         except Timeout:
@@ -64,7 +66,10 @@ class Playground:
                 self.description.unlink(missing_ok=True)
 
     def describe(self, system: RunningSystem) -> None:
-        """Write `.local/cloud.json`, all at once, so that whoever waits for it reads it whole."""
+        """Write `.local/cloud.json`, all at once, so that whoever waits for it reads it whole.
+
+        Its owner alone may read it, as everything that `mkstemp` makes: it holds the cloud's key.
+        """
         content = json.dumps(_description(system), indent=2, sort_keys=True)
         handle, name = tempfile.mkstemp(dir=self._folder, prefix=".cloud-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -79,7 +84,9 @@ class Playground:
             content = json.loads(self.description.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        return Running(content["endpoint"], content["state"], content["pid"])
+        key = content["credentials"]
+        credentials = Credentials(key["aws_access_key_id"], key["aws_secret_access_key"])
+        return Running(content["endpoint"], credentials, content["state"], content["pid"])
 
     def detach(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
         """Start a process of its own that holds the playground, and return once it is up.
@@ -88,7 +95,7 @@ class Playground:
         """
         if self._is_held():
             raise OperatorError("The local cloud is already up or coming up: `nox -s local -- --stop` ends it.")
-        self._folder.mkdir(exist_ok=True)
+        local_folder(self._repository)
         with self._log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 (this very program)
                 [sys.executable, "-m", "pipeline_ops", "local", *arguments],
@@ -169,8 +176,8 @@ def _description(system: RunningSystem) -> Mapping[str, Any]:
         "endpoint": cloud.endpoint,
         "region": cloud.region,
         "credentials": {
-            "aws_access_key_id": cloud.access_key_id,
-            "aws_secret_access_key": cloud.secret_access_key,
+            "aws_access_key_id": cloud.credentials.access_key_id,
+            "aws_secret_access_key": cloud.credentials.secret_access_key,
         },
         "pid": os.getpid(),
         "state": system.deployment.backend.url,

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+from local_cloud.credentials import Credentials
+
 __all__ = ["ConfigurationError", "Session", "Settings"]
 
 # Where AWS itself answers: https://docs.aws.amazon.com/general/latest/gr/rande.html
@@ -92,7 +94,7 @@ class Session:
                 # Loaded here because it takes longer than the rest of the provider's start.
                 from local_cloud.clients import ClientFactory  # noqa: PLC0415
 
-                factory = ClientFactory(endpoint, self.settings.access_key, self.settings.secret_key)
+                factory = ClientFactory(endpoint, Credentials(self.settings.access_key, self.settings.secret_key))
                 self._clients[place] = factory.client(*place, None)
             return self._clients[place]
 
