@@ -20,7 +20,7 @@ from semver import Version
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.pulumi_cli import PULUMI_VERSION, ensure, obtain
 from pipeline_ops.pulumi_cli.build import BuildError, build, build_environment
-from pipeline_ops.pulumi_cli.release import ReleaseError, download, release_name
+from pipeline_ops.pulumi_cli.release import DIGESTS, ReleaseError, download, release_name
 from pipeline_ops.pulumi_cli.versions import fits, version_of
 
 VERSION = Version(3, 259, 0)
@@ -157,41 +157,55 @@ def site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
             member = tarfile.TarInfo(f"pulumi/{file}")
             member.size, member.mode = len(CLI), 0o755
             archive.addfile(member, io.BytesIO(CLI.encode()))
-    digest = hashlib.sha256((release / name).read_bytes()).hexdigest()
-    (release / f"pulumi-{VERSION}-checksums.txt").write_text(f"{'0' * 64}  other.tar.gz\n{digest}  {name}\n")
     server = Server(folder)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server.base, release
+    yield server.base, release / name
     server.shutdown()
     server.server_close()
     thread.join()
 
 
-def test_a_release_that_is_what_its_checksum_file_says_is_unpacked(site: tuple[str, Path], tmp_path: Path) -> None:
+def digest_of(archive: Path) -> dict[str, str]:
+    return {archive.name: hashlib.sha256(archive.read_bytes()).hexdigest()}
+
+
+def test_a_release_that_is_what_its_digest_says_is_unpacked(site: tuple[str, Path], tmp_path: Path) -> None:
+    base, archive = site
     folder = tmp_path / "here" / "3.259.0"
     folder.parent.mkdir()
-    download(VERSION, folder, lambda _: None, site[0])
+    download(VERSION, folder, lambda _: None, base, digest_of(archive))
     assert version_of(folder / "pulumi") == VERSION
     assert [path.name for path in folder.parent.iterdir()] == ["3.259.0"]
 
 
-def test_a_release_that_is_not_what_its_checksum_file_says_is_refused(site: tuple[str, Path], tmp_path: Path) -> None:
-    base, release = site
-    checksums = release / f"pulumi-{VERSION}-checksums.txt"
-    checksums.write_text(re.sub(r"(?m)^(?!0)\w{64}", "1" * 64, checksums.read_text()))
+def test_another_archive_is_refused_though_a_checksum_file_beside_it_agrees(
+    site: tuple[str, Path], tmp_path: Path
+) -> None:
+    base, archive = site
+    wanted = digest_of(archive)
+    archive.write_bytes(archive.read_bytes() + b"another")
+    (published,) = digest_of(archive).values()
+    (archive.parent / f"pulumi-{VERSION}-checksums.txt").write_text(f"{published}  {archive.name}\n")
     folder = tmp_path / "here" / "3.259.0"
     folder.parent.mkdir()
-    with pytest.raises(ReleaseError, match="not what its checksum file says"):
-        download(VERSION, folder, lambda _: None, base)
+    with pytest.raises(ReleaseError, match="not what its digest in this repository says"):
+        download(VERSION, folder, lambda _: None, base, wanted)
     assert list(folder.parent.iterdir()) == []
 
 
-def test_a_release_without_a_checksum_is_refused(site: tuple[str, Path], tmp_path: Path) -> None:
-    base, release = site
-    (release / f"pulumi-{VERSION}-checksums.txt").write_text("")
-    with pytest.raises(ReleaseError, match="does not know"):
-        download(VERSION, tmp_path / "folder", lambda _: None, base)
+def test_an_archive_without_a_digest_here_is_not_even_asked_for(site: tuple[str, Path], tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(ReleaseError, match=r"no digest to check pulumi-v3\.260\.0-\S+ by"):
+        download(Version(3, 260, 0), tmp_path / "folder", said.append, site[0])
+    assert said == []
+
+
+@pytest.mark.parametrize("system", ["Linux", "Darwin"])
+@pytest.mark.parametrize("machine", ["x86_64", "arm64"])
+def test_the_pinned_version_has_a_digest_for_each_platform(system: str, machine: str) -> None:
+    assert re.fullmatch("[0-9a-f]{64}", DIGESTS[release_name(PULUMI_VERSION, system, machine)])
+    assert len(set(DIGESTS.values())) == len(DIGESTS) == 4
 
 
 def test_a_site_that_is_not_reachable_is_given_up_on(tmp_path: Path) -> None:
