@@ -49,6 +49,15 @@ def test_an_output_that_is_missing_is_named(name: str) -> None:
         StorageOutputs.parse(outputs)
 
 
+@pytest.mark.parametrize("value", [5, None, ["a"], {"a": "b"}, True])
+@pytest.mark.parametrize("name", ["targets", "region", "staging_queue_url"])
+def test_an_output_of_another_type_is_named(name: str, value: object) -> None:
+    with pytest.raises(MissingOutputError, match=f"ReplicationOutputs has no output '{name}'"):
+        ReplicationOutputs.parse({**REPLICATION.exports(), name: value})
+    with pytest.raises(MissingOutputError, match="ProcessingOutputs has no output 'process_replicas'"):
+        ProcessingOutputs.parse({**PROCESSING.exports(), "process_replicas": "true"})
+
+
 def test_a_processing_without_a_schedule_is_whole() -> None:
     outputs = {**PROCESSING.exports(), "schedule_rule_name": ""}
     assert ProcessingOutputs.parse(outputs).schedule_rule_name == ""

@@ -95,6 +95,22 @@ def test_there_is_one_per_checkout_and_it_can_be_ended_from_outside(tmp_path: Pa
         process.wait()
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[]", b"{}", b'{"endpoint": "http://e", "state": "s", "pid": -1}', b"[" * 100_000]
+)
+def test_a_description_that_somebody_has_spoilt_ends_no_process(tmp_path: Path, content: bytes) -> None:
+    process = holder(tmp_path)
+    try:
+        playground = Playground(tmp_path)
+        playground.description.write_bytes(content)
+        with pytest.raises(OperatorError, match=r"cloud\.json is not as the local cloud wrote it"):
+            playground.stop()
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_what_a_crashed_one_left_behind_is_no_running_one(tmp_path: Path) -> None:
     process = holder(tmp_path)
     process.send_signal(signal.SIGKILL)

@@ -1,11 +1,14 @@
 """The function: what becomes of each message, and who is told."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from processor_lambda.notices import ObjectNotice, PoisonError, parse
+from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, parse
 from tests.unit.processor_lambda.cloud import KEY, Cloud, lines, record, refusal
 
 NOTICE = ObjectNotice(key=KEY, reason="event").body()
@@ -89,10 +92,75 @@ def test_an_events_key_is_taken_as_it_is() -> None:
         '{"schema": "pipeline.processing/1", "kind": "object", "key": "\\ud800"}',
         '{"schema": "pipeline.processing/1", "kind": "object", "key": "a", "version_id": 1}',
         '{"schema": "pipeline.processing/1", "kind": "continuation", "key": "a"}',
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_notice_is_poison(body: str) -> None:
     with pytest.raises(PoisonError):
+        parse(body)
+
+
+CONTINUATION = Continuation(
+    key=KEY,
+    version_id="v",
+    etag="e",
+    encoding="csv",
+    progress=Progress(read=5, first="1", pieces=("a", "b"), started_at="2026-01-01T00:00:00.000+00:00"),
+)
+
+
+def test_a_continuation_survives_its_own_form() -> None:
+    assert parse(CONTINUATION.body()) == CONTINUATION
+
+
+def test_a_continuation_of_another_release_has_what_it_did_not_tell_by_default() -> None:
+    told = json.loads(CONTINUATION.body())
+    del told["progress"]["asked_for"]
+    assert parse(json.dumps(told)) == CONTINUATION
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"read": "many"},
+        {"read": True},
+        {"read": -1},
+        {"written": 1.5},
+        {"position": {"offset": "x"}},
+        {"position": []},
+        {"pieces": [1]},
+        {"pieces": "ab"},
+        {"first": 5},
+        {"started_at": "yesterday"},
+        {"started_at": "2026-01-01T00:00:00"},
+        {"asked_for": 1},
+        {"unheard": 1},
+    ],
+)
+def test_a_continuation_whose_progress_has_another_form_is_poison(changes: dict[str, Any]) -> None:
+    told = json.loads(CONTINUATION.body())
+    with pytest.raises(PoisonError, match="no progress"):
+        parse(json.dumps({**told, "progress": {**told["progress"], **changes}}))
+
+
+NAMES = ["schema", "kind", "key", "source", "detail", "object", "bucket", "progress", "position", "pieces", "etag"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(NAMES),
+            inner | st.sampled_from(["pipeline.processing/1", "aws.s3", "object", "continuation", "sweep"]),
+            max_size=6,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.text() | JSON.map(json.dumps))
+def test_no_message_makes_the_parser_fail_otherwise(body: str) -> None:
+    with contextlib.suppress(PoisonError):
         parse(body)
 
 

@@ -223,6 +223,16 @@ def test_latest_never_goes_back_to_an_older_input(cloud: Cloud, monkeypatch: pyt
     assert cloud.json("results/dev/latest.json")["key"] == "incoming/new"
 
 
+@pytest.mark.parametrize(
+    "found", [b"", b"[]", b"[" * 100_000, b'{"last_modified": 1, "key": 2, "version": 3, "status": "succeeded"}']
+)
+def test_what_is_no_summary_gives_way_to_one(cloud: Cloud, found: bytes) -> None:
+    cloud.put(found, "results/dev/latest.json")
+    cloud.put(LINES)
+    summary = cloud.process().summary
+    assert cloud.json("results/dev/latest.json") == summary
+
+
 @pytest.mark.parametrize("first_in_order_of_text", [True, False])
 @pytest.mark.parametrize("first_processed_last", [True, False])
 def test_of_two_versions_in_one_second_latest_is_of_the_current_one(

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Self
 
 from lambda_common.errors import StoreError
 from lambda_common.queues import send
@@ -12,7 +13,7 @@ from lambda_common.queues import send
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["ENVELOPE_SCHEMA", "REDRIVEN_BY", "REDRIVEN_WHY", "DeadLetters", "Letter", "redriven"]
+__all__ = ["ENVELOPE_SCHEMA", "REDRIVEN_BY", "REDRIVEN_WHY", "DeadLetters", "Envelope", "Letter", "redriven"]
 
 ENVELOPE_SCHEMA = "pipeline.envelope/1"
 
@@ -37,6 +38,27 @@ class Letter:
     notice: str = field(repr=False)
     error: StoreError
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What an envelope says. Whoever may send to the queue may have written it: a claim, in the form of one."""
+
+    event: str = field(repr=False)
+    """The notice's text, in ASCII, since a queue refuses the characters that XML does."""
+
+    target: str
+    kind: str
+    message: str
+
+    @classmethod
+    def parse(cls, told: Mapping[str, Any]) -> Self | None:
+        """Build it from a message of the envelopes' schema; None for one that has not an envelope's form."""
+        match told:
+            case {"event": event, "target": str(target), "error": {"type": str(kind), "message": str(message)}}:
+                return cls(event=_text(event), target=target, kind=kind, message=message)
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +92,23 @@ class DeadLetters:
 
 def _event(body: str) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):  # nested too deep to be read
+        return json.loads(body, parse_float=_exact)
+    except (ValueError, RecursionError):  # no JSON, or nested too deep, or not the same once it was read
         return body
+
+
+def _exact(text: str) -> float:
+    """Return a number that is written again as it was; raises ValueError for one that would lose digits.
+
+    A number may be an item's key.
+    """
+    number = float(text)
+    if Decimal(repr(number)) != Decimal(text):
+        raise ValueError
+    return number
+
+
+def _text(event: Any) -> str:
+    if not isinstance(event, str):
+        return json.dumps(event)
+    return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in event)

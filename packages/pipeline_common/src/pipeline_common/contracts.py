@@ -6,8 +6,8 @@ nothing here is nested: what exists once per target is written as `<target>_<fie
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from dataclasses import Field, dataclass, fields
+from typing import Any, ClassVar, Self, get_origin
 
 __all__ = [
     "Contract",
@@ -20,7 +20,7 @@ __all__ = [
 
 
 class MissingOutputError(LookupError):
-    """An output that the contract promises is not among a stack's outputs."""
+    """An output that the contract promises is not among a stack's outputs, or of another type."""
 
     def __init__(self, contract: type["Contract"], name: str) -> None:
         super().__init__(f"{contract.__name__} has no output {name!r}")
@@ -43,15 +43,16 @@ class Contract:
     def parse(cls, outputs: Mapping[str, Any]) -> Self:
         """Build the contract from a stack's outputs; others are ignored, so that additions break no reader.
 
-        Raises MissingOutputError for the first output that is not there.
+        Raises MissingOutputError for the first output that is not there as it was promised.
         """
-        values = {field.name: _required(cls, outputs, field.name) for field in fields(cls)}
+        values = {field.name: _required(cls, outputs, field) for field in fields(cls)}
         return cls(**values)
 
 
-def _required(contract: type[Contract], outputs: Mapping[str, Any], name: str) -> Any:
+def _required(contract: type[Contract], outputs: Mapping[str, Any], field: Field[Any], prefix: str = "") -> Any:
+    name = prefix + field.name
     value = outputs.get(name)
-    if value is None:
+    if not isinstance(value, get_origin(field.type) or field.type):  # type: ignore[arg-type] # contracts' types are no texts
         raise MissingOutputError(contract, name)
     return value
 
@@ -164,11 +165,14 @@ class ReplicationOutputs(Contract):
     @classmethod
     def parse(cls, outputs: Mapping[str, Any]) -> Self:
         """Build the contract from a stack's outputs, with as many routes as `targets` names."""
-        targets = [target for target in _required(cls, outputs, "targets").split(",") if target]
+        targets = outputs.get("targets")
+        if not isinstance(targets, str):
+            raise MissingOutputError(cls, "targets")
         routes = {
             target: RouteOutputs(
-                **{field.name: _required(cls, outputs, f"{target}_{field.name}") for field in fields(RouteOutputs)}
+                **{field.name: _required(cls, outputs, field, f"{target}_") for field in fields(RouteOutputs)}
             )
-            for target in targets
+            for target in targets.split(",")
+            if target
         }
         return super().parse({**outputs, "routes": routes})

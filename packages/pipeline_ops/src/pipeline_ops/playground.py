@@ -77,16 +77,27 @@ class Playground:
         Path(name).replace(self.description)
 
     def running(self) -> Running | None:
-        """Return the playground when it is up."""
+        """Return the playground when it is up; raises OperatorError for a description that is none."""
         if not self._is_held():
             return None
         try:
-            content = json.loads(self.description.read_text(encoding="utf-8"))
+            content = json.loads(self.description.read_bytes())
         except FileNotFoundError:
             return None
-        key = content["credentials"]
-        credentials = Credentials(key["aws_access_key_id"], key["aws_secret_access_key"])
-        return Running(content["endpoint"], credentials, content["state"], content["pid"])
+        except (OSError, ValueError, RecursionError):
+            content = None
+        match content:
+            case {
+                "endpoint": str(endpoint),
+                "credentials": {"aws_access_key_id": str(key), "aws_secret_access_key": str(secret)},
+                "state": str(state),
+                "pid": int(pid),
+            } if pid > 0:
+                return Running(endpoint, Credentials(key, secret), state, pid)
+        raise OperatorError(
+            f"{self.description} is not as the local cloud wrote it: end the process that holds it up, "
+            "`python -m pipeline_ops local`, and start it again."
+        )
 
     def detach(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
         """Start a process of its own that holds the playground, and return once it is up.

@@ -12,8 +12,9 @@ holds anything of a file's contents.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from datetime import datetime
+from typing import Any, Self, TypeVar
 
 from processor_lambda.settings import MESSAGE_SCHEMA
 from processor_lambda.splitting import Position
@@ -53,10 +54,12 @@ class Progress:
         return replace(self, invocations=self.invocations + 1)
 
     @classmethod
-    def parse(cls, entry: Mapping[str, Any]) -> Self:
-        """Build it from what `asdict` made of it; raises TypeError for anything else."""
-        position = Position(**entry["position"])
-        return cls(**{**entry, "position": position, "pieces": tuple(entry["pieces"])})
+    def parse(cls, entry: object) -> Self:
+        """Build it from what `asdict` made of it; raises TypeError or ValueError for anything else."""
+        progress = _like(cls(), entry)
+        if datetime.fromisoformat(progress.started_at).tzinfo is None:
+            raise ValueError("the start has no offset from UTC")
+        return progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,24 @@ class Sweep:
 
 Notice = ObjectNotice | Continuation | Sweep
 
+T = TypeVar("T")
+
+
+def _like(known: T, entry: object) -> T:
+    """Return what is known with an entry's values in place of its own, each of the same kind.
+
+    None stands for a text that may be missing. Raises TypeError or ValueError for another kind, or an unknown name.
+    """
+    if is_dataclass(known) and not isinstance(known, type) and isinstance(entry, dict):
+        return replace(known, **{name: _like(getattr(known, name, ...), value) for name, value in entry.items()})
+    if isinstance(known, tuple) and isinstance(entry, list):
+        return tuple(_like("", value) for value in entry)  # type: ignore[return-value] # it is a tuple of texts
+    if type(entry) is not type(known) and not (known is None and isinstance(entry, str)):
+        raise TypeError("a value is of another kind")
+    if isinstance(entry, int) and entry < 0:
+        raise ValueError("a count is below 0")
+    return entry  # type: ignore[return-value] # it is of the same type
+
 
 def _body(message: Mapping[str, Any]) -> str:
     # Escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
@@ -120,8 +141,8 @@ def parse(body: str) -> Notice:
     """Return a message's notice; raises PoisonError, whose text says what is wrong with it."""
     try:
         message = json.loads(body)
-    except ValueError as error:
-        raise PoisonError("the message is not JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise PoisonError("the message is not JSON, or nested too deep") from error
     if not isinstance(message, dict):
         raise PoisonError("the message is not a JSON object")
     if message.get("schema") == MESSAGE_SCHEMA:
@@ -146,11 +167,11 @@ def _own(message: Mapping[str, Any]) -> Notice:
                 return Continuation(
                     key=_key(message),
                     version_id=_optional(message, "version_id"),
-                    etag=message["etag"],
-                    encoding=message["encoding"],
-                    progress=Progress.parse(message["progress"]),
+                    etag=_optional(message, "etag") or "",
+                    encoding=_optional(message, "encoding") or "",
+                    progress=Progress.parse(message.get("progress")),
                 )
-            except (KeyError, TypeError) as error:
+            except (TypeError, ValueError) as error:
                 raise PoisonError("the continuation has no progress that could be gone on with") from error
     raise PoisonError("the notice is neither for an object nor for a sweep")
 

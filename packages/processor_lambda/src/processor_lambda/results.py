@@ -103,7 +103,7 @@ class Results:
         body, etag = got
         try:
             found = json.loads(body)
-            _order(found)
-        except (ValueError, KeyError, TypeError):
-            return None, etag  # what is no summary is in the place of one, and gives way to it
-        return found, etag
+            is_summary = all(isinstance(each, str) for each in _order(found))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            is_summary = False
+        return (found if is_summary else None), etag  # what is none is in the place of one, and gives way to it

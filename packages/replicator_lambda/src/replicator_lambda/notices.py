@@ -234,7 +234,7 @@ def _instant(value: object) -> datetime | None:
     if value is None:
         return None
     try:
-        instant = datetime.fromisoformat(str(value))
+        instant = datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError as error:
         raise PoisonError("the time of the change is not an ISO-8601 instant") from error
     if instant.tzinfo is None:

@@ -1,12 +1,16 @@
 """Dead letters of every origin: what is read of them, and that none is lost by looking."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.routes.dead_letters import DeadLetter, dead_letters
+from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters, letter_of
+from processor_lambda.notices import Continuation, Progress, Sweep
 from tests.unit.pipeline_ops.routes.conftest import World
 
 NOTICE = {"schema": "pipeline.notice/1", "kind": "object", "key": "a+b %20.txt", "reason": "stream"}
@@ -61,7 +65,11 @@ def test_an_events_dead_letter_says_what_event_bridge_was_refused(world: World) 
         (json.dumps({"DDBStreamBatchInfo": {"shardId": "s"}}), "StreamGap", False),
         ("not json", "Unknown", False),
         (json.dumps(["a"]), "Unknown", False),
-        (envelope(event="not json"), "NoSuchBucket", True),
+        (envelope(event="not json"), "NoSuchBucket", False),
+        (envelope(target="qa"), "NoSuchBucket", False),
+        (json.dumps({"schema": "pipeline.envelope/1"}), "Unknown", False),
+        (json.dumps({"schema": "pipeline.envelope/1", "target": 5, "error": "text", "event": {}}), "Unknown", False),
+        ('{"schema": "pipeline.envelope/1", "event": ' + "[" * 100_000, "Unknown", False),
     ],
 )
 def test_a_letter_of_another_form_is_listed_all_the_same(
@@ -69,12 +77,123 @@ def test_a_letter_of_another_form_is_listed_all_the_same(
 ) -> None:
     put(world, body)
     letter = only(world)
-    assert (letter.reason, letter.exported()["redrivable"], letter.keys) == (reason, redrivable, ())
+    assert (letter.reason, letter.exported()["redrivable"]) == (reason, redrivable)
+
+
+OBJECT = {"schema": "pipeline.processing/1", "kind": "object", "key": "incoming/a.csv"}
 
 
 def test_a_processors_letter_goes_back_to_the_processor(world: World) -> None:
-    put(world, envelope({"schema": "pipeline.processing/1", "key": "incoming/a.csv"}, target="prod"))
-    assert (only(world).target, only(world).keys) == ("prod", ("incoming/a.csv",))
+    routing = replace(world.routing, urls={**world.routing.urls, "prod": world.url("staging")}, processor="prod")
+    put(world, envelope(OBJECT, target="prod"))
+    with dead_letters(world.replication, routing) as held:
+        assert [(letter.target, letter.keys) for letter in held.letters] == [("prod", ("incoming/a.csv",))]
+        assert held.redrive(held.letters, who="w", why="y") == 1
+    assert [json.loads(body) for body in world.bodies(world.url("staging"))] == [OBJECT]
+
+
+def test_a_malformed_letter_hides_no_other_and_is_itself_put_back(world: World) -> None:
+    """Neither while it is looked at, nor when something else goes wrong in the middle of that."""
+    put(world, json.dumps({"schema": "pipeline.envelope/1"}))
+    put(world, envelope())
+    with dead_letters(world.replication, world.routing) as held:
+        assert sorted(letter.reason for letter in held.letters) == ["NoSuchBucket", "Unknown"]
+        assert held.redrive(held.letters, who="w", why="y") == 1
+    assert len(world.bodies(world.dlq)) == 1
+
+
+def test_letters_are_put_back_although_one_could_not_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        put(world, envelope())
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError
+
+    monkeypatch.setattr("pipeline_ops.routes.dead_letters.letter_of", broken)
+    with pytest.raises(RuntimeError), dead_letters(world.replication, world.routing):
+        pass
+    assert len(world.bodies(world.dlq)) == 3
+
+
+def test_a_forged_letter_brings_nothing_into_a_queue_that_its_function_does_not_understand(world: World) -> None:
+    routing = replace(world.routing, processor="staging")
+    put(world, envelope(OBJECT, target="dev"))
+    put(world, envelope({"anything": 1}, target="dev"))
+    put(world, envelope(NOTICE, target="staging"))
+    put(world, envelope({**OBJECT, "kind": "continuation", "progress": {"read": "many"}}, target="staging"))
+    with dead_letters(world.replication, routing) as held:
+        assert held.redrive(held.letters, who="w", why="y") == 0
+    assert len(world.bodies(world.dlq)) == 4
+
+
+def test_a_letter_is_sent_back_in_characters_that_a_queue_takes(world: World) -> None:
+    put(world, envelope(event=json.dumps({**NOTICE, "key": "\x01é\ufffe\U0001f600"}, ensure_ascii=False)))
+    with dead_letters(world.replication, world.routing) as held:
+        held.redrive(held.letters, who="w", why="y")
+    (body,) = world.bodies(world.url("dev"))
+    assert body.isascii()
+    assert json.loads(body)["key"] == "\x01é\ufffe\U0001f600"
+
+
+NAMES = [
+    "schema",
+    "event",
+    "target",
+    "error",
+    "type",
+    "message",
+    "kind",
+    "key",
+    "id",
+    "timestamp",
+    "progress",
+    "detail",
+]
+KNOWN = ["pipeline.envelope/1", "pipeline.notice/1", "pipeline.processing/1", "object", "item", "continuation", "dev"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(KNOWN),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6),
+    max_leaves=15,
+)
+ENVELOPES = st.fixed_dictionaries(
+    {"schema": st.just("pipeline.envelope/1")},
+    optional={"event": VALUES, "target": VALUES, "error": VALUES, "attempts": VALUES},
+)
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(["TARGET_ARN", "ERROR_CODE", "ERROR_MESSAGE"]),
+    st.fixed_dictionaries({"DataType": st.just("String")}, optional={"StringValue": st.text(max_size=5)}),
+)
+ROUTING = Routing(urls={"dev": "u", "prod": "p"}, names={"arn": "dev"}, processor="prod")
+
+
+@given(
+    st.text() | VALUES.map(json.dumps) | ENVELOPES.map(json.dumps), ATTRIBUTES, st.sampled_from(["", "arn", "other"])
+)
+@example("[" * 100_000, {}, "arn")
+@example("1" * 5_000, {}, "arn")
+def test_no_message_whatever_is_more_than_a_letter_of_which_nothing_is_known(
+    body: str, attributes: Any, source: str
+) -> None:
+    system = {"SentTimestamp": "1767225600000", "DeadLetterQueueSourceArn": source}
+    message = {"MessageId": "m", "ReceiptHandle": "r", "Body": body}
+    letter = letter_of({**message, "Attributes": system, "MessageAttributes": attributes}, ROUTING)
+    assert letter.event is None or ROUTING.keys(letter.target, letter.event) == letter.keys
+    assert letter.event is None or letter.target in ROUTING.urls
+    json.dumps(letter.exported())
+
+
+CONTINUATION = Continuation(
+    key="incoming/a.csv",
+    version_id="v",
+    etag="e",
+    encoding="csv",
+    progress=Progress(read=5, first="1", pieces=("a", "b"), started_at="2026-01-01T00:00:00.000+00:00"),
+)
+
+
+def test_what_a_processor_sends_to_itself_can_be_redriven(world: World) -> None:
+    for notice in (CONTINUATION, Sweep("incoming/b")):
+        assert ROUTING.keys("prod", notice.body()) is not None, notice
 
 
 def test_looking_loses_none_and_leaves_none_out_of_sight(world: World) -> None:

@@ -143,6 +143,9 @@ def test_what_the_route_could_not_do_is_a_failure_with_its_reason(world: World) 
         ({"errorMessage": "boom"}, "Unhandled", "gave no answer for k: boom.*dev-log_group_name"),
         (None, "Unhandled", "it ended without one"),
         ([], None, "had no time for k: raise replication:timeoutSeconds"),
+        (["copied"], None, "is of another release, whose answer for k is not understood"),
+        ([{"key": "k", "action": "copied"}], None, "is of another release"),
+        ([{"key": "k", "action": "x", "size": 0, "rereads": 0, "error": "text"}], None, "is of another release"),
     ],
 )
 def test_a_route_that_does_not_answer_is_named_with_its_log(

@@ -20,7 +20,7 @@ _CONFIG = Config(read_timeout=910, retries={"total_max_attempts": 1})
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
-_WHY = {
+_WHY: Mapping[str, str] = {
     Action.COPIED: "the source has it, and the replica is equal to it now",
     Action.DELETED: "the source does not have it, and neither has the replica now",
     Action.IGNORED: "the route's rules (replication:targets) leave it out",
@@ -39,12 +39,20 @@ class Answer:
     why: str
 
     @classmethod
-    def of(cls, target: str, told: Mapping[str, Any]) -> Self:
-        """Build it from what the function told."""
-        error = told["error"]
-        why = f"{error['type']}: {error['message']}" if error else _WHY.get(Action(told["action"]), "")
-        fields = {name: told[name] for name in ("key", "action", "size", "rereads")}
-        return cls(target=target, why=why, **fields)
+    def of(cls, target: str, told: object) -> Self | None:
+        """Build it from what the function told; None where that is of another form."""
+        match told:
+            case {
+                "key": str(key),
+                "action": str(action),
+                "size": int(size),
+                "rereads": int(rereads),
+                "error": None | {"type": str(), "message": str()} as error,
+            }:
+                why = f"{error['type']}: {error['message']}" if error else _WHY.get(action, "")
+                return cls(target=target, key=key, action=action, size=size, rereads=rereads, why=why)
+            case _:
+                return None
 
     @property
     def failed(self) -> bool:
@@ -76,7 +84,7 @@ def reconcile_now(replication: Replication, route: Route, key: Key) -> Answer:
     client = replication.client("lambda", region=replication.region, config=_CONFIG)
     with explained(f"{route.outputs.function_name} can't be asked for {key}"):
         answer = client.invoke(FunctionName=route.outputs.alias_arn, Payload=Notice(key, "manual").body().encode())
-        told = json.loads(answer["Payload"].read() or b"null")
+        told = _json(answer["Payload"].read())
     if answer.get("FunctionError") or not isinstance(told, list):
         said = told.get("errorMessage") if isinstance(told, dict) else None
         raise OperatorError(
@@ -85,4 +93,16 @@ def reconcile_now(replication: Replication, route: Route, key: Key) -> Answer:
         )
     if not told:
         raise OperatorError(f"{route.outputs.function_name} had no time for {key}: raise replication:timeoutSeconds.")
-    return Answer.of(route.target, told[0])
+    if (known := Answer.of(route.target, told[0])) is None:
+        raise OperatorError(
+            f"{route.outputs.function_name} is of another release, whose answer for {key} is not understood: "
+            f"`nox -s deploy -- replication {replication.source.environment}` deploys this one."
+        )
+    return known
+
+
+def _json(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from pipeline_ops.errors import OperatorError
 
@@ -44,8 +44,8 @@ class Checkpoint(BaseModel):
 
     form: Literal["pipeline.backfill/1"] = "pipeline.backfill/1"
     run: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
-    begun: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    saved: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    begun: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    saved: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     enqueued: int = 0
     parts: list[Part]
 

@@ -189,8 +189,8 @@ def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, a
         click.echo(f"{done} of {len(chosen)} letters were {'deleted' if purge else 'redriven'}.")
     if kept:
         click.echo(
-            f"{kept} letters name no queue that they came from, and are kept: touch what changed since in the source, "
-            "then `--purge` them.",
+            f"{kept} letters name no queue that they came from, or nothing that is understood there, and are kept: "
+            "touch what changed since in the source, then `--purge` them.",
             err=True,
         )
         sys.exit(FAILED)

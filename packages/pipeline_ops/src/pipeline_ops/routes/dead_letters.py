@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY
+from lambda_common.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
 from lambda_common.queues import delay, remove, send
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, explained
+from processor_lambda.notices import PoisonError as UnreadableError
+from processor_lambda.notices import Sweep
+from processor_lambda.notices import parse as parse_processing
 from replicator_lambda.notices import PoisonError, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["DeadLetter", "DeadLetters", "Routing", "dead_letters"]
+__all__ = ["DeadLetter", "DeadLetters", "Routing", "dead_letters", "letter_of"]
 
 HOLD_SECONDS = 900
 """How long what was received stays out of sight unless it is released: what a command that dies leaves behind.
@@ -32,6 +35,7 @@ STREAM_GAP = "StreamGap"
 """The reason of a part of the table's stream that the notifier gave up: it names no keys, and can't be redriven."""
 
 UNKNOWN = "Unknown"
+"""The reason of what has none of the forms above. It is shown and kept: nobody knows what to do with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,6 @@ class DeadLetter:
     """One message of the queue, and what can be done with it."""
 
     id: str
-    receipt: str = field(repr=False)
     body: str = field(repr=False)
     target: str | None
     """The environment whose queue it came from, None where it does not say."""
@@ -49,7 +52,7 @@ class DeadLetter:
     keys: tuple[str, ...]
     since: datetime
     event: str | None = field(repr=False)
-    """What is sent to be tried again, None where that is nothing that a queue took."""
+    """What is sent to be tried again, None where its target's function would not understand it, or has no queue."""
 
     def exported(self) -> dict[str, Any]:
         """Return it as a document without the message's receipt."""
@@ -75,6 +78,19 @@ class Routing:
     names: Mapping[str, str]
     """An environment by its queue's ARN."""
 
+    processor: str | None = None
+    """The environment whose queue is its processor's; the others are routes'."""
+
+    def keys(self, target: str | None, event: str) -> tuple[str, ...] | None:
+        """Return the keys that an event names; None where the target's function would not understand it."""
+        try:
+            if target is not None and target == self.processor:
+                notice = parse_processing(event)
+                return () if isinstance(notice, Sweep) else (notice.key,)
+            return tuple(str(notice.key) for notice in parse(event))
+        except (PoisonError, UnreadableError):
+            return None
+
 
 @dataclass(kw_only=True)
 class DeadLetters:
@@ -87,22 +103,26 @@ class DeadLetters:
     complete: bool = False
     """Whether these are all: False where only so many were asked for, and there may be more."""
 
-    _held: dict[str, DeadLetter] = field(default_factory=dict)
+    _letters: dict[str, DeadLetter] = field(default_factory=dict)
+    _receipts: dict[str, str] = field(default_factory=dict)
+    """The newest receipt of each message that is out of others' sight, by its id."""
 
     @property
     def letters(self) -> list[DeadLetter]:
         """What is held, by its message's id once."""
-        return list(self._held.values())
+        return list(self._letters.values())
 
     def look(self, most: int | None) -> None:
         """Hold the queue's letters, or at least `most` of them."""
-        while most is None or len(self._held) < most:
+        while most is None or len(self._receipts) < most:
             messages = _receive(self.sqs, self.url, self.hold_seconds)
-            new = [message for message in messages if message["MessageId"] not in self._held]
+            new = [message for message in messages if message["MessageId"] not in self._receipts]
+            # Before anything is read of them, so that whatever goes wrong there, they are put back.
+            self._receipts |= {message["MessageId"]: message["ReceiptHandle"] for message in messages}
             if not new:  # none is left, or the first ones' hold is over
                 self.complete = True
                 break
-            self._held |= {message["MessageId"]: _letter(message, self.routing) for message in new}
+            self._letters |= {message["MessageId"]: letter_of(message, self.routing) for message in new}
 
     def redrive(self, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
         """Send each letter's event to the queue it came from, then delete the letter; return how many were.
@@ -110,7 +130,7 @@ class DeadLetters:
         A crash between the two leaves a letter that is redriven already, which does no harm: keys are reconciled.
         Who and why go with the message, into the function's log. Raises OperatorError for what could not be sent.
         """
-        sendable = [letter for letter in letters if letter.event is not None and letter.target in self.routing.urls]
+        sendable = [letter for letter in letters if letter.event is not None]
         attributes = {REDRIVEN_BY: who, REDRIVEN_WHY: why}
         errors: list[Exception] = []
         count = 0
@@ -134,15 +154,15 @@ class DeadLetters:
         return len(letters)
 
     def _remove(self, letters: Sequence[DeadLetter]) -> Mapping[int, Exception]:
-        errors = remove(self.sqs, self.url, [letter.receipt for letter in letters])
+        errors = remove(self.sqs, self.url, [self._receipts[letter.id] for letter in letters])
         for position, letter in enumerate(letters):
             if position not in errors:
-                self._held.pop(letter.id, None)
+                del self._letters[letter.id], self._receipts[letter.id]
         return errors
 
     def release(self) -> None:
         """Put back what is held; what can't be is back by itself when the hold ends."""
-        delay(self.sqs, self.url, [(letter.receipt, 0) for letter in self._held.values()])
+        delay(self.sqs, self.url, [(receipt, 0) for receipt in self._receipts.values()])
 
 
 @contextmanager
@@ -173,37 +193,52 @@ def _receive(sqs: "SQSClient", url: str, hold_seconds: int) -> Sequence[Any]:
     ).get("Messages", [])
 
 
-def _letter(message: Mapping[str, Any], routing: Routing) -> DeadLetter:
+def letter_of(message: Mapping[str, Any], routing: Routing) -> DeadLetter:
+    """Return what a message of the queue is, whatever somebody put there."""
     body = message["Body"]
     system = message.get("Attributes", {})
-    told = {name: each.get("StringValue", "") for name, each in message.get("MessageAttributes", {}).items()}
-    known = _parsed(body)
-    event: str | None = body
-    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the attributes of what it gave up.
-    source = system.get("DeadLetterQueueSourceArn") or told.get("TARGET_ARN")
-    target = routing.names.get(source or "")
-    if known.get("schema") == ENVELOPE_SCHEMA:
-        target, reason, text = str(known["target"]), str(known["error"]["type"]), str(known["error"]["message"])
-        event = known["event"] if isinstance(known["event"], str) else json.dumps(known["event"])
-    elif "DDBStreamBatchInfo" in known:
-        reason, text, event = STREAM_GAP, "a part of the table's stream was given up, which names no keys", None
-    elif "ERROR_CODE" in told:
-        reason, text = UNDELIVERED, f"{told['ERROR_CODE']}: {told.get('ERROR_MESSAGE', '')}".rstrip(": ")
-    elif target is not None:
-        reason, text = UNFINISHED, "its function crashed or ran out of time at each try"
-    else:
-        reason, text, event = UNKNOWN, "nobody knows where it came from", None
+    claim = _claim(body, system, message.get("MessageAttributes", {}), routing)
+    keys = None if claim.event is None else routing.keys(claim.target, claim.event)
     return DeadLetter(
         id=message["MessageId"],
-        receipt=message["ReceiptHandle"],
         body=body,
-        target=target,
-        reason=reason,
-        message=text,
-        keys=_keys(event),
+        target=claim.target,
+        reason=claim.reason,
+        message=claim.message,
+        keys=keys or (),
         since=datetime.fromtimestamp(int(system.get("SentTimestamp", "0")) / 1000, UTC),
-        event=event,
+        event=None if keys is None or claim.target not in routing.urls else claim.event,
     )
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What a message says of itself."""
+
+    target: str | None
+    reason: str
+    message: str
+    event: str | None = None
+
+
+def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], routing: Routing) -> _Claim:
+    told = {name: each.get("StringValue", "") for name, each in attributes.items()}
+    known = _parsed(body)
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the attributes of what it gave up.
+    target = routing.names.get(system.get("DeadLetterQueueSourceArn") or told.get("TARGET_ARN") or "")
+    if known.get("schema") == ENVELOPE_SCHEMA:
+        envelope = Envelope.parse(known)
+        if envelope is None:
+            return _Claim(None, UNKNOWN, "it says that it is an envelope, and has not the form of one")
+        return _Claim(envelope.target, envelope.kind, envelope.message, envelope.event)
+    if "DDBStreamBatchInfo" in known:
+        return _Claim(target, STREAM_GAP, "a part of the table's stream was given up, which names no keys")
+    if "ERROR_CODE" in told:
+        why = f"{told['ERROR_CODE']}: {told.get('ERROR_MESSAGE', '')}".rstrip(": ")
+        return _Claim(target, UNDELIVERED, why, body)
+    if target is not None:
+        return _Claim(target, UNFINISHED, "its function crashed or ran out of time at each try", body)
+    return _Claim(None, UNKNOWN, "nobody knows where it came from")
 
 
 def _parsed(body: str) -> Mapping[str, Any]:
@@ -212,13 +247,3 @@ def _parsed(body: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}
-
-
-def _keys(event: str | None) -> tuple[str, ...]:
-    if event is None:
-        return ()
-    try:
-        return tuple(str(notice.key) for notice in parse(event))
-    except PoisonError:
-        key = _parsed(event).get("key")  # a processor's own notices name one too
-        return (key,) if isinstance(key, str) else ()

@@ -89,5 +89,7 @@ def routing_of(replication: Replication, processing: ProcessingOutputs | None) -
     if processing is not None:
         queues = {**queues, processing.environment: (processing.queue_url, processing.queue_arn)}
     return Routing(
-        urls={name: url for name, (url, _) in queues.items()}, names={arn: name for name, (_, arn) in queues.items()}
+        urls={name: url for name, (url, _) in queues.items()},
+        names={arn: name for name, (_, arn) in queues.items()},
+        processor=None if processing is None else processing.environment,
     )
