@@ -91,6 +91,56 @@ def test_an_unknown_key_is_refused_with_the_one_that_was_meant_or_all_there_are(
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("shpo:openDays", "shpo:openDays is not a setting; did you mean shop:openDays?"),
+        ("Shop:openDays", "Shop:openDays is not a setting; did you mean shop:openDays?"),
+        ("aw:region", "aw:region is not a setting; did you mean aws:region?"),
+        ("tag:team", "tag:team is not a setting; did you mean tags:team?"),
+        ("pulum:tags", "pulum:tags is not a setting; did you mean pulumi:tags?"),
+        ("warehouse:size", "warehouse:size is not a setting; remove it (shop:, aws:, tags:, pulumi: are read here)."),
+        (
+            "pulumi:disable-default-provider",
+            "pulumi:disable-default-provider is not a setting; did you mean disable-default-providers?",
+        ),
+    ],
+)
+def test_a_key_that_nobody_reads_is_refused_with_the_one_that_was_meant(key: str, said: str) -> None:
+    assert refusal({"shop:openDays": "5", key: "7"}) == f"{FILE}{said}"
+
+
+def test_a_key_of_a_misspelt_namespace_is_told_beside_the_one_that_is_missing_for_it() -> None:
+    stranger, missing = refusal({"shpo:openDays": "5"}).splitlines()
+    assert stranger == f"{FILE}shpo:openDays is not a setting; did you mean shop:openDays?"
+    assert missing.startswith(f"{FILE}shop:openDays is missing")
+
+
+def test_pulumis_own_settings_and_those_of_every_stack_are_no_strangers() -> None:
+    own = {"pulumi:autonaming": "{}", "pulumi:disable-default-providers": '["aws"]', "pulumi:tags": "{}"}
+    config = {"shop:openDays": "5", "aws:region": "us-east-1", "tags:team": "data", **own}
+    assert in_stack(lambda: load(Shop), config).open_days == 5
+
+
+@pytest.mark.parametrize(
+    ("shelves", "said"),
+    [
+        ("5", ["shop:shelves is '5': it should be a list"]),
+        ("[5]", ["shop:shelves[0] is 5: it should be a mapping"]),
+        ('[{"label": "books", "heightCm": 0}]', ["shop:shelves[0].heightCm is 0: it should be greater than or equal"]),
+        ("[]", ["shop:shelves is []: it should have at least 1 item"]),
+    ],
+)
+def test_what_is_wrong_with_a_list_is_said_once_and_in_the_words_of_yaml(shelves: str, said: list[str]) -> None:
+    class Aisle(StackConfig):
+        shelves: tuple[Shelf, ...] = Field(min_length=1)
+
+    with pytest.raises(StackConfigError) as caught:
+        in_stack(lambda: load(Aisle), {"shop:shelves": shelves})
+    lines = str(caught.value).splitlines()
+    assert [line.startswith(FILE + start) for line, start in zip(lines, said, strict=True)] == [True] * len(said)
+
+
 def test_a_nested_key_is_named_with_its_place() -> None:
     config = {"shop:openDays": "5", "shop:shelves": json.dumps([{"label": "a"}, {"labels": "b", "heightCm": 0}])}
     lines = refusal(config).splitlines()

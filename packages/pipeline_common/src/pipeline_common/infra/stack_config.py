@@ -6,7 +6,7 @@ wrong there stops the program before any resource is registered, in a sentence t
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pulumi
@@ -18,7 +18,17 @@ from pydantic_core import ErrorDetails
 
 from pipeline_common.environments import Environment
 
-__all__ = ["StackConfig", "StackConfigError", "current_environment", "load"]
+__all__ = ["StackConfig", "StackConfigError", "current_environment", "load", "stack_file"]
+
+SHARED_NAMESPACES = ("aws", "tags")
+"""What every stack is configured by beside its project's own settings, as `aws_provider` reads them."""
+
+PULUMI = "pulumi"
+PULUMI_SETTINGS = ("autonaming", "disable-default-providers", "tags", "template")
+"""The settings of Pulumi's own namespace, which no program reads.
+
+https://github.com/pulumi/pulumi, v3.259.0: autonaming/config.go, default_providers.go, project.go, newcmd/config.go
+"""
 
 
 class StackConfigError(pulumi.RunError):
@@ -58,19 +68,48 @@ def current_environment() -> Environment:
 def load(model: type[Config], namespace: str | None = None) -> Config:
     """Read the stack's configuration of one namespace, the project's own unless another is named.
 
-    Raises StackConfigError, naming every key that is missing, unknown or of the wrong kind.
+    Raises StackConfigError, naming every key that is missing, unknown or of the wrong kind, and every one that belongs
+    to no namespace which anybody reads.
     """
     namespace = namespace or pulumi.get_project()
-    try:
-        return model.model_validate(_values(namespace))
-    except ValidationError as error:
-        raise StackConfigError(_explain(model, namespace, error.errors(include_url=False))) from None
-
-
-def _values(namespace: str) -> dict[str, Any]:
-    """Return the namespace's keys: values are strings, except that an object or a list arrives as JSON."""
     # pulumi.Config answers for a key whose name is known; refusing unknown ones needs all of them.
     stored = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    sentences = _strangers(stored)
+    try:
+        loaded = model.model_validate(_values(namespace, stored))
+    except ValidationError as error:
+        sentences += [_sentence(model, namespace, one) for one in _told(error.errors(include_url=False))]
+    if sentences:
+        raise StackConfigError("\n".join(f"{stack_file()}: {sentence}" for sentence in sentences))
+    return loaded
+
+
+def stack_file() -> str:
+    """Return where the running stack's configuration stands, from the repository's root."""
+    return f"projects/{pulumi.get_project()}/Pulumi.{pulumi.get_stack()}.yaml"
+
+
+def _strangers(stored: Iterable[str]) -> list[str]:
+    """Say of each key that nobody reads it, and which one was meant."""
+    known = [pulumi.get_project(), *SHARED_NAMESPACES, PULUMI]
+    sentences = []
+    for key in stored:
+        namespace, _, name = key.partition(":")
+        if namespace not in known:
+            meant = difflib.get_close_matches(namespace, known, n=1)
+            instead = f"did you mean {meant[0]}:{name}?" if meant else f"remove it ({_all(known)} are read here)."
+            sentences.append(f"{key} is not a setting; {instead}")
+        elif namespace == PULUMI and name not in PULUMI_SETTINGS:
+            sentences.append(f"{key} is not a setting; {_suggestion(PULUMI_SETTINGS, name)}")
+    return sentences
+
+
+def _all(namespaces: Iterable[str]) -> str:
+    return ", ".join(f"{namespace}:" for namespace in namespaces)
+
+
+def _values(namespace: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the namespace's keys: values are strings, except that an object or a list arrives as JSON."""
     prefix = f"{namespace}:"
     return {key.removeprefix(prefix): _decoded(value) for key, value in stored.items() if key.startswith(prefix)}
 
@@ -84,9 +123,12 @@ def _decoded(value: Any) -> Any:
         return value
 
 
-def _explain(model: type[StackConfig], namespace: str, errors: Iterable[ErrorDetails]) -> str:
-    file = f"projects/{pulumi.get_project()}/Pulumi.{pulumi.get_stack()}.yaml"
-    return "\n".join(f"{file}: {_sentence(model, namespace, error)}" for error in errors)
+def _told(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Leave out that a list is too short where that is so because its entries were refused."""
+    for error in errors:
+        within = [other for other in errors if other is not error and other["loc"][: len(error["loc"])] == error["loc"]]
+        if error["type"] != "too_short" or not within:
+            yield error
 
 
 def _sentence(model: type[StackConfig], namespace: str, error: ErrorDetails) -> str:
@@ -94,15 +136,25 @@ def _sentence(model: type[StackConfig], namespace: str, error: ErrorDetails) -> 
     key = _written(namespace, path)
     owner, field = _find(model, path)
     if error["type"] == "extra_forbidden":
-        return f"{key} is not a setting; {_suggestion(owner, str(path[-1]))}"
+        return f"{key} is not a setting; {_suggestion(list(_by_alias(owner)), str(path[-1]))}"
     meaning = f" ({field.description})" if field and field.description else ""
     example = f"; write for example `{_example(key, field)}`" if field and field.examples else ""
     if error["type"] == "missing":
         return f"{key} is missing{meaning}{example or '; add it'}."
-    reason = error["msg"].removeprefix("Value error, ").rstrip(".").replace("Input should", "it should")
+    reason = _reason(error)
     if not path:  # a rule between several keys, whose message names them
         return f"{reason}."
     return f"{key} is {error['input']!r}{meaning}: {reason}{example}."
+
+
+def _reason(error: ErrorDetails) -> str:
+    """Say in YAML's words, not in Python's, what is wrong with a value."""
+    if error["type"] == "tuple_type":
+        return "it should be a list"
+    if error["type"] in {"model_type", "dict_type"}:
+        return "it should be a mapping"
+    said = error["msg"].removeprefix("Value error, ").rstrip(".").replace("Input should", "it should")
+    return said.replace("Tuple should", "it should").partition(" after validation")[0]
 
 
 def _written(namespace: str, path: Iterable[int | str]) -> str:
@@ -133,8 +185,7 @@ def _by_alias(model: type[StackConfig]) -> Mapping[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _suggestion(owner: type[StackConfig], name: str) -> str:
-    known = list(_by_alias(owner))
+def _suggestion(known: Sequence[str], name: str) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"remove it (the settings are {', '.join(known)})."
 
