@@ -56,5 +56,5 @@ def _identified(stack: StackId, config: Mapping[str, Any], identify: Callable[[M
 
 
 def _ask_aws(config: Mapping[str, Any]) -> str:
-    session = boto3.Session(profile_name=config.get("aws:profile"), region_name=config.get("aws:region"))
+    session = boto3.Session(region_name=config.get("aws:region"))
     return session.client("sts", config=_CONFIG).get_caller_identity()["Account"]
