@@ -9,10 +9,12 @@ from pipeline_common.infra.exports import export
 from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
 from processing_config import ProcessingConfig
+from processing_sizes import check_sizes
 from processor import Processor
 
 environment = current_environment()
 config = load(ProcessingConfig)
+check_sizes(config, environment)
 processor = Processor(
     "processor",
     config,

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline_common.contracts import StorageOutputs
+from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
 from pipeline_common.infra.log_retention import RetentionDays
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig
@@ -20,22 +21,24 @@ from processor_lambda.settings import (
 
 __all__ = ["FieldConfig", "ProcessingConfig"]
 
-MAX_FIELDS = 30
-"""A schema's fields: a function's environment has 4 KB in all.
 
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MOST_PREFIX_BYTES = 256
+"""A key has 1,024 bytes, which have to suffice for rejected/<key>.jsonl too.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 """
 
 
 def _is_a_folder(prefix: str) -> str:
+    if (size := len(prefix.encode())) > MOST_PREFIX_BYTES:
+        raise ValueError(f"it has {size} bytes, of which {MOST_PREFIX_BYTES} leave room for the files' names")
     # Without the slash, incoming would match incoming-old/ too; and a key never begins with one.
     if not prefix.endswith("/") or prefix.startswith("/"):
         raise ValueError("a prefix names a folder: it ends with / and does not begin with /")
     return prefix
 
 
-# A key has at most 1,024 bytes, which have to suffice for rejected/<key>.jsonl too.
-InputPrefix = Annotated[str, Field(max_length=256), AfterValidator(_is_a_folder)]
+InputPrefix = Annotated[str, AfterValidator(_is_a_folder)]
 
 
 class FieldConfig(StackConfig):
@@ -65,7 +68,6 @@ class ProcessingConfig(StackConfig):
     declared: tuple[FieldConfig, ...] = Field(
         default=(),
         alias="schema",
-        max_length=MAX_FIELDS,
         description="the records' fields besides id and timestamp",
         examples=[[{"name": "amount", "type": "number"}]],
     )
@@ -81,20 +83,20 @@ class ProcessingConfig(StackConfig):
         description="files that are processed at the same time",
         examples=[5],
     )
-    errors_alarm_count: int = Field(
-        default=5, ge=1, description="the function's errors in five minutes that alarm", examples=[5]
+    errors_alarm_count: AlarmCount = Field(
+        default=5, description="the function's errors in five minutes that alarm", examples=[5]
     )
-    throttles_alarm_count: int = Field(
-        default=20, ge=1, description="the function's throttles in five minutes that alarm", examples=[20]
+    throttles_alarm_count: AlarmCount = Field(
+        default=20, description="the function's throttles in five minutes that alarm", examples=[20]
     )
     duration_alarm_percent: int = Field(
         default=80, ge=1, le=99, description="how much of the timeout alarms when it is used", examples=[80]
     )
     queue_age_alarm_seconds: int = Field(
-        default=300, ge=60, description="the oldest waiting file's age that alarms", examples=[300]
+        default=300, ge=60, le=QUEUE_SECONDS, description="the oldest waiting file's age that alarms", examples=[300]
     )
-    dead_letters_alarm_count: int = Field(
-        default=1, ge=1, description="the environment's dead letters that alarm", examples=[1]
+    dead_letters_alarm_count: AlarmCount = Field(
+        default=1, description="the environment's dead letters that alarm", examples=[1]
     )
 
     @model_validator(mode="after")
@@ -119,6 +121,16 @@ class ProcessingConfig(StackConfig):
         """Return the declared fields as the function reads them."""
         fields = [{"name": one.name, "type": one.type.value, "required": one.required} for one in self.declared]
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+    def arrivals(self, bucket_name: str) -> str:
+        """Return the pattern of the events of files that arrive."""
+        return json.dumps(
+            {
+                "source": ["aws.s3"],
+                "detail-type": ["Object Created"],
+                "detail": {"bucket": {"name": [bucket_name]}, "object": {"key": [{"prefix": self.input_prefix}]}},
+            }
+        )
 
     def settings(self, *, store: StorageOutputs, queue_url: str) -> ProcessorSettings:
         """Return what the function is told: this configuration, and its environment's storage."""

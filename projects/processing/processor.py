@@ -130,19 +130,10 @@ class Processor(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self)
 
     def _rule(self) -> aws.cloudwatch.EventRule:
-        prefix = self._config.input_prefix
         return aws.cloudwatch.EventRule(
             "arrivals",
             description="Objects that arrive under the input prefix, for the processor's queue",
-            event_pattern=self._store.apply(
-                lambda store: json.dumps(
-                    {
-                        "source": ["aws.s3"],
-                        "detail-type": ["Object Created"],
-                        "detail": {"bucket": {"name": [store.bucket_name]}, "object": {"key": [{"prefix": prefix}]}},
-                    }
-                )
-            ),
+            event_pattern=self._store.apply(lambda store: self._config.arrivals(store.bucket_name)),
             tags=self._tags("arrivals"),
             opts=self._child(),
         )
@@ -204,7 +195,7 @@ class Processor(pulumi.ComponentResource):
             "processor",
             FunctionConfig(
                 handler=PROCESSOR_HANDLER,
-                description=f"Turns the files under {config.input_prefix} into items",
+                description="Turns the files under the input prefix into items",
                 memory_mb=config.memory_mb,
                 timeout_seconds=config.timeout_seconds,
                 log_retention_days=config.log_retention_days,

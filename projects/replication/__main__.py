@@ -10,9 +10,11 @@ from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
 from replication import Replication
 from replication_config import ReplicationConfig, source_environment
+from replication_sizes import check_sizes
 
 source = source_environment(current_environment())
 config = load(ReplicationConfig)
+check_sizes(config, source)
 replication = Replication(
     "replication",
     config,

@@ -3,12 +3,15 @@
 from collections import Counter
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from pipeline_common.contracts import StorageOutputs
 from pipeline_common.environments import Environment
+from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
 from pipeline_common.infra.log_retention import RetentionDays
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError
+from replicator_lambda.settings import ReplicatorSettings, VerifierSettings
 
 __all__ = ["SOURCE", "ReplicationConfig", "TargetConfig", "VerificationConfig", "source_environment"]
 
@@ -24,8 +27,30 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
 """https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
 
-# A key has at most 1,024 bytes, and a policy that names many prefixes outgrows what a role may have.
-Prefixes = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...], Field(max_length=20)]
+STREAM_SECONDS = 24 * 3600
+"""As long as a table's stream keeps a record: none gets older.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+"""
+
+MOST_SETTLE_SECONDS = 600
+"""What may still arrive is waited for so long by a sample's comparison; the rest of its time is for comparing."""
+
+MOST_KEY_BYTES = 1024
+"""Of an object's key in UTF-8; https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html."""
+
+
+def _is_a_keys(prefix: str) -> str:
+    if (size := len(prefix.encode())) > MOST_KEY_BYTES:
+        raise ValueError(f"it has {size:,} bytes, and no key has more than {MOST_KEY_BYTES:,}")
+    return prefix
+
+
+# What they come to together is checked by itself: a policy that names many outgrows what a role may have.
+Prefixes = Annotated[
+    tuple[Annotated[str, Field(min_length=1), AfterValidator(_is_a_keys)], ...],
+    Field(max_length=20),
+]
 
 
 class ObjectSelection(StackConfig):
@@ -107,19 +132,23 @@ class ReplicationConfig(StackConfig):
         examples=["audit"],
     )
     lag_alarm_seconds: int = Field(
-        default=300, ge=1, description="the time from a change to its replica that alarms", examples=[300]
+        default=300,
+        ge=1,
+        le=QUEUE_SECONDS,
+        description="the time from a change to its replica that alarms",
+        examples=[300],
     )
     queue_age_alarm_seconds: int = Field(
-        default=300, ge=60, description="the oldest waiting change's age that alarms", examples=[300]
+        default=300, ge=60, le=QUEUE_SECONDS, description="the oldest waiting change's age that alarms", examples=[300]
     )
     stream_age_alarm_seconds: int = Field(
-        default=300, ge=60, description="the age of the table's changes that alarms", examples=[300]
+        default=300, ge=60, le=STREAM_SECONDS, description="the age of the table's changes that alarms", examples=[300]
     )
-    errors_alarm_count: int = Field(
-        default=5, ge=1, description="a function's errors in five minutes that alarm", examples=[5]
+    errors_alarm_count: AlarmCount = Field(
+        default=5, description="a function's errors in five minutes that alarm", examples=[5]
     )
-    throttles_alarm_count: int = Field(
-        default=20, ge=1, description="a function's throttles in five minutes that alarm", examples=[20]
+    throttles_alarm_count: AlarmCount = Field(
+        default=20, description="a function's throttles in five minutes that alarm", examples=[20]
     )
 
     @model_validator(mode="after")
@@ -149,6 +178,37 @@ class ReplicationConfig(StackConfig):
                 "set replication:batchWindowSeconds to 1 or more, or replication:batchSize to 10 or less"
             )
         return self
+
+    def settings(
+        self, target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs, queue_url: str
+    ) -> ReplicatorSettings:
+        """Return what the function of a target's route is told."""
+        return ReplicatorSettings(
+            target=target.environment.value,
+            source_environment=source.environment,
+            source_bucket=source.bucket_name,
+            source_table=source.table_name,
+            source_region=source.region,
+            target_bucket=replica.bucket_name,
+            target_table=replica.table_name,
+            target_region=replica.region,
+            queue_url=queue_url,
+            dlq_url=source.dlq_url,
+            success_topic_arn=source.success_topic_arn,
+            failure_topic_arn=source.failure_topic_arn,
+            notifications=self.notifications,
+            object_include=target.objects.include,
+            object_exclude=target.objects.exclude,
+            replicate_items=target.items,
+        )
+
+    def verifier_settings(self, verification: VerificationConfig) -> VerifierSettings:
+        """Return what the function that compares a sample is told besides its route's settings."""
+        return VerifierSettings(
+            sample_keys=verification.sample_keys,
+            # What takes longer than the alarm on lag allows is somebody's to look at, whatever it is.
+            settle_seconds=min(self.lag_alarm_seconds, MOST_SETTLE_SECONDS),
+        )
 
 
 def source_environment(stack_environment: Environment) -> Environment:

@@ -238,23 +238,6 @@ class ReplicationRoute(pulumi.ComponentResource):
         )
 
     def _settings(self, stores: Stores, queue_url: str) -> ReplicatorSettings:
-        source, target = stores.source, self._target
+        target = self._target
         replica = stores.targets[target.environment]
-        return ReplicatorSettings(
-            target=target.environment.value,
-            source_environment=source.environment,
-            source_bucket=source.bucket_name,
-            source_table=source.table_name,
-            source_region=source.region,
-            target_bucket=replica.bucket_name,
-            target_table=replica.table_name,
-            target_region=replica.region,
-            queue_url=queue_url,
-            dlq_url=source.dlq_url,
-            success_topic_arn=source.success_topic_arn,
-            failure_topic_arn=source.failure_topic_arn,
-            notifications=self._config.notifications,
-            object_include=target.objects.include,
-            object_exclude=target.objects.exclude,
-            replicate_items=target.items,
-        )
+        return self._config.settings(target, source=stores.source, replica=replica, queue_url=queue_url)

@@ -17,7 +17,6 @@ from replicator_lambda.settings import (
     TARGET_DIMENSION,
     VERIFIER_HANDLER,
     ReplicatorSettings,
-    VerifierSettings,
 )
 from stores import Stores
 
@@ -28,9 +27,6 @@ TIMEOUT_SECONDS = 900
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
-
-MOST_SETTLE_SECONDS = 600
-"""What may still arrive is waited for so long at most; the rest is for comparing."""
 
 MEMORY_MB = 512
 ONE_DAY_SECONDS = 24 * 3600
@@ -65,11 +61,7 @@ class SampleVerification(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
-        own = VerifierSettings(
-            sample_keys=verification.sample_keys,
-            # What takes longer than the alarm on lag allows is somebody's to look at, whatever it is.
-            settle_seconds=min(config.lag_alarm_seconds, MOST_SETTLE_SECONDS),
-        )
+        own = config.verifier_settings(verification)
         topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.function = LiveFunction(
             f"{name}-verifier",

@@ -1,6 +1,6 @@
 """What differs between the environments' storage: the `storage:` keys of `Pulumi.<env>.yaml`."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -9,18 +9,23 @@ from pipeline_common.infra.stack_config import StackConfig
 __all__ = ["StorageConfig"]
 
 
+Days = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""Days of a lifecycle rule: S3 has them as a positive integer, of the 32 bits of its SDKs.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleExpiration.html
+"""
+
+
 class StorageConfig(StackConfig):
     """An environment's storage settings. Periods are in days."""
 
     versioning: bool = Field(description="whether the bucket keeps an object's earlier versions", examples=[True])
-    retention_days: int = Field(
-        default=30, ge=1, description="days after which a current object expires", examples=[30]
+    retention_days: Days = Field(default=30, description="days after which a current object expires", examples=[30])
+    noncurrent_retention_days: Days = Field(
+        default=30, description="days an object's earlier version is kept", examples=[30]
     )
-    noncurrent_retention_days: int = Field(
-        default=30, ge=1, description="days an object's earlier version is kept", examples=[30]
-    )
-    incomplete_upload_days: int = Field(
-        default=7, ge=1, description="days after which an unfinished multipart upload is removed", examples=[7]
+    incomplete_upload_days: Days = Field(
+        default=7, description="days after which an unfinished multipart upload is removed", examples=[7]
     )
     point_in_time_recovery: bool = Field(
         description="whether the table can be restored to any second of the last 35 days", examples=[True]

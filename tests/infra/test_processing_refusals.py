@@ -40,6 +40,8 @@ from tests.infra.deployed import processing, stack_outputs
         ({"schema": [{"name": "id", "type": "number"}]}, "processing:schema: the field 'id' is a key of the table"),
         ({"schema": "amount"}, "processing:schema is 'amount'"),
         ({"queueAgeAlarmSeconds": 59}, "processing:queueAgeAlarmSeconds is '59'"),
+        ({"queueAgeAlarmSeconds": 1_209_601}, "less than or equal to 1209600"),
+        ({"deadLettersAlarmCount": 2**53 + 1}, "processing:deadLettersAlarmCount is"),
     ],
 )
 def test_a_configuration_that_can_not_work_is_refused_by_key_and_file(config: dict[str, Any], said: str) -> None:

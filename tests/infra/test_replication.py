@@ -368,6 +368,13 @@ def targets(*names: str) -> dict[str, Any]:
         ({"replication:targets": []}, "at least 1 item"),
         ({"replication:targets": None}, "replication:targets is missing"),
         ({"replication:targets": "dev"}, "replication:targets is 'dev'"),
+        ({"replication:targets": 5}, "replication:targets is '5' (the environments that get the data, 1 to 5): it "),
+        ({"replication:lagAlarmSeconds": 1_209_601}, "less than or equal to 1209600"),
+        ({"replication:queueAgeAlarmSeconds": 1_209_601}, "less than or equal to 1209600"),
+        ({"replication:streamAgeAlarmSeconds": 86_401}, "less than or equal to 86400"),
+        ({"replication:errorsAlarmCount": 2**53 + 1}, "replication:errorsAlarmCount is"),
+        ({"replication:throttlesAlarmCount": 10**30}, "replication:throttlesAlarmCount is"),
+        ({"replicaton:memoryMb": 512}, "replicaton:memoryMb is not a setting; did you mean replication:memoryMb?"),
         ({"replication:targets": [{"environment": "dev", "maxConcurrency": 1}]}, "targets[0].maxConcurrency is 1"),
         ({"replication:targets": [{"environment": "dev", "object": {}}]}, "did you mean objects?"),
         ({"replication:logRetentionDays": 31}, "CloudWatch Logs keeps logs for one of 1, 3, 5"),
@@ -382,6 +389,7 @@ def test_a_configuration_that_can_not_work_is_refused_by_key_and_file(config: di
         replication(config)
     assert said in str(caught.value)
     assert "projects/replication/Pulumi.prod.yaml: " in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_replication_is_refused_in_any_environment_but_production(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline_common.contracts import StorageOutputs
+from pipeline_common.infra.stack_config import StackConfigError
 from tests.infra.deployed import ENVIRONMENTS, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording, record
@@ -137,6 +138,28 @@ def test_periods_are_the_configurations() -> None:
     assert rule["expiration"]["days"] == 11
     assert rule["noncurrentVersionExpiration"]["noncurrentDays"] == 12
     assert rule["abortIncompleteMultipartUpload"]["daysAfterInitiation"] == 13
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"storge:retentionDays": 7}, "storge:retentionDays is not a setting; did you mean storage:retentionDays?"),
+        ({"processing:memoryMb": 7}, "processing:memoryMb is not a setting; remove it"),
+        ({"aws:regoin": "us-east-1"}, "aws:regoin is not a setting; did you mean region?"),
+        ({"tags:owner": "me"}, "tags:owner is not a setting; remove it"),
+        ({"storage:retentionDays": 2**31}, "storage:retentionDays is '2147483648'"),
+        ({"storage:noncurrentRetentionDays": 2**31}, "storage:noncurrentRetentionDays is"),
+        ({"storage:incompleteUploadDays": 2**31}, "storage:incompleteUploadDays is"),
+    ],
+)
+def test_a_setting_that_nobody_reads_or_aws_refuses_is_refused_by_key_and_file(
+    config: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(StackConfigError) as caught:
+        record("storage", "dev", config)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("projects/storage/Pulumi.dev.yaml: ")
+    assert said in line
 
 
 def test_the_outputs_are_the_contract_and_nothing_else(store: Recording) -> None:

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.lambda_archive import ARCHITECTURE, RUNTIME
-from pipeline_common.infra.policies import Statement, allow, assume_role, document, service
+from pipeline_common.infra.policies import Statement, assume_role, function_policy, service
 
 __all__ = ["LIVE_ALIAS", "FunctionConfig", "LiveFunction"]
 
@@ -79,9 +79,7 @@ class LiveFunction(pulumi.ComponentResource):
             f"{name}-rights",
             role=role.name,
             policy=pulumi.Output.json_dumps(
-                pulumi.Output.all(rights, self.log_group.arn).apply(
-                    lambda known: document(*known[0], _own_logs(known[1]))
-                )
+                pulumi.Output.all(rights, self.log_group.arn).apply(lambda known: function_policy(known[0], known[1]))
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -133,7 +131,3 @@ class LiveFunction(pulumi.ComponentResource):
             )
         ]
         self.register_outputs({"alias_arn": self.alias.arn, "function_name": self.function.name})
-
-
-def _own_logs(log_group_arn: str) -> Statement:
-    return allow("OwnLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"])

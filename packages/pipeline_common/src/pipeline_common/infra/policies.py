@@ -14,6 +14,7 @@ __all__ = [
     "deny_insecure_transport",
     "document",
     "from_account",
+    "function_policy",
     "objects",
     "queue_for_rules",
     "service",
@@ -98,6 +99,12 @@ def assume_role(principal: Mapping[str, Any]) -> dict[str, Any]:
             "Action": "sts:AssumeRole",
         }
     )
+
+
+def function_policy(rights: Sequence[Statement], log_group_arn: str) -> dict[str, Any]:
+    """Return the policy of a function's role: the rights, and to write to its own log group."""
+    logs = allow("OwnLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"])
+    return document(*rights, logs)
 
 
 def starting_with(prefix: str) -> str:

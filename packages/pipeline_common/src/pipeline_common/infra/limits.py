@@ -1,0 +1,124 @@
+"""What AWS takes of a document that several settings make together, and how long ours can get.
+
+A configuration is checked before anything is made, when nothing has its name yet. So documents are made as they would
+be, with names that are as long as the engine's can be, and measured.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline_common.contracts import StorageOutputs
+from pipeline_common.infra.policies import Statement, function_policy
+
+__all__ = [
+    "LONGEST_NAME",
+    "LONGEST_STORAGE_NAME",
+    "QUEUE_SECONDS",
+    "AlarmCount",
+    "function_faults",
+    "longest_queue_arn",
+    "longest_queue_url",
+    "longest_storage",
+    "pattern_fault",
+]
+
+ROLE_POLICY_CHARACTERS = 10_240
+"""Of all inline policies of a role, white space not counted.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
+
+ENVIRONMENT_BYTES = 4096
+"""Of a function's variables, which Lambda measures as the JSON object that they are sent in.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+PATTERN_CHARACTERS = 2048
+"""Of a rule's pattern; https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html."""
+
+QUEUE_SECONDS = 14 * 24 * 3600
+"""As long as SQS keeps a message at most: none gets older.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
+
+AlarmCount = Annotated[int, Field(ge=1, le=2**53)]
+"""How many of something alarm: CloudWatch has a threshold as a double, which counts exactly up to here.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+"""
+
+LONGEST_NAME = "n" * 64
+"""As long as a function's name may be; https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html."""
+
+LONGEST_STORAGE_NAME = "n" * len("storage-staging-dead-letters-1a2b3c4")
+"""As long as what the engine calls an environment's storage, by the pattern in projects/storage/Pulumi.yaml."""
+
+_PARTITION = "aws-us-gov"
+_REGION = "ap-southeast-1"
+_ACCOUNT = "0" * 12
+
+
+def longest_storage(environment: str) -> StorageOutputs:
+    """Return the contract of an environment's storage whose names are as long as they can be."""
+    name = LONGEST_STORAGE_NAME
+    return StorageOutputs(
+        environment=environment,
+        region=_REGION,
+        account_id=_ACCOUNT,
+        bucket_name=name,
+        bucket_arn=f"arn:{_PARTITION}:s3:::{name}",
+        table_name=name,
+        table_arn=_arn("dynamodb", f"table/{name}"),
+        table_stream_arn=_arn("dynamodb", f"table/{name}/stream/2026-01-01T00:00:00.000"),
+        success_topic_arn=_arn("sns", name),
+        failure_topic_arn=_arn("sns", name),
+        dlq_url=_queue_url(name),
+        dlq_arn=_arn("sqs", name),
+    )
+
+
+def longest_queue_url() -> str:
+    """Return a queue's URL that is as long as it can be."""
+    return _queue_url(LONGEST_NAME)
+
+
+def longest_queue_arn() -> str:
+    """Return a queue's ARN that is as long as it can be."""
+    return _arn("sqs", LONGEST_NAME)
+
+
+def function_faults(*, rights: Sequence[Statement], environment: Mapping[str, str]) -> list[str]:
+    """Say what AWS would refuse of a function's role and environment for their size; nothing when it fits."""
+    policy = len(_compact(function_policy(rights, _arn("logs", f"log-group:{LONGEST_NAME}"))))
+    variables = len(json.dumps(dict(environment), ensure_ascii=False, separators=(",", ":")).encode())
+    faults = []
+    if policy > ROLE_POLICY_CHARACTERS:
+        faults.append(f"its role a policy of up to {policy:,} characters (IAM takes {ROLE_POLICY_CHARACTERS:,})")
+    if variables > ENVIRONMENT_BYTES:
+        faults.append(f"the function an environment of up to {variables:,} bytes (Lambda takes {ENVIRONMENT_BYTES:,})")
+    return faults
+
+
+def pattern_fault(pattern: str) -> str | None:
+    """Say what EventBridge would refuse of a pattern for its size; None when it fits."""
+    if len(pattern) <= PATTERN_CHARACTERS:
+        return None
+    return f"a rule a pattern of up to {len(pattern):,} characters (EventBridge takes {PATTERN_CHARACTERS:,})"
+
+
+def _compact(document: Mapping[str, Any]) -> str:
+    # Escaped, as it is sent: IAM takes no character beyond U+00FF.
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:{_PARTITION}:{service}:{_REGION}:{_ACCOUNT}:{resource}"
+
+
+def _queue_url(name: str) -> str:
+    return f"https://sqs.{_REGION}.amazonaws.com/{_ACCOUNT}/{name}"

@@ -1,0 +1,52 @@
+"""What the selection of a target makes of a function's rights and environment, and whether AWS takes it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline_common.environments import Environment
+from pipeline_common.infra.limits import function_faults, longest_queue_arn, longest_queue_url, longest_storage
+from pipeline_common.infra.policies import Statement
+from pipeline_common.infra.stack_config import StackConfigError, stack_file
+from replication_config import ReplicationConfig, TargetConfig
+from replication_policies import replicator_rights, verifier_rights
+
+__all__ = ["check_sizes", "size_faults"]
+
+
+def check_sizes(config: ReplicationConfig, source: Environment) -> None:
+    """Raise StackConfigError, with the sums, for a target whose prefixes make more than AWS takes."""
+    if found := size_faults(config, source):
+        raise StackConfigError("\n".join(f"{stack_file()}: {fault}" for fault in found))
+
+
+def size_faults(config: ReplicationConfig, source: Environment) -> list[str]:
+    """Return a sentence, with the sums, for each target whose prefixes make more than AWS takes."""
+    sentences = []
+    for place, target in enumerate(config.targets):
+        faults = _first_faults(config, target, source)
+        if faults:
+            prefixes = [*target.objects.include, *target.objects.exclude]
+            sentences.append(
+                f"replication:targets[{place}].objects has {len(prefixes)} prefixes of {sum(map(len, prefixes)):,} "
+                f"characters in all, which give {' and '.join(faults)}: name fewer or shorter ones."
+            )
+    return sentences
+
+
+def _first_faults(config: ReplicationConfig, target: TargetConfig, source: Environment) -> list[str]:
+    # What is too much for one function of a target mostly is so for the other, and is said once.
+    for rights, environment in _functions(config, target, source):
+        if faults := function_faults(rights=rights, environment=environment):
+            return faults
+    return []
+
+
+def _functions(
+    config: ReplicationConfig, target: TargetConfig, source: Environment
+) -> Iterator[tuple[Sequence[Statement], Mapping[str, str]]]:
+    original, replica = longest_storage(source.value), longest_storage(target.environment.value)
+    settings = config.settings(target, source=original, replica=replica, queue_url=longest_queue_url()).to_env()
+    queue_arn = longest_queue_arn()
+    yield replicator_rights(target, source=original, replica=replica, queue_arn=queue_arn), settings
+    if target.verify is not None:
+        own = config.verifier_settings(target.verify).to_env()
+        yield verifier_rights(target, source=original, replica=replica), {**settings, **own}
