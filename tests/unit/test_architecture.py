@@ -95,6 +95,25 @@ def test_pulumi_is_imported_by_the_projects_the_infra_helpers_the_operators_comm
                 assert not roots(path) & {"pulumi", "pulumi_aws"}, path
 
 
+PRINTING = {
+    *("print", "Console", "sys.stdout.write", "sys.stderr.write"),
+    *("click.echo", "click.secho", "click.prompt", "click.confirm", "click.echo_via_pager"),
+}
+
+
+def test_only_the_terminals_module_prints_so_that_whatever_others_wrote_is_shown_as_text() -> None:
+    package = ROOT / "packages/pipeline_ops/src/pipeline_ops"
+    own = package / "terminal.py"
+    for path in in_package("pipeline_ops"):
+        if path == own:
+            continue
+        if path != package / "progress.py":  # draws on a console that it is given
+            assert "rich" not in roots(path), f"{path}: lay it out and print it by pipeline_ops.terminal"
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in PRINTING, f"{path}:{node.lineno}: print by pipeline_ops.terminal"
+
+
 def test_the_common_package_needs_nothing_but_the_standard_library_outside_infra() -> None:
     for path in in_package("pipeline_common"):
         if "infra" not in path.parts:

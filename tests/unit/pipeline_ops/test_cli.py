@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -191,3 +193,32 @@ def test_where_a_command_goes_is_where_its_hints_go() -> None:
     assert not AWS.is_local
     assert Where(local=True).options == ("--local",)
     assert Where(local=True, endpoint="http://x").options == ("--endpoint", "http://x")
+
+
+def test_an_error_of_others_words_is_shown_as_text_with_its_details_below(fake: FakeDeployment) -> None:
+    fake.error = OperatorError("key a\nAll is well. \x1b[2J", details=["\u202ethis", "that"])
+    answer = run("deploy", "storage", "dev", "--json")
+    assert answer.stderr.splitlines() == [r"key a\nAll is well. \x1b[2J", r"  \u202ethis", "  that"]
+    assert json.loads(answer.stdout) == {"error": "key a\nAll is well. \x1b[2J\n  \u202ethis\n  that"}
+
+
+def test_what_was_typed_wrong_is_repeated_as_text(fake: FakeDeployment) -> None:
+    for arguments in (
+        ("deploy", "storage", "dev", "\x1b[2J"),
+        ("--\x1b[2J",),
+        ("\x1b[2J",),
+        ("deploy", "\x1b[2J", "dev"),
+    ):
+        answer = run(*arguments)
+        assert answer.exit_code == 2
+        assert "\x1b" not in answer.stderr
+        assert r"\x1b[2J" in answer.stderr
+
+
+@pytest.mark.parametrize("command", [("unlock", "storage", "prod"), ("redrive",), ("backfill", "dev")])
+def test_where_standard_input_is_closed_nobody_is_asked(fake: FakeDeployment, command: tuple[str, ...]) -> None:
+    program = [sys.executable, "-m", "pipeline_ops", *command]
+    answer = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *program], capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.endswith("say --yes.\n")
+    assert "Traceback" not in answer.stderr

@@ -1,7 +1,6 @@
 """What an operator sees while the engine runs, and when it is done."""
 
 import io
-import json
 
 import pytest
 from pulumi.automation import (
@@ -19,7 +18,7 @@ from rich.console import Console
 from pipeline_ops.deployment import Result
 from pipeline_ops.progress import Progress, Tracker, short_type
 from pipeline_ops.projects import StackId
-from pipeline_ops.report import outputs_json, outputs_text, results_json, summary
+from pipeline_ops.report import outputs_document, outputs_lines, results_document, summary
 
 STACK = StackId("storage", "dev")
 
@@ -108,6 +107,23 @@ def test_everything_that_was_enqueued_is_shown_before_it_ends(terminal: bool) ->
     assert "Waiting for [the emulator]" in written.getvalue()
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_what_others_wrote_is_shown_as_text(terminal: bool, encoding: str) -> None:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding)
+    with Progress(Console(file=file, force_terminal=terminal, width=200)) as progress:
+        progress.say("Asked for [/x] \x1b]52;c;ZQ==\x07\u202e \u20ac")
+        progress.on_event(STACK, "deploy", warning("beware of \x1b[8m\nand \u2066 too"))
+    file.flush()
+    written = raw.getvalue().decode(encoding)
+    assert r"Asked for [/x] \x1b]52;c;ZQ==\x07\u202e" in written
+    assert r"beware of \x1b[8m" in written
+    assert r"and \u2066 too" in written
+    assert "\x1b]" not in written
+    assert "\u202e" not in written
+
+
 def result(operation: str, **changes: int) -> Result:
     return Result(STACK, operation, changes, 1.25, {"queue_url": "http://q", "token": "[secret]"})
 
@@ -127,7 +143,7 @@ def test_a_run_ends_with_one_line(of: Result, line: str) -> None:
 
 
 def test_results_are_one_document() -> None:
-    document = json.loads(results_json([result("deploy", create=2)]))
+    document = results_document([result("deploy", create=2)])
     assert document["results"] == [
         {
             "stack": "storage/dev",
@@ -142,6 +158,7 @@ def test_results_are_one_document() -> None:
 
 def test_the_outputs_of_one_stack_are_flat_and_those_of_several_are_by_stack() -> None:
     outputs = {"storage/dev": {"bucket_name": "b"}}
-    assert json.loads(outputs_json(outputs, single=True)) == {"bucket_name": "b"}
-    assert json.loads(outputs_json(outputs, single=False)) == outputs
-    assert outputs_text(outputs) == "storage/dev\n  bucket_name  b"
+    assert outputs_document(outputs, single=True) == {"bucket_name": "b"}
+    assert outputs_document(outputs, single=False) == outputs
+    both = outputs_lines({**outputs, "storage/prod": {"bucket_name": "c"}})
+    assert both == ["storage/dev", "  bucket_name  b", "", "storage/prod", "  bucket_name  c"]

@@ -1,6 +1,5 @@
 """`python -m pipeline_ops`: the commands of the operator. What they do is in the other modules; here they are wired."""
 
-import json
 import signal
 import sys
 import threading
@@ -9,7 +8,6 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from rich.console import Console
 
 from lambda_common.clients import allow_many_headers
 from pipeline_common.contracts import ProcessingOutputs
@@ -23,22 +21,21 @@ from pipeline_ops.errors import FAILED, OperatorError
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.local import running_system
 from pipeline_ops.opening import (
-    ask,
-    at_terminal,
     clients_of,
     interrupt_notice,
     open_deployment,
     open_projects,
     read_contract,
 )
-from pipeline_ops.options import Command, Commands, endpoint_option, json_option, where_options, yes_option
+from pipeline_ops.options import KEY, Command, Commands, endpoint_option, json_option, where_options, yes_option
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import WAIT_SECONDS
 from pipeline_ops.process import process as process_object
 from pipeline_ops.progress import Progress
 from pipeline_ops.projects import ALL
-from pipeline_ops.report import outputs_json, outputs_text, results_json, summary
+from pipeline_ops.report import outputs_document, outputs_lines, results_document, summary
 from pipeline_ops.routes.commands import COMMANDS
+from pipeline_ops.terminal import ask, at_terminal, console, document, survive_encodings, tell
 
 __all__ = ["cli", "main"]
 
@@ -102,7 +99,10 @@ def outputs(project: str, environment: str, local: bool, endpoint: str | None, a
     stacks = projects.select(project, environment)
     with open_deployment(projects, where) as deployment:
         values = {str(stack): deployment.outputs(stack.project, stack.environment) for stack in stacks}
-    click.echo(outputs_json(values, single=project != ALL) if as_json else outputs_text(values))
+    if as_json:
+        document(outputs_document(values, single=project != ALL))
+    else:
+        tell(*outputs_lines(values))
 
 
 @cli.command()
@@ -118,12 +118,15 @@ def unlock(project: str, environment: str, local: bool, endpoint: str | None, as
         confirm(str(stack), f"No other run on {stack} may be going on.", ask=ask)
     with open_deployment(projects, where) as deployment:
         deployment.unlock(stack.project, stack.environment)
-    click.echo(results_json([]) if as_json else f"{stack}: unlocked")
+    if as_json:
+        document(results_document([]))
+    else:
+        tell(f"{stack}: unlocked")
 
 
 @cli.command()
 @click.argument("environment", type=click.Choice([name.value for name in Environment]))
-@click.argument("key")
+@click.argument("key", type=KEY)
 @where_options
 @click.option(
     "--wait", type=click.FloatRange(min=0), default=WAIT_SECONDS, metavar="SECONDS", help="Follow it for so long."
@@ -140,7 +143,10 @@ def process(environment: str, key: str, local: bool, endpoint: str | None, as_js
         run = process_object(
             outputs, clients_of(deployment), key, on_progress=deployment.on_progress, wait_seconds=wait
         )
-    click.echo(json.dumps(dict(run.summary), indent=2, ensure_ascii=False) if as_json else run.sentence())
+    if as_json:
+        document(dict(run.summary))
+    else:
+        tell(run.sentence())
     if not run.succeeded:
         sys.exit(FAILED)
 
@@ -153,16 +159,15 @@ def local(detach: bool, stop: bool, endpoint: str | None) -> None:
     """Bring the whole system up on this machine, until Ctrl-C; .local/cloud.json says where it is."""
     repository = open_projects().repository
     playground = Playground(repository)
-    console = Console(stderr=True)
     if stop:
-        click.echo("The local cloud has ended." if playground.stop() else "No local cloud is up.")
+        tell("The local cloud has ended." if playground.stop() else "No local cloud is up.")
     elif detach:
-        with Progress(console) as progress:
+        with Progress(console(stderr=True)) as progress:
             running = playground.detach(["--endpoint", endpoint] if endpoint else [], progress.say)
-        click.echo(f"The local cloud is up at {running.endpoint}: {playground.description}")
-        click.echo("`nox -s local -- --stop` ends it.")
+        tell(f"The local cloud is up at {running.endpoint}: {playground.description}")
+        tell("`nox -s local -- --stop` ends it.")
     else:
-        _hold(repository, playground, endpoint, console)
+        _hold(repository, playground, endpoint)
 
 
 @cli.command()
@@ -172,7 +177,7 @@ def demo(endpoint: str | None, as_json: bool) -> None:
     """Deploy everything on this machine, change production's data and show it arrive."""
     interrupts = Interrupts()
     with (
-        Progress(Console(stderr=True)) as progress,
+        Progress(console(stderr=True)) as progress,
         running_system(
             open_projects().repository,
             endpoint,
@@ -182,7 +187,7 @@ def demo(endpoint: str | None, as_json: bool) -> None:
         ) as system,
     ):
         progress.finish()
-        code = run_demo(system, Console(), as_json)
+        code = run_demo(system, console(), as_json)
     sys.exit(code)
 
 
@@ -192,6 +197,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command that this process's arguments name."""
+    survive_encodings()
     cli(prog_name="pipeline")
 
 
@@ -212,14 +218,13 @@ def _operate(name: str, project: str, environment: str, where: Where, *, as_json
         run: Callable[[str, str], Result] = getattr(deployment, "up" if name == "deploy" else name)
         results = [run(stack.project, stack.environment) for stack in stacks]
     if as_json:
-        click.echo(results_json(results))
-        return
-    for result in results:
-        click.echo(summary(result))
+        document(results_document(results))
+    else:
+        tell(*map(summary, results))
 
 
-def _hold(repository: Path, playground: Playground, endpoint: str | None, console: Console) -> None:
-    with playground.held(), Progress(console) as progress:
+def _hold(repository: Path, playground: Playground, endpoint: str | None) -> None:
+    with playground.held(), Progress(console(stderr=True)) as progress:
         interrupts = Interrupts(lambda count: progress.say(interrupt_notice(count)))
         with running_system(
             repository,

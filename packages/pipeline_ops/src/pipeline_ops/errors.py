@@ -1,5 +1,7 @@
 """The one error that an operator's command shows: a sentence, and the exit code that goes with it."""
 
+from collections.abc import Sequence
+
 __all__ = ["FAILED", "INTERRUPTED", "MISUSED", "OperatorError"]
 
 FAILED = 1
@@ -13,8 +15,20 @@ INTERRUPTED = 130
 
 
 class OperatorError(Exception):
-    """What stops a command; the message is the sentence that the operator reads, with what helps in it."""
+    """What stops a command; the message is the sentence that the operator reads, with what helps in it.
 
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
+    `details` are lines below the sentence. A line break within either is shown escaped: a key may hold one.
+    """
+
+    def __init__(self, message: str, exit_code: int = FAILED, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.details = tuple(details)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is shown, a line each."""
+        return [str(self.args[0]), *(f"  {detail}" for detail in self.details)]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)

@@ -35,12 +35,13 @@ def explain(
     if known:
         return OperatorError(known)
     sentences = list(dict.fromkeys(filter(None, (_sentence(urn, message) for urn, message in errors))))
-    if not sentences:
+    lines = [line for sentence in sentences for line in sentence.splitlines()]
+    if not lines:
         tail = failure.stderr or failure.stdout if failure is not None else ""
-        sentences = tail.strip().splitlines()[-_TAIL_LINES:] or ["Pulumi gave no reason"]
-    if len(sentences) == 1:
-        return OperatorError(f"{stack}: {operation} failed: {sentences[0]}")
-    return OperatorError("\n  ".join([f"{stack}: {operation} failed:", *sentences]))
+        lines = tail.strip().splitlines()[-_TAIL_LINES:] or ["Pulumi gave no reason"]
+    if len(lines) == 1:
+        return OperatorError(f"{stack}: {operation} failed: {lines[0]}")
+    return OperatorError(f"{stack}: {operation} failed:", details=lines)
 
 
 def interrupted(projects: Projects, stack: StackId, operation: str) -> OperatorError:

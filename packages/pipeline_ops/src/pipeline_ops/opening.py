@@ -1,13 +1,9 @@
 """What a command opens before it does anything: the checkout, the deployment it goes to, and the person to ask."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
-
-import click
-from rich.console import Console
 
 from pipeline_common.contracts import Contract, MissingOutputError
 from pipeline_ops.clients import Clients, aws_client
@@ -17,10 +13,9 @@ from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.progress import Progress
 from pipeline_ops.projects import Projects, StackId, find_repository
+from pipeline_ops.terminal import console
 
 __all__ = [
-    "ask",
-    "at_terminal",
     "clients_of",
     "interrupt_notice",
     "open_deployment",
@@ -36,16 +31,6 @@ def open_projects(where: Where = AWS) -> Projects:
     return Projects(find_repository(Path.cwd()), where.options)
 
 
-def at_terminal() -> bool:
-    """Tell whether somebody can be asked."""
-    return sys.stdin.isatty()
-
-
-def ask(text: str) -> str:
-    """Ask, on standard error, and return the answer."""
-    return str(click.prompt(text, err=True))
-
-
 @contextmanager
 def open_deployment(projects: Projects, where: Where, progress: Progress | None = None) -> Iterator[Deployment]:
     """Give a Deployment for the block, with live progress on standard error.
@@ -53,7 +38,7 @@ def open_deployment(projects: Projects, where: Where, progress: Progress | None 
     Who passes a `progress` shows and finishes it: nothing else can be asked or drawn on a terminal before that.
     """
     with ExitStack() as stack:
-        shown = progress or stack.enter_context(Progress(Console(stderr=True)))
+        shown = progress or stack.enter_context(Progress(console(stderr=True)))
         interrupts = Interrupts(lambda count: shown.say(interrupt_notice(count)))
         yield stack.enter_context(
             destination(projects, where, on_event=shown.on_event, on_progress=shown.say, interrupts=interrupts)

@@ -1,6 +1,6 @@
 """What the commands' options have in common, and how a command fails."""
 
-import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,16 +8,34 @@ import click
 
 from local_cloud import LocalCloudError
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
+from pipeline_ops.terminal import document, tell
 
-__all__ = ["Command", "Commands", "endpoint_option", "json_option", "where_options", "yes_option"]
+__all__ = [
+    "KEY",
+    "PREFIX",
+    "Command",
+    "Commands",
+    "NegativeNumbers",
+    "endpoint_option",
+    "json_option",
+    "where_options",
+    "yes_option",
+]
 
 _JSON = "as_json"
 
 
 def _show(error: Exception, *, as_json: bool) -> None:
-    click.echo(str(error), err=True)
+    tell(*(error.lines if isinstance(error, OperatorError) else str(error).splitlines()), err=True)
     if as_json:
-        click.echo(json.dumps({"error": str(error)}))
+        document({"error": str(error)})
+
+
+def _show_misuse(error: click.UsageError, *, as_json: bool) -> None:
+    # As click itself does, which prints what was typed as it is.
+    if error.ctx is not None:
+        tell(*error.ctx.get_usage().splitlines(), f"Try '{error.ctx.command_path} --help' for help.", "", err=True)
+    _show(OperatorError(f"Error: {error.format_message()}"), as_json=as_json)
 
 
 class Commands(click.Group):
@@ -34,6 +52,50 @@ class Commands(click.Group):
             code = error.exit_code if isinstance(error, OperatorError) else FAILED
             _show(error, as_json=_JSON in ctx.meta)
             ctx.exit(code)
+        except click.UsageError as error:
+            _show_misuse(error, as_json=_JSON in ctx.meta)
+            ctx.exit(error.exit_code)
+
+
+class NegativeNumbers(click.Command):
+    """A command whose arguments may be negative numbers, which click by itself takes for options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take what begins as a negative number for an argument; refuse any other option that is not known."""
+        literal = args[args.index("--") :] if "--" in args else []
+        ctx.ignore_unknown_options = True
+        rest = super().parse_args(ctx, args)
+        for argument in (parameter for parameter in self.params if isinstance(parameter, click.Argument)):
+            given = ctx.params.get(argument.name or "")
+            if isinstance(given, str) and given[:1] == "-" and not _NEGATIVE.match(given) and given not in literal:
+                raise click.NoSuchOption(given, ctx=ctx)
+        return rest
+
+
+_NEGATIVE = re.compile(r"-\.?[0-9]")
+
+
+class _Text(click.ParamType[str]):
+    """A text that a service can be sent."""
+
+    name = "text"
+
+    def __init__(self, *, may_be_empty: bool) -> None:
+        self._may_be_empty = may_be_empty
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as it is; what is empty, or was typed in bytes that are no UTF-8, is misuse."""
+        if not value and not self._may_be_empty:
+            self.fail("it is empty.", param, ctx)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value!r} is not in UTF-8.", param, ctx)
+        return value
+
+
+KEY = _Text(may_be_empty=False)
+PREFIX = _Text(may_be_empty=True)
 
 
 def _remember_json(ctx: click.Context, _parameter: click.Parameter, value: bool) -> bool:
@@ -49,7 +111,7 @@ def where_options(command: Command) -> Command:
     """Add where a command goes, and how it answers."""
     decorators = (
         click.option("--local", is_flag=True, help="Go to a local cloud: the one that is up, else one of its own."),
-        click.option("--endpoint", metavar="URL", help="Go to this LocalStack or MiniStack."),
+        click.option("--endpoint", metavar="URL", type=KEY, help="Go to this LocalStack or MiniStack."),
         json_option,
     )
     for decorator in reversed(decorators):
@@ -61,4 +123,6 @@ json_option = click.option(
     "--json", _JSON, is_flag=True, callback=_remember_json, help="Print one JSON document on standard output."
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask, not even for prod.")
-endpoint_option = click.option("--endpoint", metavar="URL", help="Use this LocalStack or MiniStack, and leave it up.")
+endpoint_option = click.option(
+    "--endpoint", metavar="URL", type=KEY, help="Use this LocalStack or MiniStack, and leave it up."
+)

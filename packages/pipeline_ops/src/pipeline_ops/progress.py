@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 from pulumi.automation import EngineEvent, OpType, StepEventMetadata
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from pipeline_ops.journal import plain, resource_name
 from pipeline_ops.projects import StackId
+from pipeline_ops.terminal import Console, shown, spinner_of
 
 __all__ = ["Progress", "Tracker", "short_type"]
 
@@ -92,7 +92,9 @@ class Tracker:
         return self._line("✗", "bold red", f"failed {short_type(step.type)} {resource_name(step.urn)}")
 
     def _line(self, mark: str, style: str, text: str) -> Text:
-        return Text.assemble((f"{self.stack} ", "bold"), (mark, style), f" {text}")
+        # A warning has lines of its own; all else is one.
+        said = "\n".join(shown(line) for line in text.splitlines())
+        return Text.assemble((f"{self.stack} ", "bold"), (mark, style), f" {said}")
 
 
 def _is_real(step: StepEventMetadata) -> bool:
@@ -162,7 +164,7 @@ class Progress:
         if entry is None:
             return False
         if isinstance(entry, str):
-            self._console.print(entry, style="dim", markup=False, highlight=False, soft_wrap=True)
+            self._console.print(self._text(entry, "dim"), soft_wrap=True)
             self._waiting = (entry, time.monotonic())
             return True
         self._waiting = None
@@ -177,10 +179,13 @@ class Progress:
         # Called by the refreshing thread while entries are taken in: it reads copies.
         now = time.monotonic()
         table = Table.grid(padding=(0, 1))
-        if self._waiting is not None:
-            message, since = self._waiting
-            table.add_row(Spinner("dots"), Text(message), Text(f"{now - since:.0f} s", "dim"))
+        doing = [] if self._waiting is None else [self._waiting]
         for tracker in list(self._trackers.values()):
-            for doing, since in list(tracker.active.values()):
-                table.add_row(Spinner("dots"), Text(f"{tracker.stack} {doing}"), Text(f"{now - since:.0f} s", "dim"))
+            doing += [(f"{tracker.stack} {what}", since) for what, since in list(tracker.active.values())]
+        for what, since in doing:
+            turning = Spinner(spinner_of(self._console))
+            table.add_row(turning, self._text(what), self._text(f"{now - since:.0f} s", "dim"))
         return table
+
+    def _text(self, text: str, style: str = "") -> Text:
+        return Text(shown(text, self._console.encoding), style)

@@ -1,12 +1,11 @@
 """What a command prints when it is done: sentences for people, one JSON document for programs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline_ops.deployment import Result
 
-__all__ = ["outputs_json", "outputs_text", "results_json", "summary"]
+__all__ = ["outputs_document", "outputs_lines", "results_document", "summary"]
 
 _DONE = {
     "create": "created",
@@ -39,44 +38,38 @@ def summary(result: Result) -> str:
     return f"{result.stack}: {counts} {took}"
 
 
-def results_json(results: Sequence[Result]) -> str:
+def results_document(results: Sequence[Result]) -> dict[str, Any]:
     """Return `{"results": [...]}`, an element per stack in the order in which they were run."""
-    return _json(
-        {
-            "results": [
-                {
-                    "stack": str(result.stack),
-                    "operation": result.operation,
-                    "unchanged": result.unchanged,
-                    "changes": dict(result.changes),
-                    "seconds": round(result.seconds, 1),
-                    "outputs": dict(result.outputs),
-                }
-                for result in results
-            ]
-        }
-    )
+    return {
+        "results": [
+            {
+                "stack": str(result.stack),
+                "operation": result.operation,
+                "unchanged": result.unchanged,
+                "changes": dict(result.changes),
+                "seconds": round(result.seconds, 1),
+                "outputs": dict(result.outputs),
+            }
+            for result in results
+        ]
+    }
 
 
-def outputs_text(outputs: Mapping[str, Mapping[str, Any]]) -> str:
+def outputs_lines(outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the outputs of each stack, one per line."""
-    blocks = []
+    lines = []
     for stack, values in outputs.items():
         width = max(map(len, values), default=0)
-        blocks.append("\n".join([stack, *(f"  {name:<{width}}  {value}" for name, value in sorted(values.items()))]))
-    return "\n\n".join(blocks)
+        lines += ["", stack, *(f"  {name:<{width}}  {value}" for name, value in sorted(values.items()))]
+    return lines[1:]
 
 
-def outputs_json(outputs: Mapping[str, Mapping[str, Any]], *, single: bool) -> str:
-    """Return the outputs by stack, or a `single` stack's own, as JSON."""
-    return _json(next(iter(outputs.values())) if single else outputs)
+def outputs_document(outputs: Mapping[str, Mapping[str, Any]], *, single: bool) -> Mapping[str, Any]:
+    """Return the outputs by stack, or a `single` stack's own."""
+    return next(iter(outputs.values())) if single else outputs
 
 
 def _changes_word(result: Result) -> str:
     if result.operation == "refresh":
         return "had drifted"
     return "would change" if result.operation == "preview" else "changed"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -14,6 +14,7 @@ from pipeline_ops.routes import backfill_command, commands, verify_command
 from pipeline_ops.routes.opening import Opened
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
+from tests.unit.pipeline_ops.test_terminal import HOSTILE, is_plain, meant
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +27,8 @@ def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         monkeypatch.setattr(module, "open_replication", opened)
 
 
-def run(*arguments: str, typed: str = "") -> Result:
-    return CliRunner().invoke(cli.cli, list(arguments), input=typed)
+def run(*arguments: str, typed: str = "", charset: str = "utf-8") -> Result:
+    return CliRunner(charset=charset).invoke(cli.cli, list(arguments), input=typed)
 
 
 def fill(world: World) -> None:
@@ -118,6 +119,76 @@ def test_letters_that_name_no_queue_are_kept_and_said(world: World, tmp_path: Pa
     assert len(world.bodies(world.dlq)) == 1
 
 
-@pytest.mark.parametrize("arguments", [("redrive", "qa", "--list"), ("redrive", "--older-than", "soon", "--list")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("redrive", "qa", "--list"),
+        ("redrive", "--older-than", "soon", "--list"),
+        ("redrive", "--older-than", "9999999999999d", "--list"),
+        ("redrive", "--key", "", "--list"),
+    ],
+)
 def test_what_can_not_be_meant_is_misuse(world: World, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "ascii"])
+def test_letters_of_any_key_reason_and_message_are_shown_as_text(world: World, charset: str) -> None:
+    for text in HOSTILE:
+        if text != "\ud800":  # which no notice may name
+            put(world, envelope({**NOTICE, "key": f"key {text}"}, type_=f"reason {text}"))
+    answer = run("redrive", "--list", charset=charset)
+    assert answer.exit_code == 0, answer.output
+    assert is_plain(answer.stdout)
+    seen = meant(answer.stdout)
+    for text in HOSTILE[:-1]:
+        assert text == "\ud800" or f"key {text}" in seen
+        assert text == "\ud800" or f"reason {text}" in seen
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "ascii"])
+def test_what_became_of_any_key_is_told_in_one_printable_line(world: World, charset: str) -> None:
+    for key in (text for text in HOSTILE if text != "\ud800"):
+        error = {"type": "Archived", "message": key}
+        world.functions.told = [{"key": key, "action": "failed", "size": 0, "rereads": 0, "error": error}]
+        answer = run("replicate", "dev", "--", key, charset=charset)
+        assert meant(answer.stdout) == f"dev {key}: failed; Archived: {key}\n"
+        assert len(answer.stdout.splitlines()) == 1
+        assert is_plain(answer.stdout)
+        assert json.loads(run("replicate", "dev", "--json", "--", key, charset=charset).stdout)["key"] == key
+
+
+def test_a_sort_key_may_be_negative(world: World) -> None:
+    world.functions.told = [{"key": "sensor", "action": "deleted", "size": 0, "rereads": 0, "error": None}]
+    for typed, number in {"-5": "-5", "-0.5e3": "-500", "-1E-2": "-0.01", "7": "7"}.items():
+        for arguments in (("dev", "sensor", typed, "--local"), ("--local", "dev", "sensor", typed)):
+            answer = run("replicate", *arguments)
+            assert answer.exit_code == 0, answer.output
+            assert world.functions.asked.pop()["Payload"]["timestamp"] == number
+
+
+def test_a_typo_and_what_is_no_key_are_misuse_before_anything_is_asked(world: World) -> None:
+    for arguments in (
+        ("dev", "sensor", "-5", "--tpyo"),
+        ("dev", "--tpyo", "-5"),
+        ("dev", "sensor", "--tpyo"),
+        ("--tpyo", "dev", "sensor"),
+        ("dev", "sensor", "-x"),
+        ("dev", "sensor", "-5x"),
+        ("dev", "sensor", "5", "-5"),
+        ("dev", ""),
+        ("dev", "sensor", ""),
+        ("dev", "k" * 1025),
+        ("dev", "\udcff"),
+    ):
+        answer = run("replicate", *arguments)
+        assert answer.exit_code == 2, arguments
+        assert answer.stderr
+        assert is_plain(answer.stderr)
+    assert world.functions.asked == []
+
+
+def test_a_key_that_begins_as_an_option_does_is_given_after_two_dashes(world: World) -> None:
+    world.functions.told = [{"key": "--odd", "action": "deleted", "size": 0, "rereads": 0, "error": None}]
+    assert run("replicate", "dev", "--", "--odd").exit_code == 0
+    assert world.functions.asked[0]["Payload"]["key"] == "--odd"

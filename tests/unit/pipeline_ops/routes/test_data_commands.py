@@ -1,5 +1,6 @@
 """verify and backfill as they are typed: what they say, write and ask, and how they end."""
 
+import html
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from pipeline_ops import cli
 from pipeline_ops.routes import backfill_command, verify_command
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.opening import Opened
+from pipeline_ops.terminal import shown
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from tests.unit.pipeline_ops.routes.conftest import World
+from tests.unit.pipeline_ops.test_terminal import is_plain, meant
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +37,8 @@ def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         monkeypatch.setattr(module, "open_replication", opened)
 
 
-def run(*arguments: str, typed: str = "") -> Result:
-    return CliRunner().invoke(cli.cli, list(arguments), input=typed)
+def run(*arguments: str, typed: str = "", charset: str = "utf-8") -> Result:
+    return CliRunner(charset=charset).invoke(cli.cli, list(arguments), input=typed)
 
 
 def populate(world: World) -> None:
@@ -267,3 +270,19 @@ def test_a_route_of_another_release_is_told_by_the_deploy_that_helps(world: Worl
     answer = run("verify", "dev")
     assert answer.exit_code == 1
     assert "nox -s deploy -- replication prod" in answer.stderr
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "ascii"])
+@pytest.mark.parametrize("key", ["a[/x].gz", "\u20ac\x1b[2J\u202e", "e\u0301 \\x1b", "[link=https://evil.example]x"])
+def test_what_has_drifted_is_shown_as_text_whatever_its_key(
+    world: World, tmp_path: Path, key: str, charset: str
+) -> None:
+    world.put_item(key)
+    answer = run("verify", "dev", "--items", charset=charset)
+    assert answer.exit_code == 1, answer.output
+    assert is_plain(answer.stdout)
+    assert f"{key}@1" in meant(answer.stdout)
+    (page,) = (tmp_path / "verify").glob("dev-*.html")
+    text = page.read_text()
+    assert is_plain(text)
+    assert html.unescape(shown(f"{key}@1")) in html.unescape(text)

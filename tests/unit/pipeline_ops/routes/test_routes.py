@@ -9,6 +9,7 @@ from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import duration, status_view
+from pipeline_ops.terminal import show
 from replicator_lambda.notices import ItemKey
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
@@ -16,12 +17,13 @@ from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
-def test_a_route_at_rest_is_healthy(world: World) -> None:
+def test_a_route_at_rest_is_healthy(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     status = read_status(world.replication, None, world.routing)
     assert status.healthy
     (dev, _) = status.routes
     assert (dev.target, dev.state, dev.lag_seconds, dev.waiting, dev.version) == ("dev", "enabled", 0.0, 0, "7")
-    assert status_view(status)
+    show(status_view(status))
+    assert capsys.readouterr().out.endswith("All is well.\n")
 
 
 def test_lag_and_last_success_are_cloudwatchs_figures(world: World) -> None:

@@ -1,19 +1,16 @@
 """The demo's answer, as tables for people and as JSON for programs."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from pipeline_ops.counting import counted
 from pipeline_ops.demo.comparison import Comparison
 from pipeline_ops.demo.stores import ObjectRef
 from pipeline_ops.demo.watching import POLL_SECONDS, Outcome
+from pipeline_ops.terminal import Console, Shown, Table
 
-__all__ = ["DemoResult", "print_result", "to_json"]
+__all__ = ["DemoResult", "print_result", "to_document"]
 
 _KEY_WIDTHS = (14, 44)
 """Cells that a key is given at least, and at most where the terminal is wide."""
@@ -53,9 +50,9 @@ class DemoResult:
         return not self.unseen and not self.differences
 
 
-def to_json(result: DemoResult) -> str:
-    """Return the whole result as one JSON document, schema `pipeline.demo/1`."""
-    document: dict[str, Any] = {
+def to_document(result: DemoResult) -> dict[str, Any]:
+    """Return the whole result as one document, schema `pipeline.demo/1`."""
+    return {
         "schema": "pipeline.demo/1",
         "ok": result.ok,
         "source": result.source,
@@ -84,7 +81,6 @@ def to_json(result: DemoResult) -> str:
             for comparison in result.comparisons
         ],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -97,40 +93,37 @@ def print_result(console: Console, result: DemoResult) -> None:
     console.print(_comparison_table(result))
     for comparison in result.comparisons:
         for found in comparison.differences:
-            console.print(Text(f"  {found}", style="red"))
+            console.print(Shown(str(found), style="red"))
     if result.unseen:
-        console.print(Text(f"{result.unseen} times a target did not have a change by the deadline.", style="red"))
+        times = counted(result.unseen, "time")
+        console.print(Shown(f"{times} a target did not have a change by the deadline.", style="red"))
     if result.differences:
-        console.print(Text(f"Different: {result.differences}, listed above.", style="bold red"))
+        console.print(Shown(f"Different: {result.differences}, listed above.", style="bold red"))
     elif result.ok:
         names = ", ".join(comparison.environment for comparison in result.comparisons)
-        console.print(Text(f"Different between {result.source} and {names}: nothing.", style="bold green"))
+        console.print(Shown(f"Different between {result.source} and {names}: nothing.", style="bold green"))
 
 
 def _changes_table(result: DemoResult, width: int) -> Table:
     targets = [comparison.environment for comparison in result.comparisons]
     table = Table(
+        *("#", "change", "object or item", *targets),
         title=f"Changes in {result.source}, and the seconds until each target had them",
         caption=f"from the write's answer to the poll that saw the replica; a poll every {POLL_SECONDS:g} s",
+        numbers=("#", *targets),
+        whole=("#", "change", "object or item", *targets),
     )
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("change", no_wrap=True)
-    table.add_column("object or item", no_wrap=True)
-    for target in targets:
-        table.add_column(target, justify="right", no_wrap=True)
     key_width = _key_width(result, width)
     number = 0
     for wave, outcomes in result.waves:
-        table.add_section()
-        table.add_row("", Text(wave, style="bold"))
+        table.divide()
+        table.add("", Shown(wave, style="bold"), "", *("" for _ in targets))
         for outcome in outcomes:
             number += 1
-            subject = Text(_shown(str(outcome.change.subject), result.prefixes))
-            subject.truncate(key_width, overflow="ellipsis")
-            table.add_row(
+            table.add(
                 str(number),
-                Text(outcome.change.title),
-                subject,
+                outcome.change.title,
+                Shown(_below(str(outcome.change.subject), result.prefixes), most=key_width),
                 *(_seconds(outcome.seconds[target]) for target in targets),
             )
     return table
@@ -146,28 +139,27 @@ def _key_width(result: DemoResult, width: int) -> int:
     return min(max(left, least), most)
 
 
-def _shown(subject: str, prefixes: tuple[str, ...]) -> str:
+def _below(subject: str, prefixes: tuple[str, ...]) -> str:
     for prefix in prefixes:
         subject = subject.removeprefix(prefix)
     return subject
 
 
-def _seconds(seconds: float | None) -> Text:
-    return Text("never", style="bold red") if seconds is None else Text(f"{seconds:.1f}")
+def _seconds(seconds: float | None) -> Shown:
+    return Shown("never", style="bold red") if seconds is None else Shown(f"{seconds:.1f}")
 
 
 def _comparison_table(result: DemoResult) -> Table:
-    table = Table(title=f"Read back from {result.source} and from each target, and compared")
-    table.add_column("target")
-    for name in ("objects", "bytes of objects", "items", "different"):
-        table.add_column(name, justify="right")
+    numbers = ("objects", "bytes of objects", "items", "different")
+    title = f"Read back from {result.source} and from each target, and compared"
+    table = Table("target", *numbers, title=title, numbers=numbers)
     for comparison in result.comparisons:
         count = len(comparison.differences)
-        table.add_row(
+        table.add(
             comparison.environment,
             str(comparison.objects),
             f"{comparison.object_bytes:,}",
             str(comparison.items),
-            Text(str(count) if count else "nothing", style="bold red" if count else "bold green"),
+            Shown(str(count) if count else "nothing", style="bold red" if count else "bold green"),
         )
     return table

@@ -57,9 +57,11 @@ def _get(folder: Path, on_progress: Callable[[str], None]) -> None:
         try:
             build(PULUMI_VERSION, folder, on_progress)
         except BuildError as failed:
+            because, *said = str(failed).splitlines()
             raise OperatorError(
                 f"The Pulumi CLI {PULUMI_VERSION} is neither on PATH nor to be had: {missing}, and it can't be built "
-                f"from its Go module because {failed}. Install it (https://www.pulumi.com/docs/install) or Go 1.25+."
+                f"from its Go module because {because}. Install it (https://www.pulumi.com/docs/install) or Go 1.25+.",
+                details=said,
             ) from failed
     version = version_of(folder / "pulumi")
     if not fits(version):

@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
-from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey, PoisonError, number_text
+from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey, PoisonError, number_text, parse
 from replicator_lambda.reconcile import Action
 
 __all__ = ["Answer", "key_of", "reconcile_now"]
@@ -67,13 +67,13 @@ class Answer:
 
 
 def key_of(name: str, timestamp: str | None) -> Key:
-    """Return the object's key, or with a timestamp the item's; raises OperatorError for what is no number."""
-    if timestamp is None:
-        return ObjectKey(name)
+    """Return the object's key, or with a timestamp the item's; raises OperatorError for what its route refuses."""
     try:
-        return ItemKey(name, number_text(timestamp))
+        key = ObjectKey(name) if timestamp is None else ItemKey(name, number_text(timestamp))
+        parse(Notice(key, "manual").body())
     except PoisonError as error:
-        raise OperatorError(f"{name} {timestamp}: {error}.", MISUSED) from error
+        raise OperatorError(f"{' '.join(filter(None, (name, timestamp)))}: {error}.", MISUSED) from error
+    return key
 
 
 def reconcile_now(replication: Replication, route: Route, key: Key) -> Answer:

@@ -1,6 +1,5 @@
 """`backfill` as it is typed: what it will take, asked, enqueued, and followed until it is replicated."""
 
-import json
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -8,23 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
-from pipeline_ops.opening import ask, at_terminal
-from pipeline_ops.options import where_options, yes_option
+from pipeline_ops.options import PREFIX, where_options, yes_option
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.enqueueing import DEFAULT_RATE, Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
-from pipeline_ops.routes.opening import Opened, open_replication, waiting
+from pipeline_ops.routes.opening import Opened, open_replication
 from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.tables import duration
+from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
 from replicator_lambda.verification.stores import Stores
 
 __all__ = ["backfill"]
@@ -32,7 +28,9 @@ __all__ = ["backfill"]
 
 @click.command()
 @click.argument("target")
-@click.option("--objects", "prefix", metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them.")
+@click.option(
+    "--objects", "prefix", type=PREFIX, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
+)
 @click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 @click.option(
     "--since",
@@ -82,7 +80,7 @@ def backfill(  # noqa: PLR0917 - click passes them by name
         folder = opened.folder / "backfill"
         work = Backfill.open(stores, selection, begin, folder, restart=restart, resume=resume or dry_run)
         if work.resumed:
-            click.echo(_resumption(work), err=True)
+            tell(_resumption(work), err=True)
         estimate = _estimate(stores, selection, begin, rate)
         if not as_json:
             _show(estimate, selection)
@@ -91,7 +89,7 @@ def backfill(  # noqa: PLR0917 - click passes them by name
         enqueuer = Enqueuer(backlog=backlog, reason=work.reason, rate=rate)
         failed = Failures() if dry_run else _replicate(opened, work, enqueuer)
     if as_json:
-        click.echo(json.dumps(_document(target, selection, estimate, work) | failed.exported(), indent=2))
+        document(_document(target, selection, estimate, work) | failed.exported())
     elif not dry_run:
         _tell(work, failed)
     if failed:
@@ -99,21 +97,20 @@ def backfill(  # noqa: PLR0917 - click passes them by name
 
 
 def _tell(work: Backfill, failed: Failures) -> None:
-    click.echo(f"{work.checkpoint.enqueued:,} keys are through, {len(failed.keys):,} of them were given up.")
-    for sentence in failed.sentences():
-        click.echo(sentence)
+    tell(f"{work.checkpoint.enqueued:,} keys are through, {len(failed.keys):,} of them were given up.")
+    tell(*failed.sentences())
 
 
 def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> Failures:
     """Enqueue what is left and follow it through; return the keys that the route gave up."""
     backlog = enqueuer.backlog
     target = backlog.route.target
-    with waiting(f"Enqueueing keys for {target}") as status:
+    with waiting(f"Enqueueing keys for {target}") as say:
         try:
             with closing(work.enqueue(enqueuer)) as counts:
                 for enqueued in counts:
-                    status.update(f"Enqueued {enqueued:,} keys for {target}")
-            follow(backlog, work.checkpoint.enqueued, status.update)
+                    say(f"Enqueued {enqueued:,} keys for {target}")
+            follow(backlog, work.checkpoint.enqueued, say)
             failed = failed_keys(backlog, opened.routing, work.reason)
         except KeyboardInterrupt:
             raise OperatorError(
@@ -127,28 +124,26 @@ def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> Failures:
 
 def _estimate(stores: Stores, selection: Selection, since: datetime | None, rate: float) -> Estimate:
     counted = Counted()
-    with waiting(f"Counting {selection}") as status:
+    with waiting(f"Counting {selection}") as say:
         for counted in count(stores, selection, since):
-            status.update(f"Counted {counted.objects:,} objects and {counted.items:,} items")
+            say(f"Counted {counted.objects:,} objects and {counted.items:,} items")
     settings = stores.settings
     return estimate_of(counted, rate=rate, other_region=settings.source_region != settings.target_region)
 
 
 def _show(estimate: Estimate, selection: Selection) -> None:
-    console, counted = Console(), estimate.counted
-    table = Table(title=Text(f"Backfill of {selection}"))
-    for heading in ("", "number"):
-        table.add_column(heading, justify="right" if heading else "left")
-    table.add_row("objects", f"{counted.objects:,}")
-    table.add_row("bytes of objects", f"{counted.object_bytes:,}")
-    table.add_row("items, as the table counts them", f"{counted.items:,}")
-    table.add_row("bytes of items", f"{counted.item_bytes:,}")
+    counted = estimate.counted
+    table = Table("", "number", title=f"Backfill of {selection}", numbers=("number",))
+    table.add("objects", f"{counted.objects:,}")
+    table.add("bytes of objects", f"{counted.object_bytes:,}")
+    table.add("items, as the table counts them", f"{counted.items:,}")
+    table.add("bytes of items", f"{counted.item_bytes:,}")
     for name, number in estimate.requests.items():
         if number:
-            table.add_row(name, f"{number:,.0f}")
-    table.add_row("US dollars for these, about", f"{estimate.dollars:,.2f}")
-    table.add_row("time to enqueue, at least", duration(estimate.seconds))
-    console.print(table)
+            table.add(name, f"{number:,.0f}")
+    table.add("US dollars for these, about", f"{estimate.dollars:,.2f}")
+    table.add("time to enqueue, at least", duration(estimate.seconds))
+    show(table)
 
 
 def _resumption(work: Backfill) -> str:

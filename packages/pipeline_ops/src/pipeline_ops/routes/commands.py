@@ -10,24 +10,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.live import Live
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.opening import ask, at_terminal
-from pipeline_ops.options import where_options, yes_option
+from pipeline_ops.options import KEY, NegativeNumbers, where_options, yes_option
 from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.backfill_command import backfill
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetters, dead_letters
-from pipeline_ops.routes.opening import open_replication, waiting
+from pipeline_ops.routes.opening import open_replication
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication, explained
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import letters_table, status_view
 from pipeline_ops.routes.verify_command import verify
+from pipeline_ops.terminal import ask, at_terminal, document, show, tell, waiting, watched
 
 __all__ = ["COMMANDS"]
 
@@ -47,18 +45,18 @@ def status(target: str | None, local: bool, endpoint: str | None, as_json: bool,
         replication, routing = opened.replication, opened.routing
         found = read_status(replication, target, routing)
         if watch:
-            with Live(status_view(found), console=Console(), auto_refresh=False) as live:
+            with watched(status_view(found)) as renew:
                 try:
                     while True:
                         time.sleep(_WATCH_SECONDS)
                         found = read_status(replication, target, routing)
-                        live.update(status_view(found), refresh=True)
+                        renew(status_view(found))
                 except KeyboardInterrupt:
                     pass
     if as_json:
-        click.echo(json.dumps(found.exported(), indent=2))
+        document(found.exported())
     elif not watch:
-        Console().print(status_view(found))
+        show(status_view(found))
     if not found.healthy:
         sys.exit(FAILED)
 
@@ -86,10 +84,10 @@ def resume(target: str, local: bool, endpoint: str | None, as_json: bool) -> Non
     _switch(Where(local, endpoint), target, enabled=True, as_json=as_json, says="enabled")
 
 
-@click.command()
+@click.command(cls=NegativeNumbers)
 @click.argument("target")
-@click.argument("key")
-@click.argument("timestamp", required=False)
+@click.argument("key", type=KEY)
+@click.argument("timestamp", type=KEY, required=False)
 @where_options
 def replicate(target: str, key: str, timestamp: str | None, local: bool, endpoint: str | None, as_json: bool) -> None:
     """Reconcile one key now, and say what was done and why: an object's KEY, or an item's id and TIMESTAMP."""
@@ -99,15 +97,18 @@ def replicate(target: str, key: str, timestamp: str | None, local: bool, endpoin
         route = replication.route(target)
         with waiting(f"Waiting for the route's function to reconcile {named}"):
             answer = reconcile_now(replication, route, named)
-    click.echo(json.dumps(vars(answer), indent=2, ensure_ascii=False) if as_json else answer.sentence())
+    if as_json:
+        document(vars(answer))
+    else:
+        tell(answer.sentence())
     if answer.failed:
         sys.exit(FAILED)
 
 
 @click.command()
 @click.argument("target", required=False)
-@click.option("--reason", help="Only those given up for this reason, such as NoSuchBucket.")
-@click.option("--key", help="Only those of this object's key, or of this item as ID@TIMESTAMP.")
+@click.option("--reason", type=KEY, help="Only those given up for this reason, such as NoSuchBucket.")
+@click.option("--key", type=KEY, help="Only those of this object's key, or of this item as ID@TIMESTAMP.")
 @click.option("--older-than", metavar="TIME", help="Only those as old as this or older, such as 30m, 12h or 3d.")
 @click.option("--list", "only_list", is_flag=True, help="Show them, and change nothing.")
 @click.option(
@@ -160,10 +161,16 @@ def redrive(  # noqa: PLR0917 - click passes them by name
         if export is not None:
             _export(export, chosen)
         if not as_json:
-            none = f"No dead letter is chosen, of {len(held.letters)} in the queue."
-            Console().print(letters_table(chosen, now) if chosen else none)
+            _show(chosen, now, of=len(held.letters))
         done = _act(held, chosen, purge, yes, why, replication) if acts and chosen else 0
     _tell(chosen, done, acts=acts, purge=purge, as_json=as_json)
+
+
+def _show(chosen: Sequence[DeadLetter], now: datetime, *, of: int) -> None:
+    if chosen:
+        show(letters_table(chosen, now))
+    else:
+        tell(f"No dead letter is chosen, of {of} in the queue.")
 
 
 def _act(
@@ -184,11 +191,11 @@ def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, a
     kept = len(chosen) - done if acts else 0
     if as_json:
         listed = [{name: value for name, value in one.exported().items() if name != "body"} for one in chosen]
-        click.echo(json.dumps({"letters": listed, "purged" if purge else "redriven": done, "kept": kept}, indent=2))
+        document({"letters": listed, "purged" if purge else "redriven": done, "kept": kept})
     elif acts and chosen:
-        click.echo(f"{done} of {len(chosen)} letters were {'deleted' if purge else 'redriven'}.")
+        tell(f"{done} of {len(chosen)} letters were {'deleted' if purge else 'redriven'}.")
     if kept:
-        click.echo(
+        tell(
             f"{kept} letters name no queue that they came from, or nothing that is understood there, and are kept: "
             "touch what changed since in the source, then `--purge` them.",
             err=True,
@@ -207,7 +214,7 @@ def _export(path: Path, letters: Sequence[DeadLetter]) -> None:
 def _age(text: str | None) -> timedelta:
     if text is None:
         return timedelta()
-    found = re.fullmatch(r"(\d+)([smhd])", text)
+    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if found is None:
         raise OperatorError(f"--older-than {text} is no length of time: write 90s, 30m, 12h or 3d.", MISUSED)
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
@@ -220,9 +227,9 @@ def _switch(where: Where, target: str, *, enabled: bool, as_json: bool, says: st
         with waiting(f"Waiting until Lambda has {'enabled' if enabled else 'paused'} the route to {target}"):
             changed = set_enabled(replication, route, enabled=enabled)
     if as_json:
-        click.echo(json.dumps({"target": target, "enabled": enabled, "changed": changed}, indent=2))
+        document({"target": target, "enabled": enabled, "changed": changed})
     else:
-        click.echo(f"The route to {target} is {says}." if changed else f"The route to {target} was so already.")
+        tell(f"The route to {target} is {says}." if changed else f"The route to {target} was so already.")
 
 
 COMMANDS = (status, verify, backfill, pause, resume, replicate, redrive)

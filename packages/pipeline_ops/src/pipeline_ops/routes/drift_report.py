@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from xml.etree import ElementTree as Html
 
 from pipeline_ops.errors import OperatorError
+from pipeline_ops.terminal import shown
 from replicator_lambda.notices import ItemKey, Key, ObjectKey, named
 from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
 
@@ -119,21 +120,21 @@ def write_page(path: Path, title: str, facts: Iterable[tuple[str, str]], tally: 
     page = Html.Element("html", lang="en")
     head = Html.SubElement(page, "head")
     Html.SubElement(head, "meta", charset="utf-8")
-    Html.SubElement(head, "title").text = title
+    Html.SubElement(head, "title").text = shown(title)
     Html.SubElement(head, "style").text = _STYLE
     body = Html.SubElement(page, "body")
-    Html.SubElement(body, "h1").text = title
+    Html.SubElement(body, "h1").text = shown(title)
     _table(body, ("", ""), facts)
     Html.SubElement(body, "h2").text = "Found"
     _table(body, ("verdict", "keys"), ((verdict.value, f"{tally.counts[verdict]:,}") for verdict in Verdict))
     Html.SubElement(body, "h2").text = "By prefix"
     for name, prefix in sorted(tally.prefixes.items()):
-        Html.SubElement(body, "h3").text = name
+        Html.SubElement(body, "h3").text = shown(name)
         counted = (f"{count:,} {verdict.value}" for verdict, count in prefix.counts.most_common())
         Html.SubElement(body, "p").text = ", ".join(counted)
         examples = (example for verdict in Verdict for example in prefix.examples.get(verdict, ()))
         _table(body, ("for example", "verdict", "what"), examples)
-    Html.SubElement(body, "p").text = f"Every key: {report.name}, a JSON document a line."
+    Html.SubElement(body, "p").text = f"Every key: {shown(report.name)}, a JSON document a line."
     text = Html.tostring(page, encoding="unicode", method="html")
     with writing(path):
         path.write_text(f"<!doctype html>\n{text}\n", encoding="utf-8")
@@ -159,4 +160,4 @@ def _table(parent: Any, headings: tuple[str, ...], rows: Iterable[tuple[str, ...
         for position, cell in enumerate(cells):
             attributes = {"class": "number"} if cell.replace(",", "").isdecimal() else {}
             place = Html.SubElement(row, "td", attributes)
-            (Html.SubElement(place, "code") if position == 0 and any(headings) else place).text = cell
+            (Html.SubElement(place, "code") if position == 0 and any(headings) else place).text = shown(cell)

@@ -5,10 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.status import Status
-from rich.text import Text
-
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.account import check_account
 from pipeline_ops.deployment import Deployment
@@ -19,8 +15,9 @@ from pipeline_ops.projects import StackId
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import Routing
 from pipeline_ops.routes.route import Replication, Route
+from pipeline_ops.terminal import console
 
-__all__ = ["Opened", "open_replication", "routing_of", "waiting"]
+__all__ = ["Opened", "open_replication", "routing_of"]
 
 _QUIET_SECONDS: Mapping[str, float] = {"native": 60.0, "cloudtrail": 900.0}
 """How long a queue has to be seen empty, by how changes are noticed: what was changed before it is in it by then.
@@ -48,11 +45,6 @@ class Opened:
         return Backlog(replication=self.replication, route=route, quiet_seconds=self.quiet_seconds)
 
 
-def waiting(what: str) -> Status:
-    """Show on a terminal what is waited for, for a block."""
-    return Console(stderr=True, markup=False).status(Text(what))
-
-
 @contextmanager
 def open_replication(where: Where) -> Iterator[Opened]:
     """Give the replication for the block, deployed where it is asked for."""
@@ -62,7 +54,7 @@ def open_replication(where: Where) -> Iterator[Opened]:
     stack = projects.stack(ReplicationOutputs.PROJECT, environment)
     if not where.is_local:
         check_account(stack, projects.config(stack))
-    with Progress(Console(stderr=True)) as progress, open_deployment(projects, where, progress) as deployment:
+    with Progress(console(stderr=True)) as progress, open_deployment(projects, where, progress) as deployment:
         storage = read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, environment))
         outputs = read_contract(deployment, ReplicationOutputs, stack)
         replication = Replication.of(storage, outputs, clients_of(deployment))

@@ -4,13 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from pipeline_ops.counting import counted
 from pipeline_ops.routes.dead_letters import DeadLetter
 from pipeline_ops.routes.status import RouteStatus, Status
+from pipeline_ops.terminal import Laid, Shown, Table, stacked
 
 __all__ = ["duration", "letters_table", "status_view"]
 
@@ -24,25 +21,22 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def status_view(status: Status) -> RenderableType:
+def status_view(status: Status) -> Laid:
     """Return the routes as a table, and below it what somebody has to look at."""
     # Without frames, since all of it has to fit into a terminal of 80 columns.
     title = f"Replication at {status.at:%Y-%m-%d %H:%M:%S} UTC"
-    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for heading in ("target", "state"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("lag", "waiting", "working"):
-        table.add_column(heading, justify="right")
-    for heading in ("dead letters", "last success", "live", "alarms"):
-        table.add_column(heading)
+    headings = ("target", "state", "lag", "waiting", "working", "dead letters", "last success", "live", "alarms")
+    table = Table(
+        *headings, title=title, numbers=("lag", "waiting", "working"), whole=("target", "state"), framed=False
+    )
     for route in status.routes:
-        table.add_row(*_cells(route, status.at))
-    lines = [Text(f"{route.target}: {problem}") for route in status.routes for problem in route.problems]
+        table.add(*_cells(route, status.at))
+    lines = [f"{route.target}: {problem}" for route in status.routes for problem in route.problems]
     if status.other_dead_letters:
-        lines.append(Text(f"dead letters of no route: {_counted(status.other_dead_letters)}"))
+        lines.append(f"dead letters of no route: {_by_reason(status.other_dead_letters)}")
     if not status.letters_complete:
-        lines.append(Text("the dead-letter queue holds more than were counted"))
-    return Group(table, *(lines or [Text("All is well.")]))
+        lines.append("the dead-letter queue holds more than were counted")
+    return stacked(table, *map(Shown, lines or ["All is well."]))
 
 
 def _cells(route: RouteStatus, at: datetime) -> list[str]:
@@ -53,7 +47,7 @@ def _cells(route: RouteStatus, at: datetime) -> list[str]:
         "unknown" if route.lag_seconds is None else duration(route.lag_seconds),
         f"{route.waiting:,}",
         f"{route.in_flight:,}",
-        _counted(route.dead_letters) or "none",
+        _by_reason(route.dead_letters) or "none",
         f"{duration((at - route.last_success).total_seconds())} ago" if route.last_success else "unknown",
         route.version,
         f"{firing} of {len(route.alarms)}" if firing else "none",
@@ -65,15 +59,14 @@ def letters_table(letters: Sequence[DeadLetter], now: datetime) -> Table:
     groups: defaultdict[tuple[str, str], list[DeadLetter]] = defaultdict(list)
     for letter in letters:
         groups[letter.target or "unknown", letter.reason].append(letter)
-    table = Table(title=f"{len(letters)} dead letters")
-    for heading in ("target", "reason", "letters", "oldest", "says", "for example"):
-        table.add_column(heading, justify="right" if heading == "letters" else "left", overflow="fold")
+    headings = ("target", "reason", "letters", "oldest", "says", "for example")
+    table = Table(*headings, title=counted(len(letters), "dead letter"), numbers=("letters",))
     for (target, reason), own in sorted(groups.items(), key=lambda group: group[0]):
         oldest = min(own, key=lambda letter: letter.since)
         age = duration((now - oldest.since).total_seconds())
-        table.add_row(target, reason, f"{len(own):,}", age, oldest.message, ", ".join(oldest.keys[:1]))
+        table.add(target, reason, f"{len(own):,}", age, oldest.message, ", ".join(oldest.keys[:1]))
     return table
 
 
-def _counted(reasons: Mapping[str, int]) -> str:
+def _by_reason(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))

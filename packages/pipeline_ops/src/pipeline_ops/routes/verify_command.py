@@ -1,6 +1,5 @@
 """`verify` as it is typed: what was found, and with --repair, what is to be done about it, asked and done."""
 
-import json
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,24 +8,21 @@ from typing import Any
 from uuid import uuid4
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.opening import ask, at_terminal
-from pipeline_ops.options import where_options, yes_option
+from pipeline_ops.options import PREFIX, where_options, yes_option
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.drift_report import Tally, write_page
 from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
-from pipeline_ops.routes.opening import Opened, open_replication, waiting
+from pipeline_ops.routes.opening import Opened, open_replication
 from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting
 from pipeline_ops.routes.verifying import verify as verify_replicas
+from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
 from replicator_lambda.verification.findings import Verdict
 from replicator_lambda.verification.stores import Stores
 
@@ -54,7 +50,9 @@ class _Repaired:
 
 @click.command()
 @click.argument("target")
-@click.option("--objects", "prefix", metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them.")
+@click.option(
+    "--objects", "prefix", type=PREFIX, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
+)
 @click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 @click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
 @click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
@@ -102,11 +100,11 @@ def verify(  # noqa: PLR0917 - click passes them by name
         stores = open_stores(opened.replication, route)
         selection = select(stores.settings, prefix=prefix, items=items)
         path = report or opened.folder / "verify" / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
-        with waiting(f"Comparing {selection} of {target}") as status:
-            found = verify_replicas(stores, backlog, selection, path, quick=quick, within=wait, say=status.update)
+        with waiting(f"Comparing {selection} of {target}") as say:
+            found = verify_replicas(stores, backlog, selection, path, quick=quick, within=wait, say=say)
         _write_page(found, target)
         if not as_json:
-            Console().print(_table(found, target))
+            show(_table(found, target))
         drift = found.tally.drift(keep_own=keep_own)
         repaired = _repair(opened, stores, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
     _tell(found, target, repaired, keep_own=keep_own, as_json=as_json)
@@ -122,10 +120,10 @@ def _repair(
     if not yes:
         confirm(target, f"A repair has the route make {_work(found.tally, keep_own=keep_own)}.", ask=ask)
     enqueuer = Enqueuer(backlog=backlog, reason=f"repair {uuid4().hex[:8]}")
-    with waiting(f"Enqueueing what has drifted in {target}") as status:
-        enqueued = repair(enqueuer, found.report, status.update, keep_own=keep_own)
-        follow(backlog, enqueued, status.update)
-        status.update("Comparing what was repaired")
+    with waiting(f"Enqueueing what has drifted in {target}") as say:
+        enqueued = repair(enqueuer, found.report, say, keep_own=keep_own)
+        follow(backlog, enqueued, say)
+        say("Comparing what was repaired")
         failed = failed_keys(backlog, opened.routing, enqueuer.reason)
         still = still_drifting(stores, found.report, keep_own=keep_own)
     return _Repaired(enqueued, failed, still)
@@ -140,20 +138,19 @@ def _work(tally: Tally, *, keep_own: bool = False) -> str:
 def _tell(found: Verification, target: str, repaired: _Repaired | None, *, keep_own: bool, as_json: bool) -> None:
     if as_json:
         drift = {"drift": found.tally.drift(keep_own=keep_own), "repaired": repaired and repaired.exported()}
-        click.echo(json.dumps(_document(found, target) | drift, indent=2))
+        document(_document(found, target) | drift)
         return
     if not found.worked_off:
-        click.echo(
+        tell(
             f"The route to {target} had changes before it all the time, so that what differs may be on its way, and "
             f"nothing is repaired: `nox -s status -- {target}`."
         )
     if repaired is not None:
-        click.echo(f"{repaired.enqueued:,} keys were reconciled, {repaired.still_different:,} still differ.")
-        for sentence in repaired.failures.sentences():
-            click.echo(sentence)
+        tell(f"{repaired.enqueued:,} keys were reconciled, {repaired.still_different:,} still differ.")
+        tell(*repaired.failures.sentences())
     elif found.tally.drift(keep_own=keep_own):
-        click.echo(f"--repair would have the route make {_work(found.tally, keep_own=keep_own)}.")
-    click.echo(f"Every finding: {found.report}, and as a page {_page(found)}")
+        tell(f"--repair would have the route make {_work(found.tally, keep_own=keep_own)}.")
+    tell(f"Every finding: {found.report}, and as a page {_page(found)}")
 
 
 def _document(found: Verification, target: str) -> dict[str, Any]:
@@ -175,14 +172,12 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
 
 
 def _table(found: Verification, target: str) -> Table:
-    table = Table(title=f"{target}: {found.objects:,} objects and {found.items:,} items compared")
-    for heading in ("found", "keys", "for example"):
-        table.add_column(heading, justify="right" if heading == "keys" else "left", overflow="fold")
+    title = f"{target}: {found.objects:,} objects and {found.items:,} items compared"
+    table = Table("found", "keys", "for example", title=title, numbers=("keys",))
     for verdict in (*_LOOKED_AT, *_EXPECTED):
         count = found.tally.counts[verdict]
         expected = " (expected)" if verdict in _EXPECTED else ""
-        # As text, since a key may look like rich's markup.
-        table.add_row(f"{verdict.value}{expected}", f"{count:,}", Text(found.tally.example(verdict)))
+        table.add(f"{verdict.value}{expected}", f"{count:,}", found.tally.example(verdict))
     return table
 
 
