@@ -181,7 +181,8 @@ class MadeUpObjects:
 
     def _answer(self, listing: Listing) -> dict[str, Any]:
         folders = [{"Prefix": folder} for folder in listing.folders]
-        return {"Contents": [self._entry(number) for number in listing.numbers], "CommonPrefixes": folders}
+        contents = [self._entry(number) for number in listing.numbers]
+        return {"IsTruncated": listing.last is not None, "Contents": contents, "CommonPrefixes": folders}
 
     def _entry(self, number: int) -> dict[str, Any]:
         named = {"Key": self.keys.key(number), "Size": OBJECT_BYTES, "ETag": etag(number)}

@@ -83,7 +83,7 @@ class _Aws:
         return {"Body": _MadeUp(self._records) if Key.startswith("incoming/") else io.BytesIO(b"none"), "ETag": '"e"'}
 
     def put_object(self, **_: Any) -> dict[str, Any]:
-        return {}
+        return {"ETag": '"e"'}
 
     def put_item(self, **_: Any) -> dict[str, Any]:
         time.sleep(_LATENCY_SECONDS)
@@ -92,7 +92,7 @@ class _Aws:
     def batch_write_item(self, *, RequestItems: Any) -> dict[str, Any]:  # noqa: N803
         time.sleep(_LATENCY_SECONDS)
         self.written += sum(map(len, RequestItems.values()))
-        return {}
+        return {"UnprocessedItems": {}}
 
 
 def measure_processing(sizes: Sequence[int]) -> Iterator[Processed]:

@@ -207,6 +207,9 @@ def test_a_route_may_do_what_it_does_and_nothing_else(
         *((f"s3:{action}", f"{source.bucket_arn}/a/key") for action in ("PutObject", "DeleteObject")),
         *((f"s3:{action}", f"{source.bucket_arn}/a/key") for action in ("DeleteObjectVersion", "PutObjectTagging")),
         *((f"s3:{action}", f"{foreign.bucket_arn}/a/key") for action in ("PutObject", "DeleteObject", "GetObject")),
+        # A copy takes annotations along unless it is told not to, and then needs these rights.
+        ("s3:GetObjectAnnotation", f"{source.bucket_arn}/a/key"),
+        ("s3:PutObjectAnnotation", f"{own.bucket_arn}/a/key"),
         ("s3:DeleteObjectVersion", f"{own.bucket_arn}/a/key"),
         ("s3:PutBucketPolicy", own.bucket_arn),
         ("s3:DeleteBucket", own.bucket_arn),

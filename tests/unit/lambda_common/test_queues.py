@@ -17,11 +17,12 @@ class Queue:
         self.calls.append(ids)
         failing = self.failures.pop(0) if self.failures else {}
         return {
+            "Successful": [{"Id": id_} for id_ in ids if id_ not in failing],
             "Failed": [
                 {"Id": id_, "Code": "InternalError", "Message": "oops", "SenderFault": fault}
                 for id_, fault in failing.items()
                 if id_ in ids
-            ]
+            ],
         }
 
 
@@ -33,6 +34,17 @@ def test_an_entry_that_sqs_failed_to_take_is_sent_again_without_the_others() -> 
     queue = Queue({"1": False, "12": False})
     assert sent(queue, 15) == {}
     assert queue.calls == [[str(number) for number in range(10)], ["1"], [str(number) for number in range(10, 15)]]
+
+
+def test_an_entry_that_the_answer_says_nothing_of_was_not_taken() -> None:
+    class Silent(Queue):
+        def send_message_batch(self, **call: Any) -> dict[str, Any]:
+            super().send_message_batch(**call)
+            return {}
+
+    queue = Silent()
+    assert sent(queue, 2) == dict.fromkeys((0, 1), "SQS: answered with success, but not for this message")
+    assert len(queue.calls) == 3
 
 
 def test_an_entry_that_is_the_senders_fault_is_not_sent_again() -> None:

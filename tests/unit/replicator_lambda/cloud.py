@@ -25,7 +25,9 @@ from replicator_lambda.verification.stores import Stores
 __all__ = [
     "Cloud",
     "Fault",
+    "answered",
     "cloud",
+    "empty_success",
     "item_notice",
     "object_notice",
     "record",
@@ -62,6 +64,11 @@ def refusal(code: str, status: int, message: str = "refused") -> Fault:
         return answered(request, status, body)
 
     return fault
+
+
+def empty_success(_operation: str, request: AWSPreparedRequest, _send: Send) -> AWSResponse:
+    """Answer with success and nothing else, as a proxy may, or S3 whose connection ends before a copy does."""
+    return answered(request, 200, "")
 
 
 def timeout_after_effect(_operation: str, request: AWSPreparedRequest, send: Send) -> AWSResponse | None:

@@ -13,6 +13,8 @@ from lambda_common.messages import MAX_ATTEMPTS
 from tests.unit.replicator_lambda.cloud import (
     Cloud,
     Fault,
+    answered,
+    empty_success,
     item_notice,
     object_notice,
     record,
@@ -29,7 +31,11 @@ FAULTS: dict[str, Fault] = {
     "internal error": refusal("InternalError", 500),
     "timeout after the effect": timeout_after_effect,
     "unprocessed": unprocessed,
+    "empty success": empty_success,
 }
+EMPTY_BY_NATURE = {"s3.DeleteObject", "s3.PutObjectTagging", "s3.HeadBucket", "s3.AbortMultipartUpload"}
+"""Whose success has nothing in it to be seen."""
+
 OURS = ("s3.", "dynamodb.", "sqs.SendMessageBatch", "sns.")
 
 
@@ -37,6 +43,8 @@ def applies(name: str, operation: str) -> bool:
     """Tell whether a service can fail so."""
     if name == "unprocessed":
         return operation.startswith("dynamodb.Batch")
+    if name == "empty success":
+        return operation not in EMPTY_BY_NATURE
     return name != "throughput exceeded" or operation.startswith("dynamodb.")
 
 
@@ -172,6 +180,97 @@ def test_an_error_of_a_copy_is_retried_where_that_can_help(
     cloud.fault_for = lambda _: None
     assert bool(answer["batchItemFailures"]) is not permanent
     assert [letter["error"]["type"] for letter in cloud.letters()] == ([code] if permanent else [])
+
+
+ANSWERED = {
+    "s3.HeadObject": "ETag",
+    "s3.GetObjectTagging": "TagSet",
+    "s3.CopyObject": "ETag",
+    "s3.CreateMultipartUpload": "UploadId",
+    "s3.UploadPartCopy": "ETag",
+    "s3.CompleteMultipartUpload": "ETag",
+    "dynamodb.BatchGetItem": "Responses",
+    "dynamodb.BatchWriteItem": "UnprocessedItems",
+}
+
+
+@pytest.mark.parametrize("operation", ANSWERED)
+def test_a_success_that_says_nothing_of_what_was_done_is_a_failure_that_is_tried_again(
+    cloud: Cloud, operation: str
+) -> None:
+    cloud.put("small")
+    cloud.put("large", b"x" * 11 * MIB)
+    cloud.put_item("item")
+    notices = {"small": object_notice("small"), "large": object_notice("large"), "item": item_notice("item")}
+    records = [record(body, id_=id_) for id_, body in notices.items()]
+    route = cloud.route(large_from=6 * MIB, part_size=5 * MIB)
+    cloud.fault_for = lambda called: empty_success if called == operation else None
+    again = {each["itemIdentifier"] for each in route.process({"Records": records})["batchItemFailures"]}
+    part = operation in {"s3.CreateMultipartUpload", "s3.UploadPartCopy", "s3.CompleteMultipartUpload"}
+    failing = {"large"} if part else {"small"} if operation == "s3.CopyObject" else {"small", "large"}
+    assert again == ({"item"} if operation.startswith("dynamodb.") else failing)
+    assert cloud.letters() == []
+    cloud.fault_for = lambda _: None
+    for key in ("small", "large"):
+        cloud.clients.target_s3.delete_object(Bucket=cloud.settings.target_bucket, Key=key)
+    assert route.process({"Records": records})["batchItemFailures"] == []
+    assert cloud.replica("large") == cloud.source_object("large")
+    assert cloud.replica_item("item") is not None
+
+
+def test_the_reason_of_an_empty_success_names_the_call_and_what_it_left_out(cloud: Cloud) -> None:
+    cloud.put("a")
+    cloud.fault_for = lambda operation: empty_success if operation == "s3.CopyObject" else None
+    cloud.route().process({"Records": [record(object_notice("a"), attempts=MAX_ATTEMPTS)]})
+    (letter,) = cloud.letters()
+    message = "CopyObject: answered with success, but without ETag"
+    assert letter["error"] == {"type": "EmptyAnswer", "message": message}
+
+
+def test_items_whose_read_answers_nothing_are_not_deleted(cloud: Cloud) -> None:
+    cloud.put_item("a")
+    cloud.route().process({"Records": [record(item_notice("a"))]})
+    cloud.fault_for = lambda operation: empty_success if operation == "dynamodb.BatchGetItem" else None
+    cloud.route().process({"Records": [record(item_notice("a"))]})
+    cloud.fault_for = lambda _: None
+    assert cloud.replica_item("a") is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(403, ("s3:GetObject", "kms:Decrypt")), (400, ("expired", "KMS key")), (503, ())]
+)
+def test_a_heads_bare_status_is_told_with_what_it_may_mean(cloud: Cloud, status: int, says: tuple[str, ...]) -> None:
+    cloud.put("a")
+    cloud.fault_for = lambda operation: refusal("Any", status) if operation == "s3.HeadObject" else None
+    cloud.route().process({"Records": [record(object_notice("a"), attempts=MAX_ATTEMPTS)]})
+    cloud.fault_for = lambda _: None
+    (letter,) = cloud.letters()
+    assert letter["error"]["type"] == str(status)
+    assert letter["error"]["message"].startswith("HeadObject: ")
+    assert all(word in letter["error"]["message"] for word in says)
+    assert ("may" in letter["error"]["message"]) is bool(says)
+
+
+def test_a_refused_key_of_a_copy_is_told_in_kmss_own_words(cloud: Cloud) -> None:
+    cloud.put("a")
+    words = "User: arn:aws:sts::1:assumed-role/route is not authorized to perform: kms:Decrypt on this resource"
+    broken = refusal("AccessDenied", 403, words)
+    cloud.fault_for = lambda operation: broken if operation == "s3.CopyObject" else None
+    cloud.route().process({"Records": [record(object_notice("a"), attempts=MAX_ATTEMPTS)]})
+    cloud.fault_for = lambda _: None
+    (letter,) = cloud.letters()
+    assert letter["error"]["message"] == f"CopyObject: {words}"
+
+
+def test_an_answer_that_cannot_be_read_is_tried_again_and_not_quoted(cloud: Cloud) -> None:
+    cloud.put("a")
+
+    def garbled(_operation: str, request: Any, _send: Any) -> Any:
+        return answered(request, 200, "<Tagging><TagSet>secret")
+
+    cloud.fault_for = lambda operation: garbled if operation == "s3.GetObjectTagging" else None
+    answer = cloud.route().process({"Records": [record(object_notice("a"))]})
+    assert len(answer["batchItemFailures"]) == 1
 
 
 def test_a_heads_bare_400_is_retried_since_it_may_be_an_expired_token_or_a_disabled_key(cloud: Cloud) -> None:

@@ -92,7 +92,8 @@ def test_a_notice_that_no_queue_takes_fails_the_batch(cloud: Cloud) -> None:
 def test_only_the_entries_that_a_queue_refuses_are_dead_letters(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = notifier(cloud, "dev")
     send = cloud.clients.sqs.send_message_batch
-    refused = {"Failed": [{"Id": "1", "Code": "Throttled", "SenderFault": False, "Message": "slow down"}]}
+    refused: Any = {"Successful": [{"Id": "0"}]}
+    refused |= {"Failed": [{"Id": "1", "Code": "Throttled", "SenderFault": False, "Message": "slow down"}]}
 
     def refuse(**call: Any) -> Any:
         return refused if call["QueueUrl"] == subject.routes[0].queue_url else send(**call)

@@ -142,6 +142,31 @@ def test_a_copy_is_pinned_to_the_version_that_was_read(cloud: Cloud) -> None:
     assert headers["x-amz-copy-source-if-match"] in {head["ETag"], head["ETag"].encode()}
 
 
+COPYING = {"CopyObject", "UploadPartCopy"}
+
+
+def test_what_a_copy_takes_along_by_default_is_all_decided_here(cloud: Cloud) -> None:
+    """A directive says whether S3 copies something by itself: a new one is to be thought about before it leaks."""
+    cloud.put("one")
+    reconciled(cloud, "one")
+    headers = cloud.requests[cloud.calls.index("s3.CopyObject")].headers
+    model = cloud.clients.copying_s3.meta.service_model
+    inputs = {name: model.operation_model(name).input_shape for name in model.operation_names}
+    shapes = {name: shape for name, shape in inputs.items() if shape is not None and "CopySource" in shape.members}
+    assert shapes.keys() == COPYING
+    directives = {
+        member: str(headers.get(shape.serialization["name"], b"").decode())
+        for each in shapes.values()
+        for member, shape in each.members.items()
+        if member.endswith("Directive")
+    }
+    assert directives == {
+        "MetadataDirective": "REPLACE",
+        "TaggingDirective": "REPLACE",
+        "AnnotationDirective": "EXCLUDE",
+    }
+
+
 def test_a_delete_removes_the_replica_with_three_calls(cloud: Cloud) -> None:
     cloud.put("one")
     replicator = cloud.replicator()

@@ -1,13 +1,15 @@
 """What AWS's refusals mean for a replica: whether a retry can help, in words that hold none of the data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from lambda_common.errors import StoreError
 
-__all__ = ["PERMANENT_CODES", "code_of", "status_of", "translated", "unexpected"]
+__all__ = ["PERMANENT_CODES", "code_of", "status_of", "told", "translated", "unexpected"]
 
 PERMANENT_CODES = frozenset(
     {
@@ -34,6 +36,17 @@ PERMANENT_CODES = frozenset(
 
 _MESSAGE_LENGTH = 500
 
+_BARE: Mapping[str, str] = {
+    "400": "S3 does not say why: the credentials may have expired, or the KMS key that encrypts the object may be "
+    "disabled, or the object may be encrypted with a key that its writer keeps",
+    "403": "S3 does not say why: s3:GetObject may be missing, or kms:Decrypt where a KMS key encrypts the object",
+}
+"""What the bare status of a head, whose answer has no body, may mean.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: a generic code, 400, 403 or 404; and a role that
+heads an object encrypted with a KMS key needs kms:Decrypt for its checksum.
+"""
+
 
 def code_of(error: ClientError) -> str:
     """Return the service's error code; for a head, whose answer has no body, the HTTP status."""
@@ -58,12 +71,31 @@ def translated(operation: str) -> Iterator[None]:
     except ClientError as error:
         code = code_of(error) or type(error).__name__
         text = str(error.response.get("Error", {}).get("Message", ""))[:_MESSAGE_LENGTH]
+        if operation.startswith("Head") and code in _BARE:
+            text = f"{text}; {_BARE[code]}"
         # DynamoDB reports some throttles as a 400 of its own names, none of which is in the list.
         raise StoreError(code, f"{operation}: {text or code}", permanent=code in PERMANENT_CODES) from error
     except ParamValidationError as error:
         raise StoreError("ParamValidationError", f"{operation}: not a valid request", permanent=True) from error
+    except ResponseParserError as error:  # no BotoCoreError, and it quotes the answer
+        raise StoreError("ResponseParserError", f"{operation}: the answer can't be read") from error
     except BotoCoreError as error:
         raise StoreError(type(error).__name__, f"{operation}: {str(error)[:_MESSAGE_LENGTH]}") from error
+
+
+def told(operation: str, answer: Any, *names: str) -> Any:
+    """Return what an answer has under these names, one within the other.
+
+    Raises a retryable StoreError where it is not there: a status of success alone does not tell that anything was
+    done. S3 sends it before it copies (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html), and a
+    proxy or an answer cut short has no more than that.
+    """
+    found = answer
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if found is None:
+        raise StoreError("EmptyAnswer", f"{operation}: answered with success, but without {names[-1]}")
+    return found
 
 
 def unexpected(error: BaseException) -> StoreError:

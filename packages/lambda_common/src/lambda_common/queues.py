@@ -9,7 +9,7 @@ from lambda_common.failures import translated
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["ENTRIES", "delay", "remove", "send", "tens"]
+__all__ = ["ENTRIES", "delay", "refused", "remove", "send", "tens"]
 
 ENTRIES = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html: entries."""
@@ -86,9 +86,9 @@ def _call(entries: list[Any], call: Callable[[list[Any]], Any]) -> dict[int, Sto
                 answer = call(entries)
         except StoreError as error:
             return errors | dict.fromkeys((int(entry["Id"]) for entry in entries), error)
-        failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
-        errors |= {int(id_): _error(entry) for id_, entry in failed.items()}
-        again = [entry for entry in entries if entry["Id"] in failed and not failed[entry["Id"]].get("SenderFault")]
+        failed = refused("SQS", answer, entries)
+        errors |= {int(id_): error for id_, error in failed.items()}
+        again = [entry for entry in entries if entry["Id"] in failed and not failed[entry["Id"]].permanent]
         for entry in entries:
             if entry["Id"] not in failed:
                 errors.pop(int(entry["Id"]), None)
@@ -98,8 +98,22 @@ def _call(entries: list[Any], call: Callable[[list[Any]], Any]) -> dict[int, Sto
     return errors
 
 
-def _error(failed: Mapping[str, Any]) -> StoreError:
-    return StoreError(failed.get("Code", "SQS"), f"SQS: {failed.get('Message') or 'refused'}")
+def refused(operation: str, answer: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> dict[str, StoreError]:
+    """Return the errors of a batch's entries by their ids, of SQS or SNS; permanent where the entry itself is at fault.
+
+    An entry that is in neither list of the answer was not taken, as far as anybody can tell.
+    """
+    taken = {entry["Id"] for entry in answer.get("Successful", ())}
+    failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+    unsure = {"Code": "EmptyAnswer", "Message": "answered with success, but not for this message"}
+    return {
+        entry["Id"]: _error(operation, failed.get(entry["Id"], unsure)) for entry in entries if entry["Id"] not in taken
+    }
+
+
+def _error(operation: str, failed: Mapping[str, Any]) -> StoreError:
+    message = f"{operation}: {failed.get('Message') or 'refused'}"
+    return StoreError(failed.get("Code", operation), message, permanent=bool(failed.get("SenderFault")))
 
 
 def _texts(attributes: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from lambda_common.errors import StoreError
-from lambda_common.failures import code_of, translated
+from lambda_common.failures import code_of, told, translated
 from lambda_common.replicas import PROVENANCE_ENVIRONMENT
 from processor_lambda.decompression import CHUNK_BYTES
 
@@ -51,9 +51,9 @@ class InputFile:
         return cls(
             key=key,
             version_id=None if version in {None, "null"} else version,
-            etag=answer["ETag"],
-            size=answer["ContentLength"],
-            last_modified=answer["LastModified"],
+            etag=told("HeadObject", answer, "ETag"),
+            size=told("HeadObject", answer, "ContentLength"),
+            last_modified=told("HeadObject", answer, "LastModified"),
             content_type=answer.get("ContentType", ""),
             content_encoding=answer.get("ContentEncoding", ""),
             metadata=answer.get("Metadata", {}),
@@ -122,11 +122,14 @@ class Bucket:
         from_here: Any = {"Range": f"bytes={start}-"} if start else {}
         try:
             with translated("GetObject"):
-                return self.s3.get_object(Bucket=self.name, Key=file.key, **pinned, **from_here)["Body"]
+                answer = self.s3.get_object(Bucket=self.name, Key=file.key, **pinned, **from_here)
         except StoreError as error:
             if error.kind in _ABSENT | {"PreconditionFailed", "412"}:
                 raise Gone from error
             raise
+        if start and not told("GetObject", answer, "ContentRange").startswith(f"bytes {start}-"):
+            raise StoreError("WrongRange", "GetObject: answered with other bytes than those asked for")
+        return answer["Body"]
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Return a small object's bytes and ETag, None where there is none."""
@@ -142,7 +145,10 @@ class Bucket:
     def put(self, key: str, body: bytes, *, content_type: str, **metadata: str) -> None:
         """Write an object."""
         with translated("PutObject"):
-            self.s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata)
+            answer = self.s3.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata
+            )
+        told("PutObject", answer, "ETag")
 
     def put_if(self, key: str, body: bytes, etag: str | None, *, content_type: str) -> bool:
         """Write an object where there is none (None) or one with this ETag; return whether it was so.
@@ -153,11 +159,12 @@ class Bucket:
         condition: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         with translated("PutObject"):
             try:
-                self.s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition)
+                answer = self.s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition)
             except ClientError as error:
                 if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}:
                     return False
                 raise
+        told("PutObject", answer, "ETag")
         return True
 
     def delete(self, key: str) -> None:

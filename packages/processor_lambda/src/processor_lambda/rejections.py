@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lambda_common.errors import StoreError
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 from processor_lambda.files import Bucket
 
 __all__ = ["PIECE_BYTES", "Rejections", "StateGoneError"]
@@ -72,15 +72,17 @@ class Rejections:
         s3: Any = self._bucket.s3
         where = {"Bucket": self._bucket.name, "Key": key}
         with translated("CreateMultipartUpload"):
-            upload = s3.create_multipart_upload(**where, ContentType=_TYPE, Metadata=metadata)["UploadId"]
+            answer = s3.create_multipart_upload(**where, ContentType=_TYPE, Metadata=metadata)
+        upload = told("CreateMultipartUpload", answer, "UploadId")
         try:
             parts = []
             for number, body in enumerate(self._parts(), start=1):
                 with translated("UploadPart"):
-                    etag = s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=body)["ETag"]
-                parts.append({"PartNumber": number, "ETag": etag})
+                    answer = s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=body)
+                parts.append({"PartNumber": number, "ETag": told("UploadPart", answer, "ETag")})
             with translated("CompleteMultipartUpload"):
-                s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+                answer = s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+            told("CompleteMultipartUpload", answer, "ETag")
         except BaseException:
             # What can't be aborted here the bucket's lifecycle does.
             try:

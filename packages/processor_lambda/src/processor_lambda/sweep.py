@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.deadline import Deadline
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 from lambda_common.queues import send
 from processor_lambda.files import Bucket, Gone
 from processor_lambda.notices import ObjectNotice, Sweep
@@ -60,7 +60,7 @@ class Sweeper:
             with translated("ListObjectsV2"):
                 answer = self.bucket.s3.list_objects_v2(**asked)
             yield from ((each["Key"], each["LastModified"]) for each in answer.get("Contents", ()))
-            if not answer.get("IsTruncated"):
+            if not told("ListObjectsV2", answer, "IsTruncated"):
                 return
             asked["ContinuationToken"] = answer["NextContinuationToken"]
 

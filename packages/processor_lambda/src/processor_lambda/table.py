@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.errors import StoreError
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 from lambda_common.replicas import REPLICATED_FROM
 from processor_lambda.records import Item, Record
 
@@ -106,7 +106,7 @@ class Table:
         for left in reversed(range(ROUNDS)):
             with translated("BatchWriteItem"):
                 answer = self.dynamodb.batch_write_item(RequestItems={self.name: requests})
-            requests = answer.get("UnprocessedItems", {}).get(self.name)
+            requests = told("BatchWriteItem", answer, "UnprocessedItems").get(self.name)
             if not requests:
                 return
             if left:

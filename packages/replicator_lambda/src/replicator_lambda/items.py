@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 from lambda_common.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 from replicator_lambda.item_states import Item
 from replicator_lambda.notices import ItemKey, number_text
@@ -58,7 +58,8 @@ class DynamoItems:
         ]
         with translated("BatchWriteItem"):
             answer = self.target.batch_write_item(RequestItems={self.target_table: requests})
-        left: Any = answer.get("UnprocessedItems", {}).get(self.target_table, ())
+        # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: empty when done.
+        left: Any = told("BatchWriteItem", answer, "UnprocessedItems").get(self.target_table, ())
         return [
             key_of(request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"])
             for request in left
@@ -78,8 +79,9 @@ def read_items(
         asked |= KEYS_ALONE
     with translated("BatchGetItem"):
         answer = client.batch_get_item(RequestItems={table: asked})
-    found = {key_of(item): item for item in answer.get("Responses", {}).get(table, ())}
-    left: Any = answer.get("UnprocessedKeys", {}).get(table, {})
+    # An answer without these would mean that there is no such item, and delete replicas.
+    found = {key_of(item): item for item in told("BatchGetItem", answer, "Responses").get(table, ())}
+    left: Any = told("BatchGetItem", answer, "UnprocessedKeys").get(table, {})
     return found, [key_of(named) for named in left.get("Keys", ())]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.errors import StoreError
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -53,11 +53,15 @@ class LargeCopy:
     def copy(self, large: LargeObject) -> None:
         """Copy the object; raise the first part's StoreError after the upload was aborted."""
         with translated("CreateMultipartUpload"):
-            upload = self.client.create_multipart_upload(**large.arguments)["UploadId"]
+            answer = self.client.create_multipart_upload(**large.arguments)
+        upload = told("CreateMultipartUpload", answer, "UploadId")
         try:
             parts = self._copy_parts(large, upload)
             with translated("CompleteMultipartUpload"):
-                self.client.complete_multipart_upload(**self._named(large, upload), MultipartUpload={"Parts": parts})
+                done = self.client.complete_multipart_upload(
+                    **self._named(large, upload), MultipartUpload={"Parts": parts}
+                )
+            told("CompleteMultipartUpload", done, "ETag")
         except BaseException:
             with suppress(StoreError), translated("AbortMultipartUpload"):
                 self.client.abort_multipart_upload(**self._named(large, upload))
@@ -93,6 +97,7 @@ class LargeCopy:
                 CopySourceIfMatch=large.etag,
                 CopySourceRange=f"bytes={start}-{end - 1}",
             )
+        told("UploadPartCopy", answer, "CopyPartResult", "ETag")
         # A part's checksum has to be named again where the upload asked for one, hence all but the date.
         return {"PartNumber": number} | {
             name: value for name, value in answer["CopyPartResult"].items() if name != "LastModified"

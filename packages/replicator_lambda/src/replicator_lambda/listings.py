@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,6 +69,7 @@ def list_objects(
             page = next(pages, None)
         if page is None:
             return
+        told("ListObjectsV2", page, "IsTruncated")  # else nothing in it would mean that there is nothing
         for entry in page.get("Contents", ()):
             if key_range.until is not None and entry["Key"] > key_range.until:
                 return
@@ -84,4 +85,5 @@ def _listed(entry: Any) -> Listed:
 def _folders(client: "S3Client", bucket: str, prefix: str) -> Sequence[str]:
     with translated("ListObjectsV2"):
         page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    told("ListObjectsV2", page, "IsTruncated")
     return [folder["Prefix"] for folder in page.get("CommonPrefixes", ())]

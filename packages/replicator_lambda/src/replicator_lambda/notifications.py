@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_common.errors import StoreError
 from lambda_common.failures import translated
-from lambda_common.queues import tens
+from lambda_common.queues import refused, tens
 from replicator_lambda.batch import Dead
 from replicator_lambda.notices import ItemKey, Key, ObjectKey, named
 from replicator_lambda.reconcile import Action, Outcome
@@ -81,10 +81,7 @@ class Notifications:
             except StoreError as error:
                 errors.append(error)
                 continue
-            errors += [
-                StoreError(failed.get("Code", "SNS"), f"PublishBatch: {failed.get('Message', 'refused')}")
-                for failed in answer.get("Failed", ())
-            ]
+            errors += refused("PublishBatch", answer, entries).values()
         return errors
 
 

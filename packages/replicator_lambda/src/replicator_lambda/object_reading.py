@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambda_common.errors import StoreError
-from lambda_common.failures import code_of, translated
+from lambda_common.failures import code_of, told, translated
 from replicator_lambda.object_states import Head, Tags, TagsRead
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None)
         if error.kind in _ABSENT or error.kind == DELETE_MARKER:
             return None
         raise
-    return TagsRead(answer.get("VersionId"), _sorted_tags(answer.get("TagSet", ())))
+    return TagsRead(answer.get("VersionId"), _sorted_tags(told("GetObjectTagging", answer, "TagSet")))
 
 
 def _sorted_tags(tag_set: Any) -> Tags:
@@ -81,9 +81,9 @@ def _head(answer: Mapping[str, Any]) -> Head:
     checksum = next(checksums, None)
     return Head(
         version_id=answer.get("VersionId"),
-        etag=answer["ETag"],
-        size=answer["ContentLength"],
-        last_modified=answer["LastModified"].isoformat(),
+        etag=told("HeadObject", answer, "ETag"),
+        size=told("HeadObject", answer, "ContentLength"),
+        last_modified=told("HeadObject", answer, "LastModified").isoformat(),
         headers=headers,
         metadata=tuple(sorted(answer.get("Metadata", {}).items())),
         missing_metadata=bool(answer.get("MissingMeta")),

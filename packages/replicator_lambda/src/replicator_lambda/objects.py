@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.errors import StoreError
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 from replicator_lambda.large_copy import LargeCopy, LargeObject
 from replicator_lambda.object_reading import DELETE_MARKER, EXPIRES, Absent, read_head, read_tags
 from replicator_lambda.object_states import Head, ObjectState, Tags, TagsRead
@@ -38,8 +38,8 @@ class S3Objects:
 
     A replica has its source's bytes, stored headers, user metadata, tags and checksum algorithm. Its storage class
     is STANDARD and its encryption the target bucket's default: both are the target's own policy, as its lifecycle
-    is. Object locks and ACLs are not replicated. What a request can't say of it S3 takes from the source by itself
-    (see `request_headers`); such a replica has no provenance.
+    is. Object locks, ACLs and annotations are not replicated. What a request can't say of it S3 takes from the source
+    by itself (see `request_headers`); such a replica has no provenance.
 
     Not excluded: a write whose answer was lost, and which S3 lets take effect only after a later reconcile of the
     key has confirmed another state. No call of S3's can be taken back or fenced; the key's next notice mends it.
@@ -115,7 +115,7 @@ class S3Objects:
         if head.size > self.large_copy.part_size:
             self.large_copy.see_deadline()
         with translated("CopyObject"):
-            self.copying.copy_object(
+            answer = self.copying.copy_object(
                 Bucket=self.target_bucket,
                 Key=key,
                 CopySource=source,
@@ -123,8 +123,11 @@ class S3Objects:
                 MetadataDirective="REPLACE" if telling.exact else "COPY",
                 # The tags of a version change, so that S3's own copy of them might be of another moment.
                 TaggingDirective="REPLACE",
+                # S3 would copy them by default, for which the role has no right: they are not part of a replica.
+                AnnotationDirective="EXCLUDE",
                 **telling.arguments,
             )
+        told("CopyObject", answer, "CopyObjectResult", "ETag")
         self._put_tags_apart(key, state, telling)
         return head.size
 

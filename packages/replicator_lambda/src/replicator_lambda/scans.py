@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 from replicator_lambda.item_states import Item
 from replicator_lambda.items import KEYS_ALONE, key_attributes, key_of
 from replicator_lambda.notices import ItemKey
@@ -56,6 +56,6 @@ def scan(
         with translated("Scan"):
             answer = client.scan(**asked)
         after = key_of(answer["LastEvaluatedKey"]) if answer.get("LastEvaluatedKey") else None
-        yield Page(answer["Items"], after)
+        yield Page(told("Scan", answer, "Items"), after)
         if after is None:
             return

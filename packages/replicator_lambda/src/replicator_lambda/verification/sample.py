@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.failures import translated
+from lambda_common.failures import told, translated
 from replicator_lambda.flow import chunks, windowed
 from replicator_lambda.listings import KeyRange, list_objects
 from replicator_lambda.scans import Segment
@@ -89,7 +89,7 @@ def _page(client: "S3Client", bucket: str, prefix: str, *, after: str = "", most
     begin: Any = {"StartAfter": after} if after else {}
     with translated("ListObjectsV2"):
         page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **begin)
-    return [entry["Key"] for entry in page.get("Contents", ())], not page["IsTruncated"]
+    return [entry["Key"] for entry in page.get("Contents", ())], not told("ListObjectsV2", page, "IsTruncated")
 
 
 def _segment(stores: Stores, keys: int, chance: random.Random) -> Segment:
