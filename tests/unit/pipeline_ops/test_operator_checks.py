@@ -16,27 +16,39 @@ from pipeline_ops.account import check_account
 from pipeline_ops.confirm import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.projects import StackId
+from pipeline_ops.stack_settings import StackSettings
 
 PROD = StackId("storage", "prod")
 
 
-def failing(error: Exception) -> Callable[[Mapping[str, Any]], str]:
-    def identify(_config: Mapping[str, Any]) -> str:
+def settings(config: Mapping[str, Any] | None = None) -> StackSettings:
+    return StackSettings("projects/storage/Pulumi.prod.yaml", {}, config or {})
+
+
+def failing(error: Exception) -> Callable[[str | None], str]:
+    def identify(_region: str | None) -> str:
         raise error
 
     return identify
 
 
-@pytest.mark.parametrize("allowed", [[], ["111122223333"], [111122223333], ["9", "111122223333"]])
+@pytest.mark.parametrize("allowed", [[], ["111122223333"], ["9", "111122223333"]])
 def test_an_allowed_account_is_returned(allowed: list[object]) -> None:
     config = {"aws:allowedAccountIds": allowed}
-    assert check_account(PROD, config, lambda _: "111122223333") == "111122223333"
+    assert check_account(PROD, settings(config), lambda _: "111122223333") == "111122223333"
+
+
+def test_an_account_that_yaml_has_made_a_number_is_refused_before_aws_is_asked() -> None:
+    with pytest.raises(
+        OperatorError, match=r"Pulumi.prod.yaml: aws:allowedAccountIds\[0\] is 123: it should be a text"
+    ):
+        check_account(PROD, settings({"aws:allowedAccountIds": [123]}), failing(AssertionError()))
 
 
 def test_another_account_is_refused_with_both_and_the_file_that_says_so() -> None:
     config = {"aws:allowedAccountIds": ["111122223333"]}
     with pytest.raises(OperatorError, match=r"111122223333.*projects/storage/Pulumi\.prod\.yaml.*are for 444455556666"):
-        check_account(PROD, config, lambda _: "444455556666")
+        check_account(PROD, settings(config), lambda _: "444455556666")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +65,7 @@ def test_credentials_that_do_not_work_are_one_sentence_with_the_command_that_hel
     error: Exception, helps: str
 ) -> None:
     with pytest.raises(OperatorError, match=helps) as info:
-        check_account(PROD, {}, failing(error))
+        check_account(PROD, settings(), failing(error))
     assert len(str(info.value).splitlines()) == 1
     assert info.value.exit_code == FAILED
 

@@ -51,10 +51,13 @@ def test_a_replication_needs_the_storage_of_its_source_and_of_each_target(projec
         "storage/staging",
     ]
     assert projects.needs(StackId("processing", "dev")) == (StackId("storage", "dev"),)
-    assert projects.needed_by(StackId("storage", "staging")) == (StackId("replication", "prod"),)
+    assert projects.needed_by(StackId("storage", "staging"), projects.every_stack()) == (
+        StackId("replication", "prod"),
+    )
+    assert projects.needed_by(StackId("storage", "staging"), [StackId("storage", "staging")]) == ()
 
 
-@pytest.mark.parametrize("targets", ["oops", "[oops]", "[{environment: nowhere}]", "[{}]"])
+@pytest.mark.parametrize("targets", ["[{environment: nowhere}]", "[{environment: [dev]}]", "[{}]", "[]", ""])
 def test_targets_that_make_no_sense_are_left_for_the_program_to_refuse(tmp_path: Path, targets: str) -> None:
     projects = repository(tmp_path, replication={"prod": f"config:\n  replication:targets: {targets}\n"})
     assert projects.needs(StackId("replication", "prod")) == (StackId("storage", "prod"),)
@@ -105,10 +108,29 @@ def test_a_project_whose_dependencies_nobody_declared_is_an_error(tmp_path: Path
         assert repository(tmp_path, catalogue={"dev": ""}).names
 
 
-def test_settings_that_are_no_yaml_are_named(tmp_path: Path) -> None:
-    projects = repository(tmp_path, storage={"dev": "config: [unclosed"})
-    with pytest.raises(OperatorError, match=r"projects/storage/Pulumi\.dev\.yaml is not YAML"):
-        projects.config(StackId("storage", "dev"))
+BROKEN = {
+    "Latin-1": "config:\n  tags:author: Andr\xe9\n".encode("latin-1"),
+    "no YAML": b"config: [unclosed",
+    "a list": b"- 5",
+}
+
+
+def test_the_settings_of_another_stack_that_can_not_be_read_stop_no_command(projects: Projects) -> None:
+    for bad in BROKEN.values():
+        for path in projects.repository.glob("projects/*/Pulumi.*.yaml"):
+            path.write_bytes(bad)
+        assert system_region(projects) == "us-east-1"
+        assert projects.needs(StackId("processing", "dev")) == (StackId("storage", "dev"),)
+        assert projects.needed_by(StackId("processing", "prod"), projects.every_stack()) == ()
+        assert projects.needed_by(StackId("storage", "dev"), [StackId("processing", "dev")]) == (
+            StackId("processing", "dev"),
+        )
+
+
+def test_what_a_replication_reads_from_is_not_guessed_from_settings_that_can_not_be_read(projects: Projects) -> None:
+    (projects.folder("replication") / "Pulumi.prod.yaml").write_text("config:\n  replication:targets: 5\n")
+    with pytest.raises(OperatorError, match="replication:targets is 5: it should be a list"):
+        projects.needed_by(StackId("storage", "dev"), projects.every_stack())
 
 
 def test_the_systems_region_is_that_of_its_last_stack(projects: Projects, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The AWS account that a command would change: looked up first, and refused when it is the wrong one."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import boto3
 from botocore.config import Config
@@ -15,6 +14,7 @@ from botocore.exceptions import (
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import StackId
+from pipeline_ops.stack_settings import StackSettings
 
 __all__ = ["check_account"]
 
@@ -22,27 +22,25 @@ _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard"
 _SIGN_IN = "`aws sso login --profile NAME` and `export AWS_PROFILE=NAME`"
 
 
-def check_account(
-    stack: StackId, config: Mapping[str, Any], identify: Callable[[Mapping[str, Any]], str] | None = None
-) -> str:
+def check_account(stack: StackId, settings: StackSettings, identify: Callable[[str | None], str] | None = None) -> str:
     """Return the id of the account that the credentials in use are for.
 
-    `identify` asks AWS for it, given the stack's configuration. Raises OperatorError when there are no credentials,
+    `identify` asks AWS for it, given the stack's region. Raises OperatorError when there are no credentials,
     AWS refuses them or can't be reached, or the account is none of `aws:allowedAccountIds`.
     """
-    account = _identified(stack, config, identify or _ask_aws)
-    allowed = [str(identifier) for identifier in config.get("aws:allowedAccountIds") or ()]
+    allowed = settings.texts("aws:allowedAccountIds")
+    account = _identified(stack, settings.text("aws:region"), identify or _ask_aws)
     if allowed and account not in allowed:
         raise OperatorError(
-            f"{stack} belongs to account {' or '.join(allowed)} (aws:allowedAccountIds in projects/{stack.project}/"
-            f"Pulumi.{stack.environment}.yaml), and the credentials are for {account}: {_SIGN_IN} for that account."
+            f"{stack} belongs to account {' or '.join(allowed)} (aws:allowedAccountIds in "
+            f"{settings.name}), and the credentials are for {account}: {_SIGN_IN} for that account."
         )
     return account
 
 
-def _identified(stack: StackId, config: Mapping[str, Any], identify: Callable[[Mapping[str, Any]], str]) -> str:
+def _identified(stack: StackId, region: str | None, identify: Callable[[str | None], str]) -> str:
     try:
-        return identify(config)
+        return identify(region)
     except ProfileNotFound as error:
         raise OperatorError(f"{error}: `aws configure sso`, or `export AWS_PROFILE=` an existing one.") from error
     except (EndpointConnectionError, ConnectTimeoutError) as error:
@@ -55,6 +53,6 @@ def _identified(stack: StackId, config: Mapping[str, Any], identify: Callable[[M
         raise OperatorError(f"There are no AWS credentials for {stack} ({error}): {_SIGN_IN}.") from error
 
 
-def _ask_aws(config: Mapping[str, Any]) -> str:
-    session = boto3.Session(region_name=config.get("aws:region"))
+def _ask_aws(region: str | None) -> str:
+    session = boto3.Session(region_name=region)
     return session.client("sts", config=_CONFIG).get_caller_identity()["Account"]

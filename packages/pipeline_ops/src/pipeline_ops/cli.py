@@ -137,7 +137,7 @@ def process(environment: str, key: str, local: bool, endpoint: str | None, as_js
     projects = open_projects(where)
     stack = projects.stack(ProcessingOutputs.PROJECT, environment)
     if not where.is_local:
-        check_account(stack, projects.config(stack))
+        check_account(stack, projects.settings(stack))
     with open_deployment(projects, where) as deployment:
         outputs = read_contract(deployment, ProcessingOutputs, stack)
         run = process_object(
@@ -209,7 +209,7 @@ def _operate(name: str, project: str, environment: str, where: Where, *, as_json
     asks = not yes and must_be_confirmed(name, environment, local=where.is_local)
     if asks:
         require_terminal(f"{project}/{environment}", interactive=at_terminal())
-    accounts = [] if where.is_local else [check_account(stack, projects.config(stack)) for stack in stacks]
+    accounts = [] if where.is_local else [check_account(stack, projects.settings(stack)) for stack in stacks]
     if asks:
         account = " and ".join(sorted(set(accounts)))
         question = f"This is to {name} {' and '.join(map(str, stacks))} in AWS account {account}."

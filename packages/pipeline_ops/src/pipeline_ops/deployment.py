@@ -122,12 +122,8 @@ class Deployment:
     def destroy(self, project: str, environment: str) -> Result:
         """Remove all that the stack has made; refused while a deployed stack needs it."""
         stack = self.projects.stack(project, environment)
-        deployed = self.deployed()
-        for other in self.projects.needed_by(stack):
-            if other in deployed:
-                raise OperatorError(
-                    f"{other} still reads from {stack}: `{self.projects.command('destroy', other)}` first."
-                )
+        for other in self.projects.needed_by(stack, self.deployed()):
+            raise OperatorError(f"{other} still reads from {stack}: `{self.projects.command('destroy', other)}` first.")
         return self._run(stack, "destroy", _destroy)
 
     def outputs(self, project: str, environment: str) -> dict[str, Any]:
@@ -198,7 +194,7 @@ class Deployment:
     def _selected(self, stack: StackId, operation: str, journal: Journal | None = None) -> Iterator[automation.Stack]:
         if self.interrupts.count:
             raise interrupted(self.projects, stack, operation)
-        settings = self.projects.settings(stack)
+        settings = self.projects.settings(stack).values
         with tempfile.TemporaryDirectory(prefix="pipeline-") as name, self.interrupts.passed_on():
             folder = Path(name)
             command = self._command(self._environment | self._secrets(settings))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pulumi.automation import EngineEvent
 import local_cloud
 from local_cloud import LocalCloud
 from pipeline_ops.deployment import Deployment
+from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.state import Backend, folder_backend
@@ -77,9 +78,16 @@ def local_folder(repository: Path) -> Path:
 
 
 def system_region(projects: Projects) -> str:
-    """Return the region of the first stack that names one: where clients look for things unless told otherwise."""
-    regions = (projects.config(stack).get("aws:region") for stack in reversed(projects.every_stack()))
-    return next((str(region) for region in regions if region), _FALLBACK_REGION)
+    """Return the region of the last stack that names one: where clients look for things unless told otherwise."""
+    regions = (_region(projects, stack) for stack in reversed(projects.every_stack()))
+    return next(filter(None, regions), _FALLBACK_REGION)
+
+
+def _region(projects: Projects, stack: StackId) -> str | None:
+    # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
+    with suppress(OperatorError):
+        return projects.settings(stack).text("aws:region")
+    return None
 
 
 def endpoint_backend(repository: Path, endpoint: str) -> Backend:

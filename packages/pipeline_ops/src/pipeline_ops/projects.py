@@ -1,15 +1,13 @@
 """The projects of this repository, their stacks, and what each stack needs deployed before it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from pipeline_common.environments import Environment
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.stack_settings import StackSettings, read_settings
 
 __all__ = ["ALL", "DEPENDENCIES", "Projects", "StackId", "find_repository"]
 
@@ -28,31 +26,32 @@ class StackId:
         return f"{self.project}/{self.environment}"
 
 
-Needs = Callable[[str, Mapping[str, Any]], Iterable[StackId]]
+Environments = Callable[[str, Callable[[], StackSettings]], Iterable[str]]
+"""The environments that a stack of an environment reads from; its settings are read only where they decide it."""
 
 
-def _nothing(_environment: str, _config: Mapping[str, Any]) -> Iterable[StackId]:
-    return ()
+def _own(environment: str, _settings: Callable[[], StackSettings]) -> Iterable[str]:
+    return (environment,)
 
 
-def _own_storage(environment: str, _config: Mapping[str, Any]) -> Iterable[StackId]:
-    return (StackId("storage", environment),)
-
-
-def _storage_of_source_and_targets(environment: str, config: Mapping[str, Any]) -> Iterable[StackId]:
+def _source_and_targets(environment: str, settings: Callable[[], StackSettings]) -> Iterable[str]:
     # Whether the targets make sense is the program's to say; here they only have to be found.
-    targets = config.get("replication:targets") or ()
-    named = [target.get("environment") for target in targets if isinstance(target, Mapping)]
-    known = [name for name in named if name in set(Environment)]
-    return (StackId("storage", name) for name in dict.fromkeys((environment, *known)))
+    named = [target.get("environment") for target in settings().mappings("replication:targets", _TARGETS)]
+    known = [name for name in named if name in list(Environment)]
+    return dict.fromkeys((environment, *known))
 
 
-DEPENDENCIES: Mapping[str, Needs] = {
-    "storage": _nothing,
-    "processing": _own_storage,
-    "replication": _storage_of_source_and_targets,
+_TARGETS = "[{environment: dev}]"
+
+DEPENDENCIES: Mapping[str, Mapping[str, Environments]] = {
+    "storage": {},
+    "processing": {"storage": _own},
+    "replication": {"storage": _source_and_targets},
 }
-"""What each project's stacks read from, and the order in which projects are deployed: each after what it reads from."""
+"""The projects that each project's stacks read from, and of which environments.
+
+Projects are deployed in this order: each after those that it reads from.
+"""
 
 
 class Projects:
@@ -115,30 +114,28 @@ class Projects:
         """Return every stack of the repository, each after those that it needs."""
         return tuple(StackId(name, environment) for name in self.names for environment in self.environments(name))
 
-    def settings(self, stack: StackId) -> dict[str, Any]:
+    def settings(self, stack: StackId) -> StackSettings:
         """Return what the stack's committed `Pulumi.<environment>.yaml` holds.
 
-        Raises OperatorError when that is not YAML.
+        Raises OperatorError when that can't be read.
         """
         path = self._settings_file(stack.project, stack.environment)
-        try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise OperatorError(f"{path.relative_to(self.repository)} is not YAML: {error}") from error
-        return settings if isinstance(settings, dict) else {}
-
-    def config(self, stack: StackId) -> Mapping[str, Any]:
-        """Return the stack's committed configuration."""
-        config = self.settings(stack).get("config")
-        return config if isinstance(config, dict) else {}
+        return read_settings(path, str(path.relative_to(self.repository)))
 
     def needs(self, stack: StackId) -> tuple[StackId, ...]:
         """Return the stacks that have to be deployed before this one."""
-        return tuple(DEPENDENCIES[stack.project](stack.environment, self.config(stack)))
+        return tuple(
+            StackId(project, environment)
+            for project, environments in DEPENDENCIES[stack.project].items()
+            for environment in environments(stack.environment, lambda: self.settings(stack))
+        )
 
-    def needed_by(self, stack: StackId) -> tuple[StackId, ...]:
-        """Return the stacks that read from this one."""
-        return tuple(other for other in self.every_stack() if stack in self.needs(other))
+    def needed_by(self, stack: StackId, among: Collection[StackId]) -> tuple[StackId, ...]:
+        """Return the stacks, of those given, that read from this one; no other's settings are read."""
+        readers = [
+            other for other in self.every_stack() if other in among and stack.project in DEPENDENCIES[other.project]
+        ]
+        return tuple(other for other in readers if stack in self.needs(other))
 
     def _settings_file(self, project: str, environment: str) -> Path:
         return self.folder(project) / f"Pulumi.{environment}.yaml"

@@ -27,7 +27,7 @@ def copy_settings(
     if local_config is None:
         shutil.copyfile(source / name, folder / name)
     else:
-        settings = local_settings(projects.settings(stack), local_config)
+        settings = local_settings(projects.settings(stack).values, local_config)
         (folder / name).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 

@@ -53,7 +53,7 @@ def open_replication(where: Where) -> Iterator[Opened]:
     (environment,) = projects.environments(ReplicationOutputs.PROJECT)
     stack = projects.stack(ReplicationOutputs.PROJECT, environment)
     if not where.is_local:
-        check_account(stack, projects.config(stack))
+        check_account(stack, projects.settings(stack))
     with Progress(console(stderr=True)) as progress, open_deployment(projects, where, progress) as deployment:
         storage = read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, environment))
         outputs = read_contract(deployment, ReplicationOutputs, stack)
