@@ -28,6 +28,7 @@ from tests.infra.deployed import processing, stack_outputs
         ({"inputPrefix": "rejected/"}, "processing:inputPrefix overlaps rejected/"),
         ({"schedule": "hourly"}, "processing:schedule is 'hourly'"),
         ({"schedule": "rate(1 hours)"}, "such as rate(1 hour)"),
+        ({"schedule": "rate(１５ minutes)"}, "such as rate(1 hour)"),
         ({"schedule": "cron(0 6 * * * *)"}, "exactly one has to be ?"),
         ({"processReplicas": "maybe"}, "processing:processReplicas is 'maybe'"),
         ({"maxConcurrency": 1}, "processing:maxConcurrency is '1'"),

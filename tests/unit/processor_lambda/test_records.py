@@ -144,11 +144,27 @@ def test_cells_are_text_but_for_declared_columns_and_empty_ones_are_none() -> No
     assert declared.record(fields).item["code"] == {"S": '0"07'}
 
 
+def test_a_numbers_cell_may_have_spaces_around_it_and_zeros_before_it() -> None:
+    header = Header(b"id,timestamp,pieces,paid", schema([{"name": "pieces", "type": "integer"}]))
+    fields = header.read(b"a, 1.5e3 ,007, true")
+    assert (fields["timestamp"], fields["pieces"], fields["paid"]) == (1500, 7, " true")
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
         (b"a,1,x,true", "'pieces' is not a number"),
-        (b"a,1,NaN,true", "'pieces' is not a whole number"),
+        (b"a,1,NaN,true", "'pieces' is not a number"),
+        (b"a,1,1_000,true", "'pieces' is not a number"),
+        (b"a,1_000,1,true", "'timestamp' is not a number"),
+        ("a,１２,1,true".encode(), "'timestamp' is not a number"),
+        (b"a,Infinity,1,true", "'timestamp' is not a number"),
+        (b"a,0x10,1,true", "'timestamp' is not a number"),
+        (b"a,+1,1,true", "'timestamp' is not a number"),
+        (b"a,1,.5,true", "'pieces' is not a number"),
+        ("a,1,\u00a05,true".encode(), "'pieces' is not a number"),
+        (b"a,1,1.5,true", "'pieces' is not a whole number"),
+        (b"a,1,1e9999999999999999999999,true", "'pieces' has more digits"),
         (b"a,1,1,yes", "'paid' is neither"),
         (b"a,1,1", "3 cells, where the header has 4"),
         (b'a,1,1,"x"y', "not CSV"),

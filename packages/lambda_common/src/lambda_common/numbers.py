@@ -1,8 +1,12 @@
-"""DynamoDB's numbers: exact, of at most 38 digits."""
+"""Numbers as text: how one is written, and DynamoDB's own spelling, exact and of at most 38 digits."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal, DecimalException
 
-__all__ = ["NumberError", "number_text"]
+__all__ = ["NumberError", "number_text", "read_number"]
+
+# https://www.rfc-editor.org/rfc/rfc8259#section-6, which DynamoDB's numbers are sent in too
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: numbers
 _DIGITS = 38
@@ -13,16 +17,29 @@ class NumberError(ValueError):
     """What DynamoDB would not take as a number; its text continues a sentence about the value."""
 
 
+def read_number(text: str) -> Decimal:
+    """Return the exact number that others wrote; raises NumberError for what is none.
+
+    The grammar is JSON's, in ASCII digits, but that zeros may lead, which DynamoDB trims. Decimal, int and float take
+    more: `1_000`, `１２`, ` 1`, `+1`, `.5`, `1.` and `NaN` are no numbers here.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html: numbers
+    """
+    if not _NUMBER.fullmatch(text):
+        raise NumberError("is not a number")
+    try:
+        return Decimal(text)
+    except DecimalException as error:
+        raise NumberError("has more digits than DynamoDB keeps") from error
+
+
 def number_text(number: str | Decimal) -> str:
     """Return a number's one spelling, so that equal numbers are equal texts.
 
     It is DynamoDB's own for whatever it holds in 38 digits: no exponent, no superfluous zeros. Raises NumberError
     for what DynamoDB would not take as a number.
     """
-    try:
-        number = Decimal(number)
-    except InvalidOperation as error:
-        raise NumberError("is not a number") from error
+    number = read_number(number) if isinstance(number, str) else number
     if not number.is_finite():
         raise NumberError("is not a finite number")
     if not number:

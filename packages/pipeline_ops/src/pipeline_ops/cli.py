@@ -27,7 +27,7 @@ from pipeline_ops.opening import (
     open_projects,
     read_contract,
 )
-from pipeline_ops.options import KEY, Command, Commands, endpoint_option, json_option, where_options, yes_option
+from pipeline_ops.options import KEY, Command, Commands, Number, endpoint_option, json_option, where_options, yes_option
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import WAIT_SECONDS
 from pipeline_ops.process import process as process_object
@@ -128,9 +128,7 @@ def unlock(project: str, environment: str, local: bool, endpoint: str | None, as
 @click.argument("environment", type=click.Choice([name.value for name in Environment]))
 @click.argument("key", type=KEY)
 @where_options
-@click.option(
-    "--wait", type=click.FloatRange(min=0), default=WAIT_SECONDS, metavar="SECONDS", help="Follow it for so long."
-)
+@click.option("--wait", type=Number(min=0), default=WAIT_SECONDS, metavar="SECONDS", help="Follow it for so long.")
 def process(environment: str, key: str, local: bool, endpoint: str | None, as_json: bool, wait: float) -> None:
     """Have the environment's processor process the object KEY, and say what came of it."""
     where = Where(local, endpoint)

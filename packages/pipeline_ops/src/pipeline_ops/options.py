@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from lambda_common.numbers import NumberError, number_text
 from local_cloud import LocalCloudError
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.terminal import document, tell
@@ -16,6 +17,7 @@ __all__ = [
     "Command",
     "Commands",
     "NegativeNumbers",
+    "Number",
     "endpoint_option",
     "json_option",
     "where_options",
@@ -23,6 +25,19 @@ __all__ = [
 ]
 
 _JSON = "as_json"
+
+
+class Number(click.FloatRange):
+    """A number as the grammar of all our numbers has it: by itself click takes `1_0`, `nan` and `inf` too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; fails the command for what is none, or out of range."""
+        if isinstance(value, str):
+            try:
+                value = float(number_text(value))
+            except NumberError as error:
+                self.fail(f"{value!r} {error}.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _show(error: Exception, *, as_json: bool) -> None:

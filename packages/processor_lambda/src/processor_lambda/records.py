@@ -9,10 +9,10 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, DecimalException
+from decimal import Decimal
 from typing import Any
 
-from lambda_common.numbers import NumberError, number_text
+from lambda_common.numbers import NumberError, number_text, read_number
 from lambda_common.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 from processor_lambda.settings import ID, TIMESTAMP, Field, FieldType
 
@@ -49,9 +49,9 @@ class Record:
 
 def _number(text: str) -> Decimal:
     try:
-        return Decimal(text)
-    except DecimalException as error:
-        raise RecordError("a number has more digits than DynamoDB keeps") from error
+        return read_number(text)
+    except NumberError as error:
+        raise RecordError(f"a number {error}") from error
 
 
 def _constant(_: str) -> Any:
@@ -126,15 +126,19 @@ def _cells(row: bytes) -> list[str]:
         raise RecordError("not CSV") from error
 
 
+_BLANK = " \t\r\n"
+"""What may stand around a value that is no text, as in JSON: https://www.rfc-editor.org/rfc/rfc8259#section-2."""
+
+
 def _numeric_cell(name: str, cell: str) -> Decimal:
     try:
-        return Decimal(cell.strip())
-    except DecimalException as error:
-        raise RecordError(f"the field {name!r} is not a number") from error
+        return read_number(cell.strip(_BLANK))
+    except NumberError as error:
+        raise RecordError(f"the field {name!r} {error}") from error
 
 
 def _boolean_cell(name: str, cell: str) -> bool:
-    value = {"true": True, "false": False}.get(cell.strip().lower())
+    value = {"true": True, "false": False}.get(cell.strip(_BLANK).lower())
     if value is None:
         raise RecordError(f"the field {name!r} is neither true nor false")
     return value

@@ -67,6 +67,26 @@ def test_a_key_that_could_not_be_replicated_ends_with_1(world: World) -> None:
     assert json.loads(answer.stdout)["why"] == "Archived: it is archived"
 
 
+@pytest.mark.parametrize("sort_key", ["1_0", "１０", "NaN", "0x10", "+1"])
+def test_a_sort_key_that_is_no_number_is_misuse_and_nothing_is_asked(world: World, sort_key: str) -> None:
+    answer = run("replicate", "dev", "x", sort_key)
+    assert (answer.exit_code, "is not a number" in answer.stderr) == (2, True)
+    assert not world.functions.asked
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("backfill", "dev", "--rate", "1_0"),
+        ("backfill", "dev", "--rate", "nan"),
+        ("verify", "dev", "--wait", "inf"),
+        ("redrive", "--older-than", "１h"),
+    ],
+)
+def test_an_options_number_that_is_none_is_misuse(world: World, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("options", "count"),
     [

@@ -120,7 +120,7 @@ class Function(Resource):
         "role": Property(
             kind=Text(),
             required=True,
-            rules=(rules.matches(r"arn:aws[a-zA-Z-]*:iam::\d{12}:role/.+", 1, 10000, "a role's ARN is expected"),),
+            rules=(rules.matches(r"arn:aws[a-zA-Z-]*:iam::[0-9]{12}:role/.+", 1, 10000, "a role's ARN is expected"),),
         ),
         "handler": Property(kind=Text(), required=True, rules=(rules.matches(r"\S+", 1, 128, "no white space"),)),
         "runtime": Property(kind=Text(), required=True),
@@ -418,7 +418,7 @@ class Permission(Resource):
         "qualifier": Property(kind=Text(), replaces=True),
         "sourceArn": Property(kind=Text(), replaces=True),
         "sourceAccount": Property(
-            kind=Text(), replaces=True, rules=(rules.matches(r"\d{12}", 12, 12, "an account has 12 digits"),)
+            kind=Text(), replaces=True, rules=(rules.matches(r"[0-9]{12}", 12, 12, "an account has 12 digits"),)
         ),
         # https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
         "statementId": Property(

@@ -62,7 +62,7 @@ class Queue(Resource):
                 yield Refusal("redrivePolicy", "deadLetterTargetArn must be a queue's ARN")
             # 1 to 1,000: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
             count = str(policy.get("maxReceiveCount", ""))
-            if not count.isdigit() or not 1 <= int(count) <= 1000:  # noqa: PLR2004 - AWS's own figures
+            if not (count.isascii() and count.isdigit()) or not 1 <= int(count) <= 1000:  # noqa: PLR2004 - AWS's own figures
                 yield Refusal("redrivePolicy", f"maxReceiveCount must be from 1 to 1000, not {count or 'missing'}")
         if inputs.get("kmsMasterKeyId") not in (None, UNKNOWN) and inputs.get("sqsManagedSseEnabled") is True:
             yield Refusal("sqsManagedSseEnabled", "a queue is encrypted by SQS or by a KMS key, not by both")

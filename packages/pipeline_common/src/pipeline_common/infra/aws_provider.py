@@ -19,14 +19,16 @@ __all__ = ["AwsConfig", "DefaultTags", "aws_provider"]
 # A tag's value: at most 256 letters, digits, spaces and + - = . _ : / @
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TagValue = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\w\s+\-=.:/@]*$")]
-AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]
+AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 
 
 class AwsConfig(StackConfig):
     """The `aws:` keys of a stack; from `access_key` on they are for the local cloud alone."""
 
     region: str = Field(
-        description="the region that everything is made in", examples=["eu-west-1"], pattern=r"^[a-z]{2}(-[a-z]+)+-\d$"
+        description="the region that everything is made in",
+        examples=["eu-west-1"],
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$",
     )
     allowed_account_ids: tuple[AccountId, ...] = Field(
         default=(),

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 __all__ = ["Schedule", "fault"]
 
-_RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!0|1 )\d{1,6} (minutes|hours|days))\)")
+_RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!0|1 )[0-9]{1,6} (minutes|hours|days))\)")
 _FIELD = r"[0-9A-Z,*/?L#W-]+"
 _CRON = re.compile(rf"cron\({_FIELD}( {_FIELD}){{5}}\)")
 _DAY_OF_MONTH, _DAY_OF_WEEK = 2, 4

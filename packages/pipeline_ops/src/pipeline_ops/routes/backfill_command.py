@@ -11,7 +11,7 @@ import click
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
-from pipeline_ops.options import PREFIX, where_options, yes_option
+from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.enqueueing import DEFAULT_RATE, Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
@@ -38,9 +38,7 @@ __all__ = ["backfill"]
     help="Only objects modified at or after this ISO-8601 time (UTC unless it says otherwise), and items whose own "
     "timestamp, in Unix seconds, is.",
 )
-@click.option(
-    "--rate", type=click.FloatRange(min=1), default=DEFAULT_RATE, metavar="KEYS", help="Keys a second at most."
-)
+@click.option("--rate", type=Number(min=1), default=DEFAULT_RATE, metavar="KEYS", help="Keys a second at most.")
 @click.option("--restart", is_flag=True, help="Begin anew, even where an earlier run can be gone on with.")
 @click.option("--resume", is_flag=True, help="Go on with an earlier run even where it was cut off long ago.")
 @click.option("--dry-run", is_flag=True, help="Only say what it will take.")

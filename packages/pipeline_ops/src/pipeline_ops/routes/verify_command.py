@@ -12,7 +12,7 @@ import click
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.options import PREFIX, where_options, yes_option
+from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.drift_report import Tally, write_page
 from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
@@ -62,7 +62,7 @@ class _Repaired:
 )
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=_WAIT_SECONDS,
     metavar="SECONDS",
     help="How long the route may take to work off what it has, before what differs is looked at again.",
