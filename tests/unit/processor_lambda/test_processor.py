@@ -66,6 +66,44 @@ def test_gzip_is_told_by_its_bytes_and_not_by_a_name(cloud: Cloud) -> None:
     assert cloud.summary(gzip.compress(CSV), "incoming/a.csv", ContentEncoding="gzip")["format"] == "csv.gz"
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz", ".json", ".json.gz", ".csv"])
+@pytest.mark.parametrize(
+    "begin",
+    [
+        (b"\xef\xbb\xbf",),
+        (b"\xef", b"\xbb", b"\xbf"),
+        (b"", b""),
+        (b" \n" * 100_000, b"\r\n"),
+        (b"\xef\xbb", b"\xbf \n", b"\t" * 300_000 + b"\n"),
+    ],
+)
+def test_a_format_is_told_by_the_first_character_in_whichever_piece_it_comes(
+    cloud: Cloud, suffix: str, begin: tuple[bytes, ...]
+) -> None:
+    body = CSV if suffix == ".csv" else ARRAY
+    packed = b"".join(map(gzip.compress, (*begin, body)))
+    summary = cloud.summary(packed, f"incoming/a{suffix}")
+    assert summary["format"] == ("csv.gz" if suffix == ".csv" else "json-array.gz")
+    assert (summary["status"], summary["rejected"]) == ("succeeded", 0)
+    assert cloud.items() == ITEMS
+
+
+@pytest.mark.parametrize("key", ["incoming/a", "incoming/a.json", "incoming/a.csv"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_of_white_space_and_a_mark_alone_has_no_records(cloud: Cloud, key: str, packed: bool) -> None:
+    body = b"\xef\xbb\xbf" + b" \r\n" * 100_000
+    summary = cloud.summary(gzip.compress(body[:3]) + gzip.compress(body[3:]) if packed else body, key)
+    assert (summary["status"], summary["read"]) == ("succeeded", 0)
+
+
+def test_white_space_without_end_is_not_looked_through_for_a_format(cloud: Cloud) -> None:
+    summary = cloud.summary(gzip.compress(b" " * 3_000_000 + ARRAY), "incoming/a")
+    assert (summary["status"], summary["reason"]) == (
+        "failed",
+        "the file begins with more than 1048576 bytes of white space",
+    )
+
+
 @pytest.mark.parametrize(
     "key", ["incoming/a.jsonl", "incoming/a.csv", "incoming/a.json", "incoming/a", "incoming/a.gz"]
 )

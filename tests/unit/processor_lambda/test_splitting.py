@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 import tracemalloc
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor_lambda.decompression import CHUNK_BYTES, UnreadableError, gunzip
+from processor_lambda.decompression import CHUNK_BYTES, UnreadableError, gathered, gunzip
 from processor_lambda.splitting import (
     CUT_OFF,
     TOO_LONG,
@@ -243,3 +244,58 @@ def test_a_zip_bomb_is_read_in_small_chunks_and_up_to_the_limit() -> None:
     assert (total, error) == (100 * 1024**2, "the gzip stream gives more than 104857600 bytes")
     assert largest <= CHUNK_BYTES
     assert peak < 4 * 1024**2
+
+
+def test_pieces_are_gathered_and_none_is_lost_to_an_error() -> None:
+    data = bytes(range(256)) * 4000
+    packed = b"".join(gzip(data[start : start + 100]) for start in range(0, len(data), 100))
+    pieces: list[bytes] = []
+
+    def take() -> None:
+        for piece in gathered(gunzip([packed[:-30]])):
+            pieces.append(piece)  # noqa: PERF402 - what came before the error counts
+
+    with pytest.raises(UnreadableError, match="ends too early"):
+        take()
+    assert data.startswith(b"".join(pieces))
+    assert len(data) - 200 < sum(map(len, pieces))
+    assert all(len(piece) >= CHUNK_BYTES for piece in pieces[:-1])
+
+
+def seconds(format_: Format, data: bytes) -> float:
+    """Return the processor's time that splitting takes, at best."""
+
+    def once() -> float:
+        began = time.process_time()
+        with suppress(SplitterError):
+            split(format_, [data], most=1024**2)
+        return time.process_time() - began
+
+    return min(once() for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    ("format_", "row"),
+    [
+        (Format.CSV, b'17,2" pipe,"steel\n'),
+        (Format.CSV, b'"a""\n'),
+        (Format.CSV, b'","\n'),
+        (Format.CSV, b'a,"b\n'),
+        (Format.CSV, b'"\n\n'),
+        (Format.LINES, b"\n1\n"),
+        (Format.ARRAY, b"1,"),
+        (Format.ARRAY, b'"\\"'),
+        (Format.ARRAY, b"[]]"),
+    ],
+)
+def test_eight_times_as_many_rows_take_about_eight_times_as_long(format_: Format, row: bytes) -> None:
+    begin = b"[" * (format_ is Format.ARRAY)
+    small, large = (seconds(format_, begin + row * (size // len(row))) for size in (30_000, 240_000))
+    assert large < 24 * small + 0.01  # 64 times, where each row looks at all those behind it
+
+
+def test_each_row_whose_quoted_cell_no_line_behind_it_closes_costs_its_own_line() -> None:
+    data = b'17,2" pipe,"steel\n' * 3 + b"c,d\ne,f"
+    rows = [Raw(1, None, UNCLOSED), Raw(2, None, UNCLOSED), Raw(3, None, UNCLOSED), Raw(4, b"c,d"), Raw(5, b"e,f")]
+    for cuts in (range(0), range(0, 70, 7)):
+        assert split(Format.CSV, chunked(data, cuts), most=1024**2) == rows

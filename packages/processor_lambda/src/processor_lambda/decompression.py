@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
-__all__ = ["CHUNK_BYTES", "GUNZIPPED_BYTES", "MAGIC", "UnreadableError", "gunzip"]
+__all__ = ["CHUNK_BYTES", "GUNZIPPED_BYTES", "MAGIC", "UnreadableError", "gathered", "gunzip"]
 
 MAGIC = b"\x1f\x8b"
 """What every gzip stream begins with, and no text in UTF-8 does: RFC 1952, section 2.3.1."""
@@ -53,3 +53,23 @@ def gunzip(chunks: Iterable[bytes], *, most: int = GUNZIPPED_BYTES) -> Iterator[
                 break
     if begun and not member.eof:
         raise UnreadableError("the gzip stream ends too early")
+
+
+def gathered(pieces: Iterable[bytes], least: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of at least so many, but for the last: a gzip member may be of one byte, or none.
+
+    What came before an error is yielded before it is raised.
+    """
+    some = bytearray()
+    try:
+        for piece in pieces:
+            some += piece
+            if len(some) >= least:
+                yield bytes(some)
+                some.clear()
+    except UnreadableError:
+        if some:
+            yield bytes(some)
+        raise
+    if some:
+        yield bytes(some)

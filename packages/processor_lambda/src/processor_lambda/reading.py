@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Self
 
-from processor_lambda.decompression import GUNZIPPED_BYTES, MAGIC, UnreadableError, gunzip
+from processor_lambda.decompression import GUNZIPPED_BYTES, MAGIC, UnreadableError, gathered, gunzip
 from processor_lambda.files import Bucket, InputFile
 from processor_lambda.records import Header, RecordError, Schema
-from processor_lambda.splitting import RECORD_BYTES, Format, Position, Raw, Splitter, SplitterError, splitter
+from processor_lambda.splitting import BOM, RECORD_BYTES, Format, Position, Raw, Splitter, SplitterError, splitter
 
 __all__ = ["Encoding", "Limits", "Reading"]
 
@@ -43,7 +43,8 @@ class Encoding:
 
     Whether it is gzip its first two bytes tell, which no text begins with, whatever its name and headers say. Its
     format is told by its name (`.jsonl`, `.ndjson`, `.csv`, each also with `.gz`), else by its Content-Type, and else,
-    as for `.json`, by its first character: a bracket begins an array, a brace JSON Lines.
+    as for `.json`, by its first character: a bracket begins an array, a brace JSON Lines. A byte order mark and white
+    space are none, however many of the pieces that the file comes in they fill.
     """
 
     format: Format
@@ -57,20 +58,43 @@ class Encoding:
         """Build it from its text; raises ValueError for anything else."""
         return cls(Format(text.removesuffix(_COMPRESSED)), text.endswith(_COMPRESSED))
 
-    @classmethod
-    def of(cls, file: InputFile, begin: bytes, *, compressed: bool) -> Self:
-        """Tell it by a file's name, headers and first decompressed bytes; raises UnreadableError."""
-        suffix = file.key.lower().removesuffix(".gz").removesuffix(".gzip").rpartition(".")[2]
-        content_type = file.content_type.partition(";")[0].strip().lower()
-        known = _SUFFIXES.get(suffix) or (None if suffix == "json" else _CONTENT_TYPES.get(content_type))
-        if known is not None:
-            return cls(known, compressed)
-        first = begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        if first == b"[":
-            return cls(Format.ARRAY, compressed)
-        if first == b"{" or suffix == "json" or not begin:
-            return cls(Format.LINES, compressed)
-        raise UnreadableError("neither the name, the Content-Type nor the first byte tells what the file is")
+
+def _named(file: InputFile) -> Format | None:
+    """Tell a file's format by its name, else by its Content-Type; None where its first character has to."""
+    suffix = _suffix(file)
+    content_type = file.content_type.partition(";")[0].strip().lower()
+    return _SUFFIXES.get(suffix) or (None if suffix == "json" else _CONTENT_TYPES.get(content_type))
+
+
+def _suffix(file: InputFile) -> str:
+    return file.key.lower().removesuffix(".gz").removesuffix(".gzip").rpartition(".")[2]
+
+
+def _begun(file: InputFile, begin: bytes) -> Format:
+    """Tell a file's format by its first character; without any it is a file of no records. Raises UnreadableError."""
+    first = _first(begin)
+    if first == b"[":
+        return Format.ARRAY
+    if first == b"{" or _suffix(file) == "json" or not first:
+        return Format.LINES
+    raise UnreadableError("neither the name, the Content-Type nor the first byte tells what the file is")
+
+
+def _first(begin: bytes) -> bytes:
+    """Return a text's first byte behind a mark and white space, none where it has not come yet."""
+    return b"" if BOM.startswith(begin) else begin.removeprefix(BOM).lstrip()[:1]
+
+
+def _beginning(pieces: Iterator[bytes], most: int) -> bytes:
+    """Take pieces until one has the first character; raises UnreadableError where `most` bytes have none."""
+    begin = bytearray()
+    for piece in pieces:
+        begin += piece
+        if piece.strip() and _first(bytes(begin)):
+            break
+        if len(begin) > most:
+            raise UnreadableError(f"the file begins with more than {most} bytes of white space")
+    return bytes(begin)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,20 +151,26 @@ class Reading:
         if self.encoding is not None:
             if not self.encoding.compressed:
                 return self.bucket.chunks(self.file, self.start.offset)
-            return self._skipped(gunzip(self.bucket.chunks(self.file), most=self.limits.gunzipped))
+            return self._skipped(self._gunzipped(self.bucket.chunks(self.file)))
         encoding = "".join(self.file.content_encoding.lower().split())
         if encoding not in _PLAIN:
             raise UnreadableError("the Content-Encoding is none that can be read: only gzip is")
-        raw = self.bucket.chunks(self.file)
-        begin = next(raw, b"")
-        if not begin:
+        raw = gathered(self.bucket.chunks(self.file))  # so that the first one has all bytes of what tells gzip
+        first = next(raw, b"")
+        if not first:
             return iter(())
-        raw = chain([begin], raw)
-        compressed = begin.startswith(MAGIC)
-        chunks = gunzip(raw, most=self.limits.gunzipped) if compressed else raw
-        first = next(chunks, b"")
-        self.encoding = Encoding.of(self.file, first, compressed=compressed)
-        return chain([first], chunks)
+        raw = chain([first], raw)
+        compressed = first.startswith(MAGIC)
+        chunks = self._gunzipped(raw) if compressed else raw
+        if (named := _named(self.file)) is not None:
+            self.encoding = Encoding(named, compressed)
+            return chunks
+        begin = _beginning(chunks, self.limits.record)
+        self.encoding = Encoding(_begun(self.file, begin), compressed)
+        return chain([begin], chunks)
+
+    def _gunzipped(self, raw: Iterator[bytes]) -> Iterator[bytes]:
+        return gathered(gunzip(raw, most=self.limits.gunzipped))
 
     def _skipped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         left = self.start.offset

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["RECORD_BYTES", "Format", "Position", "Raw", "Splitter", "SplitterError", "splitter"]
+__all__ = ["BOM", "RECORD_BYTES", "Format", "Position", "Raw", "Splitter", "SplitterError", "splitter"]
 
 RECORD_BYTES = 1024 * 1024
 """The most bytes of a record: no item can be as large, so that nothing is refused which a table would take."""
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+"""The mark that a text in UTF-8 may begin with."""
 
 TOO_LONG = "the record is longer than a record may be"
 CUT_OFF = "the file ends within the record"
@@ -80,13 +81,13 @@ class Splitter(ABC):
         """Yield the records that end in this chunk. The next chunk is for after all of them were taken."""
         buffer = self._rest + chunk
         if self._fresh:
-            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
+            if len(buffer) < len(BOM) and BOM.startswith(buffer):
                 self._rest = buffer
                 return
             self._fresh = False
-            if buffer.startswith(_BOM):
-                self._offset += len(_BOM)
-                buffer = buffer[len(_BOM) :]
+            if buffer.startswith(BOM):
+                self._offset += len(BOM)
+                buffer = buffer[len(BOM) :]
         yield from self._split(buffer)
 
     @abstractmethod
@@ -171,32 +172,50 @@ class _Lines(Splitter):
         yield Raw(self._line - 1, None, UNCLOSED)
 
     def close(self) -> Iterator[Raw]:
-        buffer, self._rest = self._rest, b""
-        while buffer:
-            end = self._end(buffer + b"\n", 0)
+        size = len(self._rest)
+        buffer, self._rest = self._rest + b"\n", b""  # the last record may be without one
+        start = 0
+        while start < size:
+            end = self._end(buffer, start)
             if end >= 0:
-                data = buffer[:end]
-                size = min(end + 1, len(buffer))
-                yield from self._take(data, size, buffer.count(b"\n", 0, size))
+                after = min(end + 1, size)
+                yield from self._take(buffer[start:end], after - start, buffer.count(b"\n", start, after))
             else:
-                size = buffer.find(b"\n") + 1 or len(buffer)
-                yield from self._give_up(size)
-            buffer = buffer[size:]
+                after = min(buffer.find(b"\n", start) + 1, size)
+                yield from self._give_up(after - start)
+            start = after
 
 
 _CELL = rb'(?:"(?:[^"]++|"")*+"[^,\n]*+|(?!")[^,\n]*+)'
-_ROW = re.compile(_CELL + rb"(?:," + _CELL + rb")*+\n")
+_CELLS = rb"(?:," + _CELL + rb")*+\n"
+_ROW = re.compile(_CELL + _CELLS)
+_REST_OF_ROW = re.compile(rb'(?:[^"]++|"")*+"[^,\n]*+' + _CELLS)
+"""What ends a row whose quoted cell was not closed in the lines before."""
 
 
 class _Csv(_Lines):
-    """RFC 4180's rows: a cell that begins with a quote may have line breaks in it."""
+    """RFC 4180's rows: a cell that begins with a quote may have line breaks in it.
+
+    A row that its own line does not end is ended by the first of the following lines that closes a quoted cell and
+    opens none. Which line that is does not depend on the row, so that each line is looked at for it once, however many
+    rows before it wait.
+    """
+
+    _looked_until = 0
+    """The offset in the file up to which no line ends a row that began before it."""
 
     def _end(self, buffer: bytes, start: int) -> int:
         newline = buffer.find(b"\n", start)
-        if newline < 0 or buffer.find(b'"', start, newline) < 0:
+        if newline < 0 or buffer.find(b'"', start, newline) < 0 or _ROW.match(buffer, start, newline + 1):
             return newline
-        row = _ROW.match(buffer, start)
-        return row.end() - 1 if row else -1
+        offset = self._offset - start  # of the buffer's first byte
+        line = max(newline + 1, self._looked_until - offset)
+        while (quote := buffer.find(b'"', line)) >= 0 and (newline := buffer.find(b"\n", quote)) >= 0:
+            if _REST_OF_ROW.match(buffer, max(line, buffer.rfind(b"\n", line, quote) + 1), newline + 1):
+                return newline
+            line = newline + 1
+        self._looked_until = offset + max(line, buffer.rfind(b"\n", line) + 1)
+        return -1
 
 
 _STRUCTURE = re.compile(rb'["\[\]{},]')
@@ -213,7 +232,10 @@ class _Array(Splitter):
         """`open` before the bracket, `first` and `next` before an element, `skip` inside of one, `done` at the end."""
         self._depth = int(depth)
         self._string = bool(int(string))
+        self._begin = 0
+        """Where the next element begins in what there is; before that everything was taken."""
         self._scanned = 0
+        """How many bytes from there were looked at."""
 
     @property
     def position(self) -> Position:
@@ -226,7 +248,11 @@ class _Array(Splitter):
         return self._phase == "skip"
 
     def _split(self, buffer: bytes) -> Iterator[Raw]:
-        self._rest = buffer
+        self._rest, self._begin = buffer, 0
+        yield from self._elements()
+        self._rest, self._begin = self._rest[self._begin :], 0
+
+    def _elements(self) -> Iterator[Raw]:
         if self._phase == "open" and not self._opened():
             return
         while self._phase != "done":
@@ -236,30 +262,30 @@ class _Array(Splitter):
                 continue
             if self._phase == "skip":
                 self._move(self._scanned)
-            elif len(self._rest) > self._most:
-                line = self._line + _leading_lines(self._rest)
+            elif len(self._rest) - self._begin > self._most:
+                line = self._line + _leading_lines(self._rest[self._begin :])
                 self._move(self._scanned)
                 self._phase = "skip"
                 yield Raw(line, None, TOO_LONG)
             return
-        if self._rest.strip():
+        if self._rest[self._begin :].strip():
             self._rest = b""
             raise SplitterError("something follows the end of the JSON array")
-        self._move(len(self._rest))
+        self._move(len(self._rest) - self._begin)
 
     def _move(self, size: int) -> None:
         """Go on behind so many bytes."""
-        self._line += self._rest.count(b"\n", 0, size)
+        after = self._begin + size
+        self._line += self._rest.count(b"\n", self._begin, after)
         self._offset += size
-        self._rest = self._rest[size:]
-        self._scanned = 0
+        self._begin, self._scanned = after, 0
 
     def _opened(self) -> bool:
         blank = len(self._rest) - len(self._rest.lstrip())
         self._move(blank)
-        if not self._rest:
+        if blank == len(self._rest):
             return False
-        if not self._rest.startswith(b"["):
+        if not self._rest.startswith(b"[", blank):
             self._rest = b""
             raise SplitterError("the file is not a JSON array")
         self._move(1)
@@ -268,7 +294,7 @@ class _Array(Splitter):
 
     def _scan(self) -> int:
         """Return where the element's comma or the array's bracket is; -1 where it has not come yet."""
-        buffer, at, depth = self._rest, self._scanned, self._depth
+        buffer, at, depth = self._rest, self._begin + self._scanned, self._depth
         try:
             while True:
                 found = (_IN_STRING if self._string else _STRUCTURE).search(buffer, at)
@@ -292,12 +318,12 @@ class _Array(Splitter):
                 elif not depth and byte in b",]":
                     return at - 1
         finally:
-            self._scanned, self._depth = at, depth
+            self._scanned, self._depth = at - self._begin, depth
 
     def _element(self, end: int) -> Iterator[Raw]:
-        phase, data, last = self._phase, self._rest[:end], self._rest[end : end + 1] == b"]"
+        phase, data, last = self._phase, self._rest[self._begin : end], self._rest[end : end + 1] == b"]"
         line = self._line + _leading_lines(data)
-        self._move(end + 1)
+        self._move(end + 1 - self._begin)
         self._phase = "done" if last else "next"
         if phase == "skip":
             return
