@@ -77,6 +77,18 @@ def timeout_after_effect(_operation: str, request: AWSPreparedRequest, send: Sen
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
+def unreadable_instant(key: str) -> Callable[[str], Fault | None]:
+    """Have every head of this key answered with an instant that is none, which botocore does not read."""
+
+    def fault(_operation: str, request: AWSPreparedRequest, send: Send) -> AWSResponse | None:
+        answer = send()
+        if answer is not None and str(request.url).endswith(f"/{key}"):
+            answer.headers["Expires"] = ""
+        return answer
+
+    return lambda operation: fault if operation == "s3.HeadObject" else None
+
+
 def unprocessed(operation: str, request: AWSPreparedRequest, _send: Send) -> AWSResponse:
     """Answer a batch with all of it left unprocessed."""
     name = "UnprocessedItems" if operation.endswith("BatchWriteItem") else "UnprocessedKeys"

@@ -6,12 +6,20 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.messages import backoff_seconds
+from lambda_common.messages import UnknownEventError, backoff_seconds
+from replicator_lambda import items
 from replicator_lambda.batch import Batch
 from replicator_lambda.handler import Route
-from replicator_lambda.notices import ObjectKey
+from replicator_lambda.notices import ObjectKey, parse
 from replicator_lambda.settings import NOTIFICATIONS
-from tests.unit.replicator_lambda.cloud import Cloud, item_notice, object_notice, record, refusal
+from tests.unit.replicator_lambda.cloud import (
+    Cloud,
+    item_notice,
+    object_notice,
+    record,
+    refusal,
+    unreadable_instant,
+)
 
 SECRET = "the-data-itself"
 
@@ -362,6 +370,72 @@ def test_a_fault_of_the_program_fails_its_key_alone_and_quotes_no_data(
     assert letter["error"]["type"] == "RuntimeError"
     assert SECRET not in json.dumps(letter) + capsys.readouterr().out
     assert cloud.replica("a") is not None
+
+
+def test_a_source_that_can_not_be_read_fails_alone_with_its_reason(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays(cloud, monkeypatch)
+    for key in ("a", "b"):
+        cloud.put(key)
+    cloud.fault_for = unreadable_instant("a")
+    records = [record(object_notice(key), id_=key, attempts=6) for key in ("a", "b")]
+    assert failed(cloud.route().process(event(*records))) == []
+    (letter,) = cloud.letters()
+    assert letter["event"]["key"] == "a"
+    assert letter["error"]["message"].startswith("HeadObject: the answer can't be read")
+    assert cloud.replica("b") is not None
+
+
+def test_an_item_that_the_program_stumbles_over_fails_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for id_ in ("a", "b", "c"):
+        cloud.put_item(id_)
+    original = items.key_of
+
+    def stumbles(item: Any) -> Any:
+        if item["id"]["S"] == "b":
+            raise RuntimeError
+        return original(item)
+
+    monkeypatch.setattr(items, "key_of", stumbles)
+    records = [record(item_notice(id_), id_=id_, attempts=6) for id_ in ("a", "b", "c")]
+    assert failed(cloud.route().process(event(*records))) == []
+    (letter,) = cloud.letters()
+    assert (letter["event"]["id"], letter["error"]["type"]) == ("b", "RuntimeError")
+    assert [cloud.replica_item(id_) is not None for id_ in ("a", "b", "c")] == [True, False, True]
+
+
+def test_a_message_that_the_program_stumbles_over_is_buried_alone(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put("a")
+
+    def stumbles(body: str) -> Any:
+        if body == "odd":
+            raise RuntimeError(SECRET)
+        return parse(body)
+
+    monkeypatch.setattr("replicator_lambda.batch.parse", stumbles)
+    answer = cloud.route().process(event(record("odd", id_="odd"), record(object_notice("a"), id_="a")))
+    assert failed(answer) == []
+    (letter,) = cloud.letters()
+    assert (letter["event"], letter["error"]["type"]) == ("odd", "RuntimeError")
+    assert SECRET not in json.dumps(letter)
+    assert cloud.replica("a") is not None
+
+
+S3_NOTIFICATION = {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a"}}}]}
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [{}, {"Records": []}, {"Records": {}}, {"Records": ["a"]}, {"key": "a"}, S3_NOTIFICATION, [], None, "text", 5],
+)
+def test_an_event_of_no_known_form_is_an_error_that_names_those_there_are(cloud: Cloud, unknown: Any) -> None:
+    with pytest.raises(UnknownEventError) as refused:
+        cloud.route().process(unknown)
+    for form in ("nothing was done", "messageId", '"kind": "object"', '"kind": "item"'):
+        assert form in str(refused.value)
 
 
 def test_logs_are_structured_and_name_the_key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lambda_common.messages import UnknownEventError
 from replicator_lambda.notices import ItemKey, parse
 from replicator_lambda.notifier import Notifier, NotifierError, build_notifier, notices
 from replicator_lambda.settings import NotifierSettings
@@ -111,6 +112,20 @@ def test_a_record_without_the_tables_key_fails_the_batch_after_the_others_were_s
     with pytest.raises(NotifierError, match="1 records have no id and timestamp"):
         subject.process({"Records": [other, change("a")]})
     assert received(cloud, subject.routes[0].queue_url) == [ItemKey("a", "1")]
+
+
+@pytest.mark.parametrize("unknown", [{}, {"Records": []}, {"Records": "text"}, {"records": [{}]}, [], None])
+def test_an_event_of_no_known_form_is_an_error_that_names_the_one_there_is(cloud: Cloud, unknown: Any) -> None:
+    with pytest.raises(UnknownEventError, match=r'nothing was done.*"Records".*as a stream has it'):
+        notifier(cloud).process(unknown)
+
+
+@pytest.mark.parametrize("when", ["soon", 1e300, float("nan"), {}])
+def test_an_odd_instant_makes_one_record_unreadable_and_no_other(when: Any) -> None:
+    good, odd = change("a"), change("b")
+    odd["dynamodb"]["ApproximateCreationDateTime"] = when
+    found, unreadable = notices([odd, good])
+    assert ([str(notice.key) for notice in found], unreadable) == (["a@1"], 1)
 
 
 def test_the_entry_point_reads_its_queues_from_the_environment(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

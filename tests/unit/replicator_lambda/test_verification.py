@@ -18,7 +18,7 @@ from replicator_lambda.verification.findings import SUSPECT, Finding, Looked, Ve
 from replicator_lambda.verification.items import compare_items
 from replicator_lambda.verification.objects import compare_objects
 from replicator_lambda.verification.second_look import look_again
-from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal
+from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal, unreadable_instant
 
 
 @pytest.fixture
@@ -282,6 +282,45 @@ def test_what_cannot_be_read_is_told_with_the_reason_and_hides_nothing_else(made
     assert set(verdicts(found).values()) == {"unknown"}
     assert {finding.what for finding in found.values()} == {("AccessDenied: GetObjectTagging: refused",)}
     assert len(found) == 7
+
+
+def test_a_key_whose_head_can_not_be_read_is_told_by_name_and_hides_nothing_else(made: Cloud) -> None:
+    populate(made)
+    edit(made, "data/2.txt", Body=b"BODY 2")
+    made.fault_for = unreadable_instant("data/1.txt")
+    found = final(made, suspects(made).values())
+    assert verdicts(found) == {"data/1.txt": "unknown", "data/2.txt": "different"}
+    (what,) = found[ObjectKey("data/1.txt")].what
+    assert what.startswith("ValueError: HeadObject: the answer can't be read, at botocore.")
+
+
+@pytest.mark.parametrize("broken", [KeyError("ETag"), RuntimeError("the data itself"), RecursionError()])
+def test_whatever_is_raised_for_a_key_is_told_with_its_name_and_without_its_data(
+    made: Cloud, broken: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(made)
+
+    def differences(one: ObjectState, *others: Any, **more: Any) -> Any:
+        if dict(one.head.metadata).get("n") == "1":
+            raise broken
+        return object_differences(one, *others, **more)
+
+    monkeypatch.setattr("replicator_lambda.verification.objects.object_differences", differences)
+    found = final(made, suspects(made).values())
+    assert verdicts(found) == {"data/1.txt": "unknown"}
+    assert "the data itself" not in str(found)
+
+
+def test_a_batch_of_items_that_can_not_be_read_hides_no_object(made: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    populate(made)
+    edit(made, "data/2.txt", Body=b"BODY 2")
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError
+
+    monkeypatch.setattr("replicator_lambda.verification.items.read_items", broken)
+    found = verdicts(final(made, suspects(made).values()))
+    assert found == {"data/2.txt": "different", **{f"item-{number}@1": "unknown" for number in range(6)}}
 
 
 def clear(made: Cloud, keys: Iterable[str]) -> None:

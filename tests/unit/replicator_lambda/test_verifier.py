@@ -12,11 +12,13 @@ from typing import Any, TextIO
 import pytest
 from aws_lambda_powertools.logging import Logger
 
+from lambda_common.messages import UnknownEventError
+from replicator_lambda import verifier as entry_point
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.settings import VerifierSettings
 from replicator_lambda.verification.sample import compare_sample
 from replicator_lambda.verifier import Verifier
-from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal
+from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal, unreadable_instant
 
 
 @pytest.fixture
@@ -197,6 +199,35 @@ def test_what_can_not_be_compared_is_published_as_well_and_is_tried_again(
         made.fault_for = lambda _operation: None
 
     assert verifier(made, executor, Clock(mend), keys=100).run()["drifted"] == 0
+
+
+def test_a_key_whose_head_can_not_be_read_does_not_end_the_sample(
+    made: Cloud, executor: ThreadPoolExecutor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    populate(made)
+    made.clients.target_s3.delete_object(Bucket=made.settings.target_bucket, Key="x/p/2")
+    made.fault_for = unreadable_instant("x/q/1")
+    log = io.StringIO()
+    assert verifier(made, executor, Clock(), log=log).run()["drifted"] == 2
+    told = {line["key"]: line["verdict"] for line in map(json.loads, log.getvalue().splitlines())}
+    assert told == {"x/p/2": "missing", "x/q/1": "unknown"}
+    assert metrics(capsys.readouterr().out)["ReplicaDrift"] == [2.0]
+
+
+def test_a_sample_is_compared_on_schedule_and_by_hand_and_for_no_other_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {"compared": 1, "drifted": 0}
+
+    class Ready:
+        def run(self) -> dict[str, int]:
+            return counts
+
+    monkeypatch.setattr(entry_point, "_verifier", Ready)
+    scheduled = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    assert entry_point.handle(scheduled, None) == entry_point.handle({}, None) == counts
+    events: list[Any] = [{"keys": 5}, {"Records": []}, [], None, "text"]
+    for event in events:
+        with pytest.raises(UnknownEventError, match=r"nothing was done.*\{\}, for a sample now"):
+            entry_point.handle(event, None)
 
 
 def test_an_empty_source_and_target_are_level(made: Cloud, executor: ThreadPoolExecutor) -> None:

@@ -2,14 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from botocore.parsers import ResponseParserError
 
 from lambda_common.errors import StoreError
 
-__all__ = ["PERMANENT_CODES", "code_of", "status_of", "told", "translated", "unexpected"]
+__all__ = [
+    "PERMANENT_CODES",
+    "code_of",
+    "is_of_a_call",
+    "status_of",
+    "told",
+    "translated",
+    "unexpected",
+    "unreadable",
+]
 
 PERMANENT_CODES = frozenset(
     {
@@ -60,14 +69,16 @@ def status_of(error: ClientError) -> int:
 
 @contextmanager
 def translated(operation: str) -> Iterator[None]:
-    """Raise StoreError in place of botocore's errors.
+    """Raise StoreError in place of whatever comes of a call in the block.
 
     Throttles, faults and timeouts are retryable, and so is whatever is unknown: a retry costs little, and the
-    envelope after the last one still says why. botocore's own validation quotes the refused value, which may be
-    data, so that only the fact is told.
+    envelope after the last one still says why. botocore's own validation quotes the refused value, and an answer that
+    it can't read is quoted too, by an error of Python's own: either may be data, so that only the fact is told.
     """
     try:
         yield
+    except StoreError:
+        raise
     except ClientError as error:
         code = code_of(error) or type(error).__name__
         text = str(error.response.get("Error", {}).get("Message", ""))[:_MESSAGE_LENGTH]
@@ -77,10 +88,21 @@ def translated(operation: str) -> Iterator[None]:
         raise StoreError(code, f"{operation}: {text or code}", permanent=code in PERMANENT_CODES) from error
     except ParamValidationError as error:
         raise StoreError("ParamValidationError", f"{operation}: not a valid request", permanent=True) from error
-    except ResponseParserError as error:  # no BotoCoreError, and it quotes the answer
-        raise StoreError("ResponseParserError", f"{operation}: the answer can't be read") from error
     except BotoCoreError as error:
         raise StoreError(type(error).__name__, f"{operation}: {str(error)[:_MESSAGE_LENGTH]}") from error
+    except Exception as error:
+        raise StoreError(type(error).__name__, f"{operation}: {unreadable(error)}") from error
+
+
+def is_of_a_call(error: BaseException) -> bool:
+    """Tell whether an error came of a call, whatever botocore lets through of what it uses to read an answer."""
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(module.partition(".")[0] == "botocore" for module in modules)
+
+
+def unreadable(error: BaseException) -> str:
+    """Say that an answer can't be read, and where that was found."""
+    return f"the answer can't be read, at {_place(error)}"
 
 
 def told(operation: str, answer: Any, *names: str) -> Any:

@@ -1,10 +1,20 @@
 """A queue's messages as a function is given them, and when one that failed comes back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-__all__ = ["MAX_ATTEMPTS", "MAX_RECEIVES", "NOT_STARTED_SECONDS", "Message", "backoff_seconds"]
+__all__ = [
+    "MAX_ATTEMPTS",
+    "MAX_RECEIVES",
+    "NOT_STARTED_SECONDS",
+    "QUEUE_BATCH",
+    "Message",
+    "UnknownEventError",
+    "backoff_seconds",
+    "queued",
+    "records_of",
+]
 
 MAX_ATTEMPTS = 6
 """Tries of a message before its envelope goes to the dead-letter queue: at once and after 1, 2, 4, 8, 16 s."""
@@ -17,6 +27,36 @@ More than MAX_ATTEMPTS, so that only what crashes a function or times out gets t
 
 NOT_STARTED_SECONDS = 1
 """Delay of a message that the invocation's time did not suffice for."""
+
+
+QUEUE_BATCH = '{"Records": [{"messageId": "...", "receiptHandle": "...", "body": "..."}]}, as its queue hands it over'
+"""The form of a queue's batch, for an UnknownEventError.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html: an example of the event
+"""
+
+
+class UnknownEventError(ValueError):
+    """A function was invoked with an event of no form that it understands, which must not pass for an empty batch."""
+
+    def __init__(self, *forms: str) -> None:
+        understood = "; ".join(forms)
+        super().__init__(f"nothing was done: the event has none of the forms that are understood here: {understood}")
+
+
+def records_of(event: object) -> Sequence[Mapping[str, Any]]:
+    """Return a batch's records, at least one; none where the event is no batch."""
+    match event:
+        case {"Records": [*records]} if all(isinstance(record, dict) for record in records):
+            return records
+    return ()
+
+
+def queued(event: object) -> Sequence[Mapping[str, Any]]:
+    """Return the records of a queue's batch, at least one; none where the event is none."""
+    records = records_of(event)
+    told = ("messageId", "receiptHandle", "body")
+    return records if all(isinstance(record.get(name), str) for record in records for name in told) else ()
 
 
 def backoff_seconds(attempts: int) -> int:

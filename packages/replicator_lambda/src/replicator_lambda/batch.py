@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from lambda_common.errors import StoreError
+from lambda_common.failures import unexpected
 from lambda_common.messages import MAX_ATTEMPTS, MAX_RECEIVES, NOT_STARTED_SECONDS, Message, backoff_seconds
 from replicator_lambda.notices import Key, Notice, PoisonError, parse
 from replicator_lambda.reconcile import Action, Outcome
@@ -51,6 +52,8 @@ class Batch:
                 batch.notices[message.id] = batch._parse(message)
             except PoisonError as error:
                 batch.dead.append(Dead(message, StoreError(error.kind, str(error), permanent=True)))
+            except Exception as error:  # noqa: BLE001 - a message that can't be read must not take the others with it
+                batch.dead.append(Dead(message, unexpected(error)))
         return batch
 
     def _parse(self, message: Message) -> tuple[Notice, ...]:

@@ -15,6 +15,7 @@ from aws_lambda_powertools.logging import Logger
 
 from lambda_common.dead_letters import DeadLetters, Letter, redriven
 from lambda_common.errors import StoreError
+from lambda_common.messages import QUEUE_BATCH, UnknownEventError, queued
 from lambda_common.queues import delay
 from replicator_lambda.batch import Batch
 from replicator_lambda.clients import Clients, connect
@@ -26,6 +27,11 @@ from replicator_lambda.runtime import PART_THREADS, THREADS, Replicator, build_r
 from replicator_lambda.settings import ReplicatorSettings
 
 __all__ = ["Route", "handle"]
+
+_NOTICES = (
+    f'{{"schema": "{NOTICE_SCHEMA}", "kind": "object", "key": "...", "reason": "manual"}}',
+    f'{{"schema": "{NOTICE_SCHEMA}", "kind": "item", "id": "...", "timestamp": "1700000000", "reason": "manual"}}',
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +67,16 @@ class Route:
         """Work on a batch of an SQS event source mapping, and return its partial batch response.
 
         A message is done when its keys are level or when its envelope is in the dead-letter queue; every other one
-        is reported as failed, after its delay was set. `remaining_ms` is the time left; None for no limit.
+        is reported as failed, after its delay was set. `remaining_ms` is the time left; None for no limit. Raises
+        UnknownEventError for what is no such batch.
         """
+        records = queued(event)
+        if not records:
+            raise UnknownEventError(QUEUE_BATCH, *_NOTICES)
         self.replicator.deadline.start(remaining_ms)
-        for told in redriven(event.get("Records", ())):
+        for told in redriven(records):
             self.logger.info("redriven", extra=told)
-        batch = Batch.read(
-            event.get("Records", ()), bucket=self.settings.source_bucket, table=self.settings.source_table
-        )
+        batch = Batch.read(records, bucket=self.settings.source_bucket, table=self.settings.source_table)
         outcomes = self.replicator.reconcile(batch.keys())
         batch.settle(outcomes)
         now = datetime.now(UTC)
@@ -160,5 +168,6 @@ def _route() -> Route:
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
     """Replicate a batch of notices, or answer to one: the entry point of a route's Lambda function."""
-    act = _route().answer if event.get("schema") == NOTICE_SCHEMA else _route().process
+    is_notice = isinstance(event, dict) and event.get("schema") == NOTICE_SCHEMA
+    act = _route().answer if is_notice else _route().process
     return act(event, context.get_remaining_time_in_millis())

@@ -12,9 +12,10 @@ from aws_lambda_powertools.logging import Logger
 
 from lambda_common.dead_letters import DeadLetters, Letter
 from lambda_common.errors import StoreError
+from lambda_common.messages import UnknownEventError, records_of
 from lambda_common.queues import send
 from replicator_lambda.clients import connect_queues
-from replicator_lambda.notices import ItemKey, Notice, PoisonError, number_text
+from replicator_lambda.notices import ItemKey, Notice, number_text
 from replicator_lambda.settings import NotifierSettings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Announcement", "Notifier", "NotifierError", "build_notifier", "handle", "notices"]
 
 _CONNECTIONS = 8
+_STREAM_BATCH = '{"Records": [{"dynamodb": {"Keys": {"id": {"S": "a"}, "timestamp": {"N": "1"}}}}]}, as a stream has it'
 
 
 class NotifierError(RuntimeError):
@@ -40,7 +42,7 @@ def notices(records: Iterable[Mapping[str, Any]]) -> tuple[list[Notice], int]:
     for record in records:
         try:
             notice = _notice(record["dynamodb"])
-        except (KeyError, TypeError, PoisonError):
+        except (LookupError, TypeError, ValueError, OverflowError, OSError):  # PoisonError is a ValueError
             unreadable += 1
         else:
             key = notice.key
@@ -95,9 +97,12 @@ class Notifier:
 
         Raises NotifierError, after everything else was sent, where a notice could be put nowhere or a record has no
         key of the table's form: the stream then delivers the batch again, by halves where it is configured so, and
-        what was sent twice does no harm.
+        what was sent twice does no harm. Raises UnknownEventError for what is no batch of a stream.
         """
-        found, unreadable = notices(event.get("Records", ()))
+        records = records_of(event)
+        if not records:
+            raise UnknownEventError(_STREAM_BATCH)
+        found, unreadable = notices(records)
         bodies = [notice.body() for notice in found]
         with ThreadPoolExecutor(_CONNECTIONS) as executor:
             unsent = list(executor.map(lambda route: route.send(bodies, self.logger), self.routes))

@@ -88,6 +88,8 @@ class Replicator:
         try:
             outcomes = reconcile(keys, store)
         except Exception as error:  # noqa: BLE001 - a fault of this program must not take the batch's others with it
+            if len(keys) > 1:
+                return {key: outcome for each in keys for key, outcome in self._settle([each], store).items()}
             outcomes = dict.fromkeys(keys, Outcome(Action.FAILED, error=unexpected(error)))
         now = self.clock()
         return {key: replace(outcome, settled_at=now) for key, outcome in outcomes.items()}

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
+from lambda_common.messages import UnknownEventError
 from replicator_lambda.clients import connect
 from replicator_lambda.metrics import emit_sample
 from replicator_lambda.notices import ItemKey, Key
@@ -93,6 +94,14 @@ def _verifier() -> Verifier:
     return Verifier.build(os.environ)
 
 
-def handle(_event: Mapping[str, Any], _context: Any) -> dict[str, int]:
-    """Compare a sample: the entry point of a target's scheduled Lambda function."""
-    return _verifier().run()
+def handle(event: object, _context: Any) -> dict[str, int]:
+    """Compare a sample: the entry point of a target's scheduled Lambda function.
+
+    By hand it is invoked with `{}`. Raises UnknownEventError for anything but that and a schedule's event.
+    """
+    match event:
+        case {"source": "aws.events"}:
+            return _verifier().run()
+        case dict() if not event:
+            return _verifier().run()
+    raise UnknownEventError("{}, for a sample now", '{"source": "aws.events"}, as a schedule sends it')

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.utils import parse_timestamp
 
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.pausing import set_enabled
+from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import duration, status_view
 from pipeline_ops.terminal import show
@@ -156,6 +158,14 @@ def test_a_route_that_does_not_answer_is_named_with_its_log(
     world.functions.told, world.functions.error = told, error
     with pytest.raises(OperatorError, match=says):
         reconcile_now(world.replication, world.replication.route("dev"), key_of("k", None))
+
+
+def test_an_answer_that_can_not_be_read_is_a_sentence_and_a_fault_of_the_program_is_not() -> None:
+    says = r"It can't be looked at: the answer can't be read, at botocore\.utils"
+    with pytest.raises(OperatorError, match=says), explained("It can't be looked at"):
+        parse_timestamp("")
+    with pytest.raises(KeyError), explained("It can't be looked at"):
+        raise KeyError("ours")
 
 
 def test_an_items_key_is_told_by_its_timestamp() -> None:

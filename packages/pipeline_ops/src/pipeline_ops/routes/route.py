@@ -9,6 +9,7 @@ from typing import Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_common.errors import StoreError
+from lambda_common.failures import is_of_a_call, unreadable
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.clients import Clients
 from pipeline_ops.errors import MISUSED, OperatorError
@@ -74,3 +75,7 @@ def explained(what: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError, StoreError) as error:
         raise OperatorError(f"{what}: {error}") from error
+    except Exception as error:
+        if not is_of_a_call(error):
+            raise
+        raise OperatorError(f"{what}: {unreadable(error)}") from error

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from lambda_common.errors import StoreError
 from replicator_lambda.notices import Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DRIFT", "SUSPECT", "Finding", "Looked", "Verdict"]
+__all__ = ["DRIFT", "SUSPECT", "Finding", "Looked", "Verdict", "unknown"]
 
 
 class Verdict(StrEnum):
@@ -52,6 +53,11 @@ class Finding:
 
     own: bool = False
     """Of an extra one: the target made it itself, or somebody did by hand, since it has no mark of the route."""
+
+
+def unknown(key: Key, error: StoreError) -> Finding:
+    """Return the finding of a key that could not be compared, and why."""
+    return Finding(key, Verdict.UNKNOWN, (f"{error.kind}: {error.message}",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.errors import StoreError
+from lambda_common.failures import unexpected
 from lambda_common.replicas import REPLICATED_FROM
 from replicator_lambda.flow import chunks, in_parallel, windowed
 from replicator_lambda.item_states import READ_BATCH, Item, ItemState, ordered, read_states
@@ -16,7 +17,7 @@ from replicator_lambda.notices import ItemKey, Key
 from replicator_lambda.reconcile import Reading
 from replicator_lambda.scans import Page, Segment, scan
 from replicator_lambda.verification.differences import item_differences
-from replicator_lambda.verification.findings import Finding, Looked, Verdict
+from replicator_lambda.verification.findings import Finding, Looked, Verdict, unknown
 from replicator_lambda.verification.stores import Stores
 
 if TYPE_CHECKING:
@@ -83,18 +84,17 @@ def _look_for_extra(stores: Stores, batch: Sequence[Item]) -> Looked:
 
 def _absence(key: ItemKey, original: ItemState | StoreError | None) -> Finding | None:
     if isinstance(original, StoreError):
-        return _unknown(key, original)
+        return unknown(key, original)
     return Finding(key, Verdict.EXTRA) if original is None else None
-
-
-def _unknown(key: ItemKey, error: StoreError) -> Finding:
-    return Finding(key, Verdict.UNKNOWN, (f"{error.kind}: {error.message}",))
 
 
 def _read(
     client: "DynamoDBClient", table: str, keys: Collection[ItemKey], *, only_keys: bool = False
 ) -> Reading[ItemKey, ItemState]:
-    return read_states(keys, lambda batch: read_items(client, table, batch, only_keys=only_keys))
+    try:
+        return read_states(keys, lambda batch: read_items(client, table, batch, only_keys=only_keys))
+    except Exception as error:  # noqa: BLE001 - whatever is odd about a batch must not end the look at the others
+        return dict.fromkeys(keys, unexpected(error))
 
 
 def _finding(
@@ -105,7 +105,7 @@ def _finding(
 ) -> Finding | None:
     for side in (original, replica):
         if isinstance(side, StoreError):
-            return _unknown(key, side)
+            return unknown(key, side)
     if not isinstance(original, ItemState):
         if not isinstance(replica, ItemState):
             return None

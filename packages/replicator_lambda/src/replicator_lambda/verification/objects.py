@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from lambda_common.errors import StoreError
+from lambda_common.failures import unexpected
 from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION
 from replicator_lambda.flow import chunks, in_parallel, windowed
 from replicator_lambda.listings import KeyRange, Listed, key_ranges, list_objects
@@ -17,7 +18,7 @@ from replicator_lambda.object_states import Head, ObjectState, TagsRead
 from replicator_lambda.objects import DEFAULT_LARGE_FROM
 from replicator_lambda.request_headers import copy_source_bytes
 from replicator_lambda.verification.differences import object_differences
-from replicator_lambda.verification.findings import Finding, Looked, Verdict
+from replicator_lambda.verification.findings import Finding, Looked, Verdict, unknown
 from replicator_lambda.verification.stores import Stores
 
 __all__ = ["Pair", "compare_objects", "compare_pairs", "look_at_object", "side_by_side"]
@@ -99,7 +100,9 @@ def look_at_object(stores: Stores, key: ObjectKey) -> Finding | None:
     try:
         return _look(stores, key)
     except StoreError as error:
-        return Finding(key, Verdict.UNKNOWN, (f"{error.kind}: {error.message}",))
+        return unknown(key, error)
+    except Exception as error:  # noqa: BLE001 - whatever is odd about one key must not end the look at the others
+        return unknown(key, unexpected(error))
 
 
 def _look(stores: Stores, key: ObjectKey) -> Finding | None:
