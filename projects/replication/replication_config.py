@@ -219,6 +219,6 @@ def source_environment(stack_environment: Environment) -> Environment:
     if stack_environment is not SOURCE:
         raise StackConfigError(
             f"Replication runs in {SOURCE.value} alone, since it reads production's data, and not in "
-            f"{stack_environment.value}: `nox -s deploy -- replication {SOURCE.value}`."
+            f"{stack_environment.value}: deploy it to {SOURCE.value}."
         )
     return stack_environment

@@ -345,7 +345,7 @@ def test_storage_without_an_output_is_named_with_the_command_that_deploys_it(pre
     outputs = {**stack_outputs(), "organization/storage/dev": {"environment": "dev"}}
     with pytest.raises(StackOutputError, match="organization/storage/dev has no output 'region'") as caught:
         replication(stacks=outputs, preview=preview)
-    assert "`nox -s deploy -- storage dev`" in str(caught.value)
+    assert "Deploy storage of dev first" in str(caught.value)
 
 
 def test_a_contract_is_not_parsed_from_outputs_that_lack_one_of_its_own(deployed: Recording) -> None:
@@ -398,7 +398,7 @@ def test_a_configuration_that_can_not_work_is_refused_by_key_and_file(config: di
 def test_replication_is_refused_in_any_environment_but_production(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.infra.recording.committed_config", lambda *_: {})
     with pytest.raises(
-        StackConfigError, match=r"^Replication runs in prod alone.*not in dev: `nox -s deploy"
+        StackConfigError, match=r"^Replication runs in prod alone.*not in dev: deploy it to prod"
     ) as caught:
         replication(stack="dev")
     assert len(str(caught.value).splitlines()) == 1

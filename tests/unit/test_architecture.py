@@ -114,6 +114,23 @@ def test_only_the_terminals_module_prints_so_that_whatever_others_wrote_is_shown
                 assert ast.unparse(node.func) not in PRINTING, f"{path}:{node.lineno}: print by pipeline_ops.terminal"
 
 
+def test_a_suggested_command_is_written_by_what_knows_where_the_present_one_goes() -> None:
+    folders = [*(ROOT / "packages" / package / "src" for package in PACKAGES), ROOT / "projects"]
+    for path in (path for folder in folders for path in modules(folder)):
+        tree = ast.parse(path.read_text())
+        documented = [
+            node.body[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
+        ]
+        aside = {id(each) for statement in documented for each in ast.walk(statement)}
+        for node in ast.walk(tree):
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            assert "nox -s" not in text or id(node) in aside or path.name == "where.py", (
+                f"{path}:{getattr(node, 'lineno', 0)}: use Where.command of pipeline_ops.where"
+            )
+
+
 def test_the_common_package_needs_nothing_but_the_standard_library_outside_infra() -> None:
     for path in in_package("pipeline_common"):
         if "infra" not in path.parts:

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from local_cloud import LocalCloudError
 from pipeline_ops import cli, deployment, opening
-from pipeline_ops.destination import AWS, Where
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.where import AWS, Where
 
 
 class FakeDeployment:
@@ -44,19 +44,25 @@ class FakeDeployment:
 
 
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployment:
-    for project, environments in {"storage": ("dev", "prod"), "replication": ("prod",)}.items():
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    projects = {"storage": ("dev", "prod"), "processing": ("dev",), "replication": ("prod",)}
+    for project, environments in projects.items():
         folder = tmp_path / "projects" / project
         folder.mkdir(parents=True)
         (folder / "Pulumi.yaml").write_text(f"name: {project}\n")
         for environment in environments:
             (folder / f"Pulumi.{environment}.yaml").write_text("config: {}\n")
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def fake(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployment:
     fake = FakeDeployment()
 
     @contextmanager
-    def where(_projects: Projects, where: Where, **_: Any) -> Iterator[FakeDeployment]:
-        fake.where = where
+    def where(projects: Projects, **_: Any) -> Iterator[FakeDeployment]:
+        fake.where = projects.where
         yield fake
 
     monkeypatch.setattr(opening, "destination", where)
@@ -77,7 +83,7 @@ def test_a_command_runs_its_operation_on_the_stack(fake: FakeDeployment, command
     assert answer.exit_code == 0, answer.output
     assert fake.asked == [(operation, "storage/dev")]
     assert answer.stdout.startswith("storage/dev: 1 ")
-    assert fake.where == Where(local=True)
+    assert fake.where == Where(local=True, fleeting=True)
 
 
 def test_every_command_reads_answers_of_as_many_headers_as_s3_sends(
@@ -170,7 +176,8 @@ def test_results_and_outputs_are_one_document_each(fake: FakeDeployment) -> None
     ]
     assert json.loads(run("outputs", "storage", "dev", "--json").stdout) == {"bucket_name": "bucket-of-dev"}
     assert json.loads(run("outputs", "all", "dev", "--json").stdout) == {
-        "storage/dev": {"bucket_name": "bucket-of-dev"}
+        "storage/dev": {"bucket_name": "bucket-of-dev"},
+        "processing/dev": {"bucket_name": "bucket-of-dev"},
     }
 
 
@@ -189,10 +196,34 @@ def test_outside_a_checkout_every_command_says_so(tmp_path: Path, monkeypatch: p
 
 
 def test_where_a_command_goes_is_where_its_hints_go() -> None:
-    assert AWS.options == ()
     assert not AWS.is_local
-    assert Where(local=True).options == ("--local",)
-    assert Where(local=True, endpoint="http://x").options == ("--endpoint", "http://x")
+    assert AWS.command("resume", "dev") == "nox -s resume -- dev"
+    assert Where(local=True).command("resume", "dev") == "nox -s resume -- dev --local"
+    assert Where(local=True, endpoint="http://x:1").command("resume", "a b") == (
+        "nox -s resume -- 'a b' --endpoint http://x:1"
+    )
+    assert Where(local=True, fleeting=True).command("deploy", "storage", "dev") == (
+        "nox -s local -- --detach && nox -s deploy -- storage dev --local"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("outputs", "storage", "dev"), ("refresh", "storage", "dev"), ("destroy", "storage", "dev")),
+        *(("unlock", "storage", "dev", "--yes"), ("process", "dev", "incoming/x"), ("status",), ("verify", "dev")),
+        *(("backfill", "dev", "--yes"), ("pause", "dev"), ("resume", "dev"), ("replicate", "dev", "k")),
+        ("redrive", "--list"),
+    ],
+)
+def test_with_no_local_cloud_up_only_what_fills_one_begins_one(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("local_cloud.start", lambda *_: pytest.fail("an empty cloud was begun"))
+    answer = run(*command, "--local")
+    assert answer.exit_code == 1
+    assert answer.stderr == "No local cloud is up: `nox -s local -- --detach` brings the whole system up.\n"
+    assert answer.stdout == ""
 
 
 def test_an_error_of_others_words_is_shown_as_text_with_its_details_below(fake: FakeDeployment) -> None:

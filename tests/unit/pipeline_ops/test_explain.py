@@ -7,9 +7,10 @@ from pulumi.automation.events import CancelEvent
 from pipeline_ops.explain import explain, interrupted
 from pipeline_ops.journal import Journal
 from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.where import Where
 
 STACK = StackId("storage", "prod")
-PROJECTS = Projects(None, ["--local"])  # type: ignore[arg-type] # reads no files
+PROJECTS = Projects(None, Where(local=True))  # type: ignore[arg-type] # reads no files
 QUEUE = "urn:pulumi:prod::storage::pipeline:storage:Store$aws:sqs/queue:Queue::dead-letters"
 PROGRAM = "urn:pulumi:prod::storage::pulumi:pulumi:Stack::storage-prod"
 

@@ -7,6 +7,7 @@ import pytest
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.local import system_region, waves
 from pipeline_ops.projects import ALL, DEPENDENCIES, Projects, StackId, find_repository
+from pipeline_ops.where import Where
 
 ROOT = Path(__file__).parents[3]
 
@@ -92,7 +93,7 @@ def test_a_project_without_a_stack_for_the_environment_is_refused_with_the_comma
 
 
 def test_a_suggested_command_goes_where_the_refused_one_went(projects: Projects) -> None:
-    local = Projects(projects.repository, ["--local"])
+    local = Projects(projects.repository, Where(local=True))
     with pytest.raises(OperatorError, match="`nox -s deploy -- replication prod --local`"):
         local.stack("replication", "dev")
 

@@ -16,7 +16,6 @@ from pipeline_ops.account import check_account
 from pipeline_ops.confirm import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.demo import run_demo
 from pipeline_ops.deployment import Result
-from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, OperatorError
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.local import running_system
@@ -36,6 +35,7 @@ from pipeline_ops.projects import ALL
 from pipeline_ops.report import outputs_document, outputs_lines, results_document, summary
 from pipeline_ops.routes.commands import COMMANDS
 from pipeline_ops.terminal import ask, at_terminal, console, document, survive_encodings, tell
+from pipeline_ops.where import LOCAL_STOPS, Where
 
 __all__ = ["cli", "main"]
 
@@ -97,7 +97,7 @@ def outputs(project: str, environment: str, local: bool, endpoint: str | None, a
     where = Where(local, endpoint)
     projects = open_projects(where)
     stacks = projects.select(project, environment)
-    with open_deployment(projects, where) as deployment:
+    with open_deployment(projects) as deployment:
         values = {str(stack): deployment.outputs(stack.project, stack.environment) for stack in stacks}
     if as_json:
         document(outputs_document(values, single=project != ALL))
@@ -116,7 +116,7 @@ def unlock(project: str, environment: str, local: bool, endpoint: str | None, as
     if not yes:
         require_terminal(str(stack), interactive=at_terminal())
         confirm(str(stack), f"No other run on {stack} may be going on.", ask=ask)
-    with open_deployment(projects, where) as deployment:
+    with open_deployment(projects) as deployment:
         deployment.unlock(stack.project, stack.environment)
     if as_json:
         document(results_document([]))
@@ -136,7 +136,7 @@ def process(environment: str, key: str, local: bool, endpoint: str | None, as_js
     stack = projects.stack(ProcessingOutputs.PROJECT, environment)
     if not where.is_local:
         check_account(stack, projects.settings(stack))
-    with open_deployment(projects, where) as deployment:
+    with open_deployment(projects) as deployment:
         outputs = read_contract(deployment, ProcessingOutputs, stack)
         run = process_object(
             outputs, clients_of(deployment), key, on_progress=deployment.on_progress, wait_seconds=wait
@@ -163,7 +163,7 @@ def local(detach: bool, stop: bool, endpoint: str | None) -> None:
         with Progress(console(stderr=True)) as progress:
             running = playground.detach(["--endpoint", endpoint] if endpoint else [], progress.say)
         tell(f"The local cloud is up at {running.endpoint}: {playground.description}")
-        tell("`nox -s local -- --stop` ends it.")
+        tell(f"`{LOCAL_STOPS}` ends it.")
     else:
         _hold(repository, playground, endpoint)
 
@@ -212,7 +212,7 @@ def _operate(name: str, project: str, environment: str, where: Where, *, as_json
         account = " and ".join(sorted(set(accounts)))
         question = f"This is to {name} {' and '.join(map(str, stacks))} in AWS account {account}."
         confirm(f"{project}/{environment}", question, ask=ask)
-    with open_deployment(projects, where) as deployment:
+    with open_deployment(projects, may_begin=name in {"deploy", "preview"}) as deployment:
         run: Callable[[str, str], Result] = getattr(deployment, "up" if name == "deploy" else name)
         results = [run(stack.project, stack.environment) for stack in stacks]
     if as_json:

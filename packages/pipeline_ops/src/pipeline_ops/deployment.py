@@ -26,6 +26,7 @@ from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.versions import version_of
 from pipeline_ops.settings import copy_settings
 from pipeline_ops.state import Backend, aws_backend, folder_backend, secrets_environment
+from pipeline_ops.where import AWS, Where
 
 __all__ = ["Deployment", "Result"]
 
@@ -66,11 +67,12 @@ class Deployment:
         cloud: LocalCloud | None = None,
         *,
         backend: Backend | None = None,
+        where: Where | None = None,
         on_event: Listener = lambda *_: None,
         on_progress: Callable[[str], None] = lambda _: None,
         interrupts: Interrupts | None = None,
     ) -> None:
-        self.projects = Projects(repository, _options(cloud))
+        self.projects = Projects(repository, where or _where(cloud))
         self.cloud = cloud
         self.interrupts = interrupts or Interrupts()
         self._given_backend = backend
@@ -231,10 +233,10 @@ class Deployment:
 _PROJECT_AND_STACK = 2
 
 
-def _options(cloud: LocalCloud | None) -> tuple[str, ...]:
+def _where(cloud: LocalCloud | None) -> Where:
     if cloud is None:
-        return ()
-    return ("--local",) if cloud.owned else ("--endpoint", cloud.endpoint)
+        return AWS
+    return Where(local=True) if cloud.owned else Where(endpoint=cloud.endpoint)
 
 
 def _up(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:

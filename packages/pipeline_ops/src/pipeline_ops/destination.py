@@ -2,63 +2,44 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import local_cloud
 from local_cloud import ANYBODY
 from pipeline_ops.deployment import Deployment, Listener
+from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.local import endpoint_backend, system_region
 from pipeline_ops.playground import Playground
 from pipeline_ops.projects import Projects
 from pipeline_ops.state import Backend
+from pipeline_ops.where import LOCAL_STARTS
 
-__all__ = ["AWS", "Where", "destination"]
-
-
-@dataclass(frozen=True)
-class Where:
-    """What the operator asked for: AWS, unless `local` or an `endpoint` says otherwise."""
-
-    local: bool = False
-    endpoint: str | None = None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether AWS is left alone."""
-        return self.local or self.endpoint is not None
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """The options by which a command goes to the same place."""
-        if self.endpoint is not None:
-            return ("--endpoint", self.endpoint)
-        return ("--local",) if self.local else ()
-
-
-AWS = Where()
-"""Where a command goes unless it is told otherwise."""
+__all__ = ["destination"]
 
 
 @contextmanager
 def destination(
     projects: Projects,
-    where: Where,
     *,
+    may_begin: bool,
     on_event: Listener,
     on_progress: Callable[[str], None],
     interrupts: Interrupts,
 ) -> Iterator[Deployment]:
     """Give a Deployment for the block: to AWS, or to the local cloud that is asked for.
 
-    Without an endpoint that is the checkout's own, where one is kept up, else an emulator for this block alone.
+    Without an endpoint that is the checkout's own, where one is kept up, else an emulator for this block alone; what
+    `may_begin` is False for, because nothing in an empty cloud is for it, is refused instead.
     """
+    where = projects.where
+    deploying: Any = {"where": where, "on_event": on_event, "on_progress": on_progress, "interrupts": interrupts}
     if not where.is_local:
-        with Deployment(
-            projects.repository, on_event=on_event, on_progress=on_progress, interrupts=interrupts
-        ) as deployment:
+        with Deployment(projects.repository, **deploying) as deployment:
             yield deployment
         return
+    if where.fleeting and not may_begin:
+        raise OperatorError(f"No local cloud is up: `{LOCAL_STARTS}` brings the whole system up.")
     running = Playground(projects.repository).running()
     endpoint = where.endpoint or (running.endpoint if running else None)
     ours = running if running is not None and running.endpoint == endpoint else None
@@ -70,13 +51,6 @@ def destination(
         elif not cloud.owned:
             backend = endpoint_backend(projects.repository, cloud.endpoint)
         else:
-            on_progress("This local cloud ends with the command; `nox -s local` keeps one up.")
-        with Deployment(
-            projects.repository,
-            cloud,
-            backend=backend,
-            on_event=on_event,
-            on_progress=on_progress,
-            interrupts=interrupts,
-        ) as deployment:
+            on_progress(f"This local cloud ends with the command; `{LOCAL_STARTS}` keeps one up.")
+        with Deployment(projects.repository, cloud, backend=backend, **deploying) as deployment:
             yield deployment

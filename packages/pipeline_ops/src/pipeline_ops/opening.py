@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline_common.contracts import Contract, MissingOutputError
 from pipeline_ops.clients import Clients, aws_client
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.destination import AWS, Where, destination
+from pipeline_ops.destination import destination
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
+from pipeline_ops.playground import Playground
 from pipeline_ops.progress import Progress
 from pipeline_ops.projects import Projects, StackId, find_repository
 from pipeline_ops.terminal import console
+from pipeline_ops.where import AWS, Where
 
 __all__ = [
     "clients_of",
@@ -27,13 +30,23 @@ C = TypeVar("C", bound=Contract)
 
 
 def open_projects(where: Where = AWS) -> Projects:
-    """Return the projects of the checkout that this process is in; raises OperatorError outside one."""
-    return Projects(find_repository(Path.cwd()), where.options)
+    """Return the projects of the checkout that this process is in, whose commands go where this one goes.
+
+    Raises OperatorError outside a checkout.
+    """
+    repository = find_repository(Path.cwd())
+    if where.local and where.endpoint is None and Playground(repository).running() is None:
+        where = replace(where, fleeting=True)
+    return Projects(repository, where)
 
 
 @contextmanager
-def open_deployment(projects: Projects, where: Where, progress: Progress | None = None) -> Iterator[Deployment]:
+def open_deployment(
+    projects: Projects, progress: Progress | None = None, *, may_begin: bool = False
+) -> Iterator[Deployment]:
     """Give a Deployment for the block, with live progress on standard error.
+
+    With `--local` and no local cloud up, what `may_begin` gets one of its own, and all else is refused.
 
     Who passes a `progress` shows and finishes it: nothing else can be asked or drawn on a terminal before that.
     """
@@ -41,7 +54,13 @@ def open_deployment(projects: Projects, where: Where, progress: Progress | None 
         shown = progress or stack.enter_context(Progress(console(stderr=True)))
         interrupts = Interrupts(lambda count: shown.say(interrupt_notice(count)))
         yield stack.enter_context(
-            destination(projects, where, on_event=shown.on_event, on_progress=shown.say, interrupts=interrupts)
+            destination(
+                projects,
+                may_begin=may_begin,
+                on_event=shown.on_event,
+                on_progress=shown.say,
+                interrupts=interrupts,
+            )
         )
 
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from local_cloud import Credentials
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.local import LOCAL_FOLDER, RunningSystem, local_folder
+from pipeline_ops.where import LOCAL_STOPS
 
 __all__ = ["Playground", "Running"]
 
@@ -58,7 +59,7 @@ class Playground:
         except Timeout:
             running = self.running()
             where = f" at {running.endpoint}" if running else ""
-            raise OperatorError(f"The local cloud is already up{where}: `nox -s local -- --stop` ends it.") from None
+            raise OperatorError(f"The local cloud is already up{where}: `{LOCAL_STOPS}` ends it.") from None
         with lock:
             try:
                 yield
@@ -105,7 +106,7 @@ class Playground:
         What that process says goes to `.local/cloud.log`; raises OperatorError with its end when it doesn't come up.
         """
         if self._is_held():
-            raise OperatorError("The local cloud is already up or coming up: `nox -s local -- --stop` ends it.")
+            raise OperatorError(f"The local cloud is already up or coming up: `{LOCAL_STOPS}` ends it.")
         local_folder(self._repository)
         with self._log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 (this very program)

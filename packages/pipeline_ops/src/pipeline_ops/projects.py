@@ -1,6 +1,6 @@
 """The projects of this repository, their stacks, and what each stack needs deployed before it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline_common.environments import Environment
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.stack_settings import StackSettings, read_settings
+from pipeline_ops.where import AWS, Where
 
 __all__ = ["ALL", "DEPENDENCIES", "Projects", "StackId", "find_repository"]
 
@@ -57,16 +58,16 @@ Projects are deployed in this order: each after those that it reads from.
 class Projects:
     """The projects under a repository's `projects/`, each with a stack per `Pulumi.<environment>.yaml`.
 
-    `options` say where the commands go that an error suggests: one about a local cloud must never lead to AWS.
+    `where` is where the commands go that an error suggests.
     """
 
-    def __init__(self, repository: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, repository: Path, where: Where = AWS) -> None:
         self.repository = repository
-        self._options = tuple(options)
+        self.where = where
 
     def command(self, name: str, stack: StackId) -> str:
         """Return the shell command that applies an operator's command to a stack."""
-        return " ".join(("nox", "-s", name, "--", stack.project, stack.environment, *self._options))
+        return self.where.command(name, stack.project, stack.environment)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A route looked at, paused, resumed and asked."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,11 +8,13 @@ from botocore.utils import parse_timestamp
 
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.asking import key_of, reconcile_now
-from pipeline_ops.routes.pausing import set_enabled
+from pipeline_ops.routes.pausing import require_enabled, set_enabled
 from pipeline_ops.routes.route import explained
+from pipeline_ops.routes.route_stores import settings_of
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import duration, status_view
 from pipeline_ops.terminal import show
+from pipeline_ops.where import AWS, Where
 from replicator_lambda.notices import ItemKey
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
@@ -180,3 +183,28 @@ def test_an_items_key_is_told_by_its_timestamp() -> None:
 )
 def test_a_length_of_time_is_told_in_its_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("where", "options"),
+    [
+        (AWS, ""),
+        (Where(local=True), " --local"),
+        (Where(endpoint="http://localhost:4566"), " --endpoint http://localhost:4566"),
+    ],
+)
+def test_what_helps_a_route_goes_where_the_route_is(world: World, where: Where, options: str) -> None:
+    replication = replace(world.replication, where=where)
+    world.functions.states = ["Disabled"]
+    put(world, envelope())
+    dev = read_status(replication, "dev", world.routing).routes[0]
+    assert any(f"`nox -s redrive -- dev{options}`" in problem for problem in dev.problems)
+    with pytest.raises(OperatorError, match=f"`nox -s resume -- dev{options}` first"):
+        require_enabled(replication, dev_route := replication.route("dev"))
+    with pytest.raises(OperatorError, match=f"`nox -s status -- dev{options}` says"):
+        set_enabled(
+            replication, dev_route, enabled=True, pause=lambda _: None, clock=iter(range(0, 9999, 100)).__next__
+        )
+    world.functions.variables = {}
+    with pytest.raises(OperatorError, match=f"`nox -s deploy -- replication prod{options}` deploys"):
+        settings_of(replication, dev_route)

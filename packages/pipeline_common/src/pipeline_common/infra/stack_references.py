@@ -42,6 +42,7 @@ def _parse(contract: type[Promised], environment: Environment, name: str, output
         return contract.parse(outputs)
     except MissingOutputError as missing:
         raise StackOutputError(
-            f"Stack {name} has no output {missing.name!r}: deploy it with "
-            f"`nox -s deploy -- {contract.PROJECT} {environment.value}`, then run this again."
+            # Not as a command: a program doesn't know by which options it was reached.
+            f"Stack {name} has no output {missing.name!r}: it was deployed by another release. "
+            f"Deploy {contract.PROJECT} of {environment.value} first, then run this again."
         ) from None

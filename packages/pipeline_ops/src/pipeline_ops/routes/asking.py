@@ -96,7 +96,7 @@ def reconcile_now(replication: Replication, route: Route, key: Key) -> Answer:
     if (known := Answer.of(route.target, told[0])) is None:
         raise OperatorError(
             f"{route.outputs.function_name} is of another release, whose answer for {key} is not understood: "
-            f"`nox -s deploy -- replication {replication.source.environment}` deploys this one."
+            f"`{replication.deploy_command}` deploys this one."
         )
     return known
 

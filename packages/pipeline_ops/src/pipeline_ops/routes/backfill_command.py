@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from pipeline_ops.confirm import confirm, require_terminal
-from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
 from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backfilling import Backfill
@@ -21,6 +20,7 @@ from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.tables import duration
 from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
+from pipeline_ops.where import Where
 from replicator_lambda.verification.stores import Stores
 
 __all__ = ["backfill"]

@@ -13,7 +13,6 @@ import click
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.confirm import confirm, require_terminal
-from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.options import KEY, NegativeNumbers, where_options, yes_option
 from pipeline_ops.routes.asking import key_of, reconcile_now
@@ -26,6 +25,7 @@ from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import letters_table, status_view
 from pipeline_ops.routes.verify_command import verify
 from pipeline_ops.terminal import ask, at_terminal, document, show, tell, waiting, watched
+from pipeline_ops.where import Where
 
 __all__ = ["COMMANDS"]
 

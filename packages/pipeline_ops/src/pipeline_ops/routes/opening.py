@@ -8,7 +8,6 @@ from pathlib import Path
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.account import check_account
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.destination import Where
 from pipeline_ops.opening import clients_of, open_deployment, open_projects, read_contract
 from pipeline_ops.progress import Progress
 from pipeline_ops.projects import StackId
@@ -16,6 +15,7 @@ from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import Routing
 from pipeline_ops.routes.route import Replication, Route
 from pipeline_ops.terminal import console
+from pipeline_ops.where import Where
 
 __all__ = ["Opened", "open_replication", "routing_of"]
 
@@ -54,10 +54,10 @@ def open_replication(where: Where) -> Iterator[Opened]:
     stack = projects.stack(ReplicationOutputs.PROJECT, environment)
     if not where.is_local:
         check_account(stack, projects.settings(stack))
-    with Progress(console(stderr=True)) as progress, open_deployment(projects, where, progress) as deployment:
+    with Progress(console(stderr=True)) as progress, open_deployment(projects, progress) as deployment:
         storage = read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, environment))
         outputs = read_contract(deployment, ReplicationOutputs, stack)
-        replication = Replication.of(storage, outputs, clients_of(deployment))
+        replication = Replication.of(storage, outputs, clients_of(deployment), projects.where)
         routing = routing_of(replication, _processing(deployment, environment))
         progress.finish()
         yield Opened(

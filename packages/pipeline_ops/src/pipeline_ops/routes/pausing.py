@@ -28,7 +28,9 @@ def state_of(replication: Replication, route: Route) -> str:
 def require_enabled(replication: Replication, route: Route) -> None:
     """Raise OperatorError for a route that is not enabled: what is put into its queue would wait there."""
     if (state := state_of(replication, route)) != ENABLED:
-        raise OperatorError(f"The route to {route.target} is {state}: `nox -s resume -- {route.target}` first.")
+        raise OperatorError(
+            f"The route to {route.target} is {state}: `{replication.where.command('resume', route.target)}` first."
+        )
 
 
 def set_enabled(
@@ -55,7 +57,7 @@ def set_enabled(
         if clock() >= until:
             raise OperatorError(
                 f"The route to {route.target} was asked to be {wanted} and is still {state} after "
-                f"{_WAIT_SECONDS:.0f} s: `nox -s status -- {route.target}` says when it is."
+                f"{_WAIT_SECONDS:.0f} s: `{replication.where.command('status', route.target)}` says when it is."
             )
         pause(_POLL_SECONDS)
     return True

@@ -13,6 +13,7 @@ from lambda_common.failures import is_of_a_call, unreadable
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.clients import Clients
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.where import AWS, Where
 
 __all__ = ["Replication", "Route", "explained"]
 
@@ -37,8 +38,11 @@ class Replication:
     client: Clients
     """Makes each client once, since making one takes longer than most calls."""
 
+    where: Where = AWS
+    """Where it is: suggested commands go there."""
+
     @classmethod
-    def of(cls, source: StorageOutputs, replication: ReplicationOutputs, client: Clients) -> Self:
+    def of(cls, source: StorageOutputs, replication: ReplicationOutputs, client: Clients, where: Where = AWS) -> Self:
         """Build it from what the two stacks export."""
         routes = {target: Route(target=target, outputs=route) for target, route in replication.routes.items()}
         return cls(
@@ -46,12 +50,18 @@ class Replication:
             routes=routes,
             notifier_function_name=replication.notifier_function_name,
             client=functools.cache(client),
+            where=where,
         )
 
     @property
     def region(self) -> str:
         """Where the routes are: where their source is."""
         return self.source.region
+
+    @property
+    def deploy_command(self) -> str:
+        """The command that deploys the routes anew."""
+        return self.where.command("deploy", ReplicationOutputs.PROJECT, self.source.environment)
 
     def route(self, target: str) -> Route:
         """Return a target's route; raises OperatorError, as misuse, where there is none."""

@@ -30,7 +30,7 @@ def settings_of(replication: Replication, route: Route) -> ReplicatorSettings:
     except SettingsError as error:
         raise OperatorError(
             f"{route.outputs.function_name} was deployed by another release: {error}. "
-            f"`nox -s deploy -- replication {replication.source.environment}` deploys this one."
+            f"`{replication.deploy_command}` deploys this one."
         ) from error
 
 

@@ -47,6 +47,9 @@ class RouteStatus:
     alarms: Mapping[str, str]
     """Each alarm's state by its name."""
 
+    redrive_command: str
+    """What sends its dead letters back."""
+
     @property
     def problems(self) -> list[str]:
         """What somebody has to look at, a sentence each."""
@@ -60,7 +63,7 @@ class RouteStatus:
         if firing:
             found.append(f"in alarm: {', '.join(firing)}")
         if self.dead_letters:
-            found.append(f"{sum(self.dead_letters.values())} dead letters: `nox -s redrive -- {self.target}`")
+            found.append(f"{sum(self.dead_letters.values())} dead letters: `{self.redrive_command}`")
         return found
 
     def exported(self) -> dict[str, Any]:
@@ -149,6 +152,7 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
         last_success=last_success,
         version=alias["FunctionVersion"],
         alarms=alarms,
+        redrive_command=replication.where.command("redrive", route.target),
     )
 
 

@@ -10,7 +10,6 @@ from uuid import uuid4
 import click
 
 from pipeline_ops.confirm import confirm, require_terminal
-from pipeline_ops.destination import Where
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backlog import Backlog
@@ -23,6 +22,7 @@ from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting
 from pipeline_ops.routes.verifying import verify as verify_replicas
 from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
+from pipeline_ops.where import Where
 from replicator_lambda.verification.findings import Verdict
 from replicator_lambda.verification.stores import Stores
 
@@ -107,7 +107,7 @@ def verify(  # noqa: PLR0917 - click passes them by name
             show(_table(found, target))
         drift = found.tally.drift(keep_own=keep_own)
         repaired = _repair(opened, stores, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
-    _tell(found, target, repaired, keep_own=keep_own, as_json=as_json)
+    _tell(found, target, repaired, opened.replication.where, keep_own=keep_own, as_json=as_json)
     left = repaired.left if repaired else drift
     if left or found.tally.unknown or not found.worked_off:
         sys.exit(FAILED)
@@ -135,7 +135,9 @@ def _work(tally: Tally, *, keep_own: bool = False) -> str:
     return f"{tally.puts:,} puts of {tally.put_bytes:,} bytes of objects, and {deletes:,} deletes{own}"
 
 
-def _tell(found: Verification, target: str, repaired: _Repaired | None, *, keep_own: bool, as_json: bool) -> None:
+def _tell(
+    found: Verification, target: str, repaired: _Repaired | None, where: Where, *, keep_own: bool, as_json: bool
+) -> None:
     if as_json:
         drift = {"drift": found.tally.drift(keep_own=keep_own), "repaired": repaired and repaired.exported()}
         document(_document(found, target) | drift)
@@ -143,7 +145,7 @@ def _tell(found: Verification, target: str, repaired: _Repaired | None, *, keep_
     if not found.worked_off:
         tell(
             f"The route to {target} had changes before it all the time, so that what differs may be on its way, and "
-            f"nothing is repaired: `nox -s status -- {target}`."
+            f"nothing is repaired: `{where.command('status', target)}`."
         )
     if repaired is not None:
         tell(f"{repaired.enqueued:,} keys were reconciled, {repaired.still_different:,} still differ.")

@@ -1,0 +1,46 @@
+"""Where a command goes, and how a command that is suggested is written so that it goes there too."""
+
+import shlex
+from dataclasses import dataclass
+
+__all__ = ["AWS", "LOCAL_STARTS", "LOCAL_STOPS", "Where"]
+
+LOCAL_STARTS = "nox -s local -- --detach"
+"""What brings up the checkout's own local cloud, with the whole system in it."""
+
+LOCAL_STOPS = "nox -s local -- --stop"
+"""What ends it."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the operator asked for: AWS, unless `local` or an `endpoint` says otherwise.
+
+    Every sentence that suggests a command has it from here: one about a local cloud must never lead to AWS.
+    """
+
+    local: bool = False
+    endpoint: str | None = None
+    fleeting: bool = False
+    """Whether the local cloud ends with the command, since none is kept up."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether AWS is left alone."""
+        return self.local or self.endpoint is not None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options by which a command goes to the same place."""
+        if self.endpoint is not None:
+            return ("--endpoint", self.endpoint)
+        return ("--local",) if self.local else ()
+
+    def command(self, name: str, *arguments: str) -> str:
+        """Return the shell command by which an operator's command goes to the same place."""
+        command = shlex.join(("nox", "-s", name, "--", *arguments, *self.options))
+        return f"{LOCAL_STARTS} && {command}" if self.fleeting else command
+
+
+AWS = Where()
+"""Where a command goes unless it is told otherwise."""
