@@ -33,8 +33,8 @@ class Functions:
     error: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
 
-    def get_function_configuration(self, **_: Any) -> Any:
-        return {"Environment": {"Variables": self.variables}}
+    def get_function(self, **_: Any) -> Any:
+        return {"Configuration": {"Environment": {"Variables": self.variables}}}
 
     def get_event_source_mapping(self, **_: Any) -> Any:
         return {"State": self.states.pop(0) if len(self.states) > 1 else self.states[0]}

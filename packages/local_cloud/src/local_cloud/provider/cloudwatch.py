@@ -44,6 +44,10 @@ _WEEK = 7 * _DAY
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
 _DASHBOARD_NAME = rules.matches(r"[A-Za-z0-9_-]+", 1, 255, "letters, digits, _ and - are allowed")
 
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetDashboard.html has the code; the exception has
+# another name in the service's model, which is what a JSON protocol tells.
+_NO_DASHBOARD = ("ResourceNotFound", "DashboardNotFoundError")
+
 
 def _period(value: int) -> str | None:
     if value in _SHORT_PERIODS or (value > 0 and value % _MINUTE == 0):
@@ -273,7 +277,7 @@ class Dashboard(Resource):
 
     def read(self, identifier: str) -> Properties | None:
         """Read the dashboard."""
-        answer = found(self.api.get_dashboard, "ResourceNotFound", DashboardName=identifier)
+        answer = found(self.api.get_dashboard, *_NO_DASHBOARD, DashboardName=identifier)
         return None if answer is None else camel({n: v for n, v in answer.items() if n != "ResponseMetadata"})
 
     def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
@@ -282,7 +286,7 @@ class Dashboard(Resource):
 
     def delete(self, identifier: str) -> None:
         """Delete the dashboard."""
-        with absent_is_fine("ResourceNotFound", "DashboardNotFoundError"):
+        with absent_is_fine(*_NO_DASHBOARD):
             self.api.delete_dashboards(DashboardNames=[identifier])
 
     def _put(self, inputs: Mapping[str, Any]) -> None:

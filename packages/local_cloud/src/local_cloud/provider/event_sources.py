@@ -204,7 +204,8 @@ class EventSourceMapping(Resource):
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
         visibility = int(answer["Attributes"]["VisibilityTimeout"])
-        timeout = int(self.api.get_function_configuration(FunctionName=inputs["functionName"])["Timeout"])
+        # Not GetFunctionConfiguration: LocalStack finds no alias by it.
+        timeout = int(self.api.get_function(FunctionName=inputs["functionName"])["Configuration"]["Timeout"])
         if visibility < timeout:
             raise RefusedError(
                 f"the visibility timeout of the queue {name} is {visibility} s, less than the {timeout} s timeout of "

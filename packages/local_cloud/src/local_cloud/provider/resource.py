@@ -1,5 +1,6 @@
 """What a resource type is: its declared inputs and outputs, and how the API creates, reads, changes and deletes one."""
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,10 @@ __all__ = [
 
 _PATIENCE = 60.0
 _PAUSE = 0.05
+
+# What a cloud that is not AWS may say where AWS has an error of its own for what is not there.
+_VAGUE_CODES = frozenset({"InvalidParameterValue", "ValidationError", "Validation"})
+_SAYS_ABSENT = re.compile(r"does not exist|not found", re.IGNORECASE)
 
 DEFAULTS = "__defaults"
 """The inputs that the provider gave, by name, kept with the inputs as the AWS provider keeps them."""
@@ -134,17 +139,13 @@ class Resource(ABC):
 _REGION = Property(kind=Text(), replaces=True, readable=False)
 
 
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
-
-
 @contextmanager
 def absent_is_fine(*codes: str) -> Iterator[None]:
     """Let the API's errors with these codes pass: what was to be removed is not there."""
     try:
         yield
     except ClientError as error:
-        if _code(error) not in codes:
+        if not _says_absent(error, codes):
             raise
 
 
@@ -153,9 +154,27 @@ def found(call: Callable[..., Any], *codes: str, **parameters: Any) -> Any:
     try:
         return call(**parameters)
     except ClientError as error:
-        if _code(error) not in codes:
+        if not _says_absent(error, codes):
             raise
         return None
+
+
+def _says_absent(error: ClientError, codes: tuple[str, ...]) -> bool:
+    """Tell whether the error is one of these that AWS documents, or what another cloud says in its place.
+
+    An error has two spellings: the exception's name, and the code of the query protocol, which may lack the ending
+    (https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsqueryerror-trait). A parameter that
+    is wrong since what it names does not exist is the same, too: the calls that are asked this name what they look for,
+    and were built from what the provider has recorded.
+    """
+    told = error.response.get("Error", {})
+    code = _stem(told.get("Code", ""))
+    vaguely = code in _VAGUE_CODES and _SAYS_ABSENT.search(told.get("Message", "")) is not None
+    return vaguely or code in map(_stem, codes)
+
+
+def _stem(code: str) -> str:
+    return code.removesuffix("Exception")
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:

@@ -11,7 +11,7 @@ from local_cloud.provider.schema import Document, Properties, Property, Text
 
 __all__ = ["Topic", "TopicPolicy"]
 
-_GONE = ("NotFound", "NotFoundException")
+_GONE = "NotFound"
 
 # 1 to 256: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 _NAME = rules.matches(r"[A-Za-z0-9_-]+", 1, 256, "letters, digits, _ and - are allowed")
@@ -49,7 +49,7 @@ class Topic(Resource):
 
     def read(self, identifier: str) -> Properties | None:
         """Read the attributes and tags."""
-        answer = found(self.api.get_topic_attributes, *_GONE, TopicArn=identifier)
+        answer = found(self.api.get_topic_attributes, _GONE, TopicArn=identifier)
         if answer is None:
             return None
         attributes = answer["Attributes"]
@@ -78,7 +78,7 @@ class Topic(Resource):
 
     def delete(self, identifier: str) -> None:
         """Delete the topic."""
-        with absent_is_fine(*_GONE):
+        with absent_is_fine(_GONE):
             self.api.delete_topic(TopicArn=identifier)
 
 
@@ -100,7 +100,7 @@ class TopicPolicy(Resource):
 
     def read(self, identifier: str) -> Properties | None:
         """Read the policy."""
-        answer = found(self.api.get_topic_attributes, *_GONE, TopicArn=identifier)
+        answer = found(self.api.get_topic_attributes, _GONE, TopicArn=identifier)
         if answer is None:
             return None
         attributes = answer["Attributes"]
@@ -115,7 +115,7 @@ class TopicPolicy(Resource):
 
         https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
         """
-        with absent_is_fine(*_GONE):
+        with absent_is_fine(_GONE):
             owner = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]["Owner"]
             self._put(identifier, _default_policy(identifier, owner))
 

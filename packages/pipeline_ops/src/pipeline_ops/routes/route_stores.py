@@ -24,7 +24,8 @@ def settings_of(replication: Replication, route: Route) -> ReplicatorSettings:
     """Return the settings of the version that is live: what is replicated, from where and to where."""
     client = replication.client("lambda", region=replication.region)
     with explained(f"The settings of {route.outputs.function_name} can't be read"):
-        found = client.get_function_configuration(FunctionName=route.outputs.alias_arn)
+        # Not GetFunctionConfiguration: LocalStack finds no alias by it.
+        found = client.get_function(FunctionName=route.outputs.alias_arn)["Configuration"]
     try:
         return ReplicatorSettings.from_env(found.get("Environment", {}).get("Variables", {}))
     except SettingsError as error:
