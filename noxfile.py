@@ -129,7 +129,7 @@ def infra(session: nox.Session) -> None:
 
 @check()
 def integration(session: nox.Session) -> None:
-    """Test the system as the real engine deploys it into a local cloud."""
+    """Test the system as the real engine deploys it into a local cloud: [-- --endpoint URL]."""
     run(session, "pytest", "tests/integration", *session.posargs)
 
 

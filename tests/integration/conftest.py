@@ -1,16 +1,67 @@
-"""The deployed system, once for all tests that change data in it."""
+"""The deployed system, once for all tests that change data in it, in an emulator or in a cloud that is already up."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import local_cloud
+from local_cloud import LocalCloud
+from local_cloud.endpoint import named_in, normalize
+from local_cloud.errors import LocalCloudError
 from pipeline_ops import pulumi_cli
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import RunningSystem, running_system
+from pipeline_ops.local import RunningSystem, running_system, system_region
+from pipeline_ops.projects import Projects
 from tests.integration.mirror import Mirror
+from tests.integration.probes import lacks
+from tests.integration.repositories import ROOT, disposable_repository
 
-ROOT = Path(__file__).parents[2]
+ENDPOINT = pytest.StashKey[str | None]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--endpoint",
+        metavar="URL",
+        help="a LocalStack or MiniStack that is up, where the system is deployed for the tests and destroyed after "
+        "them; by default the one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, else an emulator of the tests' own",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # An option of pytest's is known only where this folder is named: `pytest tests` goes by the variables alone.
+    given = config.getoption("endpoint", None) or named_in(os.environ)
+    try:
+        endpoint = normalize(given) if given else None
+        if endpoint is not None:
+            local_cloud.start(endpoint)
+    except LocalCloudError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[ENDPOINT] = endpoint
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    endpoint = config.stash[ENDPOINT]
+    return f"integration tests: {'in an emulator of their own' if endpoint is None else f'at {endpoint}'}"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    endpoint = item.config.stash[ENDPOINT]
+    if endpoint is None:
+        return
+    if item.get_closest_marker("own_cloud"):
+        pytest.skip("needs a cloud of its own: run it without an endpoint")
+    for mark in item.iter_markers("needs"):
+        if reason := lacks(endpoint, mark.args[0]):
+            pytest.skip(f"seen at {endpoint}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def endpoint(pytestconfig: pytest.Config) -> str | None:
+    """The cloud that was named, or None where the tests start an emulator."""
+    return pytestconfig.stash[ENDPOINT]
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +74,25 @@ def engine() -> Path:
 
 
 @pytest.fixture(scope="session")
-def system(engine: Path) -> Iterator[RunningSystem]:
-    """Every stack, deployed into an emulator of this session's own."""
-    with running_system(ROOT) as running:
-        yield running
+def system(engine: Path, endpoint: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """Every stack, deployed into an emulator of this session's own, or into the named cloud and destroyed there."""
+    if endpoint is None:
+        with running_system(ROOT) as running:
+            yield running
+        return
+    with running_system(disposable_repository(tmp_path_factory.mktemp("repository")), endpoint) as running:
+        try:
+            yield running
+        finally:
+            for stack in reversed(running.deployment.projects.every_stack()):
+                running.deployment.destroy(stack.project, stack.environment)
+
+
+@pytest.fixture
+def empty_cloud(engine: Path) -> Iterator[LocalCloud]:
+    """An emulator of the test's own."""
+    with local_cloud.start(region=system_region(Projects(ROOT))) as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="session")

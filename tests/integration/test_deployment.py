@@ -5,19 +5,16 @@ permitted, and waits for what it must wait for, is only seen on AWS.
 """
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import local_cloud
 from local_cloud import LocalCloud
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import RunningSystem, system_region
-from pipeline_ops.projects import Projects
-from tests.integration.conftest import ROOT
+from pipeline_ops.local import RunningSystem
+from tests.integration.repositories import ROOT, copied_repository, disposable_repository
 
 pytestmark = pytest.mark.engine
 
@@ -83,18 +80,13 @@ def test_a_storage_that_is_replicated_is_not_destroyed(system: RunningSystem) ->
         system.deployment.destroy("storage", "dev")
 
 
-@pytest.fixture
-def empty_cloud(engine: Path) -> Iterator[LocalCloud]:
-    with local_cloud.start(region=system_region(Projects(ROOT))) as cloud:
-        yield cloud
-
-
 def test_replication_belongs_to_production(system: RunningSystem) -> None:
     with pytest.raises(OperatorError, match="prod") as refused:
         system.deployment.up("replication", "dev")
     assert len(str(refused.value).splitlines()) == 1
 
 
+@pytest.mark.own_cloud
 def test_a_target_whose_storage_is_not_deployed_is_refused_with_the_command_that_helps(
     empty_cloud: LocalCloud,
 ) -> None:
@@ -105,18 +97,6 @@ def test_a_target_whose_storage_is_not_deployed_is_refused_with_the_command_that
             deployment.up("replication", "prod")
         assert deployment.destroy("storage", "dev").changes
         assert deployment.outputs("storage", "prod")["environment"] == "prod"
-
-
-def copied_repository(folder: Path) -> Path:
-    """A copy of what a deployment reads, whose configuration may be changed."""
-    for name in ("packages", "requirements"):
-        (folder / name).symlink_to(ROOT / name)
-    for source in (ROOT / "projects").rglob("*"):
-        if source.is_file() and "__pycache__" not in source.parts:
-            copy = folder / source.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(source.read_bytes())
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -135,14 +115,9 @@ def test_a_target_that_makes_no_sense_is_refused_with_the_reason(
         deployment.preview("replication", "prod")
 
 
+@pytest.mark.own_cloud
 def test_destroying_everything_leaves_nothing_behind(empty_cloud: LocalCloud, tmp_path: Path) -> None:
-    repository = copied_repository(tmp_path)
-    production = repository / "projects" / "storage" / "Pulumi.prod.yaml"
-    production.write_text(
-        production.read_text()
-        .replace("deletionProtection: true", "deletionProtection: false")
-        .replace("forceDestroy: false", "forceDestroy: true")
-    )
+    repository = disposable_repository(tmp_path)
     before = inventory(empty_cloud)
     with Deployment(repository, empty_cloud) as deployment:
         for stack in STACKS:
@@ -171,6 +146,7 @@ def inventory(cloud: LocalCloud) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.own_cloud
 def test_production_is_protected_from_a_destroy(empty_cloud: LocalCloud) -> None:
     with Deployment(ROOT, empty_cloud) as deployment:
         outputs = deployment.up("storage", "prod").outputs

@@ -20,6 +20,8 @@ from local_cloud import ANYBODY, Credentials, LocalCloud, LocalCloudError
 from local_cloud.clients import ClientFactory
 from tests.polling import eventually
 
+pytestmark = pytest.mark.own_cloud
+
 LISTENING = "0A"
 """How Linux calls a socket's state: https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt"""
 

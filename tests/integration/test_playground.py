@@ -14,10 +14,10 @@ from urllib.error import URLError
 import boto3
 import pytest
 
-from tests.integration.conftest import ROOT
+from tests.integration.repositories import ROOT
 from tests.polling import eventually
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.own_cloud]
 
 
 @pytest.fixture

@@ -7,21 +7,18 @@ limit: what the role may do is judged in tests/infra, what a run's memory is in 
 import gzip
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-import local_cloud
 from local_cloud import LocalCloud
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.local import RunningSystem, system_region
+from pipeline_ops.local import RunningSystem
 from pipeline_ops.process import process
-from pipeline_ops.projects import Projects
-from tests.integration.conftest import ROOT
 from tests.integration.environment_data import EnvironmentData
 from tests.integration.mirror import Mirror
+from tests.integration.repositories import ROOT
 from tests.polling import eventually
 
 pytestmark = pytest.mark.engine
@@ -186,6 +183,7 @@ def test_the_latest_summary_is_that_of_the_input_that_came_last(dev: Environment
     assert latest() == later
 
 
+@pytest.mark.needs("disabled rules")
 def test_a_sweep_finds_what_no_event_announced(system: RunningSystem, dev: EnvironmentData) -> None:
     events = system.cloud.client("events")
     events.disable_rule(Name=dev.processing.rule_name)
@@ -238,12 +236,7 @@ def test_an_object_is_processed_by_hand_and_its_counts_are_returned(dev: Environ
     assert run.summary["run"] in said[0]
 
 
-@pytest.fixture
-def empty_cloud(engine: Path) -> Iterator[LocalCloud]:
-    with local_cloud.start(region=system_region(Projects(ROOT))) as cloud:
-        yield cloud
-
-
+@pytest.mark.own_cloud
 def test_what_the_processor_wrote_stays_when_it_is_destroyed(empty_cloud: LocalCloud) -> None:
     with Deployment(ROOT, empty_cloud) as deployment:
         outputs = {f"{project}/dev": deployment.up(project, "dev").outputs for project in ("storage", "processing")}

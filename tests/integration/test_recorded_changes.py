@@ -18,11 +18,11 @@ from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.local import RunningSystem, system_region
 from pipeline_ops.projects import Projects
-from tests.integration.conftest import ROOT
 from tests.integration.mirror import Mirror
+from tests.integration.repositories import ROOT
 from tests.unit.replicator_lambda.trail_events import recorded, trail_event
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.own_cloud]
 
 REPLICATION = ("replication", "prod")
 STORAGE = [("storage", environment) for environment in ("dev", "staging", "prod")]

@@ -1,4 +1,4 @@
-"""An emulator for the provider's tests alone: they break what is in it."""
+"""A cloud for the provider's tests: an emulator of theirs, or the named cloud, where they make what they break."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,8 +14,8 @@ StackFactory = Callable[[str], AbstractContextManager[ProviderStack]]
 
 
 @pytest.fixture(scope="session")
-def provider_cloud() -> Iterator[LocalCloud]:
-    with local_cloud.start(on_progress=print) as cloud:
+def provider_cloud(endpoint: str | None) -> Iterator[LocalCloud]:
+    with local_cloud.start(endpoint, on_progress=print) as cloud:
         yield cloud
 
 

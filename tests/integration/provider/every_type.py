@@ -71,8 +71,11 @@ UPDATED = Edition(updated=True)
 REPLACED = Edition(updated=True, replaced=True)
 
 
-def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions) -> None:
-    """Register one resource of every type and export what it is called; `code` is the folder of the function's code."""
+def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, trails: bool = True) -> None:
+    """Register one resource of every type and export what it is called; `code` is the folder of the function's code.
+
+    Without `trails` there is none: where the cloud has no CloudTrail.
+    """
     bucket = _bucket(edition, opts)
     table = _table(edition, opts)
     key = aws.kms.Key(
@@ -102,7 +105,7 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions) -> No
         "queue-mapping": queue_mapping,
         "stream-mapping": stream_mapping,
         "rule": rule,
-        "trail": _trail(edition, table, opts),
+        **({"trail": _trail(edition, table, opts)} if trails else {}),
         **_watching(edition, topic, function, opts),
     }
     for name, resource in named.items():

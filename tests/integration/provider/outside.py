@@ -36,7 +36,8 @@ def change_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     events.put_rule(Name=rule, EventPattern=known["EventPattern"], Description="outsider", State=known["State"])
     target = events.list_targets_by_rule(Rule=rule)["Targets"][0]
     events.put_targets(Rule=rule, Targets=[{**target, "RetryPolicy": {"MaximumRetryAttempts": 1}}])
-    cloud.client("cloudtrail").stop_logging(Name=named["trail"])
+    if "trail" in named:
+        cloud.client("cloudtrail").stop_logging(Name=named["trail"])
     cloud.client("logs").put_retention_policy(logGroupName=named["logs"], retentionInDays=1)
     cloudwatch = cloud.client("cloudwatch")
     for name in ("alarm", "expression-alarm"):
@@ -58,7 +59,8 @@ def delete_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     targets = [target["Id"] for target in events.list_targets_by_rule(Rule=named["rule"])["Targets"]]
     events.remove_targets(Rule=named["rule"], Ids=targets)
     events.delete_rule(Name=named["rule"])
-    cloud.client("cloudtrail").delete_trail(Name=named["trail"])
+    if "trail" in named:
+        cloud.client("cloudtrail").delete_trail(Name=named["trail"])
     cloud.client("s3").delete_bucket(Bucket=named["bucket"])
     cloud.client("dynamodb").delete_table(TableName=named["table"])
     cloud.client("kms").schedule_key_deletion(KeyId=named["key"], PendingWindowInDays=7)
@@ -70,7 +72,7 @@ def delete_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     cloudwatch.delete_dashboards(DashboardNames=[named["dashboard"]])
 
 
-def everything(cloud: LocalCloud) -> dict[str, list[str]]:
+def everything(cloud: LocalCloud, *, trails: bool = True) -> dict[str, list[str]]:
     """What there is, by kind of resource; log groups that functions made for themselves and deleted keys left out."""
     lists: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
         "buckets": ("s3", lambda api: [each["Name"] for each in api.list_buckets()["Buckets"]]),
@@ -92,7 +94,7 @@ def everything(cloud: LocalCloud) -> dict[str, list[str]]:
             lambda api: [each["DashboardName"] for each in api.list_dashboards()["DashboardEntries"]],
         ),
     }
-    found = {kind: read(cloud.client(service)) for kind, (service, read) in lists.items()}
+    found = {kind: read(cloud.client(service)) for kind, (service, read) in lists.items() if trails or kind != "trails"}
     found["logs"] = [name for name in found["logs"] if not name.startswith("/aws/lambda/")]
     return found
 

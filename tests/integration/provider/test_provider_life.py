@@ -4,6 +4,7 @@ Each fixture is one step of that life for all types at once, since a run of the 
 one thing of it. What the emulator cannot prove: that AWS takes the same requests, in the same order, as fast.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.probes import lacks
 from tests.integration.provider.conftest import StackFactory
 from tests.integration.provider.every_type import (
     FIRST,
@@ -28,6 +30,12 @@ from tests.integration.provider.stacks import Operations, Program, ProviderStack
 pytestmark = pytest.mark.engine
 
 EVERY = sorted(TYPES)
+
+
+def named(names: Iterable[str], **needed: str) -> list[Any]:
+    """The names as parameters; those that need what not every cloud has are marked."""
+    needed = {"trail": "cloudtrail", **needed}
+    return [pytest.param(each, marks=pytest.mark.needs(needed[each])) if each in needed else each for each in names]
 
 
 @dataclass(frozen=True)
@@ -55,18 +63,18 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(make_stack: StackFactory, tmp_path_factory: pytest.TempPathFactory) -> Life:
+def life(make_stack: StackFactory, endpoint: str | None, tmp_path_factory: pytest.TempPathFactory) -> Life:
     code = tmp_path_factory.mktemp("code")
     with make_stack("life") as stack:
-        return _live(stack, code)
+        return _live(stack, code, trails=endpoint is None or not lacks(endpoint, "cloudtrail"))
 
 
-def _live(stack: ProviderStack, code: Path) -> Life:
+def _live(stack: ProviderStack, code: Path, *, trails: bool) -> Life:
     steps: dict[str, Any] = {}
-    before = everything(stack.cloud)
+    before = everything(stack.cloud, trails=trails)
 
     def program(edition: Edition) -> Program:
-        return partial(every_type, edition, code)
+        return partial(every_type, edition, code, trails=trails)
 
     def up(edition: Edition, team: str = "data") -> Operations:
         return stack.up(program(edition), default_tags={"tags": {"Team": team}})
@@ -95,7 +103,7 @@ def _live(stack: ProviderStack, code: Path) -> Life:
     steps["gone"], steps["restored"] = stack.refresh(), up(REPLACED)
     delete_everything(stack.cloud, steps["restored"].outputs)
     steps["destroyed"] = stack.destroy()
-    after = everything(stack.cloud)
+    after = everything(stack.cloud, trails=trails)
     left = {kind: sorted(set(names) - set(before[kind])) for kind, names in after.items()}
     return Life(**steps, left={kind: names for kind, names in left.items() if names})
 
@@ -104,12 +112,12 @@ def _write_code(folder: Path, says: str) -> None:
     (folder / "code.py").write_text(f"def handle(event, context): return {says!r}\n")
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", named(EVERY))
 def test_a_preview_foresees_the_creation(life: Life, name: str) -> None:
     assert life.foreseen.by_name[name] == "create"
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", named(EVERY))
 def test_a_first_up_creates(life: Life, name: str) -> None:
     assert life.created.by_name[name] == "create"
 
@@ -120,13 +128,13 @@ def test_a_second_up_changes_nothing(life: Life) -> None:
     assert life.after_replacement.changed() == {}
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY) - NOT_UPDATABLE))
+@pytest.mark.parametrize("name", named(sorted(set(EVERY) - NOT_UPDATABLE)))
 def test_a_changed_program_updates_in_place_as_foreseen(life: Life, name: str) -> None:
     assert life.updated.by_name[name] == "update"
     assert life.update_foreseen.by_name[name] == "update"
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", named(EVERY, table="table class"))
 def test_a_refresh_finds_every_property_that_is_not_what_was_recorded(life: Life, name: str) -> None:
     expected = dict(life.recorded_of_update[name])
     if name == "function":
@@ -135,13 +143,13 @@ def test_a_refresh_finds_every_property_that_is_not_what_was_recorded(life: Life
     assert life.recorded_of_refresh[name] == expected
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY) - NOT_UPDATABLE))
+@pytest.mark.parametrize("name", named(sorted(set(EVERY) - NOT_UPDATABLE)))
 def test_an_up_after_the_refresh_puts_everything_back(life: Life, name: str) -> None:
     assert life.behind.by_name[name] == "update"
     assert life.put_back.by_name[name] == "update"
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY) - NOT_UPDATABLE))
+@pytest.mark.parametrize("name", named(sorted(set(EVERY) - NOT_UPDATABLE)))
 def test_what_was_changed_outside_is_found_and_repaired(life: Life, name: str) -> None:
     assert life.drifted.by_name[name] == "update"
     assert life.repaired.by_name[name] == "update"
@@ -153,18 +161,18 @@ def test_what_was_removed_outside_is_found_and_made_again(life: Life, name: str)
     assert life.repaired.by_name[name] == "create"
 
 
-@pytest.mark.parametrize("name", sorted(set(EVERY) - NOT_REPLACEABLE))
+@pytest.mark.parametrize("name", named(sorted(set(EVERY) - NOT_REPLACEABLE)))
 def test_what_cannot_be_changed_in_place_is_replaced(life: Life, name: str) -> None:
     assert "replac" in life.replaced.by_name[name]
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", named(EVERY))
 def test_a_refresh_finds_what_is_gone_and_an_up_makes_it_again(life: Life, name: str) -> None:
     assert life.gone.by_name[name] == "delete"
     assert life.restored.by_name[name] == "create"
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", named(EVERY))
 def test_a_destroy_is_content_with_what_is_gone_already(life: Life, name: str) -> None:
     assert life.destroyed.by_name[name] == "delete"
 

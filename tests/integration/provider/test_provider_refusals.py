@@ -88,6 +88,7 @@ def test_a_bucket_with_objects_is_not_deleted_unless_forced(stack: ProviderStack
     assert name not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
+@pytest.mark.needs("cloudtrail")
 def test_a_trail_whose_bucket_does_not_let_it_in_is_refused(stack: ProviderStack) -> None:
     def program(opts: pulumi.ResourceOptions) -> None:
         log = aws.s3.Bucket("trail-log", opts=opts)

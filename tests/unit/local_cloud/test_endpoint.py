@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from local_cloud import start
-from local_cloud.endpoint import is_healthy, normalize, post, wait_until_healthy
+from local_cloud.endpoint import is_healthy, named_in, normalize, post, wait_until_healthy
 from local_cloud.errors import LocalCloudError
 
 
@@ -37,11 +37,49 @@ def test_what_is_no_endpoint_is_refused(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["https://s3.amazonaws.com", "sqs.eu-west-1.amazonaws.com:443", "https://s3.cn-north-1.amazonaws.com.cn."]
+    "given",
+    [
+        "https://s3.amazonaws.com",
+        "sqs.eu-west-1.amazonaws.com:443",
+        "https://s3.cn-north-1.amazonaws.com.cn.",
+        "https://S3.AmazonAWS.com",
+        "https://s3.eusc-de-east-1.amazonaws.eu",
+        "https://abc.lambda-url.us-east-1.on.aws",
+    ],
 )
 def test_aws_is_no_local_cloud(given: str) -> None:
     with pytest.raises(LocalCloudError, match="AWS itself"):
         normalize(given)
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({}, None),
+        ({"USE_SSL": "1"}, None),
+        ({"AWS_ENDPOINT_URL": " "}, None),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:4599", "LOCALSTACK_HOST": "other"}, "http://127.0.0.1:4599"),
+        ({"LOCALSTACK_HOST": "localhost.localstack.cloud:4566"}, "http://localhost.localstack.cloud:4566"),
+        ({"LOCALSTACK_HOST": "localstack"}, "http://localstack:4566"),
+        ({"LOCALSTACK_HOST": "localstack", "EDGE_PORT": "4577"}, "http://localstack:4577"),
+        ({"LOCALSTACK_HOST": "localstack:1", "EDGE_PORT": "4577"}, "http://localstack:1"),
+        ({"EDGE_PORT": "4577"}, "http://localhost:4577"),
+        ({"LOCALSTACK_HOST": "localstack", "USE_SSL": "true"}, "https://localstack:4566"),
+    ],
+)
+def test_the_variables_name_an_endpoint_as_localstacks_client_reads_them(
+    variables: dict[str, str], endpoint: str | None
+) -> None:
+    named = named_in(variables)
+    assert named == endpoint
+    assert named is None or normalize(named) == endpoint
+
+
+def test_variables_that_name_aws_are_refused() -> None:
+    named = named_in({"AWS_ENDPOINT_URL": "https://s3.us-east-1.amazonaws.com"})
+    assert named is not None
+    with pytest.raises(LocalCloudError, match="AWS itself"):
+        normalize(named)
 
 
 class Health(BaseHTTPRequestHandler):
@@ -68,7 +106,9 @@ def server() -> Iterator[HTTPServer]:
     thread.join()
 
 
-def test_a_localstack_is_healthy(server: HTTPServer) -> None:
+@pytest.mark.parametrize("path", ["/_localstack/health", "/_ministack/health", "/_localemu/health"])
+def test_an_emulator_is_healthy_by_its_own_path(server: HTTPServer, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(Health, "path_that_answers", path)
     assert is_healthy(f"http://127.0.0.1:{server.server_port}")
 
 

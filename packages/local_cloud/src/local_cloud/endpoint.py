@@ -7,16 +7,16 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from localstack_client.config import parse_localstack_host
+from localstack_client.config import DEFAULT_EDGE_PORT, parse_localstack_host
 
+from local_cloud.aws_domains import is_aws
 from local_cloud.errors import LocalCloudError
 
-__all__ = ["is_healthy", "normalize", "post", "wait_until_healthy"]
+__all__ = ["is_healthy", "named_in", "normalize", "post", "wait_until_healthy"]
 
-_HEALTH_PATHS = ("/_ministack/health", "/_localstack/health")
+_HEALTH_PATHS = ("/_ministack/health", "/_localstack/health", "/_localemu/health")
 _REQUEST_SECONDS = 5.0
 _POLL_SECONDS = 0.1
-_AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "api.aws", "aws.dev")
 
 # A proxy of the user's must neither see nor answer what is meant for this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -42,10 +42,24 @@ def normalize(given: str) -> str:
         valid = False
     if not valid:
         raise LocalCloudError(f"{given!r} is no endpoint: write it as http://localhost:4566")
-    host = (parts.hostname or "").rstrip(".")
-    if any(host == domain or host.endswith(f".{domain}") for domain in _AWS_DOMAINS):
+    if is_aws(parts.hostname or ""):
         raise LocalCloudError(f"{given!r} is AWS itself, not a local cloud: leave --local out to deploy to AWS")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def named_in(environ: Mapping[str, str]) -> str | None:
+    """Return what the variables name as the endpoint, as LocalStack's client reads them, or None where they name none.
+
+    AWS_ENDPOINT_URL goes first, which AWS's own tools read, too; what it says may be AWS, which `normalize` refuses.
+    LOCALSTACK_HOST is a host or `host:port`, EDGE_PORT the port where that has none, and with USE_SSL it is https.
+    """
+    if url := environ.get("AWS_ENDPOINT_URL", "").strip():
+        return url
+    host, port = environ.get("LOCALSTACK_HOST", "").strip(), environ.get("EDGE_PORT", "").strip()
+    if not host and not port:
+        return None
+    place = host if ":" in host else f"{host or 'localhost'}:{port or DEFAULT_EDGE_PORT}"
+    return f"{'https' if environ.get('USE_SSL') in {'1', 'true'} else 'http'}://{place}"
 
 
 def is_healthy(endpoint: str) -> bool:

@@ -7,12 +7,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+from local_cloud.aws_domains import is_aws
 from local_cloud.credentials import Credentials
 
 __all__ = ["ConfigurationError", "Session", "Settings"]
-
-# Where AWS itself answers: https://docs.aws.amazon.com/general/latest/gr/rande.html
-_AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws", "on.aws", "aws.dev")
 
 # How the provider's `endpoints` may call a service, and how botocore does.
 _SERVICES = {"cloudwatchlogs": "logs", "eventbridge": "events", "cloudwatchevents": "events"}
@@ -59,11 +57,10 @@ def _endpoints(blocks: list[Mapping[str, str]]) -> dict[str, str]:
         _SERVICES.get(service, service): address for block in blocks for service, address in block.items() if address
     }
     for service, address in endpoints.items():
-        # A name is the same with the root's dot at its end.
-        host = (urlsplit(address).hostname or "").rstrip(".")
+        host = urlsplit(address).hostname or ""
         if not host:
             raise ConfigurationError(f"the endpoint of {service}, {address!r}, is no http address")
-        if any(host == domain or host.endswith(f".{domain}") for domain in _AWS_DOMAINS):
+        if is_aws(host):
             raise ConfigurationError(
                 f"the endpoint of {service}, {address}, is AWS: the local stand-in refuses to be used there"
             )

@@ -1,0 +1,31 @@
+"""Copies of this repository, as far as a deployment reads it, whose configuration may be changed."""
+
+from pathlib import Path
+
+__all__ = ["ROOT", "copied_repository", "disposable_repository"]
+
+ROOT = Path(__file__).parents[2]
+
+
+def copied_repository(folder: Path) -> Path:
+    """A copy of what a deployment reads, whose configuration may be changed."""
+    for name in ("packages", "requirements"):
+        (folder / name).symlink_to(ROOT / name)
+    for source in (ROOT / "projects").rglob("*"):
+        if source.is_file() and "__pycache__" not in source.parts:
+            copy = folder / source.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.read_bytes())
+    return folder
+
+
+def disposable_repository(folder: Path) -> Path:
+    """A copy whose production is not protected, so that all of it can be destroyed."""
+    repository = copied_repository(folder)
+    production = repository / "projects" / "storage" / "Pulumi.prod.yaml"
+    production.write_text(
+        production.read_text()
+        .replace("deletionProtection: true", "deletionProtection: false")
+        .replace("forceDestroy: false", "forceDestroy: true")
+    )
+    return repository
