@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from pipeline_ops import cli, deployment, opening
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.where import AWS, Where
+from tests.polling import eventually
 
 
 class FakeDeployment:
@@ -253,3 +256,53 @@ def test_where_standard_input_is_closed_nobody_is_asked(fake: FakeDeployment, co
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.endswith("say --yes.\n")
     assert "Traceback" not in answer.stderr
+
+
+WITHOUT_ACCOUNT = """
+from pipeline_ops import cli
+cli.check_account = lambda *_: "111122223333"
+cli.main()
+"""
+PULUMI = """#!/bin/sh
+case "$*" in
+  *version*) echo v3.259.0 ;;
+  *"stack ls"*) echo '[{"name": "organization/storage/dev", "current": false, "resourceCount": 3}]' ;;
+  *"stack select"*) ;;
+  *) trap 'touch ended; exit 1' INT TERM; touch "$PLACE/asked"; while :; do sleep 0.05; done ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("command", ["outputs", "preview", "unlock"])
+def test_ctrl_c_ends_what_changes_nothing_and_says_no_more_than_that(
+    checkout: Path, tmp_path: Path, command: str
+) -> None:
+    pulumi = tmp_path / "bin" / "pulumi"
+    pulumi.parent.mkdir()
+    pulumi.write_text(PULUMI)
+    pulumi.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{pulumi.parent}:{os.environ['PATH']}",
+        "PLACE": str(tmp_path),
+        "PULUMI_BACKEND_URL": tmp_path.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "",
+    }
+    program = [
+        sys.executable,
+        "-c",
+        WITHOUT_ACCOUNT,
+        command,
+        "storage",
+        "dev",
+        *(["--yes"] if command == "unlock" else []),
+    ]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        eventually((tmp_path / "asked").exists, what="Pulumi to run", within=60)
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said, complained) == (130, "", "Interrupted.\n")

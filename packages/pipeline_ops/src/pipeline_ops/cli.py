@@ -40,6 +40,8 @@ from pipeline_ops.where import LOCAL_STOPS, Where
 __all__ = ["cli", "main"]
 
 _ALIVE_SECONDS = 1.0
+_BEGINNING = {"deploy", "preview"}
+"""What can be done in a cloud that is empty."""
 
 
 def _target_options(command: Command) -> Command:
@@ -212,7 +214,7 @@ def _operate(name: str, project: str, environment: str, where: Where, *, as_json
         account = " and ".join(sorted(set(accounts)))
         question = f"This is to {name} {' and '.join(map(str, stacks))} in AWS account {account}."
         confirm(f"{project}/{environment}", question, ask=ask)
-    with open_deployment(projects, may_begin=name in {"deploy", "preview"}) as deployment:
+    with open_deployment(projects, may_begin=name in _BEGINNING, changes=name != "preview") as deployment:
         run: Callable[[str, str], Result] = getattr(deployment, "up" if name == "deploy" else name)
         results = [run(stack.project, stack.environment) for stack in stacks]
     if as_json:

@@ -1,4 +1,4 @@
-"""Ctrl-C during a deployment: passed on to Pulumi, which finishes the resources it is at and releases its lock."""
+"""Ctrl-C while Pulumi runs: passed on to it, which finishes the resources it is at and releases its lock."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "ReadingInterrupts"]
 
 
 class Interrupts:
@@ -60,3 +60,22 @@ class Interrupts:
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGINT)
         self._on_interrupt(self.count)
+
+
+class ReadingInterrupts(Interrupts):
+    """Those of a command by which Pulumi changes nothing: the first one ends it, as Python does by itself."""
+
+    @contextmanager
+    def passed_on(self) -> Iterator[None]:
+        """Leave the signals as they are: KeyboardInterrupt is raised where the command is."""
+        yield
+
+    @contextmanager
+    def engine(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """End the process, which has a process group of its own, when the block is interrupted."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()  # until it has released its lock
+            raise

@@ -11,7 +11,7 @@ from pipeline_ops.clients import Clients, aws_client
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.destination import destination
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.interrupts import Interrupts
+from pipeline_ops.interrupts import Interrupts, ReadingInterrupts
 from pipeline_ops.playground import Playground
 from pipeline_ops.progress import Progress
 from pipeline_ops.projects import Projects, StackId, find_repository
@@ -42,24 +42,26 @@ def open_projects(where: Where = AWS) -> Projects:
 
 @contextmanager
 def open_deployment(
-    projects: Projects, progress: Progress | None = None, *, may_begin: bool = False
+    projects: Projects, progress: Progress | None = None, *, may_begin: bool = False, changes: bool = False
 ) -> Iterator[Deployment]:
     """Give a Deployment for the block, with live progress on standard error.
 
     With `--local` and no local cloud up, what `may_begin` gets one of its own, and all else is refused.
 
+    Where Pulumi `changes` something, Ctrl-C lets it finish what it is at; else it ends the command.
+
     Who passes a `progress` shows and finishes it: nothing else can be asked or drawn on a terminal before that.
     """
     with ExitStack() as stack:
         shown = progress or stack.enter_context(Progress(console(stderr=True)))
-        interrupts = Interrupts(lambda count: shown.say(interrupt_notice(count)))
+        noticed = Interrupts(lambda count: shown.say(interrupt_notice(count)))
         yield stack.enter_context(
             destination(
                 projects,
                 may_begin=may_begin,
                 on_event=shown.on_event,
                 on_progress=shown.say,
-                interrupts=interrupts,
+                interrupts=noticed if changes else ReadingInterrupts(),
             )
         )
 
