@@ -87,6 +87,16 @@ def test_the_rule_matches_what_arrives_under_the_prefix_of_its_own_bucket_and_no
     assert "eventBusName" not in rule.inputs, "S3 sends to the account's default bus"
 
 
+def test_the_rule_matches_a_prefix_in_each_way_that_keys_are_written_in_events() -> None:
+    deployed = processing("dev", {"processing:inputPrefix": "in box/é/"})
+    pattern = json.loads(deployed.named(RULE, "arrivals").inputs["eventPattern"])
+    assert pattern["detail"]["object"]["key"] == [
+        {"prefix": "in box/é/"},
+        {"prefix": "in%20box/%C3%A9/"},
+        {"prefix": "in+box/%C3%A9/"},
+    ]
+
+
 def test_what_the_processor_writes_never_matches_its_own_rule(deployed: Recording) -> None:
     pattern = json.loads(deployed.named(RULE, "arrivals").inputs["eventPattern"])
     (prefix,) = (one["prefix"] for one in pattern["detail"]["object"]["key"])

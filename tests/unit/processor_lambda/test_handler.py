@@ -2,13 +2,17 @@
 
 import contextlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, parse
+from processor_lambda.processor import Action
 from tests.unit.processor_lambda.cloud import KEY, Cloud, lines, record, refusal
 
 NOTICE = ObjectNotice(key=KEY, reason="event").body()
@@ -73,10 +77,58 @@ def test_a_message_that_there_is_no_time_for_comes_back(cloud: Cloud) -> None:
     assert failed(cloud.function().process(event(record(NOTICE)), remaining_ms=0)) == ["m"]
 
 
-def test_an_events_key_is_taken_as_it_is() -> None:
-    detail = {"bucket": {"name": "data"}, "object": {"key": "incoming/a+b%2B.csv", "version-id": "v"}}
-    notice = parse(json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}))
-    assert notice == ObjectNotice(key="incoming/a+b%2B.csv", version_id="v", reason="event", bucket="data")
+def s3_event(key: str, version: str | None = None) -> str:
+    object_ = {"key": key, **({"version-id": version} if version else {})}
+    detail = {"bucket": {"name": "data"}, "object": object_}
+    return json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": detail})
+
+
+def test_an_events_key_is_taken_in_each_reading() -> None:
+    notice = ObjectNotice(key="incoming/a.csv", version_id="v", reason="event", bucket="data")
+    assert parse(s3_event("incoming/a.csv", "v")) == notice
+    readings = ("incoming/a++.csv", "incoming/a +.csv")
+    assert parse(s3_event("incoming/a+%2B.csv", "v")) == replace(notice, key="incoming/a+%2B.csv", others=readings)
+
+
+HARD_KEYS = ["a b", "a+b", "100%", "é", "a&b?c#d", "(x)!*'", "%41", "a%2Bb"]
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "as they are": str,
+    "percent-encoded": quote,
+    "percent-encoded whole": lambda key: quote(key, safe=""),
+    "as in a form": quote_plus,
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+@pytest.mark.parametrize("versions", [True, False])
+def test_a_file_is_processed_however_its_key_is_written_in_events(
+    cloud: Cloud, written: Callable[[str], str], *, versions: bool
+) -> None:
+    cloud.with_settings(input_prefix="in box/")
+    keys = {f"in box/{name}.jsonl" for name in HARD_KEYS}
+    for key in sorted(keys):
+        version = cloud.put(lines(1), key)
+        message = record(s3_event(written(key), version if versions else None))
+        assert failed(cloud.function().process(event(message))) == []
+    assert {outcome.action for outcome in cloud.drain()} <= {Action.ALREADY}
+    assert {cloud.json(summary)["key"] for summary in cloud.keys("results/dev/")} == keys
+    assert len(cloud.keys("results/dev/")) == len(keys) + 1
+    assert cloud.take(cloud.settings.dlq_url) == []
+
+
+def test_of_two_files_that_an_event_may_mean_both_are_processed(cloud: Cloud) -> None:
+    for key in ("incoming/a+b.jsonl", "incoming/a b.jsonl"):
+        cloud.put(lines(1), key)
+    cloud.function().process(event(record(s3_event("incoming/a+b.jsonl"))))
+    (outcome,) = cloud.drain()
+    assert (outcome.action, outcome.key) == (Action.PROCESSED, "incoming/a b.jsonl")
+    assert len(cloud.keys("results/dev/")) == 3
+    assert cloud.take(cloud.settings.dlq_url) == []
+
+
+def test_a_file_that_is_gone_in_each_reading_is_no_dead_letter(cloud: Cloud) -> None:
+    assert failed(cloud.function().process(event(record(s3_event("incoming/a+b.jsonl", "v"))))) == []
+    assert cloud.take(cloud.settings.dlq_url) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,9 +36,17 @@ def notification(key: str, **changes: Any) -> str:
     return json.dumps({"Records": [record | changes]})
 
 
-def test_an_event_bridge_event_carries_its_key_as_it_is() -> None:
-    (notice,) = parse(event_bridge())
-    assert notice == Notice(ObjectKey(WEIRD_KEY), "Object Created", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "b")
+def test_an_event_bridge_event_of_an_ordinary_key_means_that_key() -> None:
+    (notice,) = parse(event_bridge("a/é日.txt"))
+    assert notice == Notice(ObjectKey("a/é日.txt"), "Object Created", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "b")
+
+
+def test_an_event_bridge_event_may_mean_each_key_that_may_be_written_so() -> None:
+    first, *others = parse(event_bridge())
+    when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert first == Notice(ObjectKey(WEIRD_KEY), "Object Created", when, "b", unsure=True)
+    assert [str(other.key) for other in others] == ["a+b c %/é日.txt", "a b c %/é日.txt"]
+    assert all(other == replace(first, key=other.key) for other in others)
 
 
 def test_a_notification_carries_its_key_form_encoded() -> None:

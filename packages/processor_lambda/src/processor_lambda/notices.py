@@ -16,12 +16,11 @@ from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
+from lambda_common.keys import KEY_BYTES, readings
 from processor_lambda.settings import MESSAGE_SCHEMA
 from processor_lambda.splitting import Position
 
 __all__ = ["Continuation", "Notice", "ObjectNotice", "PoisonError", "Progress", "Sweep", "parse"]
-
-_KEY_BYTES = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 
 class PoisonError(ValueError):
@@ -73,6 +72,9 @@ class ObjectNotice:
     reason: str = ""
     bucket: str | None = None
     """The bucket that an event is about."""
+
+    others: tuple[str, ...] = ()
+    """The keys that an event may mean instead, by how keys are written there: see `lambda_common.keys`."""
 
     @property
     def asked_for(self) -> bool:
@@ -177,11 +179,12 @@ def _own(message: Mapping[str, Any]) -> Notice:
 
 
 def _event(message: Mapping[str, Any]) -> ObjectNotice:
-    # The key stands here as it is: decoding it as S3's own notifications' keys are would corrupt `+` and `%`.
     detail = _section(message, "detail")
     object_ = _section(detail, "object")
+    key, *others = readings(_text(object_)) or [_key(object_)]  # which says what is wrong with it
     return ObjectNotice(
-        key=_key(object_),
+        key=key,
+        others=tuple(others),
         version_id=_optional(object_, "version-id"),
         reason="event",
         bucket=_optional(_section(detail, "bucket"), "name"),
@@ -203,13 +206,18 @@ def _optional(message: Mapping[str, Any], name: str) -> str | None:
 
 
 def _key(message: Mapping[str, Any]) -> str:
-    key = message.get("key")
-    if not isinstance(key, str):
-        raise PoisonError("the notice has no text as 'key'")
+    key = _text(message)
     try:
         length = len(key.encode())
     except UnicodeEncodeError as error:
         raise PoisonError("an object's key is not Unicode text") from error
-    if not 0 < length <= _KEY_BYTES:
-        raise PoisonError(f"an object's key has {length} bytes; 1 to {_KEY_BYTES} are possible")
+    if not 0 < length <= KEY_BYTES:
+        raise PoisonError(f"an object's key has {length} bytes; 1 to {KEY_BYTES} are possible")
+    return key
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    key = message.get("key")
+    if not isinstance(key, str):
+        raise PoisonError("the notice has no text as 'key'")
     return key

@@ -96,10 +96,28 @@ class Processor:
                 found = self.sweeper.sweep(notice.after)
                 return Outcome(action=Action.SWEPT, enqueued=found)
             case ObjectNotice():
+                notice = self._meant(notice)
                 outcome = self._object(notice)
             case Continuation():
                 outcome = self._continuation(notice)
         return replace(outcome, key=notice.key)
+
+    def _meant(self, notice: ObjectNotice) -> ObjectNotice:
+        """Return the notice of the first key that is there of those it may mean, and put the others into the queue."""
+        if not notice.others or notice.bucket not in {None, self.settings.bucket}:
+            return notice
+        readings = [replace(notice, key=key, others=()) for key in (notice.key, *notice.others)]
+        there = [each for each in readings if self.sweeper.wants(each.key) and self._is_there(each)]
+        for error in send(self.clients.sqs, self.settings.queue_url, [each.body() for each in there[1:]]).values():
+            raise error
+        return there[0] if there else readings[0]
+
+    def _is_there(self, notice: ObjectNotice) -> bool:
+        try:
+            self._find(notice.key, notice.version_id)
+        except Gone:
+            return False
+        return True
 
     def _object(self, notice: ObjectNotice) -> Outcome:
         if notice.bucket not in {None, self.settings.bucket}:

@@ -92,6 +92,9 @@ class ObjectCalls(Protocol):
     def delete(self, key: str) -> None:
         """Delete the replica; there may be none."""
 
+    def has_replica(self, key: str) -> bool:
+        """Tell whether the target has an object of the key."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectStore:
@@ -110,6 +113,13 @@ class ObjectStore:
     def confirm(self, states: Mapping[str, ObjectState | None]) -> Reading[str, ObjectState]:
         """Read the current versions and tags, and the whole object only where the version is another one."""
         return {key: self._confirm(key, state) for key, state in states.items()}
+
+    def is_nowhere(self, key: str) -> bool:
+        """Tell whether neither source nor target has an object of the key; False where that can't be told."""
+        try:
+            return self.calls.head(key) is None and not self.calls.has_replica(key)
+        except StoreError:
+            return False
 
     def _read(self, key: str) -> ObjectState | StoreError | None:
         try:

@@ -108,6 +108,10 @@ class S3Objects:
         with translated("DeleteObject"):
             self.target.delete_object(Bucket=self.target_bucket, Key=key)
 
+    def has_replica(self, key: str) -> bool:
+        """Tell whether the target has an object of the key."""
+        return not isinstance(read_head(self.target, self.target_bucket, key), Absent)
+
     def _copy_whole(self, key: str, state: ObjectState, source: Any) -> int:
         head = state.head
         used = copy_source_bytes(self.source_bucket, key, head.version_id)
