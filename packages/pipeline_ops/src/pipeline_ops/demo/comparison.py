@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from pipeline_ops.demo.stores import AttributeValue, ItemRef, ItemState, ObjectRef, ObjectState, Store
+from pipeline_ops.demo.stores import AttributeValue, ItemRef, ItemState, ObjectRef, ObjectState, Store, UnreadableError
 
 __all__ = ["Comparison", "Difference", "Kind", "compare", "item_differences", "object_differences"]
 
@@ -45,6 +45,7 @@ class Kind(StrEnum):
     PROVENANCE = "provenance"
     TAG = "tag"
     ATTRIBUTE = "attribute"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,15 @@ def compare(source: Store, targets: list[Store]) -> list[Comparison]:
 def _compare_objects(source: Store, target: Store) -> tuple[int, int, list[Difference]]:
     refs = set(source.object_refs())
     others = set(target.object_refs())
-    size, found = 0, []
+    size = 0
+    found: list[Difference] = []
     for ref in sorted(refs | others, key=lambda ref: ref.key):
-        original = source.object(ref) if ref in refs else None
-        replica = target.object(ref) if ref in others else None
+        try:
+            original = source.object(ref) if ref in refs else None
+            replica = target.object(ref) if ref in others else None
+        except UnreadableError as error:
+            found.append(Difference(target.environment, ref, Kind.UNREADABLE, error.reason))
+            continue
         size += original.size if original else 0
         found += object_differences(ref, original, replica, source=source.environment, target=target.environment)
     return len(refs), size, found
