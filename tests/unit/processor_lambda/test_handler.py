@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_common.messages import UnknownEventError
 from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, parse
 from processor_lambda.processor import Action
 from tests.unit.processor_lambda.cloud import KEY, Cloud, lines, record, refusal
@@ -222,3 +223,77 @@ def test_who_redrove_a_message_and_why_is_in_the_log(cloud: Cloud, capsys: pytes
     cloud.function().process(event({**record(NOTICE), "messageAttributes": told}))
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"redriven"' in line]
     assert [(line["redriven_by"], line["redriven_why"]) for line in logged] == [("arn:someone", "mended")]
+
+
+def test_an_invocation_by_hand_processes_what_waits_and_answers_with_counts(cloud: Cloud) -> None:
+    cloud.put(lines(2), "incoming/a.jsonl")
+    cloud.put(lines(3, start=2) + b"bad", "incoming/b.jsonl")
+    cloud.put(b"[1", "incoming/c.json")
+    cloud.summary(lines(1, start=9), "incoming/0.jsonl")
+    answer = cloud.function().process({}, 60_000)
+    assert answer == {
+        "environment": "dev",
+        "looked_at": 4,
+        "all_looked_at": True,
+        "processed": 3,
+        "failed": 1,
+        "continued": 0,
+        "enqueued": 0,
+        "given_up": 1,
+        "unreadable": [],
+        "read": 7,
+        "rejected": 2,
+        "written": 5,
+        "latest": "results/dev/latest.json",
+    }
+    assert len(cloud.items()) == 6
+    assert cloud.json("results/dev/latest.json")["key"] in {"incoming/a.jsonl", "incoming/b.jsonl", "incoming/c.json"}
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["event"]["key"] == "incoming/c.json"
+    assert cloud.take(cloud.settings.queue_url) == []
+    again = cloud.function().process({}, 60_000)
+    assert (again["looked_at"], again["processed"], again["enqueued"]) == (4, 0, 0)
+
+
+def test_what_an_invocation_by_hand_has_no_time_for_goes_on_by_the_queue(cloud: Cloud) -> None:
+    cloud.put(lines(2), "incoming/a.jsonl")
+    cloud.put(lines(2), "incoming/b.jsonl")
+    answer = cloud.function().process({}, 0)
+    assert (answer["processed"], answer["enqueued"], answer["all_looked_at"]) == (0, 2, False)
+    cloud.drain()
+    assert len(cloud.items()) == 2
+    assert cloud.json("results/dev/latest.json")["key"] == "incoming/b.jsonl"
+
+
+def test_what_fails_in_an_invocation_by_hand_has_its_further_tries_in_the_queue(cloud: Cloud) -> None:
+    cloud.put(lines(2))
+    cloud.fault_for = lambda operation: refusal("InternalServerError", 500) if "BatchWrite" in operation else None
+    answer = cloud.function().process({}, 60_000)
+    assert (answer["processed"], answer["enqueued"], answer["given_up"]) == (0, 1, 0)
+    (body,) = cloud.take(cloud.settings.queue_url)
+    assert body["key"] == KEY
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"Records": []},
+        {"Records": None},
+        {"Records": {}},
+        {"Records": [{}]},
+        {"Records": ["x"]},
+        {"Records": [{"messageId": "m", "receiptHandle": "r", "body": None}]},
+        {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "incoming/a.csv"}}}]},
+        {"key": "incoming/a.csv"},
+        {"source": "aws.s3", "detail": {}},
+        [],
+        None,
+        "{}",
+        7,
+    ],
+)
+def test_any_other_event_is_an_error_that_names_the_forms(cloud: Cloud, event: Any) -> None:
+    cloud.put(lines(1))
+    with pytest.raises(UnknownEventError, match=r"nothing was done: .*\{\}, by hand, .*; .*Records.*queue"):
+        cloud.function().process(event)
+    assert cloud.items() == {}

@@ -16,7 +16,7 @@ from processor_lambda.decompression import CHUNK_BYTES
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["Bucket", "Gone", "InputFile"]
+__all__ = ["Bucket", "Gone", "InputFile", "Listed"]
 
 _REOPENS = 3
 """Times that a broken connection is opened again before a byte has come."""
@@ -27,6 +27,16 @@ _ABSENT = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "NotFound", "Me
 
 class Gone(Exception):  # noqa: N818 - it is news, not an error
     """The version is not there any more: nothing is to be done for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing tells of it."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,20 @@ class InputFile:
             content_type=answer.get("ContentType", ""),
             content_encoding=answer.get("ContentEncoding", ""),
             metadata=answer.get("Metadata", {}),
+        )
+
+    @classmethod
+    def from_listing(cls, listed: Listed) -> Self:
+        """Build it from what a listing tells, which is not what it is."""
+        return cls(
+            key=listed.key,
+            version_id=None,
+            etag=listed.etag,
+            size=listed.size,
+            last_modified=listed.last_modified,
+            content_type="",
+            content_encoding="",
+            metadata={},
         )
 
     @property

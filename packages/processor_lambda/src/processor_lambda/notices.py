@@ -107,10 +107,13 @@ class Sweep:
     """All objects under the input prefix behind a key are to be looked at."""
 
     after: str = ""
+    invocations: int = 1
+    """How many it has taken, with this one."""
 
     def body(self) -> str:
         """Return the message that `parse` reads this from."""
-        return _body({"kind": "sweep", **({"after": self.after} if self.after else {})})
+        so_far = {"after": self.after, "invocations": self.invocations} if self.after else {}
+        return _body({"kind": "sweep", **so_far})
 
 
 Notice = ObjectNotice | Continuation | Sweep
@@ -163,7 +166,7 @@ def _own(message: Mapping[str, Any]) -> Notice:
                 reason=_optional(message, "reason") or "",
             )
         case "sweep":
-            return Sweep(_optional(message, "after") or "")
+            return Sweep(_optional(message, "after") or "", _count(message, "invocations"))
         case "continuation":
             try:
                 return Continuation(
@@ -203,6 +206,13 @@ def _optional(message: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise PoisonError(f"the notice's {name!r} is not text")
     return value or None
+
+
+def _count(message: Mapping[str, Any], name: str) -> int:
+    value = message.get(name, 1)
+    if type(value) is not int or value < 1:
+        raise PoisonError(f"the notice's {name!r} is no count")
+    return value
 
 
 def _key(message: Mapping[str, Any]) -> str:
