@@ -32,7 +32,7 @@ from pipeline_ops.process import WAIT_SECONDS
 from pipeline_ops.process import process as process_object
 from pipeline_ops.progress import Progress
 from pipeline_ops.projects import ALL
-from pipeline_ops.report import outputs_document, outputs_lines, results_document, summary
+from pipeline_ops.report import outputs_document, outputs_lines, results_document, summaries
 from pipeline_ops.routes.commands import COMMANDS
 from pipeline_ops.terminal import ask, at_terminal, console, document, survive_encodings, tell
 from pipeline_ops.where import LOCAL_STOPS, Where
@@ -220,7 +220,7 @@ def _operate(name: str, project: str, environment: str, where: Where, *, as_json
     if as_json:
         document(results_document(results))
     else:
-        tell(*map(summary, results))
+        tell(*summaries(results))
 
 
 def _hold(repository: Path, playground: Playground, endpoint: str | None) -> None:
