@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -321,6 +322,47 @@ def test_a_batch_of_items_that_can_not_be_read_hides_no_object(made: Cloud, monk
     monkeypatch.setattr("replicator_lambda.verification.items.read_items", broken)
     found = verdicts(final(made, suspects(made).values()))
     assert found == {"data/2.txt": "different", **{f"item-{number}@1": "unknown" for number in range(6)}}
+
+
+class TextTable:
+    """A table that keeps numbers as DynamoDB spells them, and compares them as text."""
+
+    def __init__(self, *items: dict[str, Any]) -> None:
+        self.items = items
+
+    def scan(self, **_: Any) -> Any:
+        return {"Items": self.items}
+
+    def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803 - boto3's own name
+        ((table, asked),) = RequestItems.items()
+        keys = [(key["id"], key["timestamp"]) for key in asked["Keys"]]
+        found = [item for item in self.items if (item["id"], item["timestamp"]) in keys]
+        return {"Responses": {table: found}, "UnprocessedKeys": {}}
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["11" + "0" * 38, "-" + "1" * 38 + "0" * 60, "0." + "0" * 60 + "1", "1" + "0" * 125]
+)
+def test_a_missing_replica_of_a_long_sort_key_is_missing(made: Cloud, timestamp: str) -> None:
+    item = {"id": {"S": "long"}, "timestamp": {"N": timestamp}}
+    source: Any = TextTable(item)
+    target: Any = TextTable()
+    stores = replace(made.stores(), source_dynamodb=source, target_dynamodb=target)
+    with ThreadPoolExecutor(4) as executor:
+        first = {finding for looked in compare_items(stores, executor) for finding in looked.findings}
+        again = list(look_again(stores, executor, first, worked_off=True))
+    assert [(str(each.key), each.verdict) for each in again] == [(f"long@{timestamp}", Verdict.MISSING)]
+
+
+def test_what_neither_side_has_any_more_is_not_called_equal(made: Cloud) -> None:
+    populate(made)
+    made.put("waits")
+    made.put_item("waits")
+    found = suspects(made)
+    made.remove("waits")
+    made.remove_item("waits")
+    assert {finding.what for finding in final(made, found.values()).values()} == {("neither side has it any more",)}
+    assert set(verdicts(final(made, found.values())).values()) == {"in flight"}
 
 
 def clear(made: Cloud, keys: Iterable[str]) -> None:

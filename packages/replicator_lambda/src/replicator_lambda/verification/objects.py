@@ -18,7 +18,7 @@ from replicator_lambda.object_states import Head, ObjectState, TagsRead
 from replicator_lambda.objects import DEFAULT_LARGE_FROM
 from replicator_lambda.request_headers import copy_source_bytes
 from replicator_lambda.verification.differences import object_differences
-from replicator_lambda.verification.findings import Finding, Looked, Verdict, unknown
+from replicator_lambda.verification.findings import Finding, Looked, Verdict, absent, unknown
 from replicator_lambda.verification.stores import Stores
 
 __all__ = ["Pair", "compare_objects", "compare_pairs", "look_at_object", "side_by_side"]
@@ -96,7 +96,7 @@ def _compare(stores: Stores, pair: Pair, quick: bool) -> Finding | None:
 
 
 def look_at_object(stores: Stores, key: ObjectKey) -> Finding | None:
-    """Compare all of one object with its replica, as both are now; None where they are equal, or both absent."""
+    """Compare all of one object with its replica, as both are now; None where they are equal."""
     try:
         return _look(stores, key)
     except StoreError as error:
@@ -110,7 +110,7 @@ def _look(stores: Stores, key: ObjectKey) -> Finding | None:
     original = read_head(stores.source_s3, settings.source_bucket, key.key)
     replica = read_head(stores.target_s3, settings.target_bucket, key.key)
     if isinstance(original, Absent):
-        return None if isinstance(replica, Absent) else Finding(key, Verdict.EXTRA, own=_is_own(replica))
+        return absent(key) if isinstance(replica, Absent) else Finding(key, Verdict.EXTRA, own=_is_own(replica))
     state = _state(original.etag, datetime.fromisoformat(original.last_modified))
     if isinstance(replica, Absent):
         if original.archived:
