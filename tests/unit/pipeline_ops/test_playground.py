@@ -66,6 +66,24 @@ def test_its_description_holds_what_an_outside_script_needs(tmp_path: Path) -> N
     assert playground.running() is None
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "is_it"),
+    [
+        (None, True),
+        ("http://127.0.0.1:4999/", True),
+        ("localhost:4999", True),
+        ("http://localhost:4998", False),
+        ("https://127.0.0.1:4999", False),
+    ],
+)
+def test_it_is_known_by_its_endpoint_however_that_is_written(tmp_path: Path, endpoint: str | None, is_it: bool) -> None:
+    playground = Playground(tmp_path)
+    with playground.held():
+        playground.describe(system())
+        assert (playground.running_at(endpoint) is not None) is is_it
+    assert playground.running_at(endpoint) is None
+
+
 def test_nobody_else_can_read_the_key_of_the_cloud(tmp_path: Path) -> None:
     (tmp_path / ".local").mkdir(mode=0o755)
     playground = Playground(tmp_path)

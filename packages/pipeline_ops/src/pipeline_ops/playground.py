@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from local_cloud import Credentials
+from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.local import LOCAL_FOLDER, RunningSystem, local_folder
 from pipeline_ops.where import LOCAL_STOPS
@@ -99,6 +100,14 @@ class Playground:
             f"{self.description} is not as the local cloud wrote it: end the process that holds it up, "
             "`python -m pipeline_ops local`, and start it again."
         )
+
+    def running_at(self, endpoint: str | None) -> Running | None:
+        """Return the playground when it is up and this is its endpoint, by either name of this machine, or None is."""
+        running = self.running()
+        if running is None or endpoint is None:
+            return running
+        given = endpoints.normalize(endpoint).replace("//localhost:", "//127.0.0.1:")
+        return running if given == running.endpoint else None
 
     def detach(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
         """Start a process of its own that holds the playground, and return once it is up.
