@@ -8,7 +8,7 @@ import functools
 import hashlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nox
@@ -89,6 +89,19 @@ def find_uv() -> str | None:
     return shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 
 
+def pytest(session: nox.Session, folder: str) -> None:
+    """Run a folder's tests with the session's arguments, or just those that they name."""
+    run(session, "pytest", *([] if names_tests(session.posargs) else [folder]), *session.posargs)
+
+
+def names_tests(arguments: Sequence[str]) -> bool:
+    """Tell whether one of pytest's arguments is a file, a folder or a test below `tests`."""
+    options = {"-k", "-m", "--deselect", "--ignore", "--ignore-glob"}
+    named = (path for before, path in zip(["", *arguments], arguments, strict=False) if before not in options)
+    places = (Path(path.partition("::")[0]).resolve() for path in named if not path.startswith("-"))
+    return any(ROOT / "tests" in place.parents and place.exists() for place in places)
+
+
 def operate(session: nox.Session, name: str) -> None:
     """Run the operator's command of that name with the session's arguments, and end with its exit code.
 
@@ -102,41 +115,42 @@ def operate(session: nox.Session, name: str) -> None:
 
 @check()
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
-    run(session, "ruff", "check", ".")
-    run(session, "ruff", "format", "--check", ".")
+    """Check style and formatting: [-- <path>...]."""
+    paths = session.posargs or ["."]
+    run(session, "ruff", "check", *paths)
+    run(session, "ruff", "format", "--check", *paths)
 
 
 @check()
 def types(session: nox.Session) -> None:
-    """Check types, strictly; each project by itself, since each has a __main__."""
-    run(session, "mypy", *CHECKED)
-    for project in PROJECTS:
+    """Check types, strictly; each project by itself, since each has a __main__: [-- <path>...]."""
+    run(session, "mypy", *(session.posargs or CHECKED))
+    for project in PROJECTS if not session.posargs else ():
         run(session, "mypy", str(project.relative_to(ROOT)))
 
 
 @check()
 def unit(session: nox.Session) -> None:
     """Test each package by itself."""
-    run(session, "pytest", "tests/unit", *session.posargs)
+    pytest(session, "tests/unit")
 
 
 @check()
 def infra(session: nox.Session) -> None:
     """Test what the projects declare, with the engine mocked."""
-    run(session, "pytest", "tests/infra", *session.posargs)
+    pytest(session, "tests/infra")
 
 
 @check()
 def integration(session: nox.Session) -> None:
     """Test the system as the real engine deploys it into a local cloud: [-- --endpoint URL]."""
-    run(session, "pytest", "tests/integration", *session.posargs)
+    pytest(session, "tests/integration")
 
 
 @command()
 def tests(session: nox.Session) -> None:
     """Run the unit, infra and integration tests in one go."""
-    run(session, "pytest", "tests", *session.posargs)
+    pytest(session, "tests")
 
 
 @command()

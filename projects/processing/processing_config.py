@@ -2,6 +2,7 @@
 
 import json
 from typing import Annotated, Self
+from urllib.parse import quote, quote_plus
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -123,12 +124,19 @@ class ProcessingConfig(StackConfig):
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
     def arrivals(self, bucket_name: str) -> str:
-        """Return the pattern of the events of files that arrive."""
+        """Return the pattern of the events of files that arrive, in each way that the function reads their keys.
+
+        See `lambda_common.keys`: of a prefix of letters, digits and slashes there is one.
+        """
+        prefixes = dict.fromkeys([self.input_prefix, quote(self.input_prefix), quote_plus(self.input_prefix, safe="/")])
         return json.dumps(
             {
                 "source": ["aws.s3"],
                 "detail-type": ["Object Created"],
-                "detail": {"bucket": {"name": [bucket_name]}, "object": {"key": [{"prefix": self.input_prefix}]}},
+                "detail": {
+                    "bucket": {"name": [bucket_name]},
+                    "object": {"key": [{"prefix": prefix} for prefix in prefixes]},
+                },
             }
         )
 

@@ -87,6 +87,16 @@ def test_the_rule_matches_what_arrives_under_the_prefix_of_its_own_bucket_and_no
     assert "eventBusName" not in rule.inputs, "S3 sends to the account's default bus"
 
 
+def test_the_rule_matches_a_prefix_in_each_way_that_keys_are_written_in_events() -> None:
+    deployed = processing("dev", {"processing:inputPrefix": "in box/é/"})
+    pattern = json.loads(deployed.named(RULE, "arrivals").inputs["eventPattern"])
+    assert pattern["detail"]["object"]["key"] == [
+        {"prefix": "in box/é/"},
+        {"prefix": "in%20box/%C3%A9/"},
+        {"prefix": "in+box/%C3%A9/"},
+    ]
+
+
 def test_what_the_processor_writes_never_matches_its_own_rule(deployed: Recording) -> None:
     pattern = json.loads(deployed.named(RULE, "arrivals").inputs["eventPattern"])
     (prefix,) = (one["prefix"] for one in pattern["detail"]["object"]["key"])
@@ -197,7 +207,6 @@ def test_the_role_may_do_what_the_processor_does_and_nothing_else(
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
     allowed = [
         *((f"s3:{action}", f"{bucket}/incoming/a/b.csv") for action in ("GetObject", "GetObjectVersion")),
-        *((f"s3:{action}Tagging", f"{bucket}/incoming/a/b.csv") for action in ("GetObject", "GetObjectVersion")),
         ("s3:GetObject", f"{bucket}/results/{environment}/latest.json"),
         *(("s3:PutObject", f"{bucket}/results/{environment}/{name}") for name in ("run.json", "latest.json")),
         ("s3:PutObject", f"{bucket}/rejected/incoming/a/b.csv.jsonl"),

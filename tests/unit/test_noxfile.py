@@ -110,3 +110,28 @@ def test_a_making_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
     folder = checkout(tmp_path)
     (folder / ".nox" / "workspace" / "half").mkdir(parents=True)
     assert times_made(folder) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run"),
+    [
+        ([], ["tests/unit"]),
+        (["-k", "items"], ["tests/unit", "-k", "items"]),
+        (["-k", "tests"], ["tests/unit", "-k", "tests"]),
+        (["-x", "-q"], ["tests/unit", "-x", "-q"]),
+        (["--deselect", "tests/unit/test_noxfile.py"], ["tests/unit", "--deselect", "tests/unit/test_noxfile.py"]),
+        (["tests/unit/test_noxfile.py"], ["tests/unit/test_noxfile.py"]),
+        (["-q", "tests/unit/test_noxfile.py::test_x", "-x"], ["-q", "tests/unit/test_noxfile.py::test_x", "-x"]),
+        ([str(ROOT / "tests/unit/test_noxfile.py")], [str(ROOT / "tests/unit/test_noxfile.py")]),
+        (["tests/unit/pipeline_ops"], ["tests/unit/pipeline_ops"]),
+    ],
+)
+def test_a_path_is_all_that_runs_and_other_arguments_go_with_the_sessions_own(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], run: list[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    module = noxfile(ROOT)
+    ran: list[list[str]] = []
+    monkeypatch.setattr(module, "run", lambda _session, *called: ran.append(list(called)))
+    module.pytest(mock.Mock(posargs=arguments), "tests/unit")
+    assert ran == [["pytest", *run]]

@@ -306,3 +306,19 @@ def test_ctrl_c_ends_what_changes_nothing_and_says_no_more_than_that(
         process.kill()
         process.wait()
     assert (process.returncode, said, complained) == (130, "", "Interrupted.\n")
+
+
+def test_all_says_which_project_it_leaves_out_and_one_that_is_named_is_refused(fake: FakeDeployment) -> None:
+    answer = run("preview", "all", "dev", "--local", "--json")
+    assert answer.stderr == "replication is left out: it has no Pulumi.dev.yaml.\n"
+    assert [result["stack"] for result in json.loads(answer.stdout)["results"]] == ["storage/dev", "processing/dev"]
+    assert "left out" in run("outputs", "all", "dev").stderr
+    assert "processing is left out" in run("deploy", "all", "prod", "--local").stderr
+    assert run("preview", "storage", "dev", "--local").stderr == ""
+
+
+@pytest.mark.parametrize("option", [("--detach",), ("--endpoint", "http://localhost:4566")])
+def test_stopping_the_local_cloud_goes_with_nothing_else(checkout: Path, option: tuple[str, ...]) -> None:
+    answer = run("local", "--stop", *option)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "--stop" in answer.stderr

@@ -1,10 +1,21 @@
 """What the engine says when it fails, as one sentence that says what helps."""
 
+from pathlib import Path
+
 import pytest
-from pulumi.automation import CommandResult, DiagnosticEvent, EngineEvent
+from pulumi.automation import (
+    CommandResult,
+    DiagnosticEvent,
+    EngineEvent,
+    OpType,
+    ResourcePreEvent,
+    ResOutputsEvent,
+    StepEventMetadata,
+    StepEventStateMetadata,
+)
 from pulumi.automation.events import CancelEvent
 
-from pipeline_ops.explain import explain, interrupted
+from pipeline_ops.explain import cut_off_before, ended_at_once, explain, interrupted
 from pipeline_ops.journal import Journal
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.where import Where
@@ -65,6 +76,29 @@ def test_what_is_known_to_go_wrong_comes_with_what_helps(stderr: str, helps: str
     assert len(said.splitlines()) == 1
 
 
+def test_a_key_that_is_there_twice_is_named_with_file_and_lines() -> None:
+    stderr = (
+        "error: could not create secrets manager for new stack: yaml: unmarshal errors:\n"
+        '  line 16: mapping key "storage:retentionDays" already defined at line 10'
+    )
+    file = "projects/storage/Pulumi.prod.yaml"
+    assert (
+        sentence(stderr=stderr)
+        == f"{file} has storage:retentionDays in line 10 and again in line 16: remove one of them."
+    )
+
+
+def test_a_file_of_the_copy_that_pulumi_works_on_is_named_as_the_committed_one(tmp_path: Path) -> None:
+    place = tmp_path / "copy"
+    place.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(place)
+    for written in (link, place):
+        failure = CommandResult("", f"error: could not validate '{written}/Pulumi.yaml': no name", 255)
+        said = str(explain(PROJECTS, STACK, "deploy", [], failure, link))
+        assert said.endswith("error: could not validate 'projects/storage/Pulumi.yaml': no name")
+
+
 def test_without_an_event_the_commands_last_lines_explain_it() -> None:
     assert "error: the disk is full" in sentence(stderr="error: the disk is full")
     assert "gave no reason" in sentence()
@@ -74,6 +108,42 @@ def test_an_interrupt_says_how_to_go_on() -> None:
     error = interrupted(PROJECTS, STACK, "deploy")
     assert error.exit_code == 130
     assert "`nox -s refresh -- storage prod --local`" in str(error)
+
+
+def test_a_second_interrupt_claims_nothing_and_names_what_may_be_orphaned() -> None:
+    error = ended_at_once(PROJECTS, STACK, "deploy", ["s3.Bucket objects", "sqs.Queue letters"])
+    assert error.exit_code == 130
+    assert "finished" not in str(error)
+    assert "`nox -s refresh -- storage prod --local` looks what came of it" in str(error)
+    assert "s3.Bucket objects, sqs.Queue letters" in str(error)
+    assert "no state" not in str(ended_at_once(PROJECTS, STACK, "destroy", []))
+
+
+def test_an_engine_that_was_killed_is_said_to_be() -> None:
+    error = ended_at_once(PROJECTS, STACK, "deploy", [], 9)
+    assert error.exit_code == 1
+    assert "by SIGKILL" in str(error)
+
+
+def test_an_earlier_run_that_was_cut_off_is_said_in_one_sentence_with_what_helps() -> None:
+    said = str(cut_off_before(PROJECTS, STACK, ["s3.Bucket objects", "b", "c", "d"]))
+    assert len(said.splitlines()) == 1
+    assert "s3.Bucket objects, b, c and 1 more" in said
+    assert "`nox -s refresh -- storage prod --local`" in said
+
+
+def test_a_journal_knows_what_was_begun_to_be_created_and_did_not_come() -> None:
+    def step(urn: str, op: OpType = OpType.CREATE, *, custom: bool = True) -> StepEventMetadata:
+        kind = urn.split("::")[2].rpartition("$")[2]
+        new = StepEventStateMetadata(kind, urn, "", "", "", custom=custom)
+        return StepEventMetadata(op, urn, kind, "", new=new)
+
+    journal = Journal()
+    began = (step(QUEUE), step(QUEUE + "-2"), step(QUEUE + "-3", OpType.UPDATE), step(PROGRAM, custom=False))
+    for metadata in began:
+        journal.record(EngineEvent(1, 1, resource_pre_event=ResourcePreEvent(metadata)))
+    journal.record(EngineEvent(2, 2, res_outputs_event=ResOutputsEvent(step(QUEUE))))
+    assert journal.creating() == ["sqs.Queue dead-letters-2"]
 
 
 def test_a_journal_keeps_errors_once_and_without_colour_marks() -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,6 +64,24 @@ def test_its_description_holds_what_an_outside_script_needs(tmp_path: Path) -> N
         assert running.credentials == Credentials("an id", "a secret")
     assert not playground.description.exists()
     assert playground.running() is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_it"),
+    [
+        (None, True),
+        ("http://127.0.0.1:4999/", True),
+        ("localhost:4999", True),
+        ("http://localhost:4998", False),
+        ("https://127.0.0.1:4999", False),
+    ],
+)
+def test_it_is_known_by_its_endpoint_however_that_is_written(tmp_path: Path, endpoint: str | None, is_it: bool) -> None:
+    playground = Playground(tmp_path)
+    with playground.held():
+        playground.describe(system())
+        assert (playground.running_at(endpoint) is not None) is is_it
+    assert playground.running_at(endpoint) is None
 
 
 def test_nobody_else_can_read_the_key_of_the_cloud(tmp_path: Path) -> None:
@@ -138,3 +157,48 @@ def test_a_checkout_without_one_is_left_as_it_is(tmp_path: Path) -> None:
     assert Playground(tmp_path).running() is None
     assert not Playground(tmp_path).stop()
     assert list(tmp_path.iterdir()) == []
+
+
+STARTER = """#!/bin/sh
+touch "$PLACE/started.$$"
+while [ ! -e "$PLACE/go" ]; do sleep 0.05; done
+exit 1
+"""
+
+
+def test_who_comes_second_is_told_that_it_is_coming_up_and_leaves_the_first_ones_log_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(STARTER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(program))
+    playground = Playground(tmp_path)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(playground.detach, [], lambda _: None)
+        eventually(lambda: list(tmp_path.glob("started.*")), what="the first one to begin", within=20)
+        (tmp_path / ".local" / "cloud.log").write_text("the first one's\n")
+        with pytest.raises(OperatorError, match="already coming up: `nox -s local -- --stop` ends it once it is up"):
+            Playground(tmp_path).detach([], lambda _: None)
+        assert (tmp_path / ".local" / "cloud.log").read_text() == "the first one's\n"
+        assert len(list(tmp_path.glob("started.*"))) == 1
+        (tmp_path / "go").touch()
+        with pytest.raises(OperatorError, match="did not come up"):
+            first.result()
+
+
+def test_one_that_loses_to_a_cloud_that_came_up_meanwhile_says_where_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    playground = Playground(tmp_path)
+    looks = iter([False])
+    is_held = playground._is_held
+    monkeypatch.setattr(playground, "_is_held", lambda: next(looks, None) is None and is_held())
+    process = holder(tmp_path)
+    try:
+        with pytest.raises(OperatorError, match=r"already up at http://127\.0\.0\.1:4999"):
+            playground.detach([], lambda _: None)
+    finally:
+        process.kill()
+        process.wait()

@@ -1,6 +1,7 @@
 """What an operator sees while the engine runs, and when it is done."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from pulumi.automation import (
@@ -16,9 +17,10 @@ from pulumi.automation import (
 from rich.console import Console
 
 from pipeline_ops.deployment import Result
-from pipeline_ops.progress import Progress, Tracker, short_type
+from pipeline_ops.journal import short_type
+from pipeline_ops.progress import Progress, Tracker
 from pipeline_ops.projects import StackId
-from pipeline_ops.report import outputs_document, outputs_lines, results_document, summary
+from pipeline_ops.report import outputs_document, outputs_lines, results_document, summaries, summary
 
 STACK = StackId("storage", "dev")
 
@@ -142,6 +144,13 @@ def test_a_run_ends_with_one_line(of: Result, line: str) -> None:
     assert summary(of) == line
 
 
+def test_what_the_operator_has_to_know_comes_below_its_stacks_line() -> None:
+    noticed = replace(result("refresh", same=5), notices=("kms.Key k may be orphaned.",))
+    lines = summaries([noticed, result("deploy", create=2)])
+    assert lines[1:] == ["storage/dev: kms.Key k may be orphaned.", "storage/dev: 2 created (1.2 s)"]
+    assert results_document([noticed])["results"][0]["notices"] == ["kms.Key k may be orphaned."]
+
+
 def test_results_are_one_document() -> None:
     document = results_document([result("deploy", create=2)])
     assert document["results"] == [
@@ -152,6 +161,7 @@ def test_results_are_one_document() -> None:
             "changes": {"create": 2},
             "seconds": 1.2,
             "outputs": {"queue_url": "http://q", "token": "[secret]"},
+            "notices": [],
         }
     ]
 

@@ -18,8 +18,9 @@ import pytest
 from semver import Version
 
 from pipeline_ops.errors import OperatorError
+from pipeline_ops.go_program import BuildError, build_environment
 from pipeline_ops.pulumi_cli import PULUMI_VERSION, ensure, obtain
-from pipeline_ops.pulumi_cli.build import BuildError, build, build_environment
+from pipeline_ops.pulumi_cli.build import build
 from pipeline_ops.pulumi_cli.release import DIGESTS, ReleaseError, download, release_name
 from pipeline_ops.pulumi_cli.versions import fits, version_of
 

@@ -1,15 +1,13 @@
 """The copy of the settings that Pulumi works on, and where its state and passphrase come from."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.local import endpoint_backend
 from pipeline_ops.projects import Projects, StackId
-from pipeline_ops.settings import copy_settings, local_settings
+from pipeline_ops.settings import copy_settings
 from pipeline_ops.state import Backend, aws_backend, secrets_environment
 
 STACK = StackId("storage", "dev")
@@ -25,41 +23,45 @@ def projects(tmp_path: Path) -> Projects:
     return Projects(tmp_path)
 
 
-def test_for_aws_the_copy_is_the_committed_file_byte_for_byte(projects: Projects, tmp_path: Path) -> None:
+AWKWARD = {
+    "comments, quotes and numbers of either YAML": (
+        b'# kept\r\nconfig:\n  tags:prNumber: "0189"\n  tags:team: 0o17\n  tags:author: yes # 1.1\'s\n'
+    ),
+    "a duplicate key, for Pulumi to refuse": b"config:\n  storage:retentionDays: 30\n  storage:retentionDays: 7\n",
+    "no YAML, for Pulumi to refuse": b"config: [\n",
+    "another encoding, for Pulumi to refuse": "config:\n  tags:author: J\u00f6rg\n".encode("latin-1"),
+    "a byte order mark": b"\xef\xbb\xbfconfig: {}",
+    "a salt": b"config: {}\nencryptionsalt: v1:salt\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["AWS", "local"])
+@pytest.mark.parametrize("committed", AWKWARD.values(), ids=AWKWARD.keys())
+def test_the_copy_is_the_committed_file_byte_for_byte(
+    projects: Projects, tmp_path: Path, local: bool, committed: bytes
+) -> None:
+    (projects.folder("storage") / "Pulumi.dev.yaml").write_bytes(committed)
     copy = tmp_path / "copy"
     copy.mkdir()
-    copy_settings(projects, STACK, copy)
-    assert (copy / "Pulumi.dev.yaml").read_text() == COMMITTED
+    copy_settings(projects, STACK, copy, local=local)
+    assert (copy / "Pulumi.dev.yaml").read_bytes() == committed
     assert (copy / "Pulumi.yaml").read_text() == "name: storage\nruntime: python\n"
 
 
-def test_for_the_local_cloud_its_configuration_wins_and_the_committed_file_stays(
-    projects: Projects, tmp_path: Path
-) -> None:
+def test_a_key_of_the_real_world_is_left_out_locally_and_all_else_stays(projects: Projects, tmp_path: Path) -> None:
+    committed = (
+        "secretsprovider: awskms://alias/real\nencryptedkey:\n  folded\n\tvalue\n"
+        "config:\n  storage:secretsprovider: a value\nencryptionsalt: v1:salt\nsecretsprovider: awskms://no/line/end"
+    )
+    (projects.folder("storage") / "Pulumi.dev.yaml").write_text(committed)
     copy = tmp_path / "copy"
     copy.mkdir()
-    copy_settings(projects, STACK, copy, {"aws:allowedAccountIds": ["000000000000"], "aws:accessKey": "test"})
-    config = yaml.safe_load((copy / "Pulumi.dev.yaml").read_text())["config"]
-    assert config["aws:allowedAccountIds"] == ["000000000000"]
-    assert config["aws:accessKey"] == "test"
-    assert config["aws:region"] == "eu-west-1"
-    assert config["pulumi:disable-default-providers"] == ["*"]
-    assert (projects.folder("storage") / "Pulumi.dev.yaml").read_text() == COMMITTED
-
-
-@pytest.mark.parametrize("committed", [{}, {"config": None}])
-def test_a_stack_without_configuration_gets_the_local_clouds(committed: dict[str, Any]) -> None:
-    assert local_settings(committed, {"aws:accessKey": "test"})["config"]["aws:accessKey"] == "test"
-
-
-def test_a_key_of_the_real_world_is_left_out_locally_and_a_salt_is_kept() -> None:
-    committed = {
-        "config": {},
-        "secretsprovider": "awskms://alias/real",
-        "encryptedkey": "x",
-        "encryptionsalt": "v1:salt",
-    }
-    assert local_settings(committed, {}).keys() == {"config", "encryptionsalt"}
+    copy_settings(projects, STACK, copy, local=True)
+    left = "config:\n  storage:secretsprovider: a value\nencryptionsalt: v1:salt\n"
+    assert (copy / "Pulumi.dev.yaml").read_text() == left
+    copy_settings(projects, STACK, copy)
+    assert (copy / "Pulumi.dev.yaml").read_text() == committed
 
 
 def test_the_users_backend_is_used_and_nothing_is_made(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 import contextlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_common.messages import UnknownEventError
 from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, parse
+from processor_lambda.processor import Action
 from tests.unit.processor_lambda.cloud import KEY, Cloud, lines, record, refusal
 
 NOTICE = ObjectNotice(key=KEY, reason="event").body()
@@ -73,10 +78,58 @@ def test_a_message_that_there_is_no_time_for_comes_back(cloud: Cloud) -> None:
     assert failed(cloud.function().process(event(record(NOTICE)), remaining_ms=0)) == ["m"]
 
 
-def test_an_events_key_is_taken_as_it_is() -> None:
-    detail = {"bucket": {"name": "data"}, "object": {"key": "incoming/a+b%2B.csv", "version-id": "v"}}
-    notice = parse(json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}))
-    assert notice == ObjectNotice(key="incoming/a+b%2B.csv", version_id="v", reason="event", bucket="data")
+def s3_event(key: str, version: str | None = None) -> str:
+    object_ = {"key": key, **({"version-id": version} if version else {})}
+    detail = {"bucket": {"name": "data"}, "object": object_}
+    return json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": detail})
+
+
+def test_an_events_key_is_taken_in_each_reading() -> None:
+    notice = ObjectNotice(key="incoming/a.csv", version_id="v", reason="event", bucket="data")
+    assert parse(s3_event("incoming/a.csv", "v")) == notice
+    readings = ("incoming/a++.csv", "incoming/a +.csv")
+    assert parse(s3_event("incoming/a+%2B.csv", "v")) == replace(notice, key="incoming/a+%2B.csv", others=readings)
+
+
+HARD_KEYS = ["a b", "a+b", "100%", "é", "a&b?c#d", "(x)!*'", "%41", "a%2Bb"]
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "as they are": str,
+    "percent-encoded": quote,
+    "percent-encoded whole": lambda key: quote(key, safe=""),
+    "as in a form": quote_plus,
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+@pytest.mark.parametrize("versions", [True, False])
+def test_a_file_is_processed_however_its_key_is_written_in_events(
+    cloud: Cloud, written: Callable[[str], str], *, versions: bool
+) -> None:
+    cloud.with_settings(input_prefix="in box/")
+    keys = {f"in box/{name}.jsonl" for name in HARD_KEYS}
+    for key in sorted(keys):
+        version = cloud.put(lines(1), key)
+        message = record(s3_event(written(key), version if versions else None))
+        assert failed(cloud.function().process(event(message))) == []
+    assert {outcome.action for outcome in cloud.drain()} <= {Action.ALREADY}
+    assert {cloud.json(summary)["key"] for summary in cloud.keys("results/dev/")} == keys
+    assert len(cloud.keys("results/dev/")) == len(keys) + 1
+    assert cloud.take(cloud.settings.dlq_url) == []
+
+
+def test_of_two_files_that_an_event_may_mean_both_are_processed(cloud: Cloud) -> None:
+    for key in ("incoming/a+b.jsonl", "incoming/a b.jsonl"):
+        cloud.put(lines(1), key)
+    cloud.function().process(event(record(s3_event("incoming/a+b.jsonl"))))
+    (outcome,) = cloud.drain()
+    assert (outcome.action, outcome.key) == (Action.PROCESSED, "incoming/a b.jsonl")
+    assert len(cloud.keys("results/dev/")) == 3
+    assert cloud.take(cloud.settings.dlq_url) == []
+
+
+def test_a_file_that_is_gone_in_each_reading_is_no_dead_letter(cloud: Cloud) -> None:
+    assert failed(cloud.function().process(event(record(s3_event("incoming/a+b.jsonl", "v"))))) == []
+    assert cloud.take(cloud.settings.dlq_url) == []
 
 
 @pytest.mark.parametrize(
@@ -170,3 +223,77 @@ def test_who_redrove_a_message_and_why_is_in_the_log(cloud: Cloud, capsys: pytes
     cloud.function().process(event({**record(NOTICE), "messageAttributes": told}))
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"redriven"' in line]
     assert [(line["redriven_by"], line["redriven_why"]) for line in logged] == [("arn:someone", "mended")]
+
+
+def test_an_invocation_by_hand_processes_what_waits_and_answers_with_counts(cloud: Cloud) -> None:
+    cloud.put(lines(2), "incoming/a.jsonl")
+    cloud.put(lines(3, start=2) + b"bad", "incoming/b.jsonl")
+    cloud.put(b"[1", "incoming/c.json")
+    cloud.summary(lines(1, start=9), "incoming/0.jsonl")
+    answer = cloud.function().process({}, 60_000)
+    assert answer == {
+        "environment": "dev",
+        "looked_at": 4,
+        "all_looked_at": True,
+        "processed": 3,
+        "failed": 1,
+        "continued": 0,
+        "enqueued": 0,
+        "given_up": 1,
+        "unreadable": [],
+        "read": 7,
+        "rejected": 2,
+        "written": 5,
+        "latest": "results/dev/latest.json",
+    }
+    assert len(cloud.items()) == 6
+    assert cloud.json("results/dev/latest.json")["key"] in {"incoming/a.jsonl", "incoming/b.jsonl", "incoming/c.json"}
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["event"]["key"] == "incoming/c.json"
+    assert cloud.take(cloud.settings.queue_url) == []
+    again = cloud.function().process({}, 60_000)
+    assert (again["looked_at"], again["processed"], again["enqueued"]) == (4, 0, 0)
+
+
+def test_what_an_invocation_by_hand_has_no_time_for_goes_on_by_the_queue(cloud: Cloud) -> None:
+    cloud.put(lines(2), "incoming/a.jsonl")
+    cloud.put(lines(2), "incoming/b.jsonl")
+    answer = cloud.function().process({}, 0)
+    assert (answer["processed"], answer["enqueued"], answer["all_looked_at"]) == (0, 2, False)
+    cloud.drain()
+    assert len(cloud.items()) == 2
+    assert cloud.json("results/dev/latest.json")["key"] == "incoming/b.jsonl"
+
+
+def test_what_fails_in_an_invocation_by_hand_has_its_further_tries_in_the_queue(cloud: Cloud) -> None:
+    cloud.put(lines(2))
+    cloud.fault_for = lambda operation: refusal("InternalServerError", 500) if "BatchWrite" in operation else None
+    answer = cloud.function().process({}, 60_000)
+    assert (answer["processed"], answer["enqueued"], answer["given_up"]) == (0, 1, 0)
+    (body,) = cloud.take(cloud.settings.queue_url)
+    assert body["key"] == KEY
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"Records": []},
+        {"Records": None},
+        {"Records": {}},
+        {"Records": [{}]},
+        {"Records": ["x"]},
+        {"Records": [{"messageId": "m", "receiptHandle": "r", "body": None}]},
+        {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "incoming/a.csv"}}}]},
+        {"key": "incoming/a.csv"},
+        {"source": "aws.s3", "detail": {}},
+        [],
+        None,
+        "{}",
+        7,
+    ],
+)
+def test_any_other_event_is_an_error_that_names_the_forms(cloud: Cloud, event: Any) -> None:
+    cloud.put(lines(1))
+    with pytest.raises(UnknownEventError, match=r"nothing was done: .*\{\}, by hand, .*; .*Records.*queue"):
+        cloud.function().process(event)
+    assert cloud.items() == {}

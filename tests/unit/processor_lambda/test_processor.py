@@ -18,6 +18,7 @@ from processor_lambda.processor import Action, Processor
 from processor_lambda.reading import Limits
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
+from tests.unit.processor_lambda.cloud import record as message
 
 CSV = b"id,timestamp,n\r\na,1,x\r\nb,2.5,\r\n"
 ARRAY = b'[{"id": "a", "timestamp": 1, "n": "x"},\n {"id": "b", "timestamp": 2.50}]'
@@ -193,41 +194,20 @@ def test_an_event_of_another_bucket_is_none_of_ours(cloud: Cloud) -> None:
 
 
 REPLICA: dict[str, Any] = {"Metadata": {"replicated-from": "prod"}}
-REPLICAS: dict[str, dict[str, Any]] = {
-    "metadata": REPLICA,
-    "metadata that has room for the version alone": {"Metadata": {"replicated-from-version": "v"}},
-    "a tag": {"Metadata": {"k": "v" * 2040}, "Tagging": "a=b&replicated-from=prod"},
-}
 
 
-@pytest.mark.parametrize("marked", REPLICAS)
-def test_a_replica_is_left_alone_unless_replicas_are_processed(cloud: Cloud, marked: str) -> None:
-    cloud.put(LINES, **REPLICAS[marked])
+def test_a_replica_is_left_alone_unless_replicas_are_processed(cloud: Cloud) -> None:
+    cloud.put(LINES, **REPLICA)
     assert cloud.process().action is Action.REPLICA
-    assert cloud.processor().process(Sweep()).enqueued == 0
     assert cloud.keys("results/") == set()
 
 
-def test_a_file_whose_tags_have_no_mark_is_no_replica(cloud: Cloud) -> None:
-    cloud.put(LINES, Tagging="a=b")
-    assert cloud.process().action is Action.PROCESSED
-
-
-def test_tags_that_cannot_be_read_leave_a_file_for_a_later_try(cloud: Cloud) -> None:
-    cloud.put(LINES)
-    cloud.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "s3.GetObjectTagging" else None
-    with pytest.raises(StoreError, match="GetObjectTagging"):
-        cloud.process()
-    assert cloud.items() == {}
-
-
-@pytest.mark.parametrize("marked", REPLICAS)
-def test_a_processed_replica_does_not_overwrite_replicated_items(cloud: Cloud, marked: str) -> None:
+def test_a_processed_replica_does_not_overwrite_replicated_items(cloud: Cloud) -> None:
     cloud.with_settings(process_replicas=True)
     replicated = {**ITEMS["a@1"], "environment": {"S": "dev"}, "replicatedFrom": {"S": "prod"}, "n": {"S": "theirs"}}
     cloud.clients.dynamodb.put_item(TableName="data", Item=replicated)
     cloud.clients.dynamodb.put_item(TableName="data", Item={**ITEMS["b@2.5"], "n": {"S": "old"}})
-    summary = cloud.summary(LINES, **REPLICAS[marked])
+    summary = cloud.summary(LINES, **REPLICA)
     assert cloud.items() == {"a@1": replicated, "b@2.5": ITEMS["b@2.5"]}
     assert (summary["valid"], summary["written"], summary["kept"]) == (2, 1, 1)
 
@@ -429,6 +409,95 @@ def test_a_continuation_whose_object_is_another_by_now_is_done(cloud: Cloud) -> 
     assert cloud.processor().process(notice).action is Action.ABSENT
 
 
+END = {"position": {"offset": len(lines(3)), "line": 4, "state": ""}}
+
+
+@pytest.mark.parametrize(
+    ("progress", "others"),
+    [
+        (END, {}),
+        ({**END, "read": 100_000, "valid": 100_000}, {}),
+        ({"pieces": ["../../x"], "invocations": 10**9}, {}),
+        ({"asked_for": True}, {}),
+        ({}, {"encoding": "csv"}),
+    ],
+)
+def test_a_continuation_that_no_run_sent_marks_nothing_as_processed(
+    cloud: Cloud, progress: dict[str, Any], others: dict[str, Any]
+) -> None:
+    cloud.put(lines(3))
+    cloud.process(processor=hurried(cloud, 0)())
+    (sent,) = cloud.take(cloud.settings.queue_url)
+    forged = {**sent, "progress": {**sent["progress"], **progress}, **others}
+    outcome = cloud.processor().process(parse(json.dumps(forged)))
+    assert outcome.summary is not None
+    assert (outcome.summary["status"], outcome.summary["read"]) == ("succeeded", 3)
+    assert len(cloud.items()) == 3
+
+
+def test_a_continuation_for_what_is_no_input_does_nothing(cloud: Cloud) -> None:
+    cloud.put(lines(3))
+    cloud.process(processor=hurried(cloud, 0)())
+    (sent,) = cloud.take(cloud.settings.queue_url)
+    for key, options in (("results/dev/a.jsonl", {}), ("incoming/b.jsonl", REPLICA)):
+        version = cloud.put(lines(9), key, **options)
+        etag = cloud.clients.s3.head_object(Bucket="data", Key=key)["ETag"]
+        forged = {**sent, "key": key, "version_id": version, "etag": etag}
+        outcome = cloud.processor().process(parse(json.dumps(forged)))
+        assert outcome.action in {Action.IGNORED, Action.REPLICA}
+    assert len(cloud.items()) == 1
+
+
+def test_a_continuation_that_comes_again_after_the_run_was_finished_changes_nothing(cloud: Cloud) -> None:
+    cloud.put(lines(3))
+    cloud.process(processor=hurried(cloud, 0)())
+    (sent,) = cloud.take(cloud.settings.queue_url)
+    cloud.processor().process(parse(json.dumps(sent)))
+    state = cloud.state()
+    assert cloud.processor().process(parse(json.dumps(sent))).action is Action.ALREADY
+    assert cloud.state() == state
+
+
+def test_a_run_that_goes_on_without_end_is_a_failed_run_with_a_reason_of_its_own(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processor_lambda.processor.MAX_INVOCATIONS", 3)
+    cloud.put(lines(9))
+    outcomes = [cloud.process(processor=hurried(cloud, 0)()), *cloud.drain(hurried(cloud, 0))]
+    assert [outcome.action for outcome in outcomes] == [Action.CONTINUED, Action.CONTINUED, Action.PROCESSED]
+    assert "not read to its end after" in str(outcomes[-1].failure)
+    assert "raise processing:timeoutSeconds" in str(outcomes[-1].failure)
+    assert (outcomes[-1].summary or {})["read"] == len(cloud.items()) == 3
+    assert cloud.processor().process(Sweep()).enqueued == 0
+
+
+def test_a_file_may_take_many_more_invocations_than_lambda_lets_a_loop_have(cloud: Cloud) -> None:
+    assert runs.MAX_INVOCATIONS >= 1000
+    cloud.put(lines(40))
+    cloud.process(processor=hurried(cloud, 0)())
+    outcomes = cloud.drain(hurried(cloud, 0))
+    assert (outcomes[-1].summary or {})["invocations"] > 32
+    assert (outcomes[-1].summary or {})["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("character", ["\x1e", "\x01", "\x0b", "\ufffe", "\uffff"])
+def test_rejections_of_a_key_that_no_answer_can_echo_are_listed_by_the_run(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    monkeypatch.setattr(runs, "BLOCK_RECORDS", 10)
+    monkeypatch.setattr(rejections.Rejections.spill, "__kwdefaults__", {"least": 300})
+    key = f"incoming/a{character}b.jsonl"
+    summary = cloud.summary(b"bad\n" * 100, key)
+    assert summary["rejected_key"] == f"rejected/{summary['run']}.jsonl"
+    assert len(cloud.clients.s3.get_object(Bucket="data", Key=summary["rejected_key"])["Body"].readlines()) == 100
+    assert cloud.clients.s3.list_multipart_uploads(Bucket="data").get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("name", ["a b", "é", "a&b<c>", "\U0001f600", "a\tb", "\x7f"])
+def test_rejections_of_any_other_key_are_listed_by_it(cloud: Cloud, name: str) -> None:
+    assert cloud.summary(b"bad", f"incoming/{name}.jsonl")["rejected_key"] == f"rejected/incoming/{name}.jsonl.jsonl"
+
+
 # Whatever fails
 
 
@@ -591,10 +660,133 @@ def test_a_sweep_whose_time_is_up_goes_on_in_another_message(cloud: Cloud, monke
         cloud.put(LINES, f"incoming/{number}")
     hurried(cloud, 0)().process(Sweep())
     bodies = cloud.take(cloud.settings.queue_url)
-    assert {"schema": "pipeline.processing/1", "kind": "sweep", "after": "incoming/1"} in bodies
+    (sweep,) = [parse(json.dumps(body)) for body in bodies if body["kind"] == "sweep"]
+    assert sweep == Sweep("incoming/1", invocations=2)
     keys = {body["key"] for body in bodies if body["kind"] == "object"}
     while sweeps := [body for body in bodies if body["kind"] == "sweep"]:
         hurried(cloud, 0)().process(parse(json.dumps(sweeps[0])))
         bodies = cloud.take(cloud.settings.queue_url)
         keys |= {body["key"] for body in bodies if body["kind"] == "object"}
     assert keys == {f"incoming/{number}" for number in range(5)}
+
+
+def failing(operation: str, key: str, fault: Callable[..., Any]) -> Callable[[str], Any]:
+    """Return a fault for the operation on this key alone."""
+
+    def one(name: str, request: AWSPreparedRequest, send: Send) -> AWSResponse | None:
+        answer: AWSResponse | None = fault(name, request, send) if key in str(request.url) else send()
+        return answer
+
+    return lambda name: one if name == operation else None
+
+
+def unparseable(_operation: str, _request: AWSPreparedRequest, _send: Send) -> AWSResponse:
+    raise ValueError('Invalid timestamp ""')
+
+
+@pytest.mark.parametrize("fault", [refusal("AccessDenied", 403), unparseable])
+def test_an_input_that_can_not_be_looked_at_is_told_once_and_the_others_are_swept(cloud: Cloud, fault: Any) -> None:
+    for name in "abc":
+        cloud.put(lines(1), f"incoming/{name}.jsonl")
+    cloud.fault_for = failing("s3.HeadObject", "/incoming/b.jsonl", fault)
+    outcome = cloud.processor().process(Sweep())
+    assert (outcome.enqueued, outcome.unreadable) == (3, ("incoming/b.jsonl",))
+    bodies = {body["key"]: json.dumps(body) for body in cloud.take(cloud.settings.queue_url)}
+    assert sorted(bodies) == ["incoming/a.jsonl", "incoming/b.jsonl", "incoming/c.jsonl"]
+    for attempt in range(1, 7):
+        cloud.function().process({"Records": [message(body, id_=k, attempts=attempt) for k, body in bodies.items()]})
+    assert sorted(cloud.items()) == ["r0@0"]
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["event"]["key"] == "incoming/b.jsonl"
+    # From then on no sweep asks for it, until it can be looked at, or is another.
+    outcome = cloud.processor().process(Sweep())
+    assert (outcome.enqueued, outcome.unreadable) == (0, ("incoming/b.jsonl",))
+    told = [cloud.json(key) for key in cloud.keys("results/dev/") if not key.endswith("latest.json")]
+    (failed,) = [summary for summary in told if summary["status"] == "failed"]
+    assert failed["key"] == "incoming/b.jsonl"
+    assert letter["error"]["type"] in failed["reason"]
+    cloud.fault_for = lambda _: None
+    assert cloud.processor().process(Sweep()).enqueued == 1
+    cloud.take(cloud.settings.queue_url)
+    cloud.put(lines(2), "incoming/b.jsonl")
+    cloud.fault_for = failing("s3.HeadObject", "/incoming/b.jsonl", fault)
+    assert cloud.processor().process(Sweep()).enqueued == 1
+
+
+def test_one_inputs_summary_that_can_not_be_looked_for_does_not_stop_the_sweep(cloud: Cloud) -> None:
+    for name in "abc":
+        cloud.put(lines(1), f"incoming/{name}.jsonl")
+    cloud.fault_for = failing("s3.HeadObject", "/results/", refusal("InternalError", 500))
+    assert cloud.processor().process(Sweep()).enqueued == 3
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_an_archived_input_is_told_once_and_tried_again_when_the_object_changes(
+    cloud: Cloud, storage_class: str
+) -> None:
+    cloud.put(lines(2), StorageClass=storage_class)
+    assert cloud.processor().process(Sweep()).enqueued == 1
+    (body,) = cloud.take(cloud.settings.queue_url)
+    assert cloud.function().process({"Records": [message(json.dumps(body))]}) == {"batchItemFailures": []}
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["error"]["message"] == "the object is archived: restore it, and have it processed again"
+    latest = cloud.json("results/dev/latest.json")
+    assert (latest["status"], latest["reason"]) == ("failed", letter["error"]["message"])
+    for _ in range(3):
+        assert cloud.processor().process(Sweep()).enqueued == 0
+    cloud.put(lines(2))
+    assert cloud.processor().process(Sweep()).enqueued == 1
+    assert [outcome.action for outcome in cloud.drain()] == [Action.PROCESSED]
+    assert sorted(cloud.items()) == ["r0@0", "r1@1"]
+
+
+def give_up(cloud: Cloud) -> None:
+    """Have the object's message tried until it is a dead letter."""
+    for attempt in range(1, 7):
+        answer = cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=attempt)]})
+        if not answer["batchItemFailures"]:
+            break
+    assert len(cloud.take(cloud.settings.dlq_url)) == 1
+
+
+def test_what_fails_for_good_is_remembered_and_what_a_later_try_may_help_is_swept_again(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(lines(2))
+    cloud.fault_for = lambda operation: refusal("InternalServerError", 500) if "BatchWrite" in operation else None
+    give_up(cloud)
+    assert cloud.processor().process(Sweep()).enqueued == 1
+    cloud.take(cloud.settings.queue_url)
+    cloud.fault_for = lambda _: None
+
+    def fault(_self: Any) -> Any:
+        raise RuntimeError("the-data-itself")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs.Run, "work", fault)
+        give_up(cloud)
+    assert cloud.processor().process(Sweep()).enqueued == 0
+    reason = cloud.json("results/dev/latest.json")["reason"]
+    assert reason.startswith("RuntimeError: unexpected, at ")
+    assert "the-data-itself" not in reason
+
+
+def test_a_sweep_that_goes_on_without_end_is_given_up_with_a_reason_of_its_own(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processor_lambda.sweep._AT_A_TIME", 1)
+    monkeypatch.setattr("processor_lambda.sweep.MAX_INVOCATIONS", 3)
+    for number in range(9):
+        cloud.put(LINES, f"incoming/{number}")
+    hurried(cloud, 0)().process(Sweep())
+    (second,) = filter(None, map(sweep_of, cloud.take(cloud.settings.queue_url)))
+    hurried(cloud, 0)().process(second)
+    (third,) = filter(None, map(sweep_of, cloud.take(cloud.settings.queue_url)))
+    with pytest.raises(StoreError, match="not at its end after 3 invocations") as error:
+        hurried(cloud, 0)().process(third)
+    assert (error.value.kind, error.value.permanent) == ("SweepTooLong", True)
+
+
+def sweep_of(body: Any) -> Sweep | None:
+    notice = parse(json.dumps(body))
+    return notice if isinstance(notice, Sweep) else None

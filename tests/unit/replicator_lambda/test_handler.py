@@ -1,7 +1,9 @@
 """A route's function: what becomes of each message, and who is told."""
 
 import json
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from aws_lambda_powertools.logging import Logger
@@ -232,6 +234,78 @@ def test_an_event_of_another_bucket_is_poison(cloud: Cloud) -> None:
     (letter,) = cloud.letters()
     assert "elsewhere" in letter["error"]["message"]
     assert "s3.HeadObject" not in cloud.calls
+
+
+HARD_KEYS = ["a b", "a+b", "100%", "é", "a&b?c#d", "(x)!*'", "%41", "a%2Bb"]
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "as they are": str,
+    "percent-encoded": quote,
+    "percent-encoded whole": lambda key: quote(key, safe=""),
+    "as in a form": quote_plus,
+}
+
+
+def s3_event(cloud: Cloud, key: str, what: str = "Object Created") -> str:
+    detail = {"bucket": {"name": cloud.settings.source_bucket}, "object": {"key": key}}
+    return json.dumps({"source": "aws.s3", "detail-type": what, "detail": detail, "time": "2026-01-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_objects_arrive_and_go_however_their_keys_are_written_in_events(
+    cloud: Cloud, written: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [f"in/{key}" for key in HARD_KEYS]
+    for key in keys:
+        cloud.put(key, key.encode())
+        route = cloud.route()
+        assert failed(route.process(event(record(s3_event(cloud, written(key)))))) == []
+    assert cloud.keys(cloud.settings.target_bucket) == set(keys)
+    for key in keys:
+        assert cloud.replica(key) == cloud.source_object(key)
+        cloud.remove(key)
+        cloud.route().process(event(record(s3_event(cloud, written(key), "Object Deleted"))))
+        assert cloud.replica(key) is None
+    assert cloud.letters() == []
+    versions = cloud.clients.target_s3.list_object_versions(Bucket=cloud.settings.target_bucket)
+    assert {each["Key"] for each in versions["DeleteMarkers"]} == set(keys), "and no marker of what never was"
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"reconciled"' in line]
+    assert {line["key"] for line in told if line["outcome"] != "ignored"} == set(keys)
+
+
+def test_an_ordinary_key_costs_no_call_more_and_one_in_another_spelling_two(cloud: Cloud) -> None:
+    for key in ("plain", "a b"):
+        cloud.put(key)
+    for key, heads in (("plain", 1), ("a%20b", 1 + 2 + 1)):
+        with cloud.recording() as calls:
+            cloud.route().process(event(record(s3_event(cloud, key))))
+        assert (calls.count("s3.HeadObject"), calls.count("s3.CopyObject")) == (heads, 1), key
+
+
+def test_each_reading_of_a_key_is_replicated_or_not_by_the_routes_own_rules(cloud: Cloud) -> None:
+    cloud.with_settings(object_include=("in box/",), object_exclude=("in box/out/",))
+    for key in ("in box/a", "in box/out/b", "in%20box/a"):
+        cloud.put(key)
+        cloud.route().process(event(record(s3_event(cloud, quote_plus(key)))))
+    assert cloud.keys(cloud.settings.target_bucket) == {"in box/a"}
+
+
+def test_of_an_event_that_may_mean_several_keys_the_letter_names_the_one_that_failed(cloud: Cloud) -> None:
+    cloud.put("a b", StorageClass="GLACIER")
+    assert failed(cloud.route().process(event(record(s3_event(cloud, "a%20b"))))) == []
+    (letter,) = cloud.letters()
+    assert letter["error"]["type"] == "Archived"
+    assert [str(notice.key) for notice in parse(json.dumps(letter["event"]))] == ["a b"]
+    (told,) = cloud.notifications()
+    assert told["change"] == {"kind": "object", "key": "a b"}
+
+
+def test_of_an_event_of_which_no_reading_could_be_looked_at_the_letter_has_all_of_it(cloud: Cloud) -> None:
+    cloud.put("a b")
+    cloud.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "s3.HeadObject" else None
+    cloud.route().process(event(record(s3_event(cloud, "a%20b"), attempts=6)))
+    cloud.fault_for = lambda _: None
+    (letter,) = cloud.letters()
+    assert letter["event"] == json.loads(s3_event(cloud, "a%20b"))
 
 
 def test_a_message_whose_envelope_cannot_be_sent_is_not_done(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,6 +237,9 @@ class Objects:
             raise SourceMoved
         return version
 
+    def has_replica(self, key: str) -> bool:
+        return step(lambda: key in self.replica)
+
     def delete(self, key: str) -> None:
         step(lambda: self.replica.pop(key, None))
 

@@ -1,18 +1,33 @@
-"""What an object's key may hold that answers can't."""
+"""Which key of an object an event means, since not everybody who sends one writes it in the same way."""
 
-import re
+from contextlib import suppress
+from urllib.parse import unquote, unquote_plus
 
-__all__ = ["fits_xml"]
+__all__ = ["KEY_BYTES", "readings"]
 
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""https://www.w3.org/TR/xml/#charsets; S3 takes them in keys all the same."""
+KEY_BYTES = 1024
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 
-def fits_xml(key: str) -> bool:
-    """Tell whether an answer that quotes this key can be parsed.
+def readings(written: str) -> tuple[str, ...]:
+    """Return the keys that this may be: as it is written, and decoded where that is another key.
 
-    Those to CreateMultipartUpload and CompleteMultipartUpload do, and have no other encoding to ask for. Those to
-    CopyObject and PutObject don't (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, "XML
-    related object key constraints").
+    S3's events are documented without a word of how a key is written in them. AWS has it as it is, LocalStack percent-
+    encodes it, and others write a space as `+`, as S3's own notifications do; CloudTrail's records are documented no
+    better. An event is only a hint, so that each of the keys is looked at. It is one key where there is no `%` and no
+    `+` in it, and none where it is no key in any reading.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """
-    return _NOT_IN_XML.search(key) is None
+    found = [written]
+    for decode in (unquote, unquote_plus):
+        with suppress(UnicodeDecodeError):
+            found.append(decode(written, errors="strict"))
+    return tuple(key for key in dict.fromkeys(found) if _is_key(key))
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return 0 < len(text.encode()) <= KEY_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -36,8 +36,10 @@ def read_number(text: str) -> Decimal:
 def number_text(number: str | Decimal) -> str:
     """Return a number's one spelling, so that equal numbers are equal texts.
 
-    It is DynamoDB's own for whatever it holds in 38 digits: no exponent, no superfluous zeros. Raises NumberError
-    for what DynamoDB would not take as a number.
+    It is DynamoDB's own: no exponent, however many zeros that takes, and no superfluous zeros. 1.1E+50 has 51 digits.
+    Raises NumberError for what DynamoDB would not take as a number.
+
+    https://github.com/boto/boto3/issues/4636: what DynamoDB makes of 1.0E+50
     """
     number = read_number(number) if isinstance(number, str) else number
     if not number.is_finite():
@@ -51,4 +53,4 @@ def number_text(number: str | Decimal) -> str:
         raise NumberError("has more digits than DynamoDB keeps")
     trailing = len(digits) - len("".join(map(str, digits)).rstrip("0"))
     exact = Decimal((sign, tuple(map(int, significant)), int(exponent) + trailing))
-    return format(exact, "f") if abs(exact.adjusted()) < _DIGITS else str(exact)
+    return format(exact, "f")

@@ -11,9 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
-
-from local_cloud.cache import cache_root
+from local_cloud.cache import cache_root, make_once
 from local_cloud.errors import LocalCloudError
 
 __all__ = ["emulator_lock", "ensure_emulator"]
@@ -41,13 +39,13 @@ def ensure_emulator(on_progress: Callable[[str], None], lock: Path | None = None
     lock = lock or emulator_lock()
     home = cache_root() / "emulator" / _key(lock)
     python = home / "bin" / "python"
-    if _usable(python):
-        return python
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{home}.lock"):
-        if not _usable(python):
-            on_progress("Installing the emulator into an environment of its own (once, about 20 seconds)")
-            _install(lock, home)
+
+    def install() -> None:
+        on_progress("Installing the emulator into an environment of its own (once, about 20 seconds)")
+        _install(lock, home)
+
+    # A link to a Python that was uninstalled since does not exist, and the environment is made again.
+    make_once(home, python.exists, install)
     return python
 
 
@@ -56,11 +54,6 @@ def _key(lock: Path) -> str:
     digest = hashlib.sha256(lock.read_bytes())
     digest.update(f"{sys.implementation.cache_tag} {platform.system()} {platform.machine()}".encode())
     return digest.hexdigest()[:20]
-
-
-def _usable(python: Path) -> bool:
-    # A link to a Python that was uninstalled since does not exist, and the environment is made again.
-    return python.exists()
 
 
 def _install(lock: Path, home: Path) -> None:
@@ -73,7 +66,6 @@ def _install(lock: Path, home: Path) -> None:
             problem = _with_pip(lock, fresh)
         if problem is not None:
             raise LocalCloudError(f"The emulator could not be installed from {lock.name}:\n{problem}")
-        shutil.rmtree(home, ignore_errors=True)
         # Nothing in it is started by its scripts, whose first lines name the folder it was made in.
         fresh.rename(home)
 

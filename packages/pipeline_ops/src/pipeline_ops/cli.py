@@ -16,7 +16,7 @@ from pipeline_ops.account import check_account
 from pipeline_ops.confirm import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.demo import run_demo
 from pipeline_ops.deployment import Result
-from pipeline_ops.errors import FAILED, OperatorError
+from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.local import running_system
 from pipeline_ops.opening import (
@@ -31,8 +31,8 @@ from pipeline_ops.playground import Playground
 from pipeline_ops.process import WAIT_SECONDS
 from pipeline_ops.process import process as process_object
 from pipeline_ops.progress import Progress
-from pipeline_ops.projects import ALL
-from pipeline_ops.report import outputs_document, outputs_lines, results_document, summary
+from pipeline_ops.projects import ALL, Projects, StackId
+from pipeline_ops.report import outputs_document, outputs_lines, results_document, summaries
 from pipeline_ops.routes.commands import COMMANDS
 from pipeline_ops.terminal import ask, at_terminal, console, document, survive_encodings, tell
 from pipeline_ops.where import LOCAL_STOPS, Where
@@ -98,7 +98,7 @@ def outputs(project: str, environment: str, local: bool, endpoint: str | None, a
     """Print the stacks' outputs; those of one stack as one flat JSON object."""
     where = Where(local, endpoint)
     projects = open_projects(where)
-    stacks = projects.select(project, environment)
+    stacks = _chosen(projects, project, environment)
     with open_deployment(projects) as deployment:
         values = {str(stack): deployment.outputs(stack.project, stack.environment) for stack in stacks}
     if as_json:
@@ -157,6 +157,8 @@ def process(environment: str, key: str, local: bool, endpoint: str | None, as_js
 @endpoint_option
 def local(detach: bool, stop: bool, endpoint: str | None) -> None:
     """Bring the whole system up on this machine, until Ctrl-C; .local/cloud.json says where it is."""
+    if stop and (detach or endpoint):
+        raise OperatorError("--stop ends the one that is up, and goes with no other option.", MISUSED)
     repository = open_projects().repository
     playground = Playground(repository)
     if stop:
@@ -201,9 +203,15 @@ def main() -> None:
     cli(prog_name="pipeline")
 
 
+def _chosen(projects: Projects, project: str, environment: str) -> tuple[StackId, ...]:
+    for name in projects.left_out(environment) if project == ALL else ():
+        tell(f"{name} is left out: it has no Pulumi.{environment}.yaml.", err=True)
+    return projects.select(project, environment)
+
+
 def _operate(name: str, project: str, environment: str, where: Where, *, as_json: bool, yes: bool) -> None:
     projects = open_projects(where)
-    stacks = projects.select(project, environment)
+    stacks = _chosen(projects, project, environment)
     if name == "destroy":
         stacks = stacks[::-1]
     asks = not yes and must_be_confirmed(name, environment, local=where.is_local)
@@ -220,7 +228,7 @@ def _operate(name: str, project: str, environment: str, where: Where, *, as_json
     if as_json:
         document(results_document(results))
     else:
-        tell(*map(summary, results))
+        tell(*summaries(results))
 
 
 def _hold(repository: Path, playground: Playground, endpoint: str | None) -> None:

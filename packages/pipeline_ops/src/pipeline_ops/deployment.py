@@ -6,20 +6,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pulumi import automation
 
 from local_cloud import LocalCloud
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
+from pipeline_ops.checkpoint import exported, imported, is_real
+from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.explain import explain, interrupted
+from pipeline_ops.explain import cut_off_before, ended_at_once, explain, interrupted
+from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
-from pipeline_ops.journal import Journal
+from pipeline_ops.journal import Journal, resource_name, short_type
+from pipeline_ops.pending import Cut, cut_off, outcome, with_creations
 from pipeline_ops.program import project_program
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
@@ -43,11 +49,20 @@ class Result:
     changes: Mapping[str, int]
     seconds: float
     outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    notices: tuple[str, ...] = ()
+    """What the operator has to know beside: a sentence each."""
 
     @property
     def unchanged(self) -> bool:
         """Whether every resource was already as it should be."""
         return not set(self.changes) - {"same", "read"}
+
+
+@dataclass(frozen=True)
+class _Done:
+    changes: Mapping[Any, int] | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 class Deployment:
@@ -79,6 +94,7 @@ class Deployment:
         self._on_event = on_event
         self.on_progress = on_progress
         self._resources = ExitStack()
+        self._looked_at: set[StackId] = set()
 
     def __enter__(self) -> Self:
         self._executable = ensure(self.on_progress)
@@ -107,26 +123,34 @@ class Deployment:
         """Make the stack what its program and configuration say; an up-to-date one is left as it is."""
         stack = self.projects.stack(project, environment)
         self.require_needed(stack)
-        return self._run(stack, "deploy", _up)
+        self._look_at(stack)
+        return self._run(stack, "deploy", self._up)
 
     def preview(self, project: str, environment: str) -> Result:
-        """Say what `up` would change, and change nothing but the record that the stack exists."""
+        """Say what `up` would change, and change nothing but the record of what is there."""
         stack = self.projects.stack(project, environment)
         self.require_needed(stack)
-        return self._run(stack, "preview", _preview)
+        self._look_at(stack)
+        return self._run(stack, "preview", self._preview)
 
     def refresh(self, project: str, environment: str) -> Result:
-        """Make the state what is really there, so that the next `up` repairs what was changed by other hands."""
+        """Make the state what is really there, so that the next `up` repairs what was changed by other hands.
+
+        What a run that was cut off was at is looked up: the state then knows what of it is there, forgets what isn't,
+        and a notice says what can't be looked up.
+        """
         stack = self.projects.stack(project, environment)
         self.require_deployed(stack)
-        return self._run(stack, "refresh", _refresh)
+        return self._run(stack, "refresh", self._refresh)
 
     def destroy(self, project: str, environment: str) -> Result:
-        """Remove all that the stack has made; refused while a deployed stack needs it."""
+        """Remove all that the stack has made, what a cut-off run made too; refused while a deployed stack needs it."""
         stack = self.projects.stack(project, environment)
+        for other in (*self.projects.needed_by(stack, self.deployed()), stack):
+            self._look_at(other)
         for other in self.projects.needed_by(stack, self.deployed()):
             raise OperatorError(f"{other} still reads from {stack}: `{self.projects.command('destroy', other)}` first.")
-        return self._run(stack, "destroy", _destroy)
+        return self._run(stack, "destroy", self._destroy)
 
     def outputs(self, project: str, environment: str) -> dict[str, Any]:
         """Return the stack's outputs; a secret one as `[secret]`."""
@@ -168,17 +192,71 @@ class Deployment:
         needed = self.projects.needs(stack)
         if not needed:
             return
+        for other in needed:
+            self._look_at(other)
         deployed = self.deployed()
         for other in needed:
             if other not in deployed:
                 helps = self.projects.command("deploy", other)
                 raise OperatorError(f"{stack} reads from {other}, which is not deployed: `{helps}`.")
 
+    def _look_at(self, stack: StackId) -> None:
+        """Make a record that may outlive what it tells of say what is there, once in this block.
+
+        One of which nothing is left is removed: such a stack is not deployed.
+        """
+        if not self.backend.may_outlive or stack in self._looked_at or stack not in self.deployed():
+            return
+        for notice in self._run(stack, "refresh", self._refresh_or_forget).notices:
+            self.on_progress(f"{stack}: {notice}")
+        self._looked_at.add(stack)
+
+    def _refresh_or_forget(self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
+        done = self._refresh(stack, pulumi, on_event)
+        if not any(is_real(each) for each in exported(pulumi)["deployment"]["resources"]):
+            pulumi.destroy(on_event=on_event)
+        return done
+
+    def _up(self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
+        cut = cut_off(exported(pulumi))
+        if cut:
+            # The engine would go on, and make a second time what it does not know to be there.
+            raise cut_off_before(self.projects, stack, [_name(each) for each in cut])
+        result = pulumi.up(on_event=on_event)
+        return _Done(result.summary.resource_changes, _masked(result.outputs))
+
+    def _preview(self, _stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
+        return _Done(pulumi.preview(on_event=on_event).change_summary)
+
+    def _refresh(self, _stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
+        cut, unknown = self._record_creations(pulumi)
+        result = pulumi.refresh(on_event=on_event)
+        after = exported(pulumi) if cut else {}
+        return _Done(
+            result.summary.resource_changes,
+            notices=tuple(outcome(each, _name(each), after, unknown) for each in cut),
+        )
+
+    def _destroy(self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
+        refreshed = self._refresh(stack, pulumi, on_event) if cut_off(exported(pulumi)) else _Done()
+        return _Done(pulumi.destroy(on_event=on_event).summary.resource_changes, notices=refreshed.notices)
+
+    def _record_creations(self, pulumi: automation.Stack) -> tuple[list[Cut], list[Cut]]:
+        """Have the state name what was being created; return all that was cut off, and what has no id to look it up."""
+        document = exported(pulumi)
+        cut = cut_off(document)
+        if not any(each.is_creation for each in cut):
+            return cut, []
+        clients = self.cloud.client if self.cloud else aws_client
+        try:
+            recorded, unknown = with_creations(document, partial(identifier, clients=clients))
+        except (BotoCoreError, ClientError) as error:
+            raise OperatorError(f"What a cut-off run was creating can't be looked up: {error}") from error
+        imported(pulumi, recorded)
+        return cut, unknown
+
     def _run(
-        self,
-        stack: StackId,
-        operation: str,
-        act: Callable[[automation.Stack, OnEvent], tuple[dict[str, int], dict[str, Any]]],
+        self, stack: StackId, operation: str, act: Callable[[StackId, automation.Stack, OnEvent], _Done]
     ) -> Result:
         journal = Journal()
         started = time.monotonic()
@@ -189,8 +267,9 @@ class Deployment:
                 self._on_event(stack, operation, event)
 
         with self._selected(stack, operation, journal) as pulumi:
-            changes, outputs = act(pulumi, on_event)
-        return Result(stack, operation, changes, time.monotonic() - started, outputs)
+            done = act(stack, pulumi, on_event)
+        seconds = time.monotonic() - started
+        return Result(stack, operation, _by_name(done.changes), seconds, done.outputs, done.notices)
 
     @contextmanager
     def _selected(self, stack: StackId, operation: str, journal: Journal | None = None) -> Iterator[automation.Stack]:
@@ -200,20 +279,30 @@ class Deployment:
         with tempfile.TemporaryDirectory(prefix="pipeline-") as name, self.interrupts.passed_on():
             folder = Path(name)
             command = self._command(self._environment | self._secrets(settings))
-            copy_settings(self.projects, stack, folder, self.cloud.stack_config() if self.cloud else None)
+            copy_settings(self.projects, stack, folder, local=self.cloud is not None)
             try:
                 workspace = automation.LocalWorkspace(
                     work_dir=str(folder),
-                    program=project_program(self.projects.folder(stack.project), engine_works_in=folder),
+                    program=project_program(
+                        self.projects.folder(stack.project),
+                        engine_works_in=folder,
+                        local_config=self.cloud.stack_config() if self.cloud else None,
+                    ),
                     pulumi_command=command,
                 )
                 yield automation.Stack.create_or_select(stack.environment, workspace)
             except automation.CommandError as error:
-                if self.interrupts.count:
-                    raise interrupted(self.projects, stack, operation) from error
-                raise explain(
-                    self.projects, stack, operation, journal.errors() if journal else [], command.failure
-                ) from error
+                raise self._explained(stack, operation, journal or Journal(), command.failure, folder) from error
+
+    def _explained(
+        self, stack: StackId, operation: str, journal: Journal, failure: automation.CommandResult | None, copy: Path
+    ) -> OperatorError:
+        killed_by = -failure.code if failure is not None and failure.code < 0 else None
+        if killed_by or self.interrupts.count > 1:
+            return ended_at_once(self.projects, stack, operation, journal.creating(), killed_by)
+        if self.interrupts.count:
+            return interrupted(self.projects, stack, operation)
+        return explain(self.projects, stack, operation, journal.errors(), failure, copy)
 
     def _is_expected(self, event: automation.EngineEvent) -> bool:
         # Pulumi warns of a provider that it found on PATH. In a local cloud that is the only one there may be.
@@ -239,29 +328,12 @@ def _where(cloud: LocalCloud | None) -> Where:
     return Where(local=True) if cloud.owned else Where(endpoint=cloud.endpoint)
 
 
-def _up(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
-    result = pulumi.up(on_event=on_event)
-    return _changes(result.summary), _masked(result.outputs)
+def _by_name(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    return {str(getattr(name, "value", name)): count for name, count in (changes or {}).items() if count}
 
 
-def _preview(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
-    return _by_name(pulumi.preview(on_event=on_event).change_summary), {}
-
-
-def _refresh(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
-    return _changes(pulumi.refresh(on_event=on_event).summary), {}
-
-
-def _destroy(pulumi: automation.Stack, on_event: OnEvent) -> tuple[dict[str, int], dict[str, Any]]:
-    return _changes(pulumi.destroy(on_event=on_event).summary), {}
-
-
-def _changes(summary: automation.UpdateSummary) -> dict[str, int]:
-    return _by_name(summary.resource_changes or {})
-
-
-def _by_name(changes: Mapping[Any, int]) -> dict[str, int]:
-    return {str(getattr(name, "value", name)): count for name, count in changes.items() if count}
+def _name(cut: Cut) -> str:
+    return f"{short_type(cut.kind)} {resource_name(cut.urn)}"
 
 
 def _masked(outputs: Mapping[str, automation.OutputValue]) -> dict[str, Any]:

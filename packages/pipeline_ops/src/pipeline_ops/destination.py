@@ -40,9 +40,8 @@ def destination(
         return
     if where.fleeting and not may_begin:
         raise OperatorError(f"No local cloud is up: `{LOCAL_STARTS}` brings the whole system up.")
-    running = Playground(projects.repository).running()
-    endpoint = where.endpoint or (running.endpoint if running else None)
-    ours = running if running is not None and running.endpoint == endpoint else None
+    ours = Playground(projects.repository).running_at(where.endpoint)
+    endpoint = ours.endpoint if ours else where.endpoint
     credentials = ours.credentials if ours else ANYBODY
     with local_cloud.start(endpoint, on_progress, region=system_region(projects), credentials=credentials) as cloud:
         backend = None

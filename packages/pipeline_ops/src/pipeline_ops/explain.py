@@ -1,14 +1,17 @@
 """A failed engine run as the sentence that an operator can act on."""
 
 import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 from pulumi.automation import CommandResult
 
-from pipeline_ops.errors import OperatorError
+from pipeline_ops.errors import FAILED, OperatorError
 from pipeline_ops.journal import resource_name
 from pipeline_ops.projects import Projects, StackId
 
-__all__ = ["INTERRUPTED", "explain", "interrupted"]
+__all__ = ["INTERRUPTED", "cut_off_before", "ended_at_once", "explain", "interrupted"]
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended, as a shell gives it."""
@@ -19,17 +22,41 @@ _CONFLICT = "[409] Conflict"
 _SIGNED_OUT = ("PULUMI_ACCESS_TOKEN must be set", "invalid access token")
 _PASSPHRASE = ("incorrect passphrase", "passphrase must be set")
 _NO_PROVIDER = re.compile(r"no resource plugin 'pulumi-resource-(\S+)'")
+_DUPLICATE = re.compile(r"line (\d+): mapping key \"(.+)\" already defined at line (\d+)")
 _TRACEBACK = re.compile(r"\s*Traceback \(most recent call last\).*", re.DOTALL)
 _PREFIX = re.compile(r"^python inline source runtime error: ")
 # What the engine adds to an error it has already reported.
 _ECHOES = ("update failed", "preview failed", "resource monitor shut down", "an unhandled error occurred")
 _TAIL_LINES = 8
+_SHOWN_NAMES = 3
 
 
 def explain(
+    projects: Projects,
+    stack: StackId,
+    operation: str,
+    errors: list[tuple[str, str]],
+    failure: CommandResult | None,
+    copy: Path | None = None,
+) -> OperatorError:
+    """Return the error to show, from the errors the engine reported and what its last command wrote.
+
+    `copy` is the folder of the settings that the engine worked on; files in it are named as the committed ones are.
+    """
+    error = _explained(projects, stack, operation, errors, failure)
+    message, *details = (_as_committed(line, stack, copy) for line in (error.args[0], *error.details))
+    return OperatorError(message, error.exit_code, details)
+
+
+def _as_committed(line: str, stack: StackId, copy: Path | None) -> str:
+    for place in (copy.resolve(), copy) if copy else ():
+        line = line.replace(str(place), f"projects/{stack.project}")
+    return line
+
+
+def _explained(
     projects: Projects, stack: StackId, operation: str, errors: list[tuple[str, str]], failure: CommandResult | None
 ) -> OperatorError:
-    """Return the error to show, from the errors the engine reported and what its last command wrote."""
     written = f"{failure.stdout}\n{failure.stderr}" if failure is not None else ""
     known = _known(projects, stack, "\n".join([written, *(message for _, message in errors)]))
     if known:
@@ -45,12 +72,38 @@ def explain(
 
 
 def interrupted(projects: Projects, stack: StackId, operation: str) -> OperatorError:
-    """Return the error to show when an interrupt ended the run."""
+    """Return the error to show when an interrupt ended the run, and Pulumi did so in its own time."""
     return OperatorError(
         f"{stack}: {operation} was interrupted, and Pulumi finished what it was at. "
         f"`{projects.command('refresh', stack)}` compares the state with what is there, "
         f"`{projects.command(operation, stack)}` goes on.",
         INTERRUPTED,
+    )
+
+
+def ended_at_once(
+    projects: Projects, stack: StackId, operation: str, creating: Sequence[str], signal_number: int | None = None
+) -> OperatorError:
+    """Return the error to show when Pulumi could not finish what it was at: a second interrupt, or a signal, ended it.
+
+    The state does not always know what was being created, so those names are said here.
+    """
+    by = f" by {signal.Signals(signal_number).name}" if signal_number else ""
+    orphans = f" What it was creating may be there and in no state: {', '.join(creating)}." if creating else ""
+    return OperatorError(
+        f"{stack}: {operation} was ended at once{by}, and what it was at may be half done: "
+        f"`{projects.command('refresh', stack)}` looks what came of it.{orphans}",
+        FAILED if signal_number else INTERRUPTED,
+    )
+
+
+def cut_off_before(projects: Projects, stack: StackId, names: Sequence[str]) -> OperatorError:
+    """Return the error to show when an earlier run was cut off at the resources of those names."""
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    rest = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return OperatorError(
+        f"{stack}: an earlier run was cut off while it was at {shown}{rest}. "
+        f"`{projects.command('refresh', stack)}` looks what came of it."
     )
 
 
@@ -69,6 +122,11 @@ def _known(projects: Projects, stack: StackId, text: str) -> str | None:
         )
     if any(sign in text for sign in _SIGNED_OUT):
         return "Pulumi Cloud does not know you: `pulumi login`, or name another backend in PULUMI_BACKEND_URL."
+    duplicate = _DUPLICATE.search(text)
+    if duplicate and "Pulumi.yaml" not in text:
+        again, key, first = duplicate.groups()
+        file = f"projects/{stack.project}/Pulumi.{stack.environment}.yaml"
+        return f"{file} has {key} in line {first} and again in line {again}: remove one of them."
     provider = _NO_PROVIDER.search(text)
     if provider:
         return (

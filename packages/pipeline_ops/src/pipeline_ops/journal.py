@@ -3,12 +3,13 @@
 import re
 import threading
 
-from pulumi.automation import EngineEvent
+from pulumi.automation import EngineEvent, OpType
 
-__all__ = ["Journal", "plain", "resource_name"]
+__all__ = ["Journal", "plain", "resource_name", "short_type"]
 
 _COLORS = re.compile(r"<\{%.*?%\}>")
 _END_SECONDS = 10.0
+_CREATIONS = {OpType.CREATE, OpType.CREATE_REPLACEMENT}
 
 
 def plain(text: str) -> str:
@@ -21,23 +22,45 @@ def resource_name(urn: str) -> str:
     return urn.rpartition("::")[2]
 
 
+def short_type(token: str) -> str:
+    """Return a resource type as people say it: `s3.Bucket` for `aws:s3/bucket:Bucket`."""
+    package, _, rest = token.partition(":")
+    module, _, name = rest.partition(":")
+    return f"{(module.partition('/')[0] or package)}.{name}" if name else token
+
+
 class Journal:
-    """Collects a run's errors in the order in which they came."""
+    """Collects a run's errors in the order in which they came, and what it has begun to create."""
 
     def __init__(self) -> None:
         self._errors: list[tuple[str, str]] = []
+        self._creating: dict[str, str] = {}
+        self._begun = False
         self._ended = threading.Event()
 
     def record(self, event: EngineEvent) -> None:
         """Take an event in; called by the engine's threads."""
+        self._begun = True
         diagnostic = event.diagnostic_event
         if diagnostic is not None and diagnostic.severity == "error":
             self._errors.append((diagnostic.urn or "", plain(diagnostic.message)))
+        if event.resource_pre_event is not None:
+            begun = event.resource_pre_event.metadata
+            if begun.op in _CREATIONS and begun.new is not None and begun.new.custom:
+                self._creating[begun.urn] = f"{short_type(begun.type)} {resource_name(begun.urn)}"
+        if event.res_outputs_event is not None:
+            self._creating.pop(event.res_outputs_event.metadata.urn, None)
         if event.cancel_event is not None:
             self._ended.set()
 
+    def creating(self) -> list[str]:
+        """Return, by type and name, what was begun to be created and is not known to be there."""
+        return list(self._creating.values())
+
     def errors(self) -> list[tuple[str, str]]:
         """Return the errors as (urn or empty, message), once the engine's last event has come."""
-        # The engine's process can end before its last events have been handled here.
-        self._ended.wait(_END_SECONDS)
+        # The engine's process can end before its last events have been handled here. One that was refused before it
+        # began sends none.
+        if self._begun:
+            self._ended.wait(_END_SECONDS)
         return list(dict.fromkeys(self._errors))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def _region(projects: Projects, stack: StackId) -> str | None:
 def endpoint_backend(repository: Path, endpoint: str) -> Backend:
     """Return the state of what is deployed to a local cloud that outlives the command, by its endpoint."""
     name = endpoint.partition("://")[2].replace(":", "_").replace("/", "_")
-    return folder_backend(local_folder(repository) / "state" / name)
+    return replace(folder_backend(local_folder(repository) / "state" / name), may_outlive=True)
 
 
 def waves(projects: Projects) -> list[list[StackId]]:
@@ -111,17 +111,9 @@ def waves(projects: Projects) -> list[list[StackId]]:
 
 def _deploy_everything(deployment: Deployment, on_progress: Callable[[str], None]) -> dict[str, dict[str, Any]]:
     outputs: dict[str, dict[str, Any]] = {}
-    known = deployment.deployed()
     for group in waves(deployment.projects):
         on_progress(f"Deploying {', '.join(map(str, group))}")
         with deployment.interrupts.passed_on(), ThreadPoolExecutor(len(group)) as threads:
-            futures = {stack: threads.submit(_deploy, deployment, stack, stack in known) for stack in group}
-            outputs |= {str(stack): future.result() for stack, future in futures.items()}
+            futures = {stack: threads.submit(deployment.up, stack.project, stack.environment) for stack in group}
+            outputs |= {str(stack): dict(future.result().outputs) for stack, future in futures.items()}
     return outputs
-
-
-def _deploy(deployment: Deployment, stack: StackId, known: bool) -> dict[str, Any]:
-    if known:
-        # The emulator may have been emptied or started anew since: the state is made to say so first.
-        deployment.refresh(stack.project, stack.environment)
-    return dict(deployment.up(stack.project, stack.environment).outputs)

@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from local_cloud import Credentials
+from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.local import LOCAL_FOLDER, RunningSystem, local_folder
 from pipeline_ops.where import LOCAL_STOPS
@@ -25,6 +26,8 @@ __all__ = ["Playground", "Running"]
 _START_SECONDS = 3600.0
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.2
+_LOOK_SECONDS = 1.0
+"""Who only looks whether the lock is held has it for an instant too."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,9 @@ class Playground:
         """Be the process that holds the playground, for the block; raises OperatorError when another one does."""
         local_folder(self._repository)
         try:
-            lock = self._lock().acquire(timeout=0)
+            lock = self._lock().acquire(timeout=_LOOK_SECONDS)
         except Timeout:
-            running = self.running()
-            where = f" at {running.endpoint}" if running else ""
-            raise OperatorError(f"The local cloud is already up{where}: `{LOCAL_STOPS}` ends it.") from None
+            raise self._taken() from None
         with lock:
             try:
                 yield
@@ -100,14 +101,31 @@ class Playground:
             "`python -m pipeline_ops local`, and start it again."
         )
 
+    def running_at(self, endpoint: str | None) -> Running | None:
+        """Return the playground when it is up and this is its endpoint, by either name of this machine, or None is."""
+        running = self.running()
+        if running is None or endpoint is None:
+            return running
+        given = endpoints.normalize(endpoint).replace("//localhost:", "//127.0.0.1:")
+        return running if given == running.endpoint else None
+
     def detach(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
         """Start a process of its own that holds the playground, and return once it is up.
 
         What that process says goes to `.local/cloud.log`; raises OperatorError with its end when it doesn't come up.
         """
-        if self._is_held():
-            raise OperatorError(f"The local cloud is already up or coming up: `{LOCAL_STOPS}` ends it.")
         local_folder(self._repository)
+        try:
+            # One at a time: a second one would write over the log of the first.
+            starting = FileLock(self._folder / "starting.lock").acquire(timeout=0)
+        except Timeout:
+            raise self._taken() from None
+        with starting:
+            return self._start(arguments, on_progress)
+
+    def _start(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
+        if self._is_held():
+            raise self._taken()
         with self._log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 (this very program)
                 [sys.executable, "-m", "pipeline_ops", "local", *arguments],
@@ -148,6 +166,8 @@ class Playground:
                 return running
             said = self._relay(said, on_progress)
             time.sleep(_POLL_SECONDS)
+        if self._is_held():
+            raise self._taken()
         self._relay(said, on_progress)
         raise OperatorError(f"The local cloud did not come up; what it said is in {self._log}.")
 
@@ -159,6 +179,12 @@ class Playground:
         for line in whole.splitlines():
             on_progress(line)
         return said + len(whole.encode())
+
+    def _taken(self) -> OperatorError:
+        running = self.running()
+        if running is None:
+            return OperatorError(f"The local cloud is already coming up: `{LOCAL_STOPS}` ends it once it is up.")
+        return OperatorError(f"The local cloud is already up at {running.endpoint}: `{LOCAL_STOPS}` ends it.")
 
     def _is_held(self) -> bool:
         if not self._folder.exists():

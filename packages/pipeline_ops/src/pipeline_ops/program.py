@@ -1,14 +1,17 @@
 """A project's `__main__.py` as the program that Pulumi runs in this process."""
 
+import json
 import runpy
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pulumi
+from pulumi.runtime import config as runtime_config
 
 from pipeline_common.infra.lambda_archive import engine_folder
 
@@ -19,14 +22,18 @@ __all__ = ["project_program"]
 _running = threading.Lock()
 
 
-def project_program(folder: Path, engine_works_in: Path) -> Callable[[], None]:
+def project_program(
+    folder: Path, engine_works_in: Path, local_config: Mapping[str, Any] | None = None
+) -> Callable[[], None]:
     """Return a function that runs the project's program as `python __main__.py` in its folder would.
 
-    What the program builds for the engine goes into the engine's folder, by whose paths the engine finds it.
+    The program reads the stack's configuration, with `local_config` laid over it. What it builds for the engine goes
+    into the engine's folder, by whose paths the engine finds it.
     An exception that is no sentence of the project's own is shown by its kind, message and place, without a traceback.
     """
 
     def program() -> None:
+        _overlay(local_config or {})
         with _running, _importable(folder), engine_folder(engine_works_in):
             try:
                 runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
@@ -36,6 +43,12 @@ def project_program(folder: Path, engine_works_in: Path) -> Callable[[], None]:
                 raise pulumi.RunError(_sentence(error)) from error
 
     return program
+
+
+def _overlay(config: Mapping[str, Any]) -> None:
+    # In the program and not in the settings' file: that would have to be written anew, by another YAML than Pulumi's.
+    written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    runtime_config.set_all_config({**runtime_config.CONFIG.get(), **written})
 
 
 @contextmanager

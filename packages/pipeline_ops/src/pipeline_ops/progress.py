@@ -13,11 +13,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipeline_ops.journal import plain, resource_name
+from pipeline_ops.journal import plain, resource_name, short_type
 from pipeline_ops.projects import StackId
 from pipeline_ops.terminal import Console, shown, spinner_of
 
-__all__ = ["Progress", "Tracker", "short_type"]
+__all__ = ["Progress", "Tracker"]
 
 _SHOWN_PROPERTIES = 6
 _REFRESHES_PER_SECOND = 8.0
@@ -42,13 +42,6 @@ _VERBS = {
     OpType.IMPORT: _Verb("=", "green", "importing", "imported"),
 }
 _UNINTERESTING = {OpType.READ, OpType.REFRESH}
-
-
-def short_type(token: str) -> str:
-    """Return a resource type as people say it: `s3.Bucket` for `aws:s3/bucket:Bucket`."""
-    package, _, rest = token.partition(":")
-    module, _, name = rest.partition(":")
-    return f"{(module.partition('/')[0] or package)}.{name}" if name else token
 
 
 @dataclass

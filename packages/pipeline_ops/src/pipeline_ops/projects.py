@@ -111,6 +111,10 @@ class Projects:
             return (self.stack(project, environment),)
         return tuple(StackId(name, environment) for name in self.names if environment in self.environments(name))
 
+    def left_out(self, environment: str) -> tuple[str, ...]:
+        """Return the projects that have no stack of the environment, which ALL goes past."""
+        return tuple(name for name in self.names if environment not in self.environments(name))
+
     def every_stack(self) -> tuple[StackId, ...]:
         """Return every stack of the repository, each after those that it needs."""
         return tuple(StackId(name, environment) for name in self.names for environment in self.environments(name))

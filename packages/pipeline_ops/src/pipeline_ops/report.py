@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline_ops.deployment import Result
 
-__all__ = ["outputs_document", "outputs_lines", "results_document", "summary"]
+__all__ = ["outputs_document", "outputs_lines", "results_document", "summaries", "summary"]
 
 _DONE = {
     "create": "created",
@@ -38,6 +38,15 @@ def summary(result: Result) -> str:
     return f"{result.stack}: {counts} {took}"
 
 
+def summaries(results: Sequence[Result]) -> list[str]:
+    """Return a line for each result, and one for each of its notices."""
+    return [
+        line
+        for result in results
+        for line in (summary(result), *(f"{result.stack}: {notice}" for notice in result.notices))
+    ]
+
+
 def results_document(results: Sequence[Result]) -> dict[str, Any]:
     """Return `{"results": [...]}`, an element per stack in the order in which they were run."""
     return {
@@ -49,6 +58,7 @@ def results_document(results: Sequence[Result]) -> dict[str, Any]:
                 "changes": dict(result.changes),
                 "seconds": round(result.seconds, 1),
                 "outputs": dict(result.outputs),
+                "notices": list(result.notices),
             }
             for result in results
         ]

@@ -18,10 +18,15 @@ _PASSPHRASE_SCHEMES = ("file://", "s3://", "azblob://", "gs://", "postgres://")
 
 @dataclass(frozen=True)
 class Backend:
-    """A backend by its URL; `notice` is what an operator has to know about it, said once, when it is first made."""
+    """A backend by its URL.
+
+    `notice` is what an operator has to know about it, said once, when it is first made. `may_outlive` says that what
+    it tells of may be gone without a word, as with an emulator that keeps nothing when it ends.
+    """
 
     url: str
     notice: str = ""
+    may_outlive: bool = False
 
     @property
     def uses_passphrase(self) -> bool:

@@ -1,7 +1,9 @@
-"""The processor's function: an SQS batch of notices in, runs done, the failed messages' ids out."""
+"""The processor's function: an SQS batch of notices in, runs done, the failed messages' ids out.
+
+Invoked by hand with an empty object it looks for what waits, works on that, and answers with counts.
+"""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -12,15 +14,27 @@ from aws_lambda_powertools.logging import Logger
 from lambda_common.dead_letters import DeadLetters, Letter, redriven
 from lambda_common.errors import StoreError
 from lambda_common.failures import unexpected
-from lambda_common.messages import MAX_ATTEMPTS, NOT_STARTED_SECONDS, Message, backoff_seconds
+from lambda_common.messages import (
+    MAX_ATTEMPTS,
+    NOT_STARTED_SECONDS,
+    QUEUE_BATCH,
+    Message,
+    UnknownEventError,
+    backoff_seconds,
+    queued,
+)
 from lambda_common.queues import delay
 from processor_lambda.clients import connect
 from processor_lambda.metrics import emit
-from processor_lambda.notices import PoisonError, parse
-from processor_lambda.processor import THREADS, Outcome, Processor, build_processor
+from processor_lambda.notices import Notice, PoisonError, parse
+from processor_lambda.processor import THREADS, Action, Outcome, Processor, build_processor
 from processor_lambda.settings import ProcessorSettings
 
 __all__ = ["Function", "handle"]
+
+_BY_HAND = "{}, by hand, to have it look for files that wait and process them"
+_NAMED = 10
+"""Keys that one line of the log names."""
 
 
 @dataclass(slots=True)
@@ -53,18 +67,24 @@ class Function:
             logger=Logger(service=f"processor-{settings.environment}"),
         )
 
-    def process(self, event: Mapping[str, Any], remaining_ms: int | None = None) -> dict[str, Any]:
+    def process(self, event: Any, remaining_ms: int | None = None) -> dict[str, Any]:
         """Work on a batch of an SQS event source mapping, and return its partial batch response.
 
         A message is done when its run is finished or handed over to another message, or when its envelope is in the
-        dead-letter queue; every other one is reported as failed, after its delay was set. `remaining_ms` is the time
-        left; None for no limit.
+        dead-letter queue; every other one is reported as failed, after its delay was set. An empty object has it look
+        for what waits instead, and answer with counts. Raises UnknownEventError for anything else. `remaining_ms` is
+        the time left; None for no limit.
         """
         self.processor.deadline.start(remaining_ms)
-        for told in redriven(event.get("Records", ())):
+        if event == {}:
+            return self._by_hand()
+        records = queued(event)
+        if not records:
+            raise UnknownEventError(_BY_HAND, QUEUE_BATCH)
+        messages = [Message.from_record(record) for record in records]
+        for told in redriven(records):
             self.logger.info("redriven", extra=told)
         batch = _Batch()
-        messages = [Message.from_record(record) for record in event.get("Records", ())]
         for message in messages:
             self._work(message, batch)
         self._bury(batch)
@@ -75,30 +95,85 @@ class Function:
         emit(self.processor.settings.environment, batch.outcomes, len(batch.dead))
         return {"batchItemFailures": [{"itemIdentifier": message} for message in batch.again]}
 
+    def _by_hand(self) -> dict[str, Any]:
+        """Process what no run is known of, and leave to the queue what the time does not suffice for."""
+        sweeper = self.processor.sweeper
+        batch = _Batch()
+        messages: list[Message] = []
+        unreadable: list[str] = []
+        looked, finished = 0, True
+        for page in sweeper.pages():
+            looked += page.looked
+            unreadable += page.unreadable
+            for notice in page.missed:
+                messages.append(Message(id=notice.key, receipt="", body=notice.body(), attempts=1))
+                self._work(messages[-1], batch)
+            if self.processor.deadline.passed():
+                sweeper.go_on(page.last, invocations=1)
+                finished = False
+                break
+        self._bury(batch)
+        sweeper.enqueue([message.body for message in messages if message.id in batch.again])
+        emit(self.processor.settings.environment, batch.outcomes, len(batch.dead))
+        done = [outcome.summary for outcome in batch.outcomes if outcome.summary is not None]
+        return {
+            "environment": self.processor.settings.environment,
+            "looked_at": looked,
+            "all_looked_at": finished,
+            "processed": len(done),
+            "failed": sum(outcome.failure is not None for outcome in batch.outcomes),
+            "continued": sum(outcome.action is Action.CONTINUED for outcome in batch.outcomes),
+            "enqueued": len(batch.again),
+            "given_up": len(batch.dead),
+            "unreadable": unreadable[:_NAMED],
+            **{
+                name: sum(getattr(outcome, name) for outcome in batch.outcomes)
+                for name in ("read", "rejected", "written")
+            },
+            "latest": self.processor.results.latest_key,
+        }
+
     def _work(self, message: Message, batch: _Batch) -> None:
         if self.processor.deadline.passed():
             batch.again[message.id] = NOT_STARTED_SECONDS
             return
         try:
-            outcome = self.processor.process(parse(message.body))
+            notice = parse(message.body)
         except PoisonError as error:
-            batch.dead.append((message, StoreError("PoisonNotice", str(error), permanent=True)))
+            batch.dead.append((message, _poison(error)))
+            return
+        try:
+            outcome = self.processor.process(notice)
+        except PoisonError as error:
+            batch.dead.append((message, _poison(error)))
         except StoreError as error:
-            self._failed(message, error, batch)
+            self._failed(message, notice, error, batch)
         except Exception as error:  # noqa: BLE001 - a fault of this program must not take the batch's others with it
-            self._failed(message, unexpected(error), batch)
+            fault = unexpected(error)
+            # What a fault of the program ends at each try it will end again.
+            lasting = message.attempts >= MAX_ATTEMPTS
+            self._failed(message, notice, StoreError(fault.kind, fault.message, permanent=lasting), batch)
         else:
             batch.outcomes.append(outcome)
             self._log(outcome)
             if outcome.failure is not None:
                 batch.dead.append((message, StoreError("FailedRun", outcome.failure, permanent=True)))
 
-    def _failed(self, message: Message, error: StoreError, batch: _Batch) -> None:
+    def _failed(self, message: Message, notice: Notice, error: StoreError, batch: _Batch) -> None:
         if error.permanent or message.attempts >= MAX_ATTEMPTS:
             batch.dead.append((message, error))
+            self._remember(notice, error)
             return
         batch.again[message.id] = backoff_seconds(message.attempts)
         self._warn("not processed", error)
+
+    def _remember(self, notice: Notice, error: StoreError) -> None:
+        try:
+            self.processor.remember(notice, error)
+        except StoreError as failed:
+            self._warn("not remembered", failed)
+        except Exception as failed:  # noqa: BLE001 - the letter, which counts, is still to be sent
+            self._warn("not remembered", unexpected(failed))
 
     def _bury(self, batch: _Batch) -> None:
         letters = [Letter(notice=message.body, error=error, attempts=message.attempts) for message, error in batch.dead]
@@ -127,6 +202,8 @@ class Function:
             "written": outcome.written,
             "enqueued": outcome.enqueued,
         }
+        if outcome.unreadable:
+            fields |= {"unreadable": len(outcome.unreadable), "unreadable_keys": outcome.unreadable[:_NAMED]}
         if outcome.summary is not None:
             fields |= {name: outcome.summary[name] for name in ("run", "version", "status", "reason", "duration_ms")}
         self.logger.info("worked", extra=fields)
@@ -137,12 +214,16 @@ class Function:
         self.logger.warning(what, extra={"error_type": error.kind, "error": error.message})
 
 
+def _poison(error: PoisonError) -> StoreError:
+    return StoreError("PoisonNotice", str(error), permanent=True)
+
+
 @cache
 def _function() -> Function:
     settings = ProcessorSettings.from_env(os.environ)
     return Function.build(build_processor(settings, connect(connections=THREADS + 1)))
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Process a batch of notices: the entry point of the processor's Lambda function."""
+def handle(event: Any, context: Any) -> dict[str, Any]:
+    """Process a batch of notices, or what waits: the entry point of the processor's Lambda function."""
     return _function().process(event, context.get_remaining_time_in_millis())

@@ -16,12 +16,11 @@ from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
+from lambda_common.keys import KEY_BYTES, readings
 from processor_lambda.settings import MESSAGE_SCHEMA
 from processor_lambda.splitting import Position
 
 __all__ = ["Continuation", "Notice", "ObjectNotice", "PoisonError", "Progress", "Sweep", "parse"]
-
-_KEY_BYTES = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 
 class PoisonError(ValueError):
@@ -74,6 +73,9 @@ class ObjectNotice:
     bucket: str | None = None
     """The bucket that an event is about."""
 
+    others: tuple[str, ...] = ()
+    """The keys that an event may mean instead, by how keys are written there: see `lambda_common.keys`."""
+
     @property
     def asked_for(self) -> bool:
         """Tell whether somebody wants the object to be processed even if it has been already."""
@@ -105,10 +107,13 @@ class Sweep:
     """All objects under the input prefix behind a key are to be looked at."""
 
     after: str = ""
+    invocations: int = 1
+    """How many it has taken, with this one."""
 
     def body(self) -> str:
         """Return the message that `parse` reads this from."""
-        return _body({"kind": "sweep", **({"after": self.after} if self.after else {})})
+        so_far = {"after": self.after, "invocations": self.invocations} if self.after else {}
+        return _body({"kind": "sweep", **so_far})
 
 
 Notice = ObjectNotice | Continuation | Sweep
@@ -161,7 +166,7 @@ def _own(message: Mapping[str, Any]) -> Notice:
                 reason=_optional(message, "reason") or "",
             )
         case "sweep":
-            return Sweep(_optional(message, "after") or "")
+            return Sweep(_optional(message, "after") or "", _count(message, "invocations"))
         case "continuation":
             try:
                 return Continuation(
@@ -177,11 +182,12 @@ def _own(message: Mapping[str, Any]) -> Notice:
 
 
 def _event(message: Mapping[str, Any]) -> ObjectNotice:
-    # The key stands here as it is: decoding it as S3's own notifications' keys are would corrupt `+` and `%`.
     detail = _section(message, "detail")
     object_ = _section(detail, "object")
+    key, *others = readings(_text(object_)) or [_key(object_)]  # which says what is wrong with it
     return ObjectNotice(
-        key=_key(object_),
+        key=key,
+        others=tuple(others),
         version_id=_optional(object_, "version-id"),
         reason="event",
         bucket=_optional(_section(detail, "bucket"), "name"),
@@ -202,14 +208,26 @@ def _optional(message: Mapping[str, Any], name: str) -> str | None:
     return value or None
 
 
+def _count(message: Mapping[str, Any], name: str) -> int:
+    value = message.get(name, 1)
+    if type(value) is not int or value < 1:
+        raise PoisonError(f"the notice's {name!r} is no count")
+    return value
+
+
 def _key(message: Mapping[str, Any]) -> str:
-    key = message.get("key")
-    if not isinstance(key, str):
-        raise PoisonError("the notice has no text as 'key'")
+    key = _text(message)
     try:
         length = len(key.encode())
     except UnicodeEncodeError as error:
         raise PoisonError("an object's key is not Unicode text") from error
-    if not 0 < length <= _KEY_BYTES:
-        raise PoisonError(f"an object's key has {length} bytes; 1 to {_KEY_BYTES} are possible")
+    if not 0 < length <= KEY_BYTES:
+        raise PoisonError(f"an object's key has {length} bytes; 1 to {KEY_BYTES} are possible")
+    return key
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    key = message.get("key")
+    if not isinstance(key, str):
+        raise PoisonError("the notice has no text as 'key'")
     return key

@@ -1,5 +1,7 @@
 """What is done for a notice: whether there is a run, and what stands when it is finished."""
 
+import hashlib
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +19,7 @@ from processor_lambda.reading import Encoding, Limits, Reading
 from processor_lambda.records import Schema
 from processor_lambda.rejections import Rejections, StateGoneError
 from processor_lambda.results import RUN_SCHEMA, Results, Summary
-from processor_lambda.runs import DUPLICATES_WINDOW, Run, Seen, run_of
+from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen, run_of, unreadable_run_of
 from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings, fields_of
 from processor_lambda.sweep import Sweeper
 from processor_lambda.table import NOT_A_REPLICA, NOT_THERE, Table
@@ -28,6 +30,13 @@ THREADS = 16
 """Calls to the table, or heads of a sweep, under way at the same time."""
 
 _KEY_BYTES = 1024
+_NOT_IN_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""https://www.w3.org/TR/xml/#charsets: an upload's answers echo its key, and could not be read."""
+
+_ENDLESS = (
+    f"the file is not read to its end after {MAX_INVOCATIONS} invocations: "
+    "raise processing:timeoutSeconds, or divide the file"
+)
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 
@@ -58,6 +67,9 @@ class Outcome:
     written: int = 0
     enqueued: int = 0
     """Objects that a sweep found without a run."""
+
+    unreadable: tuple[str, ...] = ()
+    """The keys that a sweep could not look at."""
 
     warning: StoreError | None = None
     """What went wrong and makes no difference."""
@@ -93,13 +105,31 @@ class Processor:
         """Do what a notice asks for; raises PoisonError or StoreError where that can't be done."""
         match notice:
             case Sweep():
-                found = self.sweeper.sweep(notice.after)
-                return Outcome(action=Action.SWEPT, enqueued=found)
+                swept = self.sweeper.sweep(notice)
+                return Outcome(action=Action.SWEPT, enqueued=swept.enqueued, unreadable=swept.unreadable)
             case ObjectNotice():
+                notice = self._meant(notice)
                 outcome = self._object(notice)
             case Continuation():
                 outcome = self._continuation(notice)
         return replace(outcome, key=notice.key)
+
+    def _meant(self, notice: ObjectNotice) -> ObjectNotice:
+        """Return the notice of the first key that is there of those it may mean, and put the others into the queue."""
+        if not notice.others or notice.bucket not in {None, self.settings.bucket}:
+            return notice
+        readings = [replace(notice, key=key, others=()) for key in (notice.key, *notice.others)]
+        there = [each for each in readings if self.sweeper.wants(each.key) and self._is_there(each)]
+        for error in send(self.clients.sqs, self.settings.queue_url, [each.body() for each in there[1:]]).values():
+            raise error
+        return there[0] if there else readings[0]
+
+    def _is_there(self, notice: ObjectNotice) -> bool:
+        try:
+            self._find(notice.key, notice.version_id)
+        except Gone:
+            return False
+        return True
 
     def _object(self, notice: ObjectNotice) -> Outcome:
         if notice.bucket not in {None, self.settings.bucket}:
@@ -108,7 +138,7 @@ class Processor:
             return Outcome(action=Action.IGNORED)
         try:
             file, superseded = self._find(notice.key, notice.version_id)
-            if not self.settings.process_replicas and self.bucket.is_replica(file):
+            if file.replicated and not self.settings.process_replicas:
                 return Outcome(action=Action.REPLICA)
             run = run_of(file.key, file.version)
             summary = self.results.find(run)
@@ -117,33 +147,67 @@ class Processor:
                 self.results.publish(summary)
                 return Outcome(action=Action.ALREADY)
             progress = Progress(started_at=_instant(self.clock()), asked_for=notice.asked_for)
-            return self._work(file, progress, None, superseded=superseded)
+            return self._work(file, progress, Seen(), None, superseded=superseded)
         except Gone:
             return Outcome(action=Action.ABSENT)
 
     def _continuation(self, notice: Continuation) -> Outcome:
         try:
-            encoding = Encoding.parse(notice.encoding)
-        except ValueError as error:
-            raise PoisonError("the continuation is of no encoding that is known") from error
-        try:
             file, superseded = self._find(notice.key, notice.version_id)
             if file.etag != notice.etag:  # in a bucket without versions, another one is in its place
                 return Outcome(action=Action.ABSENT)
-            return self._work(file, notice.progress.resumed(), encoding, superseded=superseded)
+            seen = self._put_aside(notice, run_of(file.key, file.version))
+            encoding = Encoding.parse(notice.encoding)
+            return self._work(file, notice.progress.resumed(), seen, encoding, superseded=superseded)
         except Gone:
             return Outcome(action=Action.ABSENT)
         except StateGoneError:
-            return self._finished_by_another(file)
+            return self._without_state(notice, file)
 
-    def _finished_by_another(self, file: InputFile) -> Outcome:
-        """Complete what whoever finished the run may have been interrupted at; raises StateGoneError if none did."""
-        run = run_of(file.key, file.version)
-        summary = self.results.find(run)
-        if summary is None:
+    def _put_aside(self, notice: Continuation, run: str) -> Seen:
+        """Return what an earlier invocation put aside for just this notice; raises StateGoneError where none did.
+
+        The notice says what was counted and how far, which is true only if it is the very one that was sent: whoever
+        may send messages can't write here.
+        """
+        found = self.bucket.get(self.results.unfinished(run) + _state_name(notice))
+        if found is None:
             raise StateGoneError
-        self.results.publish(summary)
-        return Outcome(action=Action.ALREADY, warning=self._tidy(self.results.unfinished(run)))
+        return Seen(found[0])
+
+    def _without_state(self, notice: Continuation, file: InputFile) -> Outcome:
+        """Do what is left for a version whose run was finished by another message, was given up, or never begun."""
+        outcome = self._object(ObjectNotice(key=notice.key, version_id=notice.version_id, reason="continuation"))
+        if outcome.action is not Action.ALREADY:
+            return outcome
+        # Whoever finished it may have been interrupted at this.
+        return replace(outcome, warning=self._tidy(self.results.unfinished(run_of(file.key, file.version))))
+
+    def remember(self, notice: Notice, error: StoreError) -> None:
+        """Leave a failed run's summary for an input that is given up, so that no sweep asks for it at each round.
+
+        It stands for the version, where that is known and no later try can help; an input that can't even be looked at
+        is known by its listed ETag, and is processed as soon as it can be. Raises StoreError, or what else is wrong.
+        """
+        if isinstance(notice, Sweep) or not self.sweeper.wants(notice.key):
+            return
+        try:
+            file, superseded = self._find(notice.key, notice.version_id)
+        except Gone:
+            return
+        except Exception:  # noqa: BLE001 - whatever it is, it is why the notice is given up
+            listed = next((each for each in self.sweeper.listed(notice.key) if each.key == notice.key), None)
+            if listed is None:
+                return
+            file, superseded = InputFile.from_listing(listed), False
+            run = unreadable_run_of(listed.key, listed.etag)
+        else:
+            if not error.permanent:
+                return
+            run = run_of(file.key, file.version)
+        progress = Progress(started_at=_instant(self.clock()))
+        reason = f"{error.kind}: {error.message}"
+        self._conclude(self._summary(run, file, progress, superseded=superseded, reason=reason), again=False)
 
     def _find(self, key: str, version_id: str | None) -> tuple[InputFile, bool]:
         """Return the version, and whether a later one of the same key is there."""
@@ -157,7 +221,9 @@ class Processor:
             return current, False
         return self.bucket.head(key, version_id), True
 
-    def _work(self, file: InputFile, progress: Progress, encoding: Encoding | None, *, superseded: bool) -> Outcome:
+    def _work(
+        self, file: InputFile, progress: Progress, seen: Seen, encoding: Encoding | None, *, superseded: bool
+    ) -> Outcome:
         run = run_of(file.key, file.version)
         folder = self.results.unfinished(run)
         reading = Reading(
@@ -174,9 +240,9 @@ class Processor:
             reading=reading,
             table=self.table,
             rejections=rejections,
-            seen=self._seen(folder, progress),
+            seen=seen,
             progress=progress,
-            condition=NOT_THERE if superseded else NOT_A_REPLICA if self.bucket.is_replica(file) else None,
+            condition=NOT_THERE if superseded else NOT_A_REPLICA if file.replicated else None,
             out_of_time=self.deadline.passed,
         )
         reached = working.work()
@@ -184,49 +250,55 @@ class Processor:
             name: getattr(reached, name) - getattr(progress, name) for name in ("read", "rejected", "written")
         }
         if not working.finished and reading.encoding is not None:
-            self._hand_over(file, working, reading.encoding, folder)
-            return Outcome(action=Action.CONTINUED, **done)
-        summary = self._summary(run, file, reached, reading, superseded=superseded)
+            if reached.invocations < MAX_INVOCATIONS:
+                self._hand_over(file, working, reading.encoding, folder)
+                return Outcome(action=Action.CONTINUED, **done)
+            reading.broken = _ENDLESS
+        summary = self._summary(
+            run, file, reached, superseded=superseded, reason=reading.broken, encoding=reading.encoding
+        )
         if summary["rejected_key"]:
             rejections.finish(summary["rejected_key"], run=run)
-        self.results.write(summary, again=reached.asked_for)
-        self.results.publish(summary)
+        self._conclude(summary, again=reached.asked_for)
         warning = self._tidy(folder) if reached.pieces or reached.invocations > 1 else None
         return Outcome(action=Action.PROCESSED, summary=summary, warning=warning, **done)
 
-    def _seen(self, folder: str, progress: Progress) -> Seen:
-        if progress.read % DUPLICATES_WINDOW == 0:
-            return Seen()
-        found = self.bucket.get(folder + _seen_name(progress))
-        if found is None:
-            raise StateGoneError
-        return Seen(found[0])
+    def _conclude(self, summary: dict[str, Any], *, again: bool) -> None:
+        self.results.write(summary, again=again)
+        self.results.publish(summary)
 
     def _hand_over(self, file: InputFile, run: Run, encoding: Encoding, folder: str) -> None:
         """Put aside what the next invocation needs, and ask for it."""
         progress = replace(run.progress, pieces=run.rejections.spill(run.progress.read, least=1))
-        self.bucket.put(folder + _seen_name(progress), run.seen.to_bytes(), content_type="application/octet-stream")
         notice = Continuation(
             key=file.key, version_id=file.version_id, etag=file.etag, encoding=str(encoding), progress=progress
         )
+        self.bucket.put(folder + _state_name(notice), run.seen.to_bytes(), content_type="application/octet-stream")
         for error in send(self.clients.sqs, self.settings.queue_url, [notice.body()]).values():
             raise error
 
     def _summary(
-        self, run: str, file: InputFile, progress: Progress, reading: Reading, *, superseded: bool
+        self,
+        run: str,
+        file: InputFile,
+        progress: Progress,
+        *,
+        superseded: bool,
+        reason: str,
+        encoding: Encoding | None = None,
     ) -> dict[str, Any]:
         now = self.clock()
         return {
             "schema": RUN_SCHEMA,
             "run": run,
             "environment": self.settings.environment,
-            "status": FAILED if reading.broken else SUCCEEDED,
-            "reason": reading.broken or None,
+            "status": FAILED if reason else SUCCEEDED,
+            "reason": reason or None,
             "key": file.key,
             "version": file.version,
             "size": file.size,
             "last_modified": _instant(file.last_modified),
-            "format": str(reading.encoding) if reading.encoding else None,
+            "format": str(encoding) if encoding else None,
             "read": progress.read,
             "valid": progress.valid,
             "rejected": progress.rejected,
@@ -245,8 +317,8 @@ class Processor:
     def _tidy(self, folder: str) -> StoreError | None:
         """Delete what the run needed while it went on; what can't be deleted the bucket's lifecycle does."""
         try:
-            for key, _ in self.sweeper.listed(folder):
-                self.bucket.delete(key)
+            for each in self.sweeper.listed(folder):
+                self.bucket.delete(each.key)
         except StoreError as error:
             return error
         return None
@@ -256,14 +328,18 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _seen_name(progress: Progress) -> str:
-    return f"{progress.read:012d}.seen"
+def _state_name(notice: Continuation) -> str:
+    return f"{hashlib.sha256(notice.body().encode()).hexdigest()}.seen"
 
 
 def _rejected_key(key: str, run: str, *, superseded: bool) -> str:
-    """Return where the rejected records are listed: by the object's key, which the latest version of it has."""
+    """Return where the rejected records are listed: by the object's key, which the latest version of it has.
+
+    By the run's name where that is too long, or can't be uploaded in parts.
+    """
     named = f"{REJECTED_PREFIX}{key}.jsonl"
-    return f"{REJECTED_PREFIX}{run}.jsonl" if superseded or len(named.encode()) > _KEY_BYTES else named
+    unfit = len(named.encode()) > _KEY_BYTES or _NOT_IN_XML.search(named)
+    return f"{REJECTED_PREFIX}{run}.jsonl" if superseded or unfit else named
 
 
 def build_processor(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Self
 
+from lambda_common.errors import StoreError
 from processor_lambda.decompression import GUNZIPPED_BYTES, MAGIC, UnreadableError, gathered, gunzip
 from processor_lambda.files import Bucket, InputFile
 from processor_lambda.records import Header, RecordError, Schema
@@ -80,6 +81,16 @@ def _begun(file: InputFile, begin: bytes) -> Format:
     raise UnreadableError("neither the name, the Content-Type nor the first byte tells what the file is")
 
 
+_ARCHIVED = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
+"""https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: of an object that is archived."""
+
+
+def _refusal(error: StoreError) -> str:
+    if error.kind in _ARCHIVED:
+        return "the object is archived: restore it, and have it processed again"
+    return f"{error.kind}: {error.message}"
+
+
 def _first(begin: bytes) -> bytes:
     """Return a text's first byte behind a mark and white space, none where it has not come yet."""
     return b"" if BOM.startswith(begin) else begin.removeprefix(BOM).lstrip()[:1]
@@ -124,7 +135,7 @@ class Reading:
         return self._splitter.position if self._splitter else self.start
 
     def records(self) -> Iterator[Raw | None]:
-        """Yield the file's records from the start on; raises Gone or StoreError."""
+        """Yield the file's records from the start on; raises Gone, and StoreError for what a later try may help."""
         try:
             chunks = self._chunks()
             if self.encoding is None:
@@ -135,9 +146,16 @@ class Reading:
                 raws = self._behind_header(raws)
             yield from raws
         except (UnreadableError, SplitterError) as error:
-            if self._splitter:
-                yield from self._splitter.break_off()
-            self.broken = str(error)
+            yield from self._broken_off(str(error))
+        except StoreError as error:
+            if not error.permanent:
+                raise
+            yield from self._broken_off(_refusal(error))
+
+    def _broken_off(self, why: str) -> Iterator[Raw]:
+        self.broken = why
+        if self._splitter:
+            yield from self._splitter.break_off()
 
     @staticmethod
     def _split(splitting: Splitter, chunks: Iterable[bytes]) -> Iterator[Raw | None]:

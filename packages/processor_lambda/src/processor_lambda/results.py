@@ -48,6 +48,11 @@ class Results:
         """Return where a run's summary is."""
         return f"{self._folder}{run}.json"
 
+    @property
+    def latest_key(self) -> str:
+        """Return where the latest run's summary is."""
+        return f"{self._folder}latest.json"
+
     def unfinished(self, run: str) -> str:
         """Return the folder of what a run needs until it is finished."""
         return f"{self._folder}unfinished/{run}/"
@@ -66,7 +71,7 @@ class Results:
         Inputs are in the order of their last modification, which S3 tells in whole seconds. Of two versions of a key in
         one second the current one came later; what is tied even so is in the order of key and version.
         """
-        self._settle(f"{self._folder}latest.json", summary, keep_later=True, again=False)
+        self._settle(self.latest_key, summary, keep_later=True, again=False)
 
     def _settle(self, key: str, summary: Summary, *, keep_later: bool, again: bool) -> None:
         body = json.dumps(summary, ensure_ascii=False, indent=1).encode() + b"\n"

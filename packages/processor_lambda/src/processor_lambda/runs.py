@@ -12,7 +12,16 @@ from processor_lambda.rejections import Rejections
 from processor_lambda.splitting import Raw
 from processor_lambda.table import Numbered, Table
 
-__all__ = ["BLOCK_BYTES", "BLOCK_RECORDS", "DUPLICATES_WINDOW", "Run", "Seen", "run_of"]
+__all__ = [
+    "BLOCK_BYTES",
+    "BLOCK_RECORDS",
+    "DUPLICATES_WINDOW",
+    "MAX_INVOCATIONS",
+    "Run",
+    "Seen",
+    "run_of",
+    "unreadable_run_of",
+]
 
 BLOCK_RECORDS = 1000
 BLOCK_BYTES = 2 * 1024 * 1024
@@ -21,12 +30,28 @@ BLOCK_BYTES = 2 * 1024 * 1024
 DUPLICATES_WINDOW = 100_000
 """Records among which a repeated key is found. Farther apart, the later record's item replaces the earlier one's."""
 
+MAX_INVOCATIONS = 10_000
+"""Invocations that a run or a sweep may take, each asked for by the one before.
+
+Lambda's own bound of about 16 is off for the function: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html.
+This one ends what would never end: at some 100,000 records an invocation, which 30 s suffice for, it is never met below
+a billion records, nor by a sweep below two million keys.
+"""
+
 _DIGEST_BYTES = 16
 
 
 def run_of(key: str, version: str) -> str:
     """Return the name of the run of a version of an object: always the same one."""
     return hashlib.sha256(f"{key}\n{version}".encode()).hexdigest()[:32]
+
+
+def unreadable_run_of(key: str, etag: str) -> str:
+    """Return the name of what stands for a run of an object whose version can't be told, but by its listed ETag.
+
+    It is no version's own, so that the object is processed once it can be read.
+    """
+    return run_of(key, f"unreadable {etag}")
 
 
 class Seen:

@@ -1,6 +1,6 @@
 """The look at everything under the input prefix, for what its event was missed of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,18 +8,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.deadline import Deadline
+from lambda_common.errors import StoreError
 from lambda_common.failures import told, translated
 from lambda_common.queues import send
-from processor_lambda.files import Bucket, Gone
+from processor_lambda.files import Bucket, Gone, Listed
 from processor_lambda.notices import ObjectNotice, Sweep
 from processor_lambda.results import Results
-from processor_lambda.runs import run_of
+from processor_lambda.runs import MAX_INVOCATIONS, run_of, unreadable_run_of
 from processor_lambda.settings import ProcessorSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["STALE", "Sweeper"]
+__all__ = ["STALE", "Page", "Sweeper", "Swept"]
 
 _AT_A_TIME = 200
 
@@ -31,12 +32,33 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the inputs, looked at."""
+
+    last: str
+    looked: int
+    missed: list[ObjectNotice]
+    unreadable: list[str]
+    """The keys that could not be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep came to."""
+
+    enqueued: int
+    unreadable: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeper:
     """Finds the objects whose current version has no run, and puts them into the processor's own queue.
 
     What is in the queue already, or is being processed for the first time, may be found too: that does no harm. Runs
-    that failed are left alone: whoever wants them again asks for it.
+    that failed are left alone: whoever wants them again asks for it. An object that can't be looked at is found too, so
+    that its own message tells why, unless one has already (`Processor.remember`); the others are looked at all the
+    same.
     """
 
     settings: ProcessorSettings
@@ -51,41 +73,83 @@ class Sweeper:
         """Tell whether a key is an input's: under the prefix, and not a folder's marker."""
         return key.startswith(self.settings.input_prefix) and not key.endswith("/")
 
-    def listed(self, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
-        """Yield the keys under a prefix and when they were written, behind one where that is given."""
+    def listed(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        """Yield the objects under a prefix, behind a key where that is given."""
         asked: dict[str, Any] = {"Bucket": self.bucket.name, "Prefix": prefix}
         if after:
             asked["StartAfter"] = after
         while True:
             with translated("ListObjectsV2"):
                 answer = self.bucket.s3.list_objects_v2(**asked)
-            yield from ((each["Key"], each["LastModified"]) for each in answer.get("Contents", ()))
+            for each in answer.get("Contents", ()):
+                yield Listed(each["Key"], each["ETag"], each["Size"], each["LastModified"])
             if not told("ListObjectsV2", answer, "IsTruncated"):
                 return
             asked["ContinuationToken"] = answer["NextContinuationToken"]
 
-    def sweep(self, after: str = "") -> int:
-        """Look at the keys behind one, and return how many were put into the queue; raises StoreError.
+    def sweep(self, asked: Sweep) -> Swept:
+        """Look at the keys behind one, and put what has no run into the queue; raises StoreError.
 
-        When the time is nearly up, what is left is another message's.
+        When the time is nearly up, what is left is another message's, but not without end.
         """
-        keys = (key for key, _ in self.listed(self.settings.input_prefix, after) if self.wants(key))
         enqueued = 0
-        while some := list(islice(keys, _AT_A_TIME)):
-            found = [notice for notice in self.executor.map(self._missed, some) if notice]
-            self._send([notice.body() for notice in found])
-            enqueued += len(found)
+        unreadable: list[str] = []
+        for page in self.pages(asked.after):
+            self.enqueue([notice.body() for notice in page.missed])
+            enqueued += len(page.missed)
+            unreadable += page.unreadable
             if self.deadline.passed():
-                self._send([Sweep(some[-1]).body()])
+                self.go_on(page.last, asked.invocations)
                 break
-        return enqueued
+        return Swept(enqueued, tuple(unreadable))
+
+    def pages(self, after: str = "") -> Iterator[Page]:
+        """Look at the keys behind one; raises StoreError where they can't be listed."""
+        inputs = (each for each in self.listed(self.settings.input_prefix, after) if self.wants(each.key))
+        while some := list(islice(inputs, _AT_A_TIME)):
+            looks = list(self.executor.map(self._look, some))
+            yield Page(
+                last=some[-1].key,
+                looked=len(some),
+                missed=[notice for notice, _ in looks if notice],
+                unreadable=[each.key for each, (_, readable) in zip(some, looks, strict=True) if not readable],
+            )
+
+    def go_on(self, after: str, invocations: int) -> None:
+        """Leave the keys behind one to another message; raises StoreError, also where enough have been sent."""
+        if invocations >= MAX_INVOCATIONS:
+            raise StoreError(
+                "SweepTooLong",
+                f"the sweep is not at its end after {invocations} invocations: "
+                f"move files that are done out of {self.settings.input_prefix}",
+                permanent=True,
+            )
+        self.enqueue([Sweep(after, invocations + 1).body()])
+
+    def enqueue(self, bodies: Sequence[str]) -> None:
+        """Put messages into the queue; raises StoreError."""
+        for error in send(self.sqs, self.settings.queue_url, bodies).values():
+            raise error
+
+    def _look(self, listed: Listed) -> tuple[ObjectNotice | None, bool]:
+        """Return what the object is missed by, and whether it could be looked at."""
+        try:
+            return self._missed(listed.key), True
+        except Exception:  # noqa: BLE001 - whatever is wrong with one of them, the others are to be looked at
+            return (None if self._told(listed) else ObjectNotice(key=listed.key, reason="sweep")), False
+
+    def _told(self, listed: Listed) -> bool:
+        try:
+            return self.bucket.exists(self.results.key(unreadable_run_of(listed.key, listed.etag)))
+        except Exception:  # noqa: BLE001 - the same
+            return False
 
     def _missed(self, key: str) -> ObjectNotice | None:
         try:
             file = self.bucket.head(key)
-            if not self.settings.process_replicas and self.bucket.is_replica(file):
-                return None
         except Gone:
+            return None
+        if file.replicated and not self.settings.process_replicas:
             return None
         run = run_of(key, file.version)
         if self.bucket.exists(self.results.key(run)) or self._under_way(run):
@@ -93,9 +157,5 @@ class Sweeper:
         return ObjectNotice(key=key, version_id=file.version_id, reason="sweep")
 
     def _under_way(self, run: str) -> bool:
-        latest = max((at for _, at in self.listed(self.results.unfinished(run))), default=None)
+        latest = max((each.last_modified for each in self.listed(self.results.unfinished(run))), default=None)
         return latest is not None and self.clock() - latest < STALE
-
-    def _send(self, bodies: list[str]) -> None:
-        for error in send(self.sqs, self.settings.queue_url, bodies).values():
-            raise error

@@ -1,7 +1,7 @@
 """One invocation's messages: which keys they ask for, and what the keys' outcomes mean for each message."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -21,6 +21,13 @@ class Dead:
     message: Message
     error: StoreError
     key: Key | None = None
+    notice: str | None = None
+    """What is to be tried again, where the message says more than that."""
+
+    @property
+    def text(self) -> str:
+        """Return the notice to keep."""
+        return self.message.body if self.notice is None else self.notice
 
 
 @dataclass(slots=True)
@@ -74,6 +81,11 @@ class Batch:
         oldest = sorted(self.messages, key=lambda message: message.attempts, reverse=True)
         return list(dict.fromkeys(notice.key for message in oldest for notice in self.notices.get(message.id, ())))
 
+    def unsure(self) -> set[Key]:
+        """Return the keys that no message is sure to mean."""
+        notices = [notice for notices in self.notices.values() for notice in notices]
+        return {notice.key for notice in notices} - {notice.key for notice in notices if not notice.unsure}
+
     def changed_at(self) -> Mapping[Key, datetime]:
         """Return since when each key's oldest notice of this batch has been waiting, where that is known."""
         oldest: dict[Key, datetime] = {}
@@ -89,7 +101,7 @@ class Batch:
             if message.id in self.notices:
                 self._settle(message, self.notices[message.id], outcomes)
 
-    def _settle(self, message: Message, notices: Iterable[Notice], outcomes: Mapping[Key, Outcome]) -> None:
+    def _settle(self, message: Message, notices: Sequence[Notice], outcomes: Mapping[Key, Outcome]) -> None:
         failed: list[Dead] = []
         for notice in notices:
             outcome = outcomes.get(notice.key)
@@ -97,12 +109,13 @@ class Batch:
                 self._put_off(message, notice.key)
                 return
             if outcome.action is Action.FAILED and outcome.error is not None:
-                failed.append(Dead(message, outcome.error, notice.key))
+                failed.append(Dead(message, outcome.error, notice.key, notice.body() if notice.unsure else None))
         retryable = [death for death in failed if not death.error.permanent]
         if retryable and message.attempts < MAX_ATTEMPTS:
             self.again[message.id] = backoff_seconds(message.attempts)
         else:
-            self.dead += failed
+            # Of several keys that an event may mean the one that failed is told; of several that failed, the event.
+            self.dead += failed if len(failed) == 1 else [replace(death, notice=None) for death in failed]
 
     def _put_off(self, message: Message, key: Key) -> None:
         if message.attempts < MAX_RECEIVES - 1:

@@ -77,7 +77,7 @@ class Route:
         for told in redriven(records):
             self.logger.info("redriven", extra=told)
         batch = Batch.read(records, bucket=self.settings.source_bucket, table=self.settings.source_table)
-        outcomes = self.replicator.reconcile(batch.keys())
+        outcomes = self.replicator.reconcile(batch.keys(), unsure=batch.unsure())
         batch.settle(outcomes)
         now = datetime.now(UTC)
         self._log(outcomes)
@@ -93,7 +93,8 @@ class Route:
         what is no notice. A key that there was no time for is not in the answer.
         """
         self.replicator.deadline.start(remaining_ms)
-        outcomes = self.replicator.reconcile([asked.key for asked in parse(json.dumps(notice))])
+        asked = parse(json.dumps(notice))
+        outcomes = self.replicator.reconcile([each.key for each in asked])
         self._log(outcomes)
         emit(self.settings.target, outcomes, {}, 0)
         return [
@@ -125,9 +126,7 @@ class Route:
 
     def _bury(self, batch: Batch, now: datetime) -> None:
         buried = batch.buried()
-        letters = [
-            Letter(notice=death.message.body, error=death.error, attempts=death.message.attempts) for death in buried
-        ]
+        letters = [Letter(notice=death.text, error=death.error, attempts=death.message.attempts) for death in buried]
         batch.keep([buried[position].message for position in self.dead_letters.send(letters, now)])
 
     def _delay(self, batch: Batch) -> None:

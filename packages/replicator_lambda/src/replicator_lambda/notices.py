@@ -1,8 +1,9 @@
 """What a queue's message says: that keys of the source may have changed, and since when.
 
-A notice carries no state. Five forms are understood: S3's events as EventBridge delivers them, CloudTrail's records of
-calls of S3 and DynamoDB as EventBridge delivers them, S3's own event notifications, the test event S3 sends when such a
-notification is set up, and the pipeline's own notices.
+A notice carries no state, and where an event may mean one of several keys, there is a notice of each. Five forms are
+understood: S3's events as EventBridge delivers them, CloudTrail's records of calls of S3 and DynamoDB as EventBridge
+delivers them, S3's own event notifications, the test event S3 sends when such a notification is set up, and the
+pipeline's own notices.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from lambda_common import numbers
+from lambda_common.keys import KEY_BYTES, readings
 from replicator_lambda.recorded_calls import DETAIL_TYPE, ChangedItem, ChangedObject, UnnamedKeysError, changes
 
 __all__ = [
@@ -31,7 +33,6 @@ __all__ = [
 NOTICE_SCHEMA = "pipeline.notice/1"
 """Names the form of the pipeline's own notices."""
 
-_KEY_BYTES = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 _ID_BYTES = 2048  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: partition keys
 
 
@@ -87,6 +88,9 @@ class Notice:
     table: str | None = None
     """The table that a recorded call is about."""
 
+    unsure: bool = False
+    """Whether the event may mean another key instead, by how keys are written there: see `lambda_common.keys`."""
+
     def body(self) -> str:
         """Return the message, in the pipeline's own form, that `parse` reads this notice from."""
         when = {} if self.changed_at is None else {"changed_at": self.changed_at.isoformat()}
@@ -131,7 +135,7 @@ def parse(body: str) -> tuple[Notice, ...]:
     if message.get("detail-type") == DETAIL_TYPE:
         return _recorded_call(json.loads(body, parse_float=str))  # a number that is a key keeps all its digits
     if message.get("source") == "aws.s3" and "detail" in message:
-        return (_event_bridge(message),)
+        return _event_bridge(message)
     if message.get("Event") == "s3:TestEvent":
         return ()
     if isinstance(message.get("Records"), list):
@@ -151,15 +155,19 @@ def _own(message: Mapping[str, Any]) -> Notice:
     return Notice(key, _text(message, "reason"), _instant(message.get("changed_at")))
 
 
-def _event_bridge(message: Mapping[str, Any]) -> Notice:
-    # The key stands here as it is: decoding it as the notifications' keys are would corrupt `+` and `%`.
+def _event_bridge(message: Mapping[str, Any]) -> tuple[Notice, ...]:
     detail = _section(message, "detail")
-    return Notice(
-        ObjectKey(_object_key(_text(_section(detail, "object"), "key"))),
+    return _of_each_reading(
+        _text(_section(detail, "object"), "key"),
         _text(message, "detail-type"),
         _instant(message.get("time")),
         _text(_section(detail, "bucket"), "name"),
     )
+
+
+def _of_each_reading(written: str, reason: str, when: datetime | None, bucket: str) -> tuple[Notice, ...]:
+    keys = readings(written) or (_object_key(written),)  # which says what is wrong with it
+    return tuple(Notice(ObjectKey(key), reason, when, bucket, unsure=len(keys) > 1) for key in keys)
 
 
 def _recorded_call(message: Mapping[str, Any]) -> tuple[Notice, ...]:
@@ -170,15 +178,15 @@ def _recorded_call(message: Mapping[str, Any]) -> tuple[Notice, ...]:
     except UnnamedKeysError as error:
         raise KeysNotRecordedError(f"the record of {call} does not tell what it changed: {error}") from error
     when = _instant(message.get("time"))
-    return tuple(_changed(change, call, when) for change in changed)
+    return tuple(notice for change in changed for notice in _changed(change, call, when))
 
 
-def _changed(change: ChangedObject | ChangedItem, call: str, when: datetime | None) -> Notice:
+def _changed(change: ChangedObject | ChangedItem, call: str, when: datetime | None) -> tuple[Notice, ...]:
     match change:
         case ChangedObject(bucket, key):
-            return Notice(ObjectKey(_object_key(key)), call, when, bucket=bucket)
+            return _of_each_reading(key, call, when, bucket)
         case ChangedItem(table, id_, timestamp):
-            return Notice(ItemKey(_item_id(id_), number_text(timestamp)), call, when, table=table)
+            return (Notice(ItemKey(_item_id(id_), number_text(timestamp)), call, when, table=table),)
 
 
 def _notification(record: object) -> Notice:
@@ -213,7 +221,7 @@ def _text(message: Mapping[str, Any], name: str) -> str:
 
 
 def _object_key(key: str) -> str:
-    return _sized(key, _KEY_BYTES, "an object's key")
+    return _sized(key, KEY_BYTES, "an object's key")
 
 
 def _item_id(text: str) -> str:

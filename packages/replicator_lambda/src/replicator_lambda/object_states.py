@@ -2,8 +2,7 @@
 
 An object costs three calls: a head, a copy and a confirming read of its tags, whose answer carries the current
 version too; one more where the head tells that there are tags, one more where those are too long for the copy's
-headers, and one more where the source has no versions. One that is copied in parts costs two more, and one more where
-nothing but a tag can prove its bytes later.
+headers, and one more where the source has no versions.
 """
 
 from collections.abc import Collection, Mapping
@@ -93,6 +92,9 @@ class ObjectCalls(Protocol):
     def delete(self, key: str) -> None:
         """Delete the replica; there may be none."""
 
+    def has_replica(self, key: str) -> bool:
+        """Tell whether the target has an object of the key."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectStore:
@@ -111,6 +113,13 @@ class ObjectStore:
     def confirm(self, states: Mapping[str, ObjectState | None]) -> Reading[str, ObjectState]:
         """Read the current versions and tags, and the whole object only where the version is another one."""
         return {key: self._confirm(key, state) for key, state in states.items()}
+
+    def is_nowhere(self, key: str) -> bool:
+        """Tell whether neither source nor target has an object of the key; False where that can't be told."""
+        try:
+            return self.calls.head(key) is None and not self.calls.has_replica(key)
+        except StoreError:
+            return False
 
     def _read(self, key: str) -> ObjectState | StoreError | None:
         try:

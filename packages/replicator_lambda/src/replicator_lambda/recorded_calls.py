@@ -2,14 +2,13 @@
 
 A record has the request's parameters, an item's key attributes among them, and no other attribute's value:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/understanding-ddb-log-entries.html
-What AWS does not document is read in each form that it may have, since looking at a key too many does no harm: whether
-an object's key is percent-encoded, how a number is written, and how BatchWriteItem's requests are nested.
+What AWS does not document is read in each form that it may have, since looking at a key too many does no harm: how a
+number is written, and how BatchWriteItem's requests are nested.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 __all__ = ["DETAIL_TYPE", "ChangedItem", "ChangedObject", "UnnamedKeysError", "changes"]
 
@@ -26,7 +25,7 @@ class UnnamedKeysError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ChangedObject:
-    """An object that a call wrote or deleted."""
+    """An object that a call wrote or deleted; `key` is as the record has it."""
 
     bucket: str
     key: str
@@ -65,9 +64,6 @@ def _objects(parameters: Mapping[str, Any]) -> Iterator[ChangedObject]:
     match parameters:
         case {"bucketName": str(bucket), "key": str(key)}:
             yield ChangedObject(bucket, key)
-            decoded = unquote(key)
-            if decoded != key:
-                yield ChangedObject(bucket, decoded)
         case _:
             raise UnnamedKeysError("it names no object")
 

@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 from lambda_common.deadline import Deadline
 from lambda_common.failures import unexpected
 from replicator_lambda.clients import Clients
-from replicator_lambda.copy_plan import DEFAULT_LARGE_FROM
 from replicator_lambda.item_states import READ_BATCH, ItemStore
 from replicator_lambda.items import DynamoItems
 from replicator_lambda.large_copy import DEFAULT_PART_SIZE, LargeCopy
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.object_states import ObjectStore
-from replicator_lambda.objects import S3Objects
+from replicator_lambda.objects import DEFAULT_LARGE_FROM, S3Objects
 from replicator_lambda.reconcile import Action, Outcome, Store, reconcile
 from replicator_lambda.settings import ReplicatorSettings
 
@@ -48,11 +47,12 @@ class Replicator:
     deadline: Deadline = field(default_factory=Deadline)
     clock: Callable[[], datetime] = _now
 
-    def reconcile(self, keys: Iterable[Key]) -> dict[Key, Outcome]:
+    def reconcile(self, keys: Iterable[Key], *, unsure: Collection[Key] = ()) -> dict[Key, Outcome]:
         """Bring each key's replica level and return what became of it; nothing is raised for a key.
 
-        A key that is repeated is worked on once. Keys that the route does not replicate are ignored. Those that
-        were not started when the deadline passed are not in the answer.
+        A key that is repeated is worked on once. Keys that the route does not replicate are ignored, and so are the
+        `unsure` ones that neither side has an object of, which were another's in another spelling. Those that were not
+        started when the deadline passed are not in the answer.
         """
         outcomes: dict[Key, Outcome] = {}
         objects: list[ObjectKey] = []
@@ -66,7 +66,7 @@ class Replicator:
                 items.append(key)
         # Items first: a batch of them is done in a moment, and would else wait for every object, however large.
         work = [self.executor.submit(self._items, batch) for batch in _batches(items, READ_BATCH)]
-        work += [self.executor.submit(self._objects, [key]) for key in objects]
+        work += [self.executor.submit(self._unsure if key in unsure else self._objects, [key]) for key in objects]
         for future in work:
             outcomes.update(future.result())
         return outcomes
@@ -79,6 +79,14 @@ class Replicator:
     def _objects(self, keys: Collection[ObjectKey]) -> list[tuple[Key, Outcome]]:
         settled = self._settle([key.key for key in keys], self.objects)
         return [(ObjectKey(key), outcome) for key, outcome in settled.items()]
+
+    def _unsure(self, keys: Collection[ObjectKey]) -> list[tuple[Key, Outcome]]:
+        if self.deadline.passed():
+            return []
+        # To delete what was never there would leave a delete marker of it in a target with versions.
+        nowhere = {key for key in keys if self.objects.is_nowhere(key.key)}
+        ignored = Outcome(Action.IGNORED, settled_at=self.clock())
+        return [*((key, ignored) for key in nowhere), *self._objects([key for key in keys if key not in nowhere])]
 
     def _items(self, keys: Collection[ItemKey]) -> list[tuple[Key, Outcome]]:
         return list(self._settle(keys, self.items).items())

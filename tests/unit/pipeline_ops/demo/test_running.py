@@ -13,8 +13,9 @@ from rich.console import Console
 
 from pipeline_ops.demo import run_demo
 from pipeline_ops.demo.changes import Change, scenario
-from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store
+from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store, UnreadableError
 from pipeline_ops.demo.watching import apply_and_watch
+from pipeline_ops.errors import OperatorError
 
 Mirroring = Callable[..., AbstractContextManager[None]]
 
@@ -139,3 +140,30 @@ def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source
     assert [outcome.seconds for outcome in outcomes] == [{"dev": None}] * 10
     assert calls["list"] >= 3
     assert calls["GetObject"] <= 2
+
+
+def test_what_the_system_refuses_is_a_sentence(system: Any, source: Store) -> None:
+    source.s3.delete_bucket(Bucket=source.bucket)
+    with pytest.raises(OperatorError, match=r"^The demo can't go on: .*NoSuchBucket"):
+        run_demo(system, console(), as_json=False, deadline_seconds=1)
+
+
+def test_a_replica_whose_read_is_cut_off_is_seen_at_a_later_look(
+    source: Store, dev: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Store.object
+    failed: list[ObjectRef] = []
+
+    def once_unreadable(store: Store, ref: ObjectRef) -> Any:
+        if store.environment == "dev" and not failed:
+            failed.append(ref)
+            raise UnreadableError("dev", ref, EOFError("cut off"))
+        return read(store, ref)
+
+    monkeypatch.setattr(Store, "object", once_unreadable)
+    monkeypatch.setattr("pipeline_ops.demo.watching.object_differences", lambda *_, **__: [])
+    _put(dev, "key")
+    change = Change("put", ObjectRef("key"), lambda store: _put(store, "key"))
+    [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=30, poll_seconds=0.01)
+    assert failed
+    assert outcome.seconds["dev"] is not None

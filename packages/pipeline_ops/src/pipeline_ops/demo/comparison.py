@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from pipeline_ops.demo.stores import AttributeValue, ItemRef, ItemState, ObjectRef, ObjectState, Store
+from pipeline_ops.demo.stores import AttributeValue, ItemRef, ItemState, ObjectRef, ObjectState, Store, UnreadableError
 
 __all__ = ["Comparison", "Difference", "Kind", "compare", "item_differences", "object_differences"]
 
@@ -45,6 +45,7 @@ class Kind(StrEnum):
     PROVENANCE = "provenance"
     TAG = "tag"
     ATTRIBUTE = "attribute"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,15 @@ def compare(source: Store, targets: list[Store]) -> list[Comparison]:
 def _compare_objects(source: Store, target: Store) -> tuple[int, int, list[Difference]]:
     refs = set(source.object_refs())
     others = set(target.object_refs())
-    size, found = 0, []
+    size = 0
+    found: list[Difference] = []
     for ref in sorted(refs | others, key=lambda ref: ref.key):
-        original = source.object(ref) if ref in refs else None
-        replica = target.object(ref) if ref in others else None
+        try:
+            original = source.object(ref) if ref in refs else None
+            replica = target.object(ref) if ref in others else None
+        except UnreadableError as error:
+            found.append(Difference(target.environment, ref, Kind.UNREADABLE, error.reason))
+            continue
         size += original.size if original else 0
         found += object_differences(ref, original, replica, source=source.environment, target=target.environment)
     return len(refs), size, found
@@ -121,11 +127,8 @@ def object_differences(
     }
     own = {name: value for name, value in replica.metadata.items() if name not in added}
     found += [(Kind.METADATA, text) for text in _entries("metadata", original.metadata, own, source)]
-    found += [(Kind.PROVENANCE, text) for text in _provenance(original, added, replica.tags, source)]
-    tags, replica_tags = (
-        {name: tag for name, tag in of.tags.items() if name != PROVENANCE} for of in (original, replica)
-    )
-    found += [(Kind.TAG, text) for text in _entries("tag", tags, replica_tags, source)]
+    found += [(Kind.PROVENANCE, text) for text in _provenance(original, added, source)]
+    found += [(Kind.TAG, text) for text in _entries("tag", original.tags, replica.tags, source)]
     return [Difference(target, ref, kind, detail) for kind, detail in found]
 
 
@@ -149,7 +152,7 @@ def _entries(what: str, original: Mapping[str, str], replica: Mapping[str, str],
             yield f"{what} {name!r} has another value than in {source}"
 
 
-def _provenance(original: ObjectState, added: Mapping[str, str], tags: Mapping[str, str], source: str) -> Iterator[str]:
+def _provenance(original: ObjectState, added: Mapping[str, str], source: str) -> Iterator[str]:
     used = sum(len(name.encode()) + len(value.encode()) for name, value in original.metadata.items())
     required = used <= METADATA_LIMIT_BYTES - _PROVENANCE_ROOM_BYTES
     expected = {PROVENANCE: source}
@@ -161,8 +164,6 @@ def _provenance(original: ObjectState, added: Mapping[str, str], tags: Mapping[s
         if name not in added:
             if required:
                 yield f"provenance {name!r} is missing"
-            elif name == PROVENANCE and tags.get(PROVENANCE) != source:
-                yield "neither its metadata nor a tag tells that it is a replica"
         elif added[name] != value:
             yield f"provenance {name!r} does not say what was replicated"
 

@@ -11,6 +11,7 @@ from pipeline_ops.demo.processing import processed
 from pipeline_ops.demo.report import DemoResult, print_result, to_document
 from pipeline_ops.demo.stores import Store, System
 from pipeline_ops.demo.watching import DEADLINE_SECONDS, Outcome, apply_and_watch
+from pipeline_ops.routes.route import explained
 from pipeline_ops.terminal import Console, Shown, document, silence, waiting
 
 __all__ = ["run_demo"]
@@ -20,13 +21,14 @@ def run_demo(system: System, console: Console, as_json: bool, *, deadline_second
     """Change production, watch every target follow, compare all of it, and print the answer.
 
     Returns the exit code: 1 if a target did not have a change within `deadline_seconds` of its wave's end, or if
-    anything was different at the end. With `as_json` the console gets one JSON document and nothing else.
+    anything was different at the end. With `as_json` the console gets one JSON document and nothing else. Raises
+    OperatorError when the system refuses to be changed or read.
     """
     source = Store.of(system, Environment.PROD)
     targets = Store.targets_of(system, Environment.PROD)
     run = uuid.uuid4().hex[:8]
     progress = silence() if as_json else console
-    with waiting(f"Changing {source.environment}", progress) as say:
+    with waiting(f"Changing {source.environment}", progress) as say, explained("The demo can't go on"):
         waves = []
         for wave in _waves(system, source, run):
             title = f"{source.environment}: {len(wave.changes)} objects and items {wave.title}"

@@ -6,21 +6,33 @@ never its bytes, so that a comparison needs no more memory for larger objects.
 
 import hashlib
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
+from pipeline_ops.errors import OperatorError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import KeysAndAttributesTypeDef
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["AttributeValue", "Clients", "ItemRef", "ItemState", "ObjectRef", "ObjectState", "Store", "System"]
+__all__ = [
+    "AttributeValue",
+    "Clients",
+    "ItemRef",
+    "ItemState",
+    "ObjectRef",
+    "ObjectState",
+    "Store",
+    "System",
+    "UnreadableError",
+]
 
 AttributeValue: TypeAlias = Mapping[str, Any]
 """An attribute as DynamoDB's API has it: one type's name and the value, such as `{"N": "1"}`."""
@@ -43,6 +55,8 @@ class are each bucket's own policy.
 """
 
 _CHUNK_BYTES = 1024 * 1024
+_TRIES = 5
+_PAUSE_SECONDS = 0.2
 
 
 class Clients(Protocol):
@@ -90,6 +104,14 @@ class ItemRef:
         return f"{self.id} @ {self.timestamp}"
 
 
+class UnreadableError(OperatorError):
+    """An object that can't be read to its end."""
+
+    def __init__(self, environment: str, ref: ObjectRef, error: Exception) -> None:
+        self.reason = f"can't be read in {environment}: {error}"
+        super().__init__(f"{ref} {self.reason}")
+
+
 @dataclass(frozen=True)
 class ObjectState:
     """All that a reader of an object can see of it."""
@@ -134,7 +156,21 @@ class Store:
         return [cls.of(system, target) for target in ReplicationOutputs.parse(outputs).routes]
 
     def object(self, ref: ObjectRef) -> ObjectState | None:
-        """Read an object whole, or return None if it has no current version."""
+        """Read an object whole, or return None if it has no current version.
+
+        A read that is cut off, as by a write meanwhile, is tried again. Raises UnreadableError for what stays so.
+        """
+        tried = 0
+        while True:
+            try:
+                return self._object(ref)
+            except (BotoCoreError, ClientError) as error:
+                tried += 1
+                if tried == _TRIES:
+                    raise UnreadableError(self.environment, ref, error) from error
+            time.sleep(_PAUSE_SECONDS)
+
+    def _object(self, ref: ObjectRef) -> ObjectState | None:
         try:
             response = self.s3.get_object(Bucket=self.bucket, Key=ref.key)
         except ClientError as error:

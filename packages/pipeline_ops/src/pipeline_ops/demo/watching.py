@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from pipeline_ops.demo.changes import Change
 from pipeline_ops.demo.comparison import item_differences, object_differences
-from pipeline_ops.demo.stores import ItemRef, ItemState, ObjectRef, ObjectState, Store
+from pipeline_ops.demo.stores import ItemRef, ItemState, ObjectRef, ObjectState, Store, UnreadableError
 
 __all__ = ["DEADLINE_SECONDS", "POLL_SECONDS", "Outcome", "apply_and_watch"]
 
@@ -159,5 +159,8 @@ class _Watch:
 
     def _has_object(self, ref: ObjectRef, expected: _Expected, marks: Mapping[ObjectRef, str]) -> bool:
         original = expected.state if isinstance(expected.state, ObjectState) else None
-        replica = self.target.object(ref) if ref in marks else None
+        try:
+            replica = self.target.object(ref) if ref in marks else None
+        except UnreadableError:
+            return False  # nor is it there for anybody else yet
         return not object_differences(ref, original, replica, **self._names)

@@ -4,11 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from local_cloud.cache import cache_root
+from local_cloud.cache import cache_root, make_once
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.pulumi_cli.build import BuildError, build
+from pipeline_ops.go_program import BuildError
+from pipeline_ops.pulumi_cli.build import build
 from pipeline_ops.pulumi_cli.release import ReleaseError, download
 from pipeline_ops.pulumi_cli.versions import PULUMI_VERSION, fits, version_of
 
@@ -27,25 +26,13 @@ def ensure(on_progress: Callable[[str], None] = lambda _: None) -> Path:
         return Path(on_path).absolute()
     folder = cache_root() / "pulumi" / str(PULUMI_VERSION)
     executable = folder / "pulumi"
-    if not executable.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _get_alone(folder, on_progress)
+    make_once(
+        folder,
+        executable.exists,
+        lambda: _get(folder, on_progress),
+        lambda: on_progress("Waiting for another process that is getting the Pulumi CLI"),
+    )
     return executable
-
-
-def _get_alone(folder: Path, on_progress: Callable[[str], None]) -> None:
-    lock = FileLock(f"{folder}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        on_progress("Waiting for another process that is getting the Pulumi CLI")
-        lock.acquire()
-    try:
-        if not (folder / "pulumi").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            _get(folder, on_progress)
-    finally:
-        lock.release()
 
 
 def _get(folder: Path, on_progress: Callable[[str], None]) -> None:

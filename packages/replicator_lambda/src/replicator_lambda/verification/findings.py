@@ -10,7 +10,7 @@ from replicator_lambda.notices import Key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DRIFT", "SUSPECT", "Finding", "Looked", "Verdict", "unknown"]
+__all__ = ["DRIFT", "SUSPECT", "Finding", "Looked", "Verdict", "absent", "unknown"]
 
 
 class Verdict(StrEnum):
@@ -53,6 +53,11 @@ class Finding:
 
     own: bool = False
     """Of an extra one: the target made it itself, or somebody did by hand, since it has no mark of the route."""
+
+
+def absent(key: Key) -> Finding:
+    """Return the finding of a key that was there, and that neither side has any more."""
+    return Finding(key, Verdict.IN_FLIGHT, ("neither side has it any more",))
 
 
 def unknown(key: Key, error: StoreError) -> Finding:

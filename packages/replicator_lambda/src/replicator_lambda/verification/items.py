@@ -17,7 +17,7 @@ from replicator_lambda.notices import ItemKey, Key
 from replicator_lambda.reconcile import Reading
 from replicator_lambda.scans import Page, Segment, scan
 from replicator_lambda.verification.differences import item_differences
-from replicator_lambda.verification.findings import Finding, Looked, Verdict, unknown
+from replicator_lambda.verification.findings import Finding, Looked, Verdict, absent, unknown
 from replicator_lambda.verification.stores import Stores
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _finding(
             return unknown(key, side)
     if not isinstance(original, ItemState):
         if not isinstance(replica, ItemState):
-            return None
+            return absent(key)
         return Finding(key, Verdict.EXTRA, own=REPLICATED_FROM not in replica.item)
     if not isinstance(replica, ItemState):
         return Finding(key, Verdict.MISSING, source=_state(original.item))

@@ -1,0 +1,97 @@
+"""What a run that was cut off has left in a stack's state, and how the state is made to know what became of it.
+
+Pulumi notes what it is at before it asks AWS for it. Of a change or a deletion it knows the id, and a refresh looks it
+up. Of a creation it knows no id, keeps the note, and would have somebody answer questions in a terminal.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Cut", "cut_off", "outcome", "with_creations"]
+
+Document = Mapping[str, Any]
+"""What `pulumi stack export` writes: https://www.pulumi.com/docs/iac/cli/commands/pulumi_stack_export/."""
+_CREATING = "creating"
+Identify = Callable[[str, Mapping[str, Any], str], str | None]
+"""From a type, inputs and a region to an id."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One thing that a run was at when it was cut off; `operation` is the engine's word, such as `creating`."""
+
+    urn: str
+    kind: str
+    operation: str
+    resource: Mapping[str, Any]
+
+    @property
+    def is_creation(self) -> bool:
+        """Whether the state does not know the resource."""
+        return self.operation == _CREATING
+
+
+def cut_off(document: Document) -> list[Cut]:
+    """Return what the state says is still being done; by nobody, if no run goes on."""
+    operations = (document.get("deployment") or {}).get("pending_operations") or ()
+    return [
+        Cut(each["resource"]["urn"], each["resource"]["type"], each["type"], each["resource"]) for each in operations
+    ]
+
+
+def with_creations(document: Document, identify: Identify) -> tuple[Document, list[Cut]]:
+    """Return the state with each cut-off creation as a resource of its id, and those of which no id is known.
+
+    Whether it is there a refresh of that state finds out, and forgets it where it isn't. One that was to replace a
+    resource, which the state still has, becomes one to delete: the next deploy replaces anew.
+    """
+    deployment = document["deployment"]
+    resources = list(deployment["resources"])
+    unknown = []
+    for cut in filter(lambda each: each.is_creation, cut_off(document)):
+        identifier = _identified(cut.resource, resources, identify)
+        if identifier is None:
+            unknown.append(cut)
+        elif not any(_identified(each, resources, identify) == identifier for each in _living(resources, cut.urn)):
+            _add(resources, cut.resource, identifier)
+    left = [each for each in deployment["pending_operations"] if each["type"] != _CREATING]
+    return {**document, "deployment": {**deployment, "resources": resources, "pending_operations": left}}, unknown
+
+
+def outcome(cut: Cut, name: str, after: Document, unknown: list[Cut]) -> str:
+    """Return a sentence about what became of it; `after` is the state that the refresh left, `name` people's."""
+    if cut in unknown:
+        return f"{name} was being created when a run was cut off, and can't be looked up: it may be orphaned."
+    known = [each for each in (after["deployment"].get("resources") or ()) if each["urn"] == cut.urn]
+    if not known:
+        return f"{name}, at which a run was cut off ({cut.operation}), is not there."
+    if any(each.get("delete") for each in known):
+        return f"{name} was being replaced when a run was cut off: the next deploy removes what is there twice."
+    return f"{name}, at which a run was cut off ({cut.operation}), is there, and known as it is."
+
+
+def _add(resources: list[Any], cut: Mapping[str, Any], identifier: str) -> None:
+    made = {**cut, "id": identifier, "outputs": cut.get("inputs") or {}}
+    if _living(resources, cut["urn"]):
+        resources.append({**made, "delete": True, "protect": False})
+        return
+    # One that was deleted before its replacement is still noted, and what depends on it comes after that note.
+    noted = (place for place, each in enumerate(resources) if each["urn"] == cut["urn"])
+    place = next(noted, len(resources))
+    resources[place : place + 1] = [made]
+
+
+def _living(resources: list[Any], urn: str) -> list[Any]:
+    return [each for each in resources if each["urn"] == urn and not each.get("pendingReplacement")]
+
+
+def _identified(resource: Mapping[str, Any], resources: list[Any], identify: Identify) -> str | None:
+    inputs = resource.get("inputs") or {}
+    return identify(resource["type"], inputs, inputs.get("region") or _region(resource, resources))
+
+
+def _region(resource: Mapping[str, Any], resources: list[Any]) -> str:
+    reference = str(resource.get("provider", "")).rpartition("::")[0]
+    regions = (each["inputs"].get("region") for each in resources if each["urn"] == reference)
+    return str(next(regions, None) or "")
