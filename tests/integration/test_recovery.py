@@ -4,6 +4,7 @@ By the real engine, into a MiniStack that somebody else keeps up. On AWS a creat
 """
 
 import json
+import shlex
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -187,3 +188,30 @@ def test_a_broken_pulumi_yaml_is_named_as_it_is_committed(cloud: LocalCloud, tmp
         pytest.raises(OperatorError, match=r"'projects/storage/Pulumi.yaml': project is missing a 'name'"),
     ):
         deployment.preview(*STORAGE)
+
+
+def test_a_state_that_is_cut_off_is_put_right_by_the_command_that_is_told(cloud: LocalCloud, tmp_path: Path) -> None:
+    state = tmp_path / ".pulumi" / "stacks" / "storage" / "dev.json"
+    with Deployment(ROOT, cloud, backend=folder_backend(tmp_path)) as deployment:
+        deployment.up(*STORAGE)
+        whole = state.read_bytes()
+        state.write_bytes(whole[: len(whole) // 2])
+        for act in (deployment.outputs, deployment.refresh, deployment.up, deployment.destroy):
+            with pytest.raises(OperatorError, match="is cut off, as on a full disk: make room, then `cp ") as failed:
+                act(*STORAGE)
+            assert str(state) in str(failed.value)
+        subprocess.run(shlex.split(str(failed.value).partition("`")[2].partition("`")[0]), check=True)
+        assert deployment.refresh(*STORAGE).unchanged
+        assert deployment.up(*STORAGE).unchanged
+
+
+def test_a_lock_that_could_not_be_written_is_told_with_what_removes_it(cloud: LocalCloud, tmp_path: Path) -> None:
+    lock = tmp_path / ".pulumi" / "locks" / "organization" / "storage" / "dev" / "x.json"
+    with Deployment(ROOT, cloud, backend=folder_backend(tmp_path)) as deployment:
+        deployment.up(*STORAGE)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.write_bytes(b"")
+        with pytest.raises(OperatorError, match="nox -s unlock -- storage dev"):
+            deployment.refresh(*STORAGE)
+        deployment.unlock(*STORAGE)
+        assert deployment.refresh(*STORAGE).unchanged

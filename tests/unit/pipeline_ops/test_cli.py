@@ -322,3 +322,13 @@ def test_stopping_the_local_cloud_goes_with_nothing_else(checkout: Path, option:
     answer = run("local", "--stop", *option)
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert "--stop" in answer.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_file_that_can_t_be_used_is_named_without_a_traceback(fake: FakeDeployment, options: tuple[str, ...]) -> None:
+    fake.error = OSError(30, "Read-only file system", "/checkout/.local")
+    answer = run("preview", "storage", "dev", "--local", *options)
+    assert answer.exit_code == 1
+    assert "/checkout/.local can't be used: Read-only file system." in answer.output
+    assert "Traceback" not in answer.output
+    assert answer.exception is None or isinstance(answer.exception, SystemExit)

@@ -66,6 +66,10 @@ def test_another_runs_lock_names_who_holds_it_and_how_to_remove_it() -> None:
     [
         ("error: [409] Conflict: Another update is currently in progress.", "unlock -- storage prod"),
         ("error: incorrect passphrase", "PULUMI_CONFIG_PASSPHRASE"),
+        (
+            "error: saving: write /x/dev.json: no space left on device",
+            "make room, then `nox -s refresh -- storage prod",
+        ),
         ("error: PULUMI_ACCESS_TOKEN must be set for login", "`pulumi login`"),
         ("error: no resource plugin 'pulumi-resource-aws' found", "`pulumi plugin install resource aws`"),
     ],

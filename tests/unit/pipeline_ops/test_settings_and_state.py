@@ -77,6 +77,13 @@ def test_the_checkouts_own_state_is_made_with_a_notice_the_first_time_only(tmp_p
     assert aws_backend(tmp_path, {}).notice == ""
 
 
+def test_a_checkout_that_can_t_be_written_is_told_with_what_helps(tmp_path: Path) -> None:
+    # A file where the folder has to be: permissions are no hindrance to root.
+    (tmp_path / "checkout").write_text("")
+    with pytest.raises(OperatorError, match=r"checkout/.state can't be made .*export PULUMI_BACKEND_URL="):
+        aws_backend(tmp_path / "checkout", {})
+
+
 def test_the_default_state_is_ignored_by_git() -> None:
     ignored = (Path(__file__).parents[3] / ".gitignore").read_text().splitlines()
     assert {".state/", ".local/"} <= set(ignored)

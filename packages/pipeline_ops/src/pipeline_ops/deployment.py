@@ -32,6 +32,7 @@ from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.versions import version_of
 from pipeline_ops.settings import copy_settings
 from pipeline_ops.state import Backend, aws_backend, folder_backend, secrets_environment
+from pipeline_ops.state_files import back_up, damage
 from pipeline_ops.where import AWS, Where
 
 __all__ = ["Deployment", "Result"]
@@ -172,6 +173,9 @@ class Deployment:
             try:
                 summaries = workspace.list_stacks(include_all=True)
             except automation.CommandError as error:
+                damaged = damage(self.backend, self.projects)
+                if damaged:
+                    raise OperatorError(damaged) from error
                 raise explain(self.projects, StackId("the", "backend"), "reading", [], command.failure) from error
         return frozenset(
             StackId(*name)
@@ -267,6 +271,8 @@ class Deployment:
                 self._on_event(stack, operation, event)
 
         with self._selected(stack, operation, journal) as pulumi:
+            if operation != "preview":
+                back_up(self.backend, stack)
             done = act(stack, pulumi, on_event)
         seconds = time.monotonic() - started
         return Result(stack, operation, _by_name(done.changes), seconds, done.outputs, done.notices)
@@ -302,6 +308,9 @@ class Deployment:
             return ended_at_once(self.projects, stack, operation, journal.creating(), killed_by)
         if self.interrupts.count:
             return interrupted(self.projects, stack, operation)
+        damaged = damage(self.backend, self.projects, stack)
+        if damaged:
+            return OperatorError(f"{stack}: {operation} failed. {damaged}")
         return explain(self.projects, stack, operation, journal.errors(), failure, copy)
 
     def _is_expected(self, event: automation.EngineEvent) -> bool:

@@ -22,6 +22,7 @@ _CONFLICT = "[409] Conflict"
 _SIGNED_OUT = ("PULUMI_ACCESS_TOKEN must be set", "invalid access token")
 _PASSPHRASE = ("incorrect passphrase", "passphrase must be set")
 _NO_PROVIDER = re.compile(r"no resource plugin 'pulumi-resource-(\S+)'")
+_DISK_FULL = "no space left on device"
 _DUPLICATE = re.compile(r"line (\d+): mapping key \"(.+)\" already defined at line (\d+)")
 _TRACEBACK = re.compile(r"\s*Traceback \(most recent call last\).*", re.DOTALL)
 _PREFIX = re.compile(r"^python inline source runtime error: ")
@@ -122,17 +123,26 @@ def _known(projects: Projects, stack: StackId, text: str) -> str | None:
         )
     if any(sign in text for sign in _SIGNED_OUT):
         return "Pulumi Cloud does not know you: `pulumi login`, or name another backend in PULUMI_BACKEND_URL."
-    duplicate = _DUPLICATE.search(text)
-    if duplicate and "Pulumi.yaml" not in text:
-        again, key, first = duplicate.groups()
-        file = f"projects/{stack.project}/Pulumi.{stack.environment}.yaml"
-        return f"{file} has {key} in line {first} and again in line {again}: remove one of them."
     provider = _NO_PROVIDER.search(text)
     if provider:
         return (
             f"Pulumi's provider for {provider.group(1)} is not installed and could not be downloaded: "
             f"`pulumi plugin install resource {provider.group(1)}`."
         )
+    return _known_of_files(projects, stack, text)
+
+
+def _known_of_files(projects: Projects, stack: StackId, text: str) -> str | None:
+    if _DISK_FULL in text:
+        return (
+            f"{stack}: the disk is full on which the state or Pulumi's temporary files are: make room, then "
+            f"`{projects.command('refresh', stack)}` looks what was made and could not be recorded."
+        )
+    duplicate = _DUPLICATE.search(text)
+    if duplicate and "Pulumi.yaml" not in text:
+        again, key, first = duplicate.groups()
+        file = f"projects/{stack.project}/Pulumi.{stack.environment}.yaml"
+        return f"{file} has {key} in line {first} and again in line {again}: remove one of them."
     return None
 
 

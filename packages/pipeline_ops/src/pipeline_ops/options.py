@@ -70,6 +70,11 @@ class Commands(click.Group):
         except click.UsageError as error:
             _show_misuse(error, as_json=_JSON in ctx.meta)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.filename is None:  # a closed pipe, which click ends quietly, or nothing that a file is behind
+                raise
+            _show(OperatorError(f"{error.filename} can't be used: {error.strerror}."), as_json=_JSON in ctx.meta)
+            ctx.exit(FAILED)
 
 
 class NegativeNumbers(click.Command):

@@ -35,8 +35,14 @@ class Backend:
 
 
 def folder_backend(folder: Path) -> Backend:
-    """Return the backend in a folder, which is made when it isn't there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Return the backend in a folder, which is made when it isn't there; raises OperatorError where it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(
+            f"The state's folder {folder} can't be made ({error.strerror}): make it writable, or name a backend that "
+            f"is elsewhere, `export {_BACKEND}=...`."
+        ) from error
     return Backend(folder.absolute().as_uri())
 
 
