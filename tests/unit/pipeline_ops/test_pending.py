@@ -71,6 +71,17 @@ def test_what_has_no_id_is_told_and_forgotten() -> None:
     assert "may be orphaned" in outcome(unknown[0], "kms.Key key", document, unknown)
 
 
+def test_what_is_in_no_cloud_is_forgotten_without_a_word() -> None:
+    component = {"urn": "urn:pulumi:dev::s::pipeline:storage:Store::store", "type": "pipeline:storage:Store"}
+    assert with_creations(state(creating=component), url) == (state(), [])
+    assert with_creations(state(creating=BEFORE[1]), url) == (state(), [])
+
+
+def test_a_state_without_any_resource_is_a_state() -> None:
+    document = {"deployment": {"pending_operations": [{"type": "creating", "resource": queue()}]}}
+    assert len(queues(with_creations(document, url)[0])) == 1
+
+
 def test_a_half_made_replacement_is_to_be_deleted_and_what_it_was_to_replace_stays() -> None:
     old = queue("letters-0", id="https://eu-west-1/letters-0", protect=True)
     document, _ = with_creations(state(old, creating=queue("letters-1", protect=True)), url)

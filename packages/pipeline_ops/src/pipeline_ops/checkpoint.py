@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi import automation
 
-__all__ = ["exported", "imported", "is_real"]
+__all__ = ["exported", "imported", "is_real", "resources_of"]
 
 
 def exported(pulumi: automation.Stack) -> dict[str, Any]:
@@ -24,6 +24,11 @@ def imported(pulumi: automation.Stack, document: Mapping[str, Any]) -> None:
         _run(pulumi, "stack", "import", "--file", str(file), "--stack", pulumi.name)
     finally:
         file.unlink()
+
+
+def resources_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources of a state; one that says nothing has none."""
+    return list((document.get("deployment") or {}).get("resources") or ())
 
 
 def is_real(resource: Mapping[str, Any]) -> bool:

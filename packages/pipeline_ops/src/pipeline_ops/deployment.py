@@ -17,7 +17,7 @@ from pulumi import automation
 from local_cloud import LocalCloud
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
-from pipeline_ops.checkpoint import exported, imported, is_real
+from pipeline_ops.checkpoint import exported, imported, is_real, resources_of
 from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
@@ -217,7 +217,7 @@ class Deployment:
 
     def _refresh_or_forget(self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
         done = self._refresh(stack, pulumi, on_event)
-        if not any(is_real(each) for each in exported(pulumi)["deployment"]["resources"]):
+        if not any(map(is_real, resources_of(exported(pulumi)))):
             pulumi.destroy(on_event=on_event)
         return done
 
@@ -238,7 +238,7 @@ class Deployment:
         after = exported(pulumi) if cut else {}
         return _Done(
             result.summary.resource_changes,
-            notices=tuple(outcome(each, _name(each), after, unknown) for each in cut),
+            notices=tuple(outcome(each, _name(each), after, unknown) for each in cut if is_real(each.resource)),
         )
 
     def _destroy(self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:

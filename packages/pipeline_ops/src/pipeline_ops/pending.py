@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline_ops.checkpoint import is_real, resources_of
+
 __all__ = ["Cut", "cut_off", "outcome", "with_creations"]
 
 Document = Mapping[str, Any]
@@ -47,9 +49,9 @@ def with_creations(document: Document, identify: Identify) -> tuple[Document, li
     resource, which the state still has, becomes one to delete: the next deploy replaces anew.
     """
     deployment = document["deployment"]
-    resources = list(deployment["resources"])
+    resources = resources_of(document)
     unknown = []
-    for cut in filter(lambda each: each.is_creation, cut_off(document)):
+    for cut in filter(lambda each: each.is_creation and is_real(each.resource), cut_off(document)):
         identifier = _identified(cut.resource, resources, identify)
         if identifier is None:
             unknown.append(cut)
@@ -60,10 +62,13 @@ def with_creations(document: Document, identify: Identify) -> tuple[Document, li
 
 
 def outcome(cut: Cut, name: str, after: Document, unknown: list[Cut]) -> str:
-    """Return a sentence about what became of it; `after` is the state that the refresh left, `name` people's."""
+    """Return a sentence about what became of a thing in a cloud.
+
+    `after` is the state that the refresh left, `name` what people call the thing.
+    """
     if cut in unknown:
         return f"{name} was being created when a run was cut off, and can't be looked up: it may be orphaned."
-    known = [each for each in (after["deployment"].get("resources") or ()) if each["urn"] == cut.urn]
+    known = [each for each in resources_of(after) if each["urn"] == cut.urn]
     if not known:
         return f"{name}, at which a run was cut off ({cut.operation}), is not there."
     if any(each.get("delete") for each in known):
