@@ -1,5 +1,6 @@
 """An environment's storage as one component."""
 
+import hashlib
 from typing import ClassVar
 
 import pulumi
@@ -9,6 +10,7 @@ from pipeline_common.contracts import StorageOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.private_bucket import keep_private
+from pipeline_common.infra.stack_config import stack_file
 from pipeline_common.tags import resource_tags
 from storage_config import StorageConfig
 from store_policies import (
@@ -36,8 +38,8 @@ class EnvironmentStore(pulumi.ComponentResource):
     from the table, by who may), dead letters for 14 days, and every resource tagged. With deletion protection the
     bucket, the table and the topics' key can neither be deleted nor replaced, by Pulumi and, for the table, by AWS.
 
-    Leaves out: alarms and subscriptions (who works with the data decides what is alarming), and access for anybody:
-    the policies here restrict, and roles elsewhere grant.
+    Leaves out: alarms (who works with the data decides what is alarming; whom they reach stands here), and access for
+    anybody: the policies here restrict, and roles elsewhere grant.
     """
 
     TOKEN: ClassVar[str] = "pipeline:storage:EnvironmentStore"  # noqa: S105 - a resource type's token
@@ -69,6 +71,7 @@ class EnvironmentStore(pulumi.ComponentResource):
         self.success_topic = self._topic("success", key)
         self.failure_topic = self._topic("failure", key)
         self._topic_policies()
+        self._alarm_subscriptions()
         self.dead_letter_queue = self._dead_letter_queue()
         self.register_outputs(self.outputs().exports())
 
@@ -216,6 +219,30 @@ class EnvironmentStore(pulumi.ComponentResource):
             "failure-policy",
             arn=self.failure_topic.arn,
             policy=pulumi.Output.json_dumps(failure_topic_policy(self.failure_topic.arn, self._account_id)),
+            opts=self._child(),
+        )
+
+    def _alarm_subscriptions(self) -> None:
+        subscribers = self._config.alarm_subscribers
+        if self._config.alarms_nobody:
+            pulumi.log.warn(
+                "storage:alarmSubscribers names nobody, so that no alarm and no failure reaches anybody: name who is "
+                f"on call in {stack_file()}.",
+                self.failure_topic,
+            )
+        for address in subscribers.email:
+            self._alarm_subscription("email", address, address)
+        for url in subscribers.https:
+            # Such a URL holds the key by which it knows whose alarm it is.
+            self._alarm_subscription("https", url, pulumi.Output.secret(url))
+
+    def _alarm_subscription(self, protocol: str, endpoint: str, given: pulumi.Input[str]) -> None:
+        # Named after its endpoint: a place in the list would have everybody after one who is removed confirm anew.
+        aws.sns.TopicSubscription(
+            f"alarms-{protocol}-{hashlib.sha256(endpoint.encode()).hexdigest()[:8]}",
+            topic=self.failure_topic.arn,
+            protocol=protocol,
+            endpoint=given,
             opts=self._child(),
         )
 

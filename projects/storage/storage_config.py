@@ -1,12 +1,13 @@
 """What differs between the environments' storage: the `storage:` keys of `Pulumi.<env>.yaml`."""
 
+from collections import Counter
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from pipeline_common.infra.stack_config import StackConfig
 
-__all__ = ["StorageConfig"]
+__all__ = ["AlarmSubscribers", "StorageConfig"]
 
 
 Days = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -14,6 +15,32 @@ Days = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleExpiration.html
 """
+
+
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+HttpsUrl = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
+
+
+class AlarmSubscribers(StackConfig):
+    """Who hears of an environment's alarms and failures."""
+
+    email: tuple[Email, ...] = Field(
+        default=(),
+        description="addresses, each of which has to confirm once, by the mail that SNS sends it",
+        examples=[["oncall@example.com"]],
+    )
+    https: tuple[HttpsUrl, ...] = Field(
+        default=(),
+        description="URLs of what wakes people, which confirm by themselves; may be secret",
+        examples=[["https://events.example.com/key"]],
+    )
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Self:
+        # SNS has one subscription for both, which the removal of either would end.
+        if repeated := [one for one, count in Counter((*self.email, *self.https)).items() if count > 1]:
+            raise ValueError(f"{len(repeated)} of them stand there more than once: keep one of each")
+        return self
 
 
 class StorageConfig(StackConfig):
@@ -36,6 +63,17 @@ class StorageConfig(StackConfig):
     force_destroy: bool = Field(
         description="whether destroying the stack deletes the bucket's objects with it", examples=[False]
     )
+
+    alarm_subscribers: AlarmSubscribers = Field(
+        default=AlarmSubscribers(),
+        description="who hears of the environment's alarms and failures",
+        examples=[{"email": ["oncall@example.com"]}],
+    )
+
+    @property
+    def alarms_nobody(self) -> bool:
+        """Whether data that is worth protecting has alarms that reach nobody."""
+        return self.deletion_protection and self.alarm_subscribers == AlarmSubscribers()
 
     @model_validator(mode="after")
     def _protection_and_force_exclude_each_other(self) -> Self:

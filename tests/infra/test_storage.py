@@ -101,6 +101,72 @@ def test_the_topics_key_is_used_through_sns_by_the_account_and_administered_by_i
     assert key.inputs["enableKeyRotation"] is True
 
 
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+PAGER = "https://events.example.com/integration/key"
+
+
+def test_alarms_reach_who_is_named_by_mail_and_by_https() -> None:
+    named = {"email": ["a@example.com", "b@example.com"], "https": [PAGER]}
+    store = record("storage", "prod", {"storage:alarmSubscribers": named})
+    subscriptions = store.of(SUBSCRIPTION)
+    assert {one.inputs["topic"] for one in subscriptions} == {store.outputs["failure_topic_arn"]}
+    assert [(one.inputs["protocol"], secret_or_text(one.inputs["endpoint"])) for one in subscriptions] == [
+        ("email", "a@example.com"),
+        ("email", "b@example.com"),
+        ("https", f"secret {PAGER}"),
+    ]
+    assert PAGER not in "".join(one.name for one in subscriptions)
+
+
+def secret_or_text(value: Any) -> str:
+    return f"secret {value['value']}" if isinstance(value, dict) else str(value)
+
+
+def test_nobody_has_to_confirm_anew_when_another_is_removed() -> None:
+    both = record("storage", "dev", {"storage:alarmSubscribers": {"email": ["a@example.com", "b@example.com"]}})
+    one = record("storage", "dev", {"storage:alarmSubscribers": {"email": ["b@example.com"]}})
+    assert one.of(SUBSCRIPTION)[0].name == both.of(SUBSCRIPTION)[1].name
+
+
+@pytest.mark.parametrize(
+    ("stack", "config", "warned"),
+    [
+        ("prod", {}, True),
+        ("prod", {"storage:alarmSubscribers": {"email": []}}, True),
+        ("prod", {"storage:alarmSubscribers": {"email": ["a@example.com"]}}, False),
+        ("prod", {"storage:alarmSubscribers": {"https": [PAGER]}}, False),
+        ("dev", {}, False),
+    ],
+)
+def test_protected_data_whose_alarms_reach_nobody_is_warned_of(
+    stack: str, config: dict[str, Any], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    record("storage", stack, config)
+    said = [one.getMessage() for one in caplog.records if "storage:alarmSubscribers names nobody" in one.getMessage()]
+    assert bool(said) is warned
+    assert all("projects/storage/Pulumi.prod.yaml" in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"email": ["oncall"]}, "storage:alarmSubscribers.email[0] is 'oncall'"),
+        ({"https": ["http://events.example.com"]}, "storage:alarmSubscribers.https[0] is 'http://events.example.com'"),
+        ({"https": ["https://"]}, "storage:alarmSubscribers.https[0] is 'https://'"),
+        ({"email": "a@example.com"}, "storage:alarmSubscribers.email is 'a@example.com'"),
+        ({"mail": ["a@example.com"]}, "storage:alarmSubscribers.mail is not a setting; did you mean email?"),
+        ({"email": ["a@example.com"] * 2}, "1 of them stand there more than once: keep one of each"),
+        (["a@example.com"], "storage:alarmSubscribers is ['a@example.com']"),
+    ],
+)
+def test_subscribers_that_sns_can_not_have_are_refused(named: Any, said: str) -> None:
+    with pytest.raises(StackConfigError) as caught:
+        record("storage", "prod", {"storage:alarmSubscribers": named})
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("projects/storage/Pulumi.prod.yaml: ")
+    assert said in line
+
+
 def test_production_is_versioned_recoverable_and_protected() -> None:
     store = storage("prod")
     assert store.of("aws:s3/bucketVersioning:BucketVersioning")

@@ -8,7 +8,17 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-__all__ = ["FIRST", "NOT_REPLACEABLE", "NOT_UPDATABLE", "REPLACED", "TYPES", "UPDATED", "Edition", "every_type"]
+__all__ = [
+    "FIRST",
+    "NOT_REMOVABLE",
+    "NOT_REPLACEABLE",
+    "NOT_UPDATABLE",
+    "REPLACED",
+    "TYPES",
+    "UPDATED",
+    "Edition",
+    "every_type",
+]
 
 TYPES = {
     "bucket": "aws:s3/bucket:Bucket",
@@ -23,6 +33,8 @@ TYPES = {
     "key": "aws:kms/key:Key",
     "topic": "aws:sns/topic:Topic",
     "topic-policy": "aws:sns/topicPolicy:TopicPolicy",
+    "subscription": "aws:sns/topicSubscription:TopicSubscription",
+    "paged": "aws:sns/topicSubscription:TopicSubscription",
     "queue": "aws:sqs/queue:Queue",
     "queue-policy": "aws:sqs/queuePolicy:QueuePolicy",
     "role": "aws:iam/role:Role",
@@ -47,8 +59,11 @@ TYPES = {
 NOT_REPLACEABLE = frozenset({"key"})
 """A key has no name, and everything of it that the provider implements is changed in place."""
 
-NOT_UPDATABLE = frozenset({"attachment", "permission"})
+NOT_UPDATABLE = frozenset({"attachment", "permission", "subscription", "paged"})
 """All inputs of these are their identity."""
+
+NOT_REMOVABLE = frozenset({"paged"})
+"""What is recorded and not made can't be removed by others, except with what it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,7 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, tr
         tags=_tags(edition),
         opts=opts,
     )
-    topic = _topic(edition, opts)
+    topic, subscription = _topic(edition, opts)
     queue = _queue(edition, opts)
     role = _role(edition, queue, opts)
     function, alias = _function(edition, role, queue, code, opts)
@@ -98,6 +113,7 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, tr
         "table": table,
         "key": key,
         "topic": topic,
+        "subscription": subscription,
         "queue": queue,
         "role": role,
         "function": function,
@@ -223,7 +239,7 @@ def _table(edition: Edition, opts: pulumi.ResourceOptions) -> aws.dynamodb.Table
     )
 
 
-def _topic(edition: Edition, opts: pulumi.ResourceOptions) -> aws.sns.Topic:
+def _topic(edition: Edition, opts: pulumi.ResourceOptions) -> tuple[aws.sns.Topic, aws.sns.TopicSubscription]:
     topic = aws.sns.Topic(
         "topic",
         name=edition.name("topic"),
@@ -234,7 +250,13 @@ def _topic(edition: Edition, opts: pulumi.ResourceOptions) -> aws.sns.Topic:
     )
     policy = _policy({"Service": "cloudwatch.amazonaws.com"}, edition.pick("sns:Publish", "sns:Subscribe"), topic.arn)
     aws.sns.TopicPolicy("topic-policy", arn=topic.arn, policy=policy, opts=opts)
-    return topic
+    mail = aws.sns.TopicSubscription(
+        "subscription", topic=topic.arn, protocol="email", endpoint="oncall@example.com", opts=opts
+    )
+    aws.sns.TopicSubscription(
+        "paged", topic=topic.arn, protocol="https", endpoint="https://events.invalid/key", opts=opts
+    )
+    return topic, mail
 
 
 def _queue(edition: Edition, opts: pulumi.ResourceOptions) -> aws.sqs.Queue:

@@ -22,6 +22,7 @@ def change_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     sns = cloud.client("sns")
     for attribute, value in (("DisplayName", "Outsider"), ("Policy", _OTHER_POLICY)):
         sns.set_topic_attributes(TopicArn=named["topic"], AttributeName=attribute, AttributeValue=value)
+    sns.unsubscribe(SubscriptionArn=named["subscription"])
     changes = {"VisibilityTimeout": "77", "Policy": _OTHER_POLICY}
     cloud.client("sqs").set_queue_attributes(QueueUrl=named["queue"], Attributes=changes)
     iam, role = cloud.client("iam"), named["role"]

@@ -16,6 +16,7 @@ from tests.integration.probes import lacks
 from tests.integration.provider.conftest import StackFactory
 from tests.integration.provider.every_type import (
     FIRST,
+    NOT_REMOVABLE,
     NOT_REPLACEABLE,
     NOT_UPDATABLE,
     REPLACED,
@@ -155,7 +156,7 @@ def test_what_was_changed_outside_is_found_and_repaired(life: Life, name: str) -
     assert life.repaired.by_name[name] == "update"
 
 
-@pytest.mark.parametrize("name", sorted(NOT_UPDATABLE))
+@pytest.mark.parametrize("name", sorted(NOT_UPDATABLE - NOT_REMOVABLE))
 def test_what_was_removed_outside_is_found_and_made_again(life: Life, name: str) -> None:
     assert life.drifted.by_name[name] == "delete"
     assert life.repaired.by_name[name] == "create"

@@ -176,6 +176,12 @@ def test_a_key_pair_in_the_configuration_is_for_a_local_cloud_alone() -> None:
     assert in_stack(lambda: load(AwsConfig, "aws"), config).endpoints == {"s3": "http://127.0.0.1:4566"}
 
 
+def test_an_endpoint_of_no_service_is_refused() -> None:
+    config = {"aws:region": "us-east-1", "aws:endpoints": json.dumps({"lambda": "http://l", "s33": "http://s"})}
+    with pytest.raises(StackConfigError, match=r"aws:endpoints is .*: s33: the AWS provider knows no such service; "):
+        in_stack(lambda: load(AwsConfig, "aws"), config)
+
+
 def test_an_account_that_yaml_has_made_a_number_is_refused() -> None:
     config = {"aws:region": "us-east-1", "aws:allowedAccountIds": "[111122223333]"}
     with pytest.raises(StackConfigError, match=r"aws:allowedAccountIds\[0\] is 111122223333 .*quoted"):

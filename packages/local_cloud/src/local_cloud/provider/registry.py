@@ -33,6 +33,7 @@ _TYPES: tuple[type[Resource], ...] = (
     kms.Key,
     sns.Topic,
     sns.TopicPolicy,
+    sns.TopicSubscription,
     sqs.Queue,
     sqs.QueuePolicy,
     iam.Role,

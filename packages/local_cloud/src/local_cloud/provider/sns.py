@@ -1,15 +1,17 @@
-"""SNS topics and their policies."""
+"""SNS topics, their policies, and who is subscribed to them."""
 
 import json
-from collections.abc import Mapping
+import re
+import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import TAGS, Change, Resource, absent_is_fine, found, tag_list, tag_map
-from local_cloud.provider.schema import Document, Properties, Property, Text
+from local_cloud.provider.schema import Document, Properties, Property, Refusal, Text
 
-__all__ = ["Topic", "TopicPolicy"]
+__all__ = ["Topic", "TopicPolicy", "TopicSubscription"]
 
 _GONE = "NotFound"
 
@@ -121,6 +123,66 @@ class TopicPolicy(Resource):
 
     def _put(self, topic: str, policy: str) -> None:
         self.api.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+
+class TopicSubscription(Resource):
+    """A subscription to a topic, by e-mail or HTTPS.
+
+    One by HTTPS is recorded and not made: an emulator would call the URL, which is that of somebody's real pager. An
+    emulator sends no mail.
+    """
+
+    type_name = "aws:sns/topicSubscription:TopicSubscription"
+    service = "sns"
+    properties: ClassVar = {
+        "topic": Property(kind=Text(), required=True, replaces=True),
+        "protocol": Property(kind=Text(("email", "https")), required=True, replaces=True),
+        "endpoint": Property(kind=Text(), required=True, replaces=True),
+    }
+    outputs = ("arn",)
+
+    def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
+        """Refuse an endpoint that is not of the protocol: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html."""
+        protocol, endpoint = inputs["protocol"], inputs["endpoint"]
+        form = _ENDPOINTS.get(protocol) if isinstance(protocol, str) else None
+        if form is not None and isinstance(endpoint, str) and not form.fullmatch(endpoint):
+            yield Refusal("endpoint", f"it is not an endpoint of the protocol {protocol}")
+
+    def create(self, inputs: Mapping[str, Any]) -> str:
+        """Subscribe the endpoint; the id is the subscription's ARN."""
+        topic, protocol, endpoint = inputs["topic"], inputs["protocol"], inputs["endpoint"]
+        if protocol == _NOT_MADE:
+            self.warn("The local stand-in records a subscription by https without making it: nobody real is called.")
+            return f"{topic}:{uuid.uuid5(uuid.NAMESPACE_URL, endpoint)}"
+        answer = self.api.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint, ReturnSubscriptionArn=True)
+        return str(answer["SubscriptionArn"])
+
+    def read(self, identifier: str) -> Properties | None:
+        """Read the subscription; one that was not made is there for as long as its topic."""
+        if self.known["protocol"] == _NOT_MADE:
+            topic = found(self.api.get_topic_attributes, _GONE, TopicArn=self.known["topic"])
+            names = ("topic", "protocol", "endpoint")
+            return topic and {**{name: self.known[name] for name in names}, "arn": identifier}
+        answer = found(self.api.get_subscription_attributes, _GONE, SubscriptionArn=identifier)
+        if answer is None:
+            return None
+        told = answer["Attributes"]
+        return {
+            "topic": told["TopicArn"],
+            "protocol": told["Protocol"],
+            "endpoint": told["Endpoint"],
+            "arn": identifier,
+        }
+
+    def delete(self, identifier: str) -> None:
+        """End the subscription."""
+        if self.known["protocol"] != _NOT_MADE:
+            with absent_is_fine(_GONE):
+                self.api.unsubscribe(SubscriptionArn=identifier)
+
+
+_NOT_MADE = "https"
+_ENDPOINTS = {"email": re.compile(r"[^@\s]+@[^@\s]+"), "https": re.compile(r"https://\S+")}
 
 
 def _default_policy(topic: str, owner: str) -> str:

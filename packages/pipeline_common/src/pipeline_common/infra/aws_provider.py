@@ -4,12 +4,13 @@ Default providers are off in every stack (`pulumi:disable-default-providers`), s
 is an error, and not a resource in whatever account the shell happens to be signed in to.
 """
 
+import inspect
 from keyword import iskeyword
 from typing import Annotated, Self
 
 import pulumi
 import pulumi_aws as aws
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline_common.infra.stack_config import StackConfig, load
 from pipeline_common.tags import DEFAULT_TAG_KEYS
@@ -20,6 +21,21 @@ __all__ = ["AwsConfig", "DefaultTags", "aws_provider"]
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TagValue = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\w\s+\-=.:/@]*$")]
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
+
+
+def _are_of_services(endpoints: dict[str, str]) -> dict[str, str]:
+    known = inspect.signature(aws.ProviderEndpointArgs).parameters
+    if unknown := [name for name in endpoints if _argument(name) not in known]:
+        raise ValueError(f"{', '.join(unknown)}: the AWS provider knows no such service")
+    return endpoints
+
+
+def _argument(service: str) -> str:
+    # A service whose name is a keyword of Python, such as lambda, is an argument with an underscore.
+    return f"{service}_" if iskeyword(service) else service
+
+
+Endpoints = Annotated[dict[str, str], AfterValidator(_are_of_services)]
 
 
 class AwsConfig(StackConfig):
@@ -37,7 +53,7 @@ class AwsConfig(StackConfig):
     )
     access_key: str | None = None
     secret_key: str | None = None
-    endpoints: dict[str, str] = Field(
+    endpoints: Endpoints = Field(
         default={}, description="an endpoint per service", examples=[{"s3": "http://127.0.0.1:4566"}]
     )
     s3_use_path_style: bool = False
@@ -94,5 +110,4 @@ def aws_provider() -> aws.Provider:
 
 
 def _endpoint_args(endpoints: dict[str, str]) -> aws.ProviderEndpointArgs:
-    # A service whose name is a keyword of Python, such as lambda, is an argument with an underscore.
-    return aws.ProviderEndpointArgs(**{f"{name}_" if iskeyword(name) else name: url for name, url in endpoints.items()})
+    return aws.ProviderEndpointArgs(**{_argument(name): url for name, url in endpoints.items()})
