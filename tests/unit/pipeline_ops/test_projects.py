@@ -92,6 +92,22 @@ def test_a_project_without_a_stack_for_the_environment_is_refused_with_the_comma
     assert len(str(info.value).splitlines()) == 1
 
 
+def test_a_project_without_any_settings_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    projects = repository(tmp_path, replication={})
+    said = r"^replication has no stack: there is no projects/replication/Pulumi\.<environment>\.yaml\.$"
+    with pytest.raises(OperatorError, match=said):
+        projects.stack("replication", "prod")
+    with pytest.raises(OperatorError, match=said):
+        projects.only_stack("replication")
+
+
+def test_the_replications_one_stack_is_found_and_a_second_one_refused(projects: Projects, tmp_path: Path) -> None:
+    assert projects.only_stack("replication") == StackId("replication", "prod")
+    twice = repository(tmp_path / "twice", replication={"prod": "", "dev": ""})
+    with pytest.raises(OperatorError, match="replication has a stack for dev and prod, and is made for one"):
+        twice.only_stack("replication")
+
+
 def test_a_suggested_command_goes_where_the_refused_one_went(projects: Projects) -> None:
     local = Projects(projects.repository, Where(local=True))
     with pytest.raises(OperatorError, match="`nox -s deploy -- replication prod --local`"):

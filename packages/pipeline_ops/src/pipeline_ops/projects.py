@@ -96,6 +96,8 @@ class Projects:
         if project not in self.names:
             raise OperatorError(f"There is no project {project!r}: it is one of {', '.join(self.names)}.", MISUSED)
         environments = self.environments(project)
+        if not environments:
+            raise self._without_stacks(project)
         if environment not in environments:
             others = " and ".join(environments)
             raise OperatorError(
@@ -104,6 +106,18 @@ class Projects:
                 MISUSED,
             )
         return StackId(project, environment)
+
+    def only_stack(self, project: str) -> StackId:
+        """Return the stack of a project that has one alone. Raises OperatorError where it has none, or several."""
+        environments = self.environments(project)
+        if not environments:
+            raise self._without_stacks(project)
+        if len(environments) > 1:
+            raise OperatorError(
+                f"{project} has a stack for {' and '.join(environments)}, and is made for one: remove the others' "
+                f"settings from projects/{project}."
+            )
+        return StackId(project, environments[0])
 
     def select(self, project: str, environment: str) -> tuple[StackId, ...]:
         """Return the one stack, or with ALL every project's stack of the environment, in dependency order."""
@@ -141,6 +155,11 @@ class Projects:
             other for other in self.every_stack() if other in among and stack.project in DEPENDENCIES[other.project]
         ]
         return tuple(other for other in readers if stack in self.needs(other))
+
+    def _without_stacks(self, project: str) -> OperatorError:
+        return OperatorError(
+            f"{project} has no stack: there is no projects/{project}/Pulumi.<environment>.yaml.", MISUSED
+        )
 
     def _settings_file(self, project: str, environment: str) -> Path:
         return self.folder(project) / f"Pulumi.{environment}.yaml"

@@ -50,8 +50,8 @@ def open_replication(where: Where) -> Iterator[Opened]:
     """Give the replication for the block, deployed where it is asked for."""
     projects = open_projects(where)
     # The one stack of the project: only production is replicated from.
-    (environment,) = projects.environments(ReplicationOutputs.PROJECT)
-    stack = projects.stack(ReplicationOutputs.PROJECT, environment)
+    stack = projects.only_stack(ReplicationOutputs.PROJECT)
+    environment = stack.environment
     if not where.is_local:
         check_account(stack, projects.settings(stack))
     with Progress(console(stderr=True)) as progress, open_deployment(projects, progress) as deployment:
