@@ -16,6 +16,7 @@ from pulumi.automation import (
 )
 from rich.console import Console
 
+from pipeline_ops.counting import counted
 from pipeline_ops.deployment import Result
 from pipeline_ops.journal import short_type
 from pipeline_ops.progress import Progress, Tracker
@@ -136,6 +137,7 @@ def result(operation: str, **changes: int) -> Result:
         (result("deploy", create=2, same=3), "storage/dev: 2 created, 3 unchanged (1.2 s)"),
         (result("preview", create=2, replace=1), "storage/dev: 2 to create, 1 to replace (1.2 s)"),
         (result("deploy", same=5), "storage/dev: nothing changed, 5 resources (1.2 s)"),
+        (result("deploy", same=1), "storage/dev: nothing changed, 1 resource (1.2 s)"),
         (result("preview", same=5, read=1), "storage/dev: nothing would change, 6 resources (1.2 s)"),
         (result("refresh", same=5), "storage/dev: nothing had drifted, 5 resources (1.2 s)"),
     ],
@@ -172,3 +174,8 @@ def test_the_outputs_of_one_stack_are_flat_and_those_of_several_are_by_stack() -
     assert outputs_document(outputs, single=False) == outputs
     both = outputs_lines({**outputs, "storage/prod": {"bucket_name": "c"}})
     assert both == ["storage/dev", "  bucket_name  b", "", "storage/prod", "  bucket_name  c"]
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 keys"), (1, "1 key"), (2, "2 keys"), (12_345, "12,345 keys")])
+def test_a_number_and_its_noun_agree(number: int, text: str) -> None:
+    assert counted(number, "key") == text

@@ -123,4 +123,4 @@ def _state(sqs: "SQSClient", outputs: ProcessingOutputs, run: str, seconds: floa
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
     waiting, working = found["ApproximateNumberOfMessages"], found["ApproximateNumberOfMessagesNotVisible"]
-    return f"Run {run}: {seconds:.0f} s; {waiting} messages wait, {working} are being worked on"
+    return f"Run {run}: {seconds:.0f} s; {waiting} waiting, {working} being worked on"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline_ops.counting import counted
 from pipeline_ops.deployment import Result
 
 __all__ = ["outputs_document", "outputs_lines", "results_document", "summaries", "summary"]
@@ -32,7 +33,7 @@ def summary(result: Result) -> str:
     took = f"({result.seconds:.1f} s)"
     if result.unchanged:
         count = sum(result.changes.values())
-        return f"{result.stack}: nothing {_changes_word(result)}, {count} resources {took}"
+        return f"{result.stack}: nothing {_changes_word(result)}, {counted(count, 'resource')} {took}"
     words = _WOULD if result.operation == "preview" else _DONE
     counts = ", ".join(f"{count} {words[name]}" for name, count in sorted(result.changes.items()) if name in words)
     return f"{result.stack}: {counts} {took}"

@@ -115,7 +115,7 @@ def test_what_is_redriven_is_asked_about_first(world: World, monkeypatch: pytest
     assert world.bodies(world.url("dev")) == []
     answer = run("redrive", "dev", typed="redrive\n")
     assert answer.exit_code == 0, answer.output
-    assert "2 of 2 letters were redriven." in answer.stdout
+    assert "Redriven: 2 of 2 letters." in answer.stdout
     assert len(world.bodies(world.url("dev"))) == 2
     assert len(world.bodies(world.dlq)) == 1
 
@@ -133,7 +133,7 @@ def test_letters_that_name_no_queue_are_kept_and_said(world: World, tmp_path: Pa
     put(world, json.dumps({"DDBStreamBatchInfo": {}}))
     answer = run("redrive", "--yes", "--export", str(tmp_path / "letters.jsonl"))
     assert answer.exit_code == 1
-    assert "1 letters name no queue" in answer.stderr
+    assert "Kept: 1 letter without a queue" in answer.stderr
     (line,) = (tmp_path / "letters.jsonl").read_text().splitlines()
     assert json.loads(line)["reason"] == "StreamGap"
     assert len(world.bodies(world.dlq)) == 1

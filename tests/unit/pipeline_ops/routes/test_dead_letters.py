@@ -235,7 +235,7 @@ def test_what_could_not_be_sent_is_kept(world: World) -> None:
     put(world, envelope())
     world.sqs.delete_queue(QueueUrl=world.url("dev"))
     with (
-        pytest.raises(OperatorError, match="0 of 1 letters were redriven, and the rest is kept"),
+        pytest.raises(OperatorError, match="0 of 1 letter redriven, and the rest kept"),
         dead_letters(world.replication, world.routing) as held,
     ):
         held.redrive(held.letters, who="w", why="y")

@@ -118,7 +118,7 @@ def object_differences(
         return _absence(ref, original, replica, source=source, target=target)
     found: list[tuple[Kind, str]] = []
     if (original.size, original.sha256) != (replica.size, replica.sha256):
-        found.append((Kind.BYTES, f"its {replica.size} bytes are not the {original.size} bytes in {source}"))
+        found.append((Kind.BYTES, f"its bytes ({replica.size}) are not those ({original.size}) in {source}"))
     found += [(Kind.HEADER, text) for text in _entries("header", original.headers, replica.headers, source)]
     added = {
         name: value

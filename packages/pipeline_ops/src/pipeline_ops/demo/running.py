@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_common.environments import Environment
+from pipeline_ops.counting import counted
 from pipeline_ops.demo.changes import Wave, scenario
 from pipeline_ops.demo.comparison import compare
 from pipeline_ops.demo.processing import processed
@@ -31,8 +32,8 @@ def run_demo(system: System, console: Console, as_json: bool, *, deadline_second
     with waiting(f"Changing {source.environment}", progress) as say, explained("The demo can't go on"):
         waves = []
         for wave in _waves(system, source, run):
-            title = f"{source.environment}: {len(wave.changes)} objects and items {wave.title}"
-            progress.print(Shown(title))
+            changed = counted(len(wave.changes), "object or item", "objects and items")
+            progress.print(Shown(f"{source.environment}: {changed} {wave.title}"))
             waves.append((wave.title, _play(source, targets, wave, say, deadline_seconds)))
         say(f"Comparing {', '.join(target.environment for target in targets)} with {source.environment}")
         comparisons = compare(source, targets)
@@ -56,7 +57,7 @@ def _play(
     source: Store, targets: list[Store], wave: Wave, say: Callable[[str], None], deadline_seconds: float
 ) -> list[Outcome]:
     def progress(left: int) -> None:
-        say(f"{left} replicas still to come")
+        say(f"{counted(left, 'replica')} still to come")
 
     progress(len(wave.changes) * len(targets))
     return apply_and_watch(source, targets, wave.changes, on_progress=progress, deadline_seconds=deadline_seconds)

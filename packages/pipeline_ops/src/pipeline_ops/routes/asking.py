@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from botocore.config import Config
 
+from pipeline_ops.counting import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
 from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey, PoisonError, number_text, parse
@@ -61,8 +62,8 @@ class Answer:
 
     def sentence(self) -> str:
         """Return it in one line."""
-        size = f", {self.size:,} bytes" if self.size else ""
-        moved = f", after the source changed {self.rereads} times meanwhile" if self.rereads else ""
+        size = f", {counted(self.size, 'byte')}" if self.size else ""
+        moved = f", after the source changed {counted(self.rereads, 'time')} meanwhile" if self.rereads else ""
         return f"{self.target} {self.key}: {self.action}{size}{moved}; {self.why}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
 from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backfilling import Backfill
@@ -95,7 +96,7 @@ def backfill(  # noqa: PLR0917 - click passes them by name
 
 
 def _tell(work: Backfill, failed: Failures) -> None:
-    tell(f"{work.checkpoint.enqueued:,} keys are through, {len(failed.keys):,} of them were given up.")
+    tell(f"Through: {counted(work.checkpoint.enqueued, 'key')}; given up of them: {len(failed.keys):,}.")
     tell(*failed.sentences())
 
 
@@ -107,13 +108,13 @@ def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> Failures:
         try:
             with closing(work.enqueue(enqueuer)) as counts:
                 for enqueued in counts:
-                    say(f"Enqueued {enqueued:,} keys for {target}")
+                    say(f"Enqueued {counted(enqueued, 'key')} for {target}")
             follow(backlog, work.checkpoint.enqueued, say)
             failed = failed_keys(backlog, opened.routing, work.reason)
         except KeyboardInterrupt:
             raise OperatorError(
-                f"Interrupted: {work.checkpoint.enqueued:,} keys are enqueued, and are replicated all the same. "
-                "The same command goes on from there.",
+                f"Interrupted. {counted(work.checkpoint.enqueued, 'key')} enqueued, to be replicated all the same: "
+                "the same command goes on from there.",
                 INTERRUPTED,
             ) from None
     work.forget()
@@ -121,21 +122,21 @@ def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> Failures:
 
 
 def _estimate(stores: Stores, selection: Selection, since: datetime | None, rate: float) -> Estimate:
-    counted = Counted()
+    found = Counted()
     with waiting(f"Counting {selection}") as say:
-        for counted in count(stores, selection, since):
-            say(f"Counted {counted.objects:,} objects and {counted.items:,} items")
+        for found in count(stores, selection, since):
+            say(f"Counted {counted(found.objects, 'object')} and {counted(found.items, 'item')}")
     settings = stores.settings
-    return estimate_of(counted, rate=rate, other_region=settings.source_region != settings.target_region)
+    return estimate_of(found, rate=rate, other_region=settings.source_region != settings.target_region)
 
 
 def _show(estimate: Estimate, selection: Selection) -> None:
-    counted = estimate.counted
+    there = estimate.counted
     table = Table("", "number", title=f"Backfill of {selection}", numbers=("number",))
-    table.add("objects", f"{counted.objects:,}")
-    table.add("bytes of objects", f"{counted.object_bytes:,}")
-    table.add("items, as the table counts them", f"{counted.items:,}")
-    table.add("bytes of items", f"{counted.item_bytes:,}")
+    table.add("objects", f"{there.objects:,}")
+    table.add("bytes of objects", f"{there.object_bytes:,}")
+    table.add("items, as the table counts them", f"{there.items:,}")
+    table.add("bytes of items", f"{there.item_bytes:,}")
     for name, number in estimate.requests.items():
         if number:
             table.add(name, f"{number:,.0f}")
@@ -147,8 +148,8 @@ def _show(estimate: Estimate, selection: Selection) -> None:
 def _resumption(work: Backfill) -> str:
     begun, enqueued = work.checkpoint.begun, work.checkpoint.enqueued
     return (
-        f"An earlier run of {begun:%Y-%m-%d %H:%M:%S} UTC has enqueued {enqueued:,} keys: this one goes on there. "
-        "--restart begins anew."
+        f"An earlier run of {begun:%Y-%m-%d %H:%M:%S} UTC has enqueued {counted(enqueued, 'key')}: "
+        "this one goes on there. --restart begins anew."
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from pipeline_ops.counting import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
@@ -70,7 +71,7 @@ class Backfill:
         left = None if restart else Checkpoint.load(path)
         if left is not None and not resume and datetime.now(UTC) - left.saved > _FRESH:
             raise OperatorError(
-                f"A backfill of {left.begun:%Y-%m-%d} was cut off with {left.enqueued:,} keys enqueued: "
+                f"A backfill of {left.begun:%Y-%m-%d} was cut off with {counted(left.enqueued, 'key')} enqueued: "
                 "--resume goes on with it, --restart begins anew.",
                 MISUSED,
             )

@@ -13,6 +13,7 @@ import click
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.options import KEY, NegativeNumbers, where_options, yes_option
 from pipeline_ops.routes.asking import key_of, reconcile_now
@@ -178,10 +179,10 @@ def _act(
 ) -> int:
     if purge:
         if not yes:
-            confirm("purge", f"{len(chosen)} changes will never be tried again.", ask=ask)
+            confirm("purge", f"{counted(len(chosen), 'change')} will never be tried again.", ask=ask)
         return held.purge(chosen)
     if not yes:
-        confirm("redrive", f"{len(chosen)} letters are sent back to their queues.", ask=ask)
+        confirm("redrive", f"{counted(len(chosen), 'letter')}: sent back to where they came from.", ask=ask)
     with explained("It is not known who asks"):
         who = replication.client("sts", region=replication.region).get_caller_identity()["Arn"]
     return held.redrive(chosen, who=who, why=why or "not said")
@@ -193,11 +194,11 @@ def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, a
         listed = [{name: value for name, value in one.exported().items() if name != "body"} for one in chosen]
         document({"letters": listed, "purged" if purge else "redriven": done, "kept": kept})
     elif acts and chosen:
-        tell(f"{done} of {len(chosen)} letters were {'deleted' if purge else 'redriven'}.")
+        tell(f"{'Deleted' if purge else 'Redriven'}: {done} of {counted(len(chosen), 'letter')}.")
     if kept:
         tell(
-            f"{kept} letters name no queue that they came from, or nothing that is understood there, and are kept: "
-            "touch what changed since in the source, then `--purge` them.",
+            f"Kept: {counted(kept, 'letter')} without a queue to go back to, or without what is understood there. "
+            "Touch what changed since in the source, then `--purge` them.",
             err=True,
         )
         sys.exit(FAILED)

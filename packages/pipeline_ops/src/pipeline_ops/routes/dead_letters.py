@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_common.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
 from lambda_common.queues import delay, remove, send
+from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, explained
 from processor_lambda.notices import PoisonError as UnreadableError
@@ -142,7 +143,9 @@ class DeadLetters:
             errors += [*failed.values(), *self._remove(sent).values()]
             count += len(sent)
         if errors:
-            raise OperatorError(f"{count} of {len(sendable)} letters were redriven, and the rest is kept: {errors[0]}")
+            raise OperatorError(
+                f"{count} of {counted(len(sendable), 'letter')} redriven, and the rest kept: {errors[0]}"
+            )
         return count
 
     def purge(self, letters: Sequence[DeadLetter]) -> int:
@@ -150,7 +153,7 @@ class DeadLetters:
         errors = self._remove(letters)
         if errors:
             left = next(iter(errors.values()))
-            raise OperatorError(f"{len(errors)} of {len(letters)} letters are still there: {left}")
+            raise OperatorError(f"{len(errors)} of {counted(len(letters), 'letter')} still there: {left}")
         return len(letters)
 
     def _remove(self, letters: Sequence[DeadLetter]) -> Mapping[int, Exception]:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from botocore.config import Config
 
 from lambda_common.queues import ENTRIES, send
+from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
 from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
@@ -102,7 +103,7 @@ class Enqueuer:
             errors = send(sqs, outputs.queue_url, [Notice(key, self.reason).body() for key in load.keys])
             if errors:
                 first = next(iter(errors.values()))
-                raise OperatorError(f"{outputs.queue_name} does not take {len(errors)} keys: {first}")
+                raise OperatorError(f"{outputs.queue_name} does not take {counted(len(errors), 'key')}: {first}")
             return load
 
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="enqueue") as executor:
@@ -130,7 +131,7 @@ def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
     """Wait until the route has worked off all that is in its queue by now."""
 
     def show(depth: Depth) -> None:
-        say(f"Enqueued {enqueued:,} keys; {depth.total:,} changes are before the route")
+        say(f"Enqueued {counted(enqueued, 'key')}; before the route: {counted(depth.total, 'change')}")
 
     backlog.worked_off(datetime.now(UTC), on_depth=show)
 

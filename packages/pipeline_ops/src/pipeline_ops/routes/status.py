@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
+from pipeline_ops.counting import counted
 from pipeline_ops.routes.backlog import depth_of, oldest_change
 from pipeline_ops.routes.dead_letters import Routing, dead_letters
 from pipeline_ops.routes.figures import newest_first
@@ -63,7 +64,7 @@ class RouteStatus:
         if firing:
             found.append(f"in alarm: {', '.join(firing)}")
         if self.dead_letters:
-            found.append(f"{sum(self.dead_letters.values())} dead letters: `{self.redrive_command}`")
+            found.append(f"{counted(sum(self.dead_letters.values()), 'dead letter')}: `{self.redrive_command}`")
         return found
 
     def exported(self) -> dict[str, Any]:

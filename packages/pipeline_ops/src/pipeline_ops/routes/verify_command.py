@@ -10,6 +10,7 @@ from uuid import uuid4
 import click
 
 from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backlog import Backlog
@@ -132,7 +133,8 @@ def _repair(
 def _work(tally: Tally, *, keep_own: bool = False) -> str:
     deletes = tally.deletes - (tally.own if keep_own else 0)
     own = f", {tally.own:,} of them of what the target has of its own" if tally.own and not keep_own else ""
-    return f"{tally.puts:,} puts of {tally.put_bytes:,} bytes of objects, and {deletes:,} deletes{own}"
+    puts = f"{counted(tally.puts, 'put')} of {counted(tally.put_bytes, 'byte')} of objects"
+    return f"{puts}, and {counted(deletes, 'delete')}{own}"
 
 
 def _tell(
@@ -148,7 +150,7 @@ def _tell(
             f"nothing is repaired: `{where.command('status', target)}`."
         )
     if repaired is not None:
-        tell(f"{repaired.enqueued:,} keys were reconciled, {repaired.still_different:,} still differ.")
+        tell(f"Reconciled {counted(repaired.enqueued, 'key')}; still different: {repaired.still_different:,}.")
         tell(*repaired.failures.sentences())
     elif found.tally.drift(keep_own=keep_own):
         tell(f"--repair would have the route make {_work(found.tally, keep_own=keep_own)}.")
@@ -174,7 +176,7 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
 
 
 def _table(found: Verification, target: str) -> Table:
-    title = f"{target}: {found.objects:,} objects and {found.items:,} items compared"
+    title = f"{target}: {_compared(found)} compared"
     table = Table("found", "keys", "for example", title=title, numbers=("keys",))
     for verdict in (*_LOOKED_AT, *_EXPECTED):
         count = found.tally.counts[verdict]
@@ -183,13 +185,17 @@ def _table(found: Verification, target: str) -> Table:
     return table
 
 
+def _compared(found: Verification) -> str:
+    return f"{counted(found.objects, 'object')} and {counted(found.items, 'item')}"
+
+
 def _page(found: Verification) -> Path:
     return found.report.with_suffix(_PAGE)
 
 
 def _write_page(found: Verification, target: str) -> None:
     facts = [
-        ("compared", f"{found.selection}: {found.objects:,} objects and {found.items:,} items"),
+        ("compared", f"{found.selection}: {_compared(found)}"),
         ("how", "by the listings alone" if found.quick else "by all that is replicated"),
         ("from, to", f"{found.begun:%Y-%m-%d %H:%M:%S} to {found.ended:%H:%M:%S} UTC"),
         ("a repair would make", _work(found.tally)),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from pipeline_ops.counting import counted
 from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
@@ -80,7 +81,7 @@ def verify(
                 else:
                     write_finding(file, finding)
                     tally.add(finding)
-            say(f"Compared {objects:,} objects and {items:,} items; {suspects:,} to be looked at again")
+            say(f"Compared {counted(objects, 'object')} and {counted(items, 'item')}; {suspects:,} to look at again")
         worked_off = not suspects or _wait(backlog, within, suspects, say)
         spool.seek(0)
         for finding in look_again(stores, executor, read_findings(spool), worked_off=worked_off):
@@ -108,7 +109,9 @@ def _first_look(stores: Stores, executor: ThreadPoolExecutor, selection: Selecti
 
 def _wait(backlog: Backlog, within: float, suspects: int, say: Say) -> bool:
     def show(depth: Depth) -> None:
-        say(f"{suspects:,} keys differ: waiting until the route has worked off {depth.total:,} changes")
+        say(
+            f"Different: {counted(suspects, 'key')}; waiting for the route to work off {counted(depth.total, 'change')}"
+        )
 
     return backlog.worked_off(datetime.now(UTC), within=within, on_depth=show)
 
@@ -145,7 +148,7 @@ def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False
         keys = (finding.key for finding in _drift(file, keep_own=keep_own))
         for load in enqueuer.enqueue(Load(batch, None) for batch in chunks(keys, ENTRIES)):
             count += len(load.keys)
-            say(f"Enqueued {count:,} keys")
+            say(f"Enqueued {counted(count, 'key')}")
     return count
 
 
