@@ -25,6 +25,9 @@ CHECKED = ["noxfile.py", "packages", "tests", "benchmarks"]
 ENVIRONMENT = ROOT / ".nox" / "workspace"
 BIN = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
 
+LOCALSTACK_PYTHON = "3.13"
+"""Its packages can't be resolved for 3.14, and its source can't be read before 3.12."""
+
 check = functools.partial(nox.session, venv_backend="none")
 command = functools.partial(nox.session, venv_backend="none", default=False)
 
@@ -147,6 +150,15 @@ def integration(session: nox.Session) -> None:
     pytest(session, "tests/integration")
 
 
+@nox.session(python=LOCALSTACK_PYTHON, venv_backend="uv|virtualenv", reuse_venv=True, default=False)
+def localstack(session: nox.Session) -> None:
+    """Run the integration tests on a LocalStack of their own, as far as it goes without Docker: [-- <pytest's>]."""
+    session.install("--quiet", "--require-hashes", "--requirement", str(LOCK.with_name("localstack.txt")))
+    session.install("--quiet", "--no-deps", "--editable", str(ROOT / "tests" / "localstack"))
+    python = str(Path(session.bin) / "python")
+    run(session, "python", "-m", "tests.localstack", python, *session.posargs)
+
+
 @command()
 def tests(session: nox.Session) -> None:
     """Run the unit, infra and integration tests in one go."""
@@ -255,6 +267,13 @@ def bench(session: nox.Session) -> None:
     run(session, "python", "-m", "benchmarks", *session.posargs)
 
 
+def resolved_for(requirements: Path) -> tuple[str, ...]:
+    """Return uv's options for the Pythons that the file is for: all from the oldest on, but for LocalStack's."""
+    if requirements.stem == "localstack":
+        return ("--python-version", LOCALSTACK_PYTHON)
+    return ("--universal", "--python-version", "3.11")
+
+
 @command()
 def lock(session: nox.Session) -> None:
     """Compile the requirement files anew, with hashes: [-- --upgrade]."""
@@ -264,7 +283,7 @@ def lock(session: nox.Session) -> None:
     for source in sorted((ROOT / "requirements").glob("*.in")):
         session.run(
             uv,
-            *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),
+            *("pip", "compile", "--quiet", *resolved_for(source), "--generate-hashes"),
             *("--no-header", "--no-annotate", "--output-file", str(source.with_suffix(".txt")), str(source)),
             *session.posargs,
             external=True,

@@ -17,6 +17,8 @@ __all__ = ["PROBES", "lacks"]
 _QUIET_SECONDS = 3
 """How long a queue is listened to for what must not come; such clouds deliver an event at once."""
 
+_LARGEST_ITEM = 400 * 1024
+
 _QUOTED_KEYS = ("a b", "a+b", "a/+/c", "b%2Fc", "c&d", "é")
 """Keys that a list's markers have to quote."""
 
@@ -76,22 +78,22 @@ def _listing(cloud: LocalCloud) -> str | None:
 
 
 def _table_class(cloud: LocalCloud) -> str | None:
-    dynamodb, name = cloud.client("dynamodb"), f"probe-{uuid4()}"
-    key: Any = {"AttributeName": "id"}
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{**key, "KeyType": "HASH"}],
-        AttributeDefinitions=[{**key, "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    try:
-        wanted = "STANDARD_INFREQUENT_ACCESS"
+    wanted = "STANDARD_INFREQUENT_ACCESS"
+    with _table(cloud) as (dynamodb, name):
         dynamodb.update_table(TableName=name, TableClass=wanted)
-        table = dynamodb.describe_table(TableName=name)["Table"]
-    finally:
-        dynamodb.delete_table(TableName=name)
-    taken = table.get("TableClassSummary", {}).get("TableClass")
+        taken = dynamodb.describe_table(TableName=name)["Table"].get("TableClassSummary", {}).get("TableClass")
     return None if taken == wanted else f"a table's class was to be {wanted}, and is {taken}"
+
+
+def _item_size(cloud: LocalCloud) -> str | None:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: names and values, as UTF-8
+    item = {"id": {"S": "1"}, "body": {"S": "x" * (_LARGEST_ITEM - len("id1body"))}}
+    with _table(cloud) as (dynamodb, name):
+        try:
+            dynamodb.put_item(TableName=name, Item=item)
+        except ClientError as error:
+            return f"an item of {_LARGEST_ITEM} bytes was refused: {error.response['Error']['Message']}"
+    return None
 
 
 PROBES: Mapping[str, Callable[[LocalCloud], str | None]] = {
@@ -99,8 +101,25 @@ PROBES: Mapping[str, Callable[[LocalCloud], str | None]] = {
     "disabled rules": _disabled_rules,
     "listing": _listing,
     "table class": _table_class,
+    "item size": _item_size,
 }
 """Each returns what was seen where the cloud does it wrongly or not at all."""
+
+
+@contextmanager
+def _table(cloud: LocalCloud) -> Iterator[tuple[Any, str]]:
+    dynamodb, name = cloud.client("dynamodb"), f"probe-{uuid4()}"
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    try:
+        dynamodb.get_waiter("table_exists").wait(TableName=name)
+        yield dynamodb, name
+    finally:
+        dynamodb.delete_table(TableName=name)
 
 
 @contextmanager

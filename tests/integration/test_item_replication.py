@@ -82,6 +82,7 @@ def test_two_hundred_items_and_fifty_updates_of_one_of_them_arrive(mirror: Mirro
     assert replica["value"] == {"N": "-49"}
 
 
+@pytest.mark.needs("item size")
 def test_an_item_that_the_added_attributes_make_too_big_is_reported_and_its_neighbours_arrive(mirror: Mirror) -> None:
     mirror.put_item("too-big", "1", body={"S": "x" * (400 * 1024 - 40)})
     mirror.put_item("neighbour", "1", value={"S": "fine"})
