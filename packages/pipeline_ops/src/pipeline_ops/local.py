@@ -14,6 +14,7 @@ from local_cloud import LocalCloud
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
+from pipeline_ops.private_files import private_folder
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.state import Backend, folder_backend
 
@@ -69,12 +70,9 @@ def running_system(
 def local_folder(repository: Path) -> Path:
     """Return the checkout's `.local`, made where it isn't there.
 
-    It is for its owner's eyes alone: the key of a local cloud is in it.
+    It is for its owner's eyes alone: the key of a local cloud is in it, and production's keys in reports.
     """
-    folder = repository / LOCAL_FOLDER
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o700)
-    return folder
+    return private_folder(repository / LOCAL_FOLDER)
 
 
 def system_region(projects: Projects) -> str:

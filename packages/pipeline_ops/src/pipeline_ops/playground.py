@@ -19,6 +19,7 @@ from local_cloud import Credentials
 from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.local import LOCAL_FOLDER, RunningSystem, local_folder
+from pipeline_ops.private_files import open_private_bytes
 from pipeline_ops.where import LOCAL_STOPS
 
 __all__ = ["Playground", "Running"]
@@ -126,7 +127,7 @@ class Playground:
     def _start(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
         if self._is_held():
             raise self._taken()
-        with self._log.open("wb") as log:
+        with open_private_bytes(self._log) as log:
             process = subprocess.Popen(  # noqa: S603 (this very program)
                 [sys.executable, "-m", "pipeline_ops", "local", *arguments],
                 cwd=self._repository,

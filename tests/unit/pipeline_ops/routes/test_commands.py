@@ -1,6 +1,7 @@
 """The routes' commands as they are typed: what they choose, what they ask, and how they end."""
 
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.unit.pipeline_ops.test_terminal import HOSTILE, is_plain, meant
 def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @contextmanager
     def opened(_where: Any) -> Iterator[Any]:
-        yield Opened(replication=world.replication, routing=world.routing, folder=tmp_path, quiet_seconds=0)
+        yield Opened(replication=world.replication, routing=world.routing, repository=tmp_path, quiet_seconds=0)
 
     for module in (commands, backfill_command, verify_command):
         monkeypatch.setattr(module, "open_replication", opened)
@@ -136,6 +137,7 @@ def test_letters_that_name_no_queue_are_kept_and_said(world: World, tmp_path: Pa
     assert "Kept: 1 letter without a queue" in answer.stderr
     (line,) = (tmp_path / "letters.jsonl").read_text().splitlines()
     assert json.loads(line)["reason"] == "StreamGap"
+    assert stat.S_IMODE((tmp_path / "letters.jsonl").stat().st_mode) == 0o600
     assert len(world.bodies(world.dlq)) == 1
 
 

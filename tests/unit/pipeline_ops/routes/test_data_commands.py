@@ -2,6 +2,8 @@
 
 import html
 import json
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,7 +33,7 @@ def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
     @contextmanager
     def opened(_where: Any) -> Iterator[Opened]:
-        yield Worked(replication=world.replication, routing=world.routing, folder=tmp_path, quiet_seconds=0)
+        yield Worked(replication=world.replication, routing=world.routing, repository=tmp_path, quiet_seconds=0)
 
     for module in (backfill_command, verify_command):
         monkeypatch.setattr(module, "open_replication", opened)
@@ -62,7 +64,7 @@ def test_level_replicas_end_with_0(world: World, tmp_path: Path) -> None:
     answer = run("verify", "dev")
     assert answer.exit_code == 0, answer.output
     assert "12 objects and 12 items compared" in answer.stdout
-    (report,) = (tmp_path / "verify").glob("dev-*.jsonl")
+    (report,) = (tmp_path / ".local" / "verify").glob("dev-*.jsonl")
     assert report.read_text() == ""
     assert report.with_suffix(".html").exists()
 
@@ -164,7 +166,7 @@ def test_a_backfill_says_what_it_takes_asks_and_is_done_when_all_is_replicated(
     assert done.exit_code == 0, done.output
     assert "Through: 50 keys; given up of them: 0." in done.stdout
     assert run("verify", "dev").exit_code == 0
-    assert list((tmp_path / "backfill").iterdir()) == []
+    assert list((tmp_path / ".local" / "backfill").iterdir()) == []
 
 
 def test_an_interrupted_backfill_ends_with_130_and_is_gone_on_with(
@@ -242,7 +244,7 @@ def test_an_old_backfill_is_gone_on_with_only_when_that_is_meant(world: World, t
     real, world.work_off = world.work_off, interrupt  # type: ignore[method-assign]
     assert run("backfill", "dev", "--yes").exit_code == 130
     world.work_off = real  # type: ignore[method-assign]
-    (path,) = (tmp_path / "backfill").iterdir()
+    (path,) = (tmp_path / ".local" / "backfill").iterdir()
     told = json.loads(path.read_text())
     path.write_text(json.dumps(told | {"saved": "2026-01-01T00:00:00Z"}))
     refused = run("backfill", "dev", "--yes")
@@ -282,7 +284,33 @@ def test_what_has_drifted_is_shown_as_text_whatever_its_key(
     assert answer.exit_code == 1, answer.output
     assert is_plain(answer.stdout)
     assert f"{key}@1" in meant(answer.stdout)
-    (page,) = (tmp_path / "verify").glob("dev-*.html")
+    (page,) = (tmp_path / ".local" / "verify").glob("dev-*.html")
     text = page.read_text()
     assert is_plain(text)
     assert html.unescape(shown(f"{key}@1")) in html.unescape(text)
+
+
+def test_reports_pages_and_checkpoints_are_their_owners_alone(world: World, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        populate(world)
+        own = tmp_path / ".local"
+        for folder in (own, own / "verify", own / "backfill"):
+            folder.mkdir(mode=0o755)
+        asked = tmp_path / "found.jsonl"
+        asked.touch(0o644)
+        assert run("verify", "dev", "--report", str(asked)).exit_code == 0
+        assert run("verify", "dev").exit_code == 0
+        world.work_off = interrupt  # type: ignore[method-assign]
+        assert run("backfill", "dev", "--yes").exit_code == 130
+        files = [asked, asked.with_suffix(".html"), *own.glob("verify/*"), *own.glob("backfill/*")]
+        assert len(files) == 5
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        folders = (own, own / "verify", own / "backfill")
+        assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    finally:
+        os.umask(before)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt

@@ -76,7 +76,7 @@ def backfill(  # noqa: PLR0917 - click passes them by name
         selection = select(stores.settings, prefix=prefix, items=items)
         if not dry_run:
             require_enabled(opened.replication, route)
-        folder = opened.folder / "backfill"
+        folder = opened.folder("backfill")
         work = Backfill.open(stores, selection, begin, folder, restart=restart, resume=resume or dry_run)
         if work.resumed:
             tell(_resumption(work), err=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from pipeline_ops.errors import OperatorError
+from pipeline_ops.private_files import open_private, private_folder
 
 __all__ = ["Checkpoint", "ItemsPart", "ObjectsPart", "Part"]
 
@@ -67,8 +68,9 @@ class Checkpoint(BaseModel):
         self.saved = datetime.now(UTC)
         beside = path.with_suffix(".new")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(self.model_dump_json(), encoding="utf-8")
+            private_folder(path.parent)
+            with open_private(beside) as file:
+                file.write(self.model_dump_json())
             beside.replace(path)
         except OSError as error:
             raise OperatorError(f"The checkpoint can't be kept in {path}: {error.strerror}.") from error

@@ -16,6 +16,7 @@ from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.options import KEY, NegativeNumbers, where_options, yes_option
+from pipeline_ops.private_files import open_private
 from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.backfill_command import backfill
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetters, dead_letters
@@ -206,7 +207,7 @@ def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, a
 
 def _export(path: Path, letters: Sequence[DeadLetter]) -> None:
     try:
-        with path.open("w", encoding="utf-8") as file:
+        with open_private(path) as file:
             file.writelines(json.dumps(letter.exported()) + "\n" for letter in letters)
     except OSError as error:
         raise OperatorError(f"The letters can't be exported to {path}: {error.strerror}.") from error

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from xml.etree import ElementTree as Html
 
 from pipeline_ops.errors import OperatorError
+from pipeline_ops.private_files import open_private
 from pipeline_ops.terminal import shown
 from replicator_lambda.notices import ItemKey, Key, ObjectKey, named
 from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
@@ -136,8 +137,8 @@ def write_page(path: Path, title: str, facts: Iterable[tuple[str, str]], tally: 
         _table(body, ("for example", "verdict", "what"), examples)
     Html.SubElement(body, "p").text = f"Every key: {shown(report.name)}, a JSON document a line."
     text = Html.tostring(page, encoding="unicode", method="html")
-    with writing(path):
-        path.write_text(f"<!doctype html>\n{text}\n", encoding="utf-8")
+    with writing(path), open_private(path) as file:
+        file.write(f"<!doctype html>\n{text}\n")
 
 
 @contextmanager

@@ -8,11 +8,14 @@ from pathlib import Path
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.account import check_account
 from pipeline_ops.deployment import Deployment
+from pipeline_ops.local import LOCAL_FOLDER, local_folder
 from pipeline_ops.opening import clients_of, open_deployment, open_projects, read_contract
+from pipeline_ops.private_files import private_folder
 from pipeline_ops.progress import Progress
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import Routing
+from pipeline_ops.routes.drift_report import writing
 from pipeline_ops.routes.route import Replication, Route
 from pipeline_ops.terminal import console
 from pipeline_ops.where import Where
@@ -35,10 +38,16 @@ class Opened:
 
     replication: Replication
     routing: Routing
-    folder: Path
-    """Where commands keep reports and checkpoints."""
+    repository: Path
 
     quiet_seconds: float
+
+    def folder(self, name: str) -> Path:
+        """Return where a command keeps its reports or checkpoints; raises OperatorError where that can't be made."""
+        folder = self.repository / LOCAL_FOLDER / name
+        with writing(folder):
+            local_folder(self.repository)
+            return private_folder(folder)
 
     def backlog(self, route: Route) -> Backlog:
         """Return what tells when a route has worked off what it has."""
@@ -63,7 +72,7 @@ def open_replication(where: Where) -> Iterator[Opened]:
         yield Opened(
             replication=replication,
             routing=routing,
-            folder=projects.repository / ".local",
+            repository=projects.repository,
             quiet_seconds=_QUIET_SECONDS_LOCALLY if where.is_local else _QUIET_SECONDS[outputs.capture],
         )
 

@@ -100,7 +100,7 @@ def verify(  # noqa: PLR0917 - click passes them by name
             require_enabled(opened.replication, route)
         stores = open_stores(opened.replication, route)
         selection = select(stores.settings, prefix=prefix, items=items)
-        path = report or opened.folder / "verify" / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+        path = report or opened.folder("verify") / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
         with waiting(f"Comparing {selection} of {target}") as say:
             found = verify_replicas(stores, backlog, selection, path, quick=quick, within=wait, say=say)
         _write_page(found, target)

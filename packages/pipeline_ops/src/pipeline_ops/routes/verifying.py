@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline_ops.counting import counted
+from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
@@ -130,9 +131,9 @@ def _rarely_collecting() -> Iterator[None]:
 def _report(path: Path) -> Iterator[tuple[TextIO, TextIO]]:
     """Open the report, and a file for the suspects that is gone after the block."""
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_missing_folders(path.parent)
         with (
-            path.open("w", encoding="utf-8") as file,
+            open_private(path) as file,
             tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent) as spool,
         ):
             yield file, spool
