@@ -79,6 +79,9 @@ class _Aws:
         metadata = {"records": str(self._records)}
         return {"ETag": '"e"', "ContentLength": 0, "LastModified": datetime.now(UTC), "Metadata": metadata, "Key": Key}
 
+    def get_object_tagging(self, **_: Any) -> dict[str, Any]:
+        return {"TagSet": []}
+
     def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         return {"Body": _MadeUp(self._records) if Key.startswith("incoming/") else io.BytesIO(b"none"), "ETag": '"e"'}
 

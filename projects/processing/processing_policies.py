@@ -6,6 +6,7 @@ from processor_lambda.settings import REJECTED_PREFIX, RESULTS_PREFIX
 
 __all__ = ["processor_rights"]
 
+READ_INPUT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
 CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 
 
@@ -23,7 +24,8 @@ def processor_rights(*, store: StorageOutputs, input_prefix: str, queue_arn: str
         # one for a head, which lists nothing, is not documented. So the keys of the whole bucket can be listed.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
         allow("ListAndTellAbsent", ["s3:ListBucket"], [bucket]),
-        allow("ReadInput", ["s3:GetObject", "s3:GetObjectVersion"], objects(bucket, [input_prefix])),
+        # The tags tell a replica whose metadata has no room for a mark.
+        allow("ReadInput", READ_INPUT, objects(bucket, [input_prefix])),
         allow("ReadResults", ["s3:GetObject"], objects(bucket, [results])),
         allow("WriteOutput", ["s3:PutObject"], objects(bucket, [results, REJECTED_PREFIX])),
         allow("AbandonOutput", ["s3:AbortMultipartUpload"], objects(bucket, [REJECTED_PREFIX])),

@@ -207,6 +207,7 @@ def test_the_role_may_do_what_the_processor_does_and_nothing_else(
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
     allowed = [
         *((f"s3:{action}", f"{bucket}/incoming/a/b.csv") for action in ("GetObject", "GetObjectVersion")),
+        *((f"s3:{action}Tagging", f"{bucket}/incoming/a/b.csv") for action in ("GetObject", "GetObjectVersion")),
         ("s3:GetObject", f"{bucket}/results/{environment}/latest.json"),
         *(("s3:PutObject", f"{bucket}/results/{environment}/{name}") for name in ("run.json", "latest.json")),
         ("s3:PutObject", f"{bucket}/rejected/incoming/a/b.csv.jsonl"),

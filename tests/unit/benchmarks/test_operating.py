@@ -51,7 +51,7 @@ def test_a_backfill_enqueues_every_key_once(case: str, named: str, monkeypatch: 
 
     def take(*, Entries: Sequence[Mapping[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
         bodies.extend(entry["MessageBody"] for entry in Entries)
-        return {}
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
     monkeypatch.setattr(world.queue, "send_message_batch", take)
     world.queue.sent = KEYS

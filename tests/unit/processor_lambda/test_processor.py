@@ -194,20 +194,41 @@ def test_an_event_of_another_bucket_is_none_of_ours(cloud: Cloud) -> None:
 
 
 REPLICA: dict[str, Any] = {"Metadata": {"replicated-from": "prod"}}
+REPLICAS: dict[str, dict[str, Any]] = {
+    "metadata": REPLICA,
+    "metadata that has room for the version alone": {"Metadata": {"replicated-from-version": "v"}},
+    "a tag": {"Metadata": {"k": "v" * 2040}, "Tagging": "a=b&replicated-from=prod"},
+}
 
 
-def test_a_replica_is_left_alone_unless_replicas_are_processed(cloud: Cloud) -> None:
-    cloud.put(LINES, **REPLICA)
+@pytest.mark.parametrize("marked", REPLICAS)
+def test_a_replica_is_left_alone_unless_replicas_are_processed(cloud: Cloud, marked: str) -> None:
+    cloud.put(LINES, **REPLICAS[marked])
     assert cloud.process().action is Action.REPLICA
+    assert cloud.processor().process(Sweep()).enqueued == 0
     assert cloud.keys("results/") == set()
 
 
-def test_a_processed_replica_does_not_overwrite_replicated_items(cloud: Cloud) -> None:
+def test_a_file_whose_tags_have_no_mark_is_no_replica(cloud: Cloud) -> None:
+    cloud.put(LINES, Tagging="a=b")
+    assert cloud.process().action is Action.PROCESSED
+
+
+def test_tags_that_cannot_be_read_leave_a_file_for_a_later_try(cloud: Cloud) -> None:
+    cloud.put(LINES)
+    cloud.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "s3.GetObjectTagging" else None
+    with pytest.raises(StoreError, match="GetObjectTagging"):
+        cloud.process()
+    assert cloud.items() == {}
+
+
+@pytest.mark.parametrize("marked", REPLICAS)
+def test_a_processed_replica_does_not_overwrite_replicated_items(cloud: Cloud, marked: str) -> None:
     cloud.with_settings(process_replicas=True)
     replicated = {**ITEMS["a@1"], "environment": {"S": "dev"}, "replicatedFrom": {"S": "prod"}, "n": {"S": "theirs"}}
     cloud.clients.dynamodb.put_item(TableName="data", Item=replicated)
     cloud.clients.dynamodb.put_item(TableName="data", Item={**ITEMS["b@2.5"], "n": {"S": "old"}})
-    summary = cloud.summary(LINES, **REPLICA)
+    summary = cloud.summary(LINES, **REPLICAS[marked])
     assert cloud.items() == {"a@1": replicated, "b@2.5": ITEMS["b@2.5"]}
     assert (summary["valid"], summary["written"], summary["kept"]) == (2, 1, 1)
 

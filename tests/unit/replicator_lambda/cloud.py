@@ -15,6 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
+from lambda_common.replicas import REPLICA_TAG
 from replicator_lambda.clients import Clients
 from replicator_lambda.handler import Route
 from replicator_lambda.notices import ItemKey, Notice, ObjectKey
@@ -148,7 +149,7 @@ class Cloud:
         return {
             "body": answer["Body"].read(),
             "metadata": {k: v for k, v in answer["Metadata"].items() if not k.startswith("replicated-from")},
-            "tags": sorted((tag["Key"], tag["Value"]) for tag in tags),
+            "tags": sorted((tag["Key"], tag["Value"]) for tag in tags if tag["Key"] != REPLICA_TAG),
             **{name: answer.get(name) for name in (*headers, "ExpiresString", "WebsiteRedirectLocation")},
         }
 

@@ -7,7 +7,7 @@ returns them raw, and refuses more of them than S3 does.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
@@ -34,6 +34,8 @@ class RawObject:
     unprintable: dict[str, bytes] = field(default_factory=dict)
     """Metadata that heads leave out and only count."""
 
+    size: int = 0
+
 
 @dataclass
 class RawS3:
@@ -41,6 +43,9 @@ class RawS3:
 
     endpoint: str = ""
     objects: dict[tuple[str, str], RawObject] = field(default_factory=dict)
+    copied: list[RawObject] = field(default_factory=list)
+    """What each copy made, before any other call changed it."""
+
     calls: list[str] = field(default_factory=list)
     largest: int = 0
     """Bytes of the largest header section that a request had."""
@@ -67,12 +72,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _asked_for_tags(self) -> bool:
         return "tagging" in parse_qs(urlsplit(self.path).query, keep_blank_values=True)
 
-    def _answer(self, status: int = 200, body: str = "", headers: dict[str, bytes] | None = None) -> None:
+    def _answer(
+        self, status: int = 200, body: str = "", headers: dict[str, bytes] | None = None, size: int | None = None
+    ) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value.decode("latin-1"))
         self.send_header("x-amz-version-id", "v1")
-        self.send_header("Content-Length", str(len(body.encode())))
+        self.send_header("Content-Length", str(len(body.encode()) if size is None else size))
         self.end_headers()
         self.wfile.write(body.encode())
 
@@ -90,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             count = {"x-amz-tagging-count": str(len(found.tags)).encode()} if found.tags else {}
             missing = {"x-amz-missing-meta": str(len(found.unprintable)).encode()} if found.unprintable else {}
             fixed = {"ETag": b'"e"', "Last-Modified": b"Thu, 01 Jan 2026 00:00:00 GMT"}
-            self._answer(headers={**found.headers, **fixed, **count, **missing})
+            self._answer(headers={**found.headers, **fixed, **count, **missing}, size=found.size)
 
         self._found(answer)
 
@@ -117,7 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._found(lambda found: self._retag(found, body))
         else:
             self.server.s3.calls.append("copy")
-            self.server.s3.objects[self._named()] = self._copied()
+            made = self._copied()
+            self.server.s3.copied.append(replace(made))
+            self.server.s3.objects[self._named()] = made
             self._answer(body="<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
 
     def _retag(self, found: RawObject, body: bytes) -> None:

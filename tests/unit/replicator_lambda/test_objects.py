@@ -9,13 +9,17 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from lambda_common.keys import fits_xml
+from processor_lambda.files import Bucket
+from replicator_lambda.copy_plan import DEFAULT_LARGE_FROM
 from replicator_lambda.large_copy import DEFAULT_PART_SIZE
 from replicator_lambda.notices import ObjectKey
 from replicator_lambda.object_states import Head
-from replicator_lambda.objects import DEFAULT_LARGE_FROM
 from replicator_lambda.provenance import METADATA_BYTES, replica_metadata, tells_version
 from replicator_lambda.reconcile import Action, Outcome
-from tests.unit.replicator_lambda.cloud import Cloud, refusal
+from replicator_lambda.verification.findings import Finding
+from replicator_lambda.verification.objects import look_at_object
+from tests.unit.replicator_lambda.cloud import Cloud, answered, refusal
 from tests.unit.replicator_lambda.cloud import cloud as fresh_cloud
 
 
@@ -330,6 +334,119 @@ def test_a_large_object_whose_tags_alone_changed_is_tagged_and_not_copied_again(
     assert cloud.replica("large") == cloud.source_object("large")
 
 
+def overwrite_replica(cloud: Cloud, key: str, body: bytes) -> None:
+    """Put other bytes over a replica, with all else that a reader sees of it."""
+    s3, bucket = cloud.clients.target_s3, cloud.settings.target_bucket
+    head = s3.head_object(Bucket=bucket, Key=key)
+    tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=head["ContentType"], Metadata=head["Metadata"])
+    s3.put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": tags})
+
+
+def differing(cloud: Cloud, key: str) -> Finding | None:
+    return look_at_object(cloud.stores(), ObjectKey(key))
+
+
+@pytest.mark.parametrize("options", [{}, {"Tagging": "a=b"}, {"ChecksumAlgorithm": "SHA256"}])
+def test_a_large_replicas_other_bytes_of_the_same_size_are_copied_again(cloud: Cloud, options: dict[str, str]) -> None:
+    cloud.put("large", b"x" * 7 * MIB, **options)
+    reconciled(cloud, "large", **LARGE)
+    assert differing(cloud, "large") is None
+    overwrite_replica(cloud, "large", b"y" * 7 * MIB)
+    found = differing(cloud, "large")
+    assert found is not None
+    assert found.what == ("bytes",)
+    assert reconciled(cloud, "large", **LARGE).size == 7 * MIB
+    assert cloud.replica("large") == cloud.source_object("large")
+    assert differing(cloud, "large") is None
+    assert reconciled(cloud, "large", **LARGE).size == 0
+
+
+def test_a_large_replica_that_proves_nothing_is_copied_once_more_and_proves_its_bytes_then(cloud: Cloud) -> None:
+    """Such as one that a former release made, of a source that S3 keeps no checksum of the whole of."""
+    cloud.put("large", b"x" * 7 * MIB, Tagging="a=b")
+    reconciled(cloud, "large", **LARGE)
+    without: Any = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    cloud.clients.target_s3.put_object_tagging(Bucket=cloud.settings.target_bucket, Key="large", Tagging=without)
+    assert differing(cloud, "large") is None
+    assert [reconciled(cloud, "large", **LARGE).size for _ in range(2)] == [7 * MIB, 0]
+
+
+def test_a_large_replica_whose_checksum_is_that_of_the_whole_source_needs_no_proof(cloud: Cloud) -> None:
+    cloud.put("large", b"x" * 7 * MIB)
+    crc = {"x-amz-checksum-crc64nvme": "AAAA", "x-amz-checksum-type": "FULL_OBJECT"}
+
+    def tell(_operation: str, _request: Any, send: Any) -> Any:
+        answer = send()
+        answer.headers.update(crc)
+        return answer
+
+    def tell_of_upload(_operation: str, _request: Any, send: Any) -> Any:
+        answer = send()
+        told = b"<ChecksumCRC64NVME>AAAA</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType>"
+        end = b"</CompleteMultipartUploadResult>"
+        return answered(_request, 200, answer.content.replace(end, told + end).decode())
+
+    faults = {"s3.HeadObject": tell, "s3.CompleteMultipartUpload": tell_of_upload}
+    cloud.fault_for = faults.get
+    with cloud.recording() as calls:
+        assert reconciled(cloud, "large", **LARGE).size == 7 * MIB
+    assert "s3.PutObjectTagging" not in calls
+    assert reconciled(cloud, "large", **LARGE).size == 0
+
+
+ODD = "incoming/report\x1e.csv"
+
+
+def test_a_key_that_no_xml_can_hold_is_copied_whole_however_large(cloud: Cloud) -> None:
+    cloud.put(ODD, b"x" * 7 * MIB)
+    with cloud.recording() as calls:
+        assert reconciled(cloud, ODD, **LARGE).action is Action.COPIED
+    assert calls == COPY
+
+
+def test_one_of_more_than_5_gib_is_given_up_at_once_and_leaves_no_upload(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(ODD)
+    with_answer(monkeypatch, cloud, "head_object", lambda answer: {**answer, "ContentLength": 5 * 1024**3 + 1})
+    with cloud.recording() as calls:
+        error = reconciled(cloud, ODD).error
+    assert error is not None
+    assert (error.kind, error.permanent) == ("NotCopyable", True)
+    assert "5 GiB" in error.message
+    assert "key has a character that no XML can hold" in error.message
+    assert calls == ["s3.HeadObject"]
+
+
+@pytest.mark.parametrize("key", ["\x00", "\x1f", "\ufffe", "\uffff", "a\x0bb"])
+def test_a_character_that_no_xml_can_hold_is_known(key: str) -> None:
+    assert not fits_xml(key)
+
+
+@pytest.mark.parametrize("key", ["", "a\tb\nc\rd", "\x7f\x85", "日本語 😀", "<&>\"'"])
+def test_what_xml_can_hold_is_no_reason(key: str) -> None:
+    assert fits_xml(key)
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "code"),
+    [
+        ("s3.CopyObject", 404, "NoSuchKey"),
+        ("s3.GetObjectTagging", 404, "NoSuchKey"),
+        ("s3.GetObjectTagging", 405, "MethodNotAllowed"),
+    ],
+)
+def test_a_refusal_that_quotes_such_a_key_is_understood_by_its_status(
+    cloud: Cloud, operation: str, status: int, code: str
+) -> None:
+    cloud.put(ODD)
+    body = f"<Error><Code>{code}</Code><Key>{ODD}</Key></Error>"
+    refused = [lambda _operation, request, _send: answered(request, status, body)]
+    cloud.fault_for = lambda called: refused.pop() if called == operation and refused else None
+    assert reconciled(cloud, ODD).action is Action.COPIED
+
+
 def put_with_long_tags(cloud: Cloud, key: str, body: bytes = b"body") -> None:
     tags: Any = [{"Key": f"{number}" + "k" * 127, "Value": "v" * 256} for number in range(10)]
     cloud.put(key, body)
@@ -438,6 +555,17 @@ def test_a_large_copy_stops_and_is_aborted_when_the_time_is_up(cloud: Cloud) -> 
     assert "s3.AbortMultipartUpload" in cloud.calls
 
 
+@pytest.mark.parametrize("size", [0, 1984, 1985, 2004, 2040, 2048])
+def test_the_processor_takes_a_replica_for_one_and_its_source_for_none(cloud: Cloud, size: int) -> None:
+    cloud.put("incoming/x.csv", b"id,timestamp", Metadata={"k": "v" * (size - 1)} if size else {})
+    assert reconciled(cloud, "incoming/x.csv").action is Action.COPIED
+    told = {}
+    for name in (cloud.settings.source_bucket, cloud.settings.target_bucket):
+        bucket = Bucket(s3=cloud.clients.target_s3, name=name)
+        told[name] = bucket.is_replica(bucket.head("incoming/x.csv"))
+    assert told == {cloud.settings.source_bucket: False, cloud.settings.target_bucket: True}
+
+
 def head_with(metadata: dict[str, str], version: str | None = "v1") -> Head:
     return Head(version_id=version, etag='"e"', size=1, last_modified="", metadata=tuple(metadata.items()))
 
@@ -455,9 +583,9 @@ def test_provenance_names_the_etag_where_there_is_no_version() -> None:
 def test_provenance_gives_way_where_the_sources_metadata_fills_the_room() -> None:
     full = {"k": "v" * (METADATA_BYTES - 1)}
     assert replica_metadata(head_with(full), "prod") == full
-    room_for_the_version = {"k": "v" * (METADATA_BYTES - 1 - len("replicated-from-version") - len("v1"))}
-    metadata = replica_metadata(head_with(room_for_the_version), "prod")
-    assert set(metadata) == {"k", "replicated-from-version"}
+    room_for_the_mark = {"k": "v" * (METADATA_BYTES - 1 - len("replicated-from") - len("prod"))}
+    metadata = replica_metadata(head_with(room_for_the_mark), "prod")
+    assert set(metadata) == {"k", "replicated-from"}
 
 
 def test_the_sources_own_metadata_of_the_same_name_is_kept_and_proves_nothing() -> None:

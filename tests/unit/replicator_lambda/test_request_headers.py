@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from lambda_common.clients import client_config
-from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION
+from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, is_replica
 from replicator_lambda.large_copy import LargeCopy
 from replicator_lambda.object_states import ObjectStore
 from replicator_lambda.objects import S3Objects
@@ -60,7 +60,14 @@ def replica(s3: RawS3, key: str) -> RawObject:
     """Return the replica without provenance."""
     found = s3.objects[TARGET, key]
     headers = {name: value for name, value in found.headers.items() if name not in PROVENANCE}
-    return RawObject(headers, found.tags, found.unprintable)
+    tags = tuple(tag for tag in found.tags if tag[0] != REPLICA_TAG)
+    return RawObject(headers, tags, found.unprintable)
+
+
+def is_marked(found: RawObject) -> bool:
+    """Tell what the processor tells by."""
+    names = {name.removeprefix(META) for name in found.headers if name.startswith(META)}
+    return is_replica(dict.fromkeys(names, ""), lambda: dict(found.tags))
 
 
 def metadata(size: int, names: int) -> dict[str, bytes]:
@@ -119,11 +126,74 @@ def test_a_redirect_beyond_ascii_is_given_up_with_the_reason(s3: RawS3) -> None:
     assert (TARGET, "k") not in s3.objects
 
 
-def test_a_large_object_with_bytes_beyond_ascii_is_given_up_with_the_reason(s3: RawS3) -> None:
-    s3.objects[SOURCE, "k"] = RawObject({"content-disposition": "ü".encode()})
-    error = reconciled(s3, "k", large_from=-1).error
+def test_a_large_object_with_bytes_beyond_ascii_is_copied_whole(s3: RawS3) -> None:
+    source = RawObject({"content-disposition": "ü".encode()})
+    s3.objects[SOURCE, "k"] = source
+    assert reconciled(s3, "k", large_from=-1).action is Action.COPIED
+    assert replica(s3, "k") == source
+
+
+def test_one_of_more_than_s3_copies_whole_is_given_up_with_the_reason(s3: RawS3) -> None:
+    s3.objects[SOURCE, "k"] = RawObject({"content-disposition": "ü".encode()}, size=5 * 1024**3 + 1)
+    error = reconciled(s3, "k").error
     assert error is not None
     assert (error.kind, error.permanent) == ("NotCopyable", True)
+    assert error.message == "an object of more than 5 GiB whose headers or metadata are too long, or not ASCII"
+    assert "copy" not in s3.calls
+
+
+MARKED: dict[str, dict[str, bytes]] = {
+    "ordinary": {"content-type": b"text/csv"},
+    "1,985 bytes of metadata": {META + "k": b"v" * 1984},
+    "2,040 bytes of metadata": {META + "k": b"v" * 2039},
+    "2,048 bytes of metadata": {META + "k": b"v" * 2047},
+    "UTF-8": {"content-disposition": 'attachment; filename="Ü.csv"'.encode()},
+    "Latin-1": {"content-disposition": 'attachment; filename="Ü.csv"'.encode("latin-1")},
+    "metadata beyond ASCII": {META + "title": "Straße".encode()},
+    "many entries": {f"{META}{entry:03}": b"vv" for entry in range(400)},
+}
+
+
+@pytest.mark.parametrize(
+    "tags", [(), (("a", "b"),), tuple((f"{number}" + "é" * 100, "日" * 200) for number in range(9))]
+)
+@pytest.mark.parametrize("name", MARKED)
+def test_a_replica_is_marked_from_its_first_moment(s3: RawS3, name: str, tags: tuple[tuple[str, str], ...]) -> None:
+    source = RawObject(MARKED[name], tags)
+    s3.objects[SOURCE, "k"] = source
+    assert reconciled(s3, "k").action is Action.COPIED
+    assert all(is_marked(copied) for copied in s3.copied)
+    assert is_marked(s3.objects[TARGET, "k"])
+    assert not is_marked(s3.objects[SOURCE, "k"])
+    assert replica(s3, "k") == source
+
+
+def test_one_whose_metadata_and_ten_tags_leave_no_room_for_a_mark_is_given_up_with_the_reason(s3: RawS3) -> None:
+    s3.objects[SOURCE, "k"] = RawObject({META + "k": b"v" * 2040}, tuple((str(number), "") for number in range(10)))
+    error = reconciled(s3, "k").error
+    assert error is not None
+    assert (error.kind, error.permanent) == ("NoRoomForMark", True)
+    assert "10 tags" in error.message
+    assert (TARGET, "k") not in s3.objects
+
+
+def test_ten_tags_are_kept_where_the_metadata_has_the_mark(s3: RawS3) -> None:
+    source = RawObject({META + "k": b"v" * 1900}, tuple((str(number), "") for number in range(10)))
+    s3.objects[SOURCE, "k"] = source
+    assert reconciled(s3, "k").action is Action.COPIED
+    assert s3.objects[TARGET, "k"].tags == source.tags
+
+
+@pytest.mark.parametrize("others", [0, 9])
+@pytest.mark.parametrize("headers", [{}, {META + "k": b"v" * 2047}], ids=["room", "no room"])
+def test_a_sources_own_tag_of_the_marks_name_is_not_replicated_and_confuses_nothing(
+    s3: RawS3, others: int, headers: dict[str, bytes]
+) -> None:
+    own = tuple((str(number), "") for number in range(others))
+    s3.objects[SOURCE, "k"] = RawObject(headers, (*own, (REPLICA_TAG, "hostile 0123")))
+    assert reconciled(s3, "k").action is Action.COPIED
+    mark = ((REPLICA_TAG, "prod"),) if headers else ()
+    assert s3.objects[TARGET, "k"].tags == (*own, *mark)
 
 
 def test_ascii_headers_are_told_with_provenance(s3: RawS3) -> None:
@@ -150,7 +220,7 @@ def test_tags_that_fit_are_sent_with_the_copy(s3: RawS3) -> None:
     assert s3.calls == ["head", "tags", "copy", "tags"]
 
 
-@pytest.mark.parametrize("tags", [(), (("k" * 100, "v" * 250),) * 1, FULL_TAGS[:1], FULL_TAGS], ids=len)
+@pytest.mark.parametrize("tags", [(), (("k" * 100, "v" * 250),) * 1, FULL_TAGS[:1], FULL_TAGS[:9]], ids=len)
 @pytest.mark.parametrize(("size", "names"), [(0, 0), (1000, 5), (2048, 1), (2048, 60)])
 @pytest.mark.parametrize("key", ["k", "k" * 1024, "é" * 512], ids=["short", "long", "long beyond ASCII"])
 def test_no_request_is_larger_than_s3_takes(

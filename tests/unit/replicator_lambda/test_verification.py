@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from replicator_lambda.copy_plan import plan_copy
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.object_states import Head, ObjectState
-from replicator_lambda.provenance import replica_metadata
 from replicator_lambda.verification.differences import object_differences
 from replicator_lambda.verification.findings import SUSPECT, Finding, Looked, Verdict
 from replicator_lambda.verification.items import compare_items
@@ -365,6 +365,25 @@ def test_what_neither_side_has_any_more_is_not_called_equal(made: Cloud) -> None
     assert set(verdicts(final(made, found.values())).values()) == {"in flight"}
 
 
+def test_an_extra_one_whose_mark_is_a_tag_is_not_the_targets_own(made: Cloud) -> None:
+    made.put("full", b"x", Metadata={"k": "v" * 2040})
+    replicate(made, ObjectKey("full"))
+    made.remove("full")
+    made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="mine", Body=b"", Tagging="a=b")
+    found = final(made, suspects(made).values())
+    assert {str(key): finding.own for key, finding in found.items()} == {"full": False, "mine": True}
+
+
+def test_a_replica_that_a_former_release_left_unmarked_is_found_and_marked_by_a_reconcile(made: Cloud) -> None:
+    made.put("full", b"x", Metadata={"k": "v" * 2040})
+    replicate(made, ObjectKey("full"))
+    edit(made, "full", Tagging="")
+    found = final(made, suspects(made).values())
+    assert [finding.what for finding in found.values()] == [("provenance",)]
+    replicate(made, *found)
+    assert suspects(made) == {}
+
+
 def clear(made: Cloud, keys: Iterable[str]) -> None:
     settings, clients = made.settings, made.clients
     for key in keys:
@@ -424,9 +443,12 @@ def head(**fields: Any) -> Head:
 
 
 def copied(original: Head, **fields: Any) -> tuple[str, ...]:
-    metadata = tuple(replica_metadata(original, "prod").items())
-    replica = head(**{"metadata": metadata} | fields)
-    return object_differences(ObjectState(original, ()), ObjectState(replica, ()), environment="prod")
+    where: Any = {"bucket": "b", "key": "k", "environment": "prod"}
+    state = ObjectState(original, ())
+    telling = plan_copy(state, **where).telling
+    tags = fields.pop("tags", telling.tags)
+    replica = head(**{"metadata": tuple(telling.metadata.items())} | fields)
+    return object_differences(state, ObjectState(replica, tags), **where)
 
 
 PARTS = '"' + "1" * 32 + '-2"'
@@ -451,13 +473,33 @@ def test_an_etag_of_an_object_encrypted_by_a_key_of_ones_own_is_no_digest() -> N
 
 
 def test_bytes_that_nothing_can_tell_of_are_those_of_the_same_size() -> None:
-    no_provenance = head(headers=(("ContentDisposition", "r\u00e9sum\u00e9"),))
-    replica = {"etag": PARTS, "metadata": (), "headers": no_provenance.headers}
-    assert copied(no_provenance, **replica) == ()
-    assert copied(no_provenance, **replica, size=6) == ("size",)
-    assert copied(no_provenance, **replica | {"etag": '"' + "1" * 32 + '"'}) == ("bytes",)
+    no_version = head(headers=(("ContentDisposition", "r\u00e9sum\u00e9"),))
+    replica = {"etag": PARTS, "headers": no_version.headers}
+    assert copied(no_version, **replica) == ()
+    assert copied(no_version, **replica, size=6) == ("size",)
+    assert copied(no_version, **replica | {"etag": '"' + "1" * 32 + '"'}) == ("bytes",)
 
 
 def test_metadata_that_can_not_be_told_has_to_be_there_on_both_sides() -> None:
-    assert copied(head(missing_metadata=True), metadata=()) == ("metadata that can't be told",)
-    assert copied(head(missing_metadata=True), metadata=(), missing_metadata=True) == ()
+    assert copied(head(missing_metadata=True)) == ("metadata that can't be told",)
+    assert copied(head(missing_metadata=True), missing_metadata=True) == ()
+
+
+def test_a_replica_without_the_mark_that_it_is_to_have_differs() -> None:
+    full = head(metadata=(("k", "v" * 2040),))
+    assert copied(full) == ()
+    assert copied(full, tags=()) == ("provenance",)
+    assert copied(full, tags=(("replicated-from", "other"),)) == ("provenance",)
+    # As a release made it that had the version before the environment.
+    former = (("k", "v" * 1984), ("replicated-from-version", "v1"))
+    assert copied(head(metadata=former[:1]), metadata=former) == ("provenance",)
+
+
+def test_bytes_that_nothing_else_tells_of_are_those_of_the_etag_that_the_replica_was_made_with() -> None:
+    made = (("replicated-from", "prod " + PARTS.strip('"')),)
+    assert copied(head(), etag=PARTS, tags=made) == ()
+    assert copied(head(), etag=PARTS.replace("1", "2"), tags=made) == ("bytes",)
+
+
+def test_the_marks_tag_is_no_difference() -> None:
+    assert copied(head(), tags=(("replicated-from", "prod"),)) == ()

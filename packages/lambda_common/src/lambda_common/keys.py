@@ -1,12 +1,26 @@
-"""Which key of an object an event means, since not everybody who sends one writes it in the same way."""
+"""Keys of objects: which one an event means, since not everybody writes it alike, and which an answer can quote."""
 
+import re
 from contextlib import suppress
 from urllib.parse import unquote, unquote_plus
 
-__all__ = ["KEY_BYTES", "readings"]
+__all__ = ["KEY_BYTES", "fits_xml", "readings"]
 
 KEY_BYTES = 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""https://www.w3.org/TR/xml/#charsets; S3 takes them in keys all the same."""
+
+
+def fits_xml(key: str) -> bool:
+    """Tell whether an answer that quotes this key can be parsed.
+
+    Those to CreateMultipartUpload and CompleteMultipartUpload do, and have no other encoding to ask for. Those to
+    CopyObject and PutObject don't (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, "XML
+    related object key constraints").
+    """
+    return _NOT_IN_XML.search(key) is None
 
 
 def readings(written: str) -> tuple[str, ...]:

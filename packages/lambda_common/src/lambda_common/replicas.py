@@ -1,6 +1,15 @@
-"""The marks by which a replica is known."""
+"""The marks by which a replica is known, and the one decision that rests on them."""
 
-__all__ = ["PROVENANCE_ENVIRONMENT", "PROVENANCE_VERSION", "REPLICATED_FROM", "REPLICATION_TIMESTAMP"]
+from collections.abc import Callable, Collection, Mapping
+
+__all__ = [
+    "PROVENANCE_ENVIRONMENT",
+    "PROVENANCE_VERSION",
+    "REPLICATED_FROM",
+    "REPLICATION_TIMESTAMP",
+    "REPLICA_TAG",
+    "is_replica",
+]
 
 PROVENANCE_ENVIRONMENT = "replicated-from"
 """The user metadata of a replicated object that names the environment of its source."""
@@ -8,8 +17,23 @@ PROVENANCE_ENVIRONMENT = "replicated-from"
 PROVENANCE_VERSION = "replicated-from-version"
 """The user metadata of a replicated object that names the version of its source, or its ETag without versions."""
 
+REPLICA_TAG = "replicated-from"
+"""The tag of a replicated object whose metadata has no room for a mark: it names the environment of its source.
+
+The replicator's own: a source's tag of this name is not replicated, and compared with nothing.
+"""
+
 REPLICATED_FROM = "replicatedFrom"
 """The attribute of a replicated item that names the environment of its source."""
 
 REPLICATION_TIMESTAMP = "replicationTimestamp"
 """The attribute of a replicated item that tells when it was written."""
+
+
+def is_replica(metadata: Mapping[str, str], tag_names: Callable[[], Collection[str]]) -> bool:
+    """Tell whether the replication made an object that has this metadata and these tags.
+
+    Nearly every replica tells by its metadata, and the tags of the others are read only then. They are read whatever
+    the head counts: not every S3-compatible store counts them there, nor S3 for who may not read them.
+    """
+    return bool({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION} & metadata.keys()) or REPLICA_TAG in tag_names()

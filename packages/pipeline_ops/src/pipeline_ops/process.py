@@ -105,11 +105,12 @@ def _find(bucket: Bucket, outputs: ProcessingOutputs, key: str) -> InputFile:
         )
     try:
         file = bucket.head(key)
+        passed_over = not outputs.process_replicas and bucket.is_replica(file)
     except Gone:
         raise OperatorError(
             f"There is no {key} in {outputs.bucket_name}, the bucket of {outputs.environment}."
         ) from None
-    if file.replicated and not outputs.process_replicas:
+    if passed_over:
         raise OperatorError(
             f"{key} is a replica, and {outputs.environment} does not process those, since their items are replicated "
             f"too: processing:processReplicas is false in projects/processing/Pulumi.{outputs.environment}.yaml."

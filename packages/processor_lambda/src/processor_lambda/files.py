@@ -1,6 +1,6 @@
 """The bucket's side of a run: one version of an object, read in chunks from any byte on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -10,19 +10,23 @@ from urllib3.exceptions import HTTPError
 
 from lambda_common.errors import StoreError
 from lambda_common.failures import code_of, told, translated
-from lambda_common.replicas import PROVENANCE_ENVIRONMENT
+from lambda_common.replicas import is_replica
 from processor_lambda.decompression import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["Bucket", "Gone", "InputFile", "Listed"]
+__all__ = ["ARCHIVED", "Bucket", "Gone", "InputFile", "Listed"]
 
 _REOPENS = 3
 """Times that a broken connection is opened again before a byte has come."""
 
 _ABSENT = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed"})
 """What is answered for an object that is not there, or whose current version is a delete marker."""
+
+
+ARCHIVED = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
+"""https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: of an object that is archived."""
 
 
 class Gone(Exception):  # noqa: N818 - it is news, not an error
@@ -88,11 +92,6 @@ class InputFile:
         """What tells the version from every other one of the key."""
         return self.version_id or self.etag.strip('"')
 
-    @property
-    def replicated(self) -> bool:
-        """Tell whether the replication put it there."""
-        return PROVENANCE_ENVIRONMENT in self.metadata
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
@@ -112,6 +111,26 @@ class Bucket:
                 raise Gone from error
             raise
         return InputFile.from_head(key, answer)
+
+    def is_replica(self, file: InputFile) -> bool:
+        """Tell whether the replication put it there; raises Gone or StoreError.
+
+        It costs a call where the metadata does not tell.
+        """
+        return is_replica(file.metadata, lambda: self._tag_names(file))
+
+    def _tag_names(self, file: InputFile) -> Collection[str]:
+        version: Any = {"VersionId": file.version_id} if file.version_id else {}
+        try:
+            with translated("GetObjectTagging"):
+                answer = self.s3.get_object_tagging(Bucket=self.name, Key=file.key, **version)
+        except StoreError as error:
+            if error.kind in _ABSENT:
+                raise Gone from error
+            if error.kind in ARCHIVED:  # not by S3: whoever refuses this refuses the bytes too, with the reason
+                return ()
+            raise
+        return {tag["Key"] for tag in told("GetObjectTagging", answer, "TagSet")}
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object of this key."""

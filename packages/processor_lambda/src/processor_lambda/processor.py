@@ -1,7 +1,6 @@
 """What is done for a notice: whether there is a run, and what stands when it is finished."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from lambda_common.deadline import Deadline
 from lambda_common.errors import StoreError
+from lambda_common.keys import KEY_BYTES, fits_xml
 from lambda_common.queues import send
 from processor_lambda.clients import Clients
 from processor_lambda.files import Bucket, Gone, InputFile
@@ -28,10 +28,6 @@ __all__ = ["THREADS", "Action", "Outcome", "Processor", "build_processor"]
 
 THREADS = 16
 """Calls to the table, or heads of a sweep, under way at the same time."""
-
-_KEY_BYTES = 1024
-_NOT_IN_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""https://www.w3.org/TR/xml/#charsets: an upload's answers echo its key, and could not be read."""
 
 _ENDLESS = (
     f"the file is not read to its end after {MAX_INVOCATIONS} invocations: "
@@ -138,7 +134,7 @@ class Processor:
             return Outcome(action=Action.IGNORED)
         try:
             file, superseded = self._find(notice.key, notice.version_id)
-            if file.replicated and not self.settings.process_replicas:
+            if not self.settings.process_replicas and self.bucket.is_replica(file):
                 return Outcome(action=Action.REPLICA)
             run = run_of(file.key, file.version)
             summary = self.results.find(run)
@@ -242,7 +238,7 @@ class Processor:
             rejections=rejections,
             seen=seen,
             progress=progress,
-            condition=NOT_THERE if superseded else NOT_A_REPLICA if file.replicated else None,
+            condition=NOT_THERE if superseded else NOT_A_REPLICA if self.bucket.is_replica(file) else None,
             out_of_time=self.deadline.passed,
         )
         reached = working.work()
@@ -338,7 +334,7 @@ def _rejected_key(key: str, run: str, *, superseded: bool) -> str:
     By the run's name where that is too long, or can't be uploaded in parts.
     """
     named = f"{REJECTED_PREFIX}{key}.jsonl"
-    unfit = len(named.encode()) > _KEY_BYTES or _NOT_IN_XML.search(named)
+    unfit = len(named.encode()) > KEY_BYTES or not fits_xml(named)  # an upload's answers quote it
     return f"{REJECTED_PREFIX}{run}.jsonl" if superseded or unfit else named
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from lambda_common.errors import StoreError
 from processor_lambda.decompression import GUNZIPPED_BYTES, MAGIC, UnreadableError, gathered, gunzip
-from processor_lambda.files import Bucket, InputFile
+from processor_lambda.files import ARCHIVED, Bucket, InputFile
 from processor_lambda.records import Header, RecordError, Schema
 from processor_lambda.splitting import BOM, RECORD_BYTES, Format, Position, Raw, Splitter, SplitterError, splitter
 
@@ -81,12 +81,8 @@ def _begun(file: InputFile, begin: bytes) -> Format:
     raise UnreadableError("neither the name, the Content-Type nor the first byte tells what the file is")
 
 
-_ARCHIVED = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
-"""https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: of an object that is archived."""
-
-
 def _refusal(error: StoreError) -> str:
-    if error.kind in _ARCHIVED:
+    if error.kind in ARCHIVED:
         return "the object is archived: restore it, and have it processed again"
     return f"{error.kind}: {error.message}"
 

@@ -147,9 +147,9 @@ class Sweeper:
     def _missed(self, key: str) -> ObjectNotice | None:
         try:
             file = self.bucket.head(key)
+            if not self.settings.process_replicas and self.bucket.is_replica(file):
+                return None
         except Gone:
-            return None
-        if file.replicated and not self.settings.process_replicas:
             return None
         run = run_of(key, file.version)
         if self.bucket.exists(self.results.key(run)) or self._under_way(run):

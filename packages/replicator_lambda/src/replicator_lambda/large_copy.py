@@ -50,8 +50,8 @@ class LargeCopy:
     part_size: int = DEFAULT_PART_SIZE
     out_of_time: Callable[[], bool] = lambda: False
 
-    def copy(self, large: LargeObject) -> None:
-        """Copy the object; raise the first part's StoreError after the upload was aborted."""
+    def copy(self, large: LargeObject) -> Mapping[str, Any]:
+        """Copy the object and return what S3 tells of it; raise the first part's StoreError after an abort."""
         with translated("CreateMultipartUpload"):
             answer = self.client.create_multipart_upload(**large.arguments)
         upload = told("CreateMultipartUpload", answer, "UploadId")
@@ -66,6 +66,7 @@ class LargeCopy:
             with suppress(StoreError), translated("AbortMultipartUpload"):
                 self.client.abort_multipart_upload(**self._named(large, upload))
             raise
+        return done
 
     def see_deadline(self) -> None:
         """Raise a retryable StoreError where no more bytes are to be copied in this invocation."""

@@ -14,10 +14,13 @@ from replicator_lambda.object_states import Head, Tags, TagsRead
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ARCHIVE_CLASSES", "DELETE_MARKER", "EXPIRES", "Absent", "read_head", "read_tags"]
+__all__ = ["ARCHIVE_CLASSES", "DELETE_MARKER", "EXPIRES", "Absent", "checksum_of", "read_head", "read_tags"]
 
-DELETE_MARKER = "MethodNotAllowed"
-"""S3's answer where a delete marker is what is asked for: by version, or, for tags, as the current one."""
+DELETE_MARKER = frozenset({"MethodNotAllowed", "405"})
+"""S3's answer where a delete marker is what is asked for: by version, or, for tags, as the current one.
+
+As a code, or as the status where the answer names a key that no XML can hold, so that the code can't be read.
+"""
 
 EXPIRES = "ExpiresString"
 """The header Expires as it is stored, whatever text that is."""
@@ -65,7 +68,7 @@ def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None)
         with translated("GetObjectTagging"):
             answer = client.get_object_tagging(Bucket=bucket, Key=key, **pinned)
     except StoreError as error:
-        if error.kind in _ABSENT or error.kind == DELETE_MARKER:
+        if error.kind in _ABSENT | DELETE_MARKER:
             return None
         raise
     return TagsRead(answer.get("VersionId"), _sorted_tags(told("GetObjectTagging", answer, "TagSet")))
@@ -77,8 +80,7 @@ def _sorted_tags(tag_set: Any) -> Tags:
 
 def _head(answer: Mapping[str, Any]) -> Head:
     headers = tuple((name, answer[name]) for name in _HEADERS if answer.get(name) is not None)
-    checksums = (name for name in answer if name.startswith(_CHECKSUM_VALUE) and name != "ChecksumType")
-    checksum = next(checksums, None)
+    algorithm, checksum = checksum_of(answer)
     return Head(
         version_id=answer.get("VersionId"),
         etag=told("HeadObject", answer, "ETag"),
@@ -87,14 +89,21 @@ def _head(answer: Mapping[str, Any]) -> Head:
         headers=headers,
         metadata=tuple(sorted(answer.get("Metadata", {}).items())),
         missing_metadata=bool(answer.get("MissingMeta")),
-        checksum_algorithm=checksum and checksum.removeprefix(_CHECKSUM_VALUE),
+        checksum_algorithm=algorithm,
         checksum_type=answer.get("ChecksumType"),
-        checksum=answer[checksum] if checksum else None,
+        checksum=checksum,
         encryption=answer.get("ServerSideEncryption"),
         tag_count=answer.get("TagCount", 0),
         archived=_is_archived(answer),
         expires=_expiry(answer.get("Expiration", "")),
     )
+
+
+def checksum_of(answer: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the algorithm and the value, in base64, of the checksum that an answer tells; None for either if none."""
+    names = (name for name in answer if name.startswith(_CHECKSUM_VALUE) and name != "ChecksumType")
+    name = next(names, None)
+    return (name.removeprefix(_CHECKSUM_VALUE), answer[name]) if name else (None, None)
 
 
 def _expiry(told: str) -> str | None:

@@ -2,7 +2,8 @@
 
 An object costs three calls: a head, a copy and a confirming read of its tags, whose answer carries the current
 version too; one more where the head tells that there are tags, one more where those are too long for the copy's
-headers, and one more where the source has no versions.
+headers, and one more where the source has no versions. One that is copied in parts costs two more, and one more where
+nothing but a tag can prove its bytes later.
 """
 
 from collections.abc import Collection, Mapping

@@ -2,33 +2,27 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lambda_common.errors import StoreError
 from lambda_common.failures import told, translated
+from replicator_lambda.content import same_bytes
+from replicator_lambda.copy_plan import DEFAULT_LARGE_FROM, plan_copy
 from replicator_lambda.large_copy import LargeCopy, LargeObject
-from replicator_lambda.object_reading import DELETE_MARKER, EXPIRES, Absent, read_head, read_tags
+from replicator_lambda.object_reading import DELETE_MARKER, EXPIRES, Absent, checksum_of, read_head, read_tags
 from replicator_lambda.object_states import Head, ObjectState, Tags, TagsRead
-from replicator_lambda.provenance import replica_metadata, tells_version
+from replicator_lambda.provenance import recorded_etag, tells_version, with_mark
 from replicator_lambda.reconcile import SourceMoved
-from replicator_lambda.request_headers import Telling, copy_source_bytes, tell
+from replicator_lambda.request_headers import Telling
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["DEFAULT_LARGE_FROM", "S3Objects"]
-
-DEFAULT_LARGE_FROM = 512 * 1024**2
-"""Bytes that one CopyObject is given at most.
-
-S3 takes 5 GiB (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html), but nothing can stop or follow a
-call that has begun. This many are copied in the deadline's reserve of 15 seconds at 35 MiB/s; of a slower copy that
-began just before the deadline Lambda ends the function, and its messages come back after the visibility timeout.
-"""
+__all__ = ["S3Objects"]
 
 # The last of them where the replica was deleted between its copy and its tags, by who saw a newer source.
-_MOVED = frozenset({"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "412", DELETE_MARKER})
+_MOVED = frozenset({"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404", "412"}) | DELETE_MARKER
 _BUCKET_SEEN_SECONDS = 60.0
 
 
@@ -39,7 +33,8 @@ class S3Objects:
     A replica has its source's bytes, stored headers, user metadata, tags and checksum algorithm. Its storage class
     is STANDARD and its encryption the target bucket's default: both are the target's own policy, as its lifecycle
     is. Object locks, ACLs and annotations are not replicated. What a request can't say of it S3 takes from the source
-    by itself (see `request_headers`); such a replica has no provenance.
+    by itself (see `request_headers`). A replica is never without a mark: where its metadata has no room for one, a tag
+    that is written with it is the mark (see `provenance`).
 
     Not excluded: a write whose answer was lost, and which S3 lets take effect only after a later reconcile of the
     key has confirmed another state. No call of S3's can be taken back or fenced; the key's next notice mends it.
@@ -95,9 +90,15 @@ class S3Objects:
         if state.head.version_id is not None:
             source["VersionId"] = state.head.version_id
         try:
-            if state.head.size > self.large_from:
-                return self._copy_large(key, state, source)
-            return self._copy_whole(key, state, source)
+            plan = plan_copy(
+                state,
+                bucket=self.source_bucket,
+                key=key,
+                environment=self.source_environment,
+                large_from=self.large_from,
+            )
+            copy = self._copy_in_parts if plan.in_parts else self._copy_whole
+            return copy(key, state, source, plan.telling)
         except StoreError as error:
             if error.kind in _MOVED:
                 raise SourceMoved from error
@@ -112,10 +113,8 @@ class S3Objects:
         """Tell whether the target has an object of the key."""
         return not isinstance(read_head(self.target, self.target_bucket, key), Absent)
 
-    def _copy_whole(self, key: str, state: ObjectState, source: Any) -> int:
+    def _copy_whole(self, key: str, state: ObjectState, source: Any, telling: Telling) -> int:
         head = state.head
-        used = copy_source_bytes(self.source_bucket, key, head.version_id)
-        telling = tell(state, replica_metadata(head, self.source_environment), used=used)
         if head.size > self.large_copy.part_size:
             self.large_copy.see_deadline()
         with translated("CopyObject"):
@@ -132,46 +131,64 @@ class S3Objects:
                 **telling.arguments,
             )
         told("CopyObject", answer, "CopyObjectResult", "ETag")
-        self._put_tags_apart(key, state, telling)
+        if telling.tags_apart:
+            self._put_tags(key, telling.tags)
         return head.size
 
-    def _copy_large(self, key: str, state: ObjectState, source: Mapping[str, str]) -> int:
+    def _copy_in_parts(self, key: str, state: ObjectState, source: Mapping[str, str], telling: Telling) -> int:
         head = state.head
-        metadata = replica_metadata(head, self.source_environment)
-        telling = tell(state, metadata)
-        if not telling.exact:
-            raise StoreError(
-                "NotCopyable",
-                f"an object of more than {self.large_from} bytes whose headers or metadata are too long, or not ASCII",
-                permanent=True,
-            )
-        if self._is_there(key, head, metadata):
-            found = read_tags(self.target, self.target_bucket, key, None)
-            if found is not None:
-                if found.tags != state.tags:
-                    self._put_tags(key, state.tags)
-                return 0
+        if self._is_there(key, head, telling):
+            return 0
         arguments = {"Bucket": self.target_bucket, "Key": key, **telling.arguments}
         if head.checksum_algorithm is not None:
             # CopyObject keeps the source's by itself.
             arguments["ChecksumAlgorithm"] = head.checksum_algorithm
         if head.checksum_type is not None and (head.checksum_algorithm or "").startswith("CRC"):
             arguments["ChecksumType"] = head.checksum_type
-        self.large_copy.copy(LargeObject(source=source, etag=head.etag, size=head.size, arguments=arguments))
-        self._put_tags_apart(key, state, telling)
+        large = LargeObject(source=source, etag=head.etag, size=head.size, arguments=arguments)
+        tags = self._with_proof(head, telling, self.large_copy.copy(large))
+        if telling.tags_apart or tags != telling.tags:
+            self._put_tags(key, tags)
         return head.size
 
-    def _is_there(self, key: str, head: Head, metadata: Mapping[str, str]) -> bool:
-        """Tell whether an earlier try has copied this very version, so that a large object isn't copied twice."""
-        there = read_head(self.target, self.target_bucket, key)
-        if isinstance(there, Absent):
-            return False
-        same = (there.size, there.headers, dict(there.metadata)) == (head.size, head.headers, dict(metadata))
-        return same and tells_version(metadata, head)
+    def _with_proof(self, head: Head, telling: Telling, made: Mapping[str, Any]) -> Tags:
+        """Return the replica's tags, with the ETag that it has now where nothing else will prove its bytes later.
 
-    def _put_tags_apart(self, key: str, state: ObjectState, telling: Telling) -> None:
-        if telling.tags_apart:
-            self._put_tags(key, state.tags)
+        Where the tags have no room for it, or the metadata none for the version, the object is copied again whenever
+        a notice of it comes.
+        """
+        algorithm, checksum = checksum_of(made)
+        replica = replace(
+            head,
+            etag=made["ETag"],
+            checksum_algorithm=algorithm,
+            checksum_type=made.get("ChecksumType"),
+            checksum=checksum,
+            encryption=made.get("ServerSideEncryption"),
+        )
+        if same_bytes(head, replica) is not None or not tells_version(telling.metadata, head):
+            return telling.tags
+        return with_mark(telling.tags, self.source_environment, made["ETag"]) or telling.tags
+
+    def _is_there(self, key: str, head: Head, telling: Telling) -> bool:
+        """Tell whether an earlier try has made this very replica, and bring its tags level if it has.
+
+        It costs a head and a read of tags, beside which a copy of the same bytes costs a call per part, and minutes.
+        What is not proven to have the source's bytes is copied again.
+        """
+        there = read_head(self.target, self.target_bucket, key)
+        if isinstance(there, Absent) or (there.headers, dict(there.metadata)) != (head.headers, telling.metadata):
+            return False
+        found = read_tags(self.target, self.target_bucket, key, None)
+        if found is None:
+            return False
+        recorded = recorded_etag(found.tags)
+        if not same_bytes(head, there, recorded):
+            return False
+        tags = telling.tags if recorded is None else with_mark(telling.tags, self.source_environment, recorded)
+        if found.tags != tags:
+            self._put_tags(key, tags or telling.tags)
+        return True
 
     def _put_tags(self, key: str, tags: Tags) -> None:
         tag_set: Any = [{"Key": name, "Value": value} for name, value in tags]

@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from lambda_common.errors import StoreError
-from replicator_lambda.object_states import Head, ObjectState
+from lambda_common.replicas import PROVENANCE_ENVIRONMENT, REPLICA_TAG
+from replicator_lambda.object_states import Head, ObjectState, Tags
+from replicator_lambda.provenance import TAGS, own_tags, replica_metadata, with_mark
 
 __all__ = ["HEADER_BYTES", "TAGGING_BYTES", "Telling", "copy_source_bytes", "tell"]
 
@@ -32,32 +34,57 @@ _REDIRECT = "WebsiteRedirectLocation"
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How a replica's headers, metadata and tags get there."""
+    """What a replica has of headers, metadata and tags, and how it gets there."""
 
     arguments: Mapping[str, Any]
     """The arguments of CopyObject and CreateMultipartUpload that the request's headers are made of."""
 
+    metadata: Mapping[str, str]
+    tags: Tags
     exact: bool
     """False where the request can't say all headers and metadata as they are: S3 has to take them from the source."""
 
     tags_apart: bool
-    """True where the tags have to be put by a call of their own, whose body has room for all of them."""
+    """True where the tags have to be put by a call of their own, whose body has room for all of them.
+
+    The mark goes with the copy even so: nobody may see a replica that has none.
+    """
 
 
-def tell(state: ObjectState, metadata: Mapping[str, str], *, used: int = 0) -> Telling:
-    """Decide how a replica of this state, with this metadata, is asked for.
+def tell(state: ObjectState, environment: str, *, used: int = 0) -> Telling:
+    """Decide how a replica of this state, whose source is this environment's, is asked for.
 
     `used` is what the request's other headers of variable length take, in bytes. Raises StoreError for what
-    neither a request nor S3's own copy keeps.
+    neither a request nor S3's own copy keeps, and for what leaves no room for a mark.
     """
     headers = dict(state.head.headers)
+    metadata = replica_metadata(state.head, environment)
     room = HEADER_BYTES - _OTHER_BYTES - used
     exact = _is_exact(state.head) and _bytes(headers) + _bytes(metadata) <= room
+    if not exact:
+        metadata = dict(state.head.metadata)
     arguments: dict[str, Any] = {**headers, "Metadata": dict(metadata)} if exact else _redirect(headers)
     room -= _bytes(headers) + _bytes(metadata) if exact else _bytes(arguments)
-    tagging = urlencode(state.tags)
+    tags = _tags(state.tags, metadata, environment)
+    tagging = urlencode(tags)
     apart = len(tagging) > min(TAGGING_BYTES, room)
-    return Telling(arguments | {"Tagging": "" if apart else tagging}, exact, apart)
+    if apart:
+        tagging = urlencode([tag for tag in tags if tag[0] == REPLICA_TAG])
+    return Telling(arguments | {"Tagging": tagging}, metadata, tags, exact, apart)
+
+
+def _tags(tags: Tags, metadata: Mapping[str, str], environment: str) -> Tags:
+    """Return a replica's tags, with the mark where its metadata has none."""
+    if PROVENANCE_ENVIRONMENT in metadata:
+        return own_tags(tags)
+    marked = with_mark(tags, environment)
+    if marked is None:
+        raise StoreError(
+            "NoRoomForMark",
+            f"neither its metadata nor its {TAGS} tags have room for a replica's mark; make room in either",
+            permanent=True,
+        )
+    return marked
 
 
 def copy_source_bytes(bucket: str, key: str, version_id: str | None) -> int:

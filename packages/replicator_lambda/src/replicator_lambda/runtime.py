@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from lambda_common.deadline import Deadline
 from lambda_common.failures import unexpected
 from replicator_lambda.clients import Clients
+from replicator_lambda.copy_plan import DEFAULT_LARGE_FROM
 from replicator_lambda.item_states import READ_BATCH, ItemStore
 from replicator_lambda.items import DynamoItems
 from replicator_lambda.large_copy import DEFAULT_PART_SIZE, LargeCopy
 from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.object_states import ObjectStore
-from replicator_lambda.objects import DEFAULT_LARGE_FROM, S3Objects
+from replicator_lambda.objects import S3Objects
 from replicator_lambda.reconcile import Action, Outcome, Store, reconcile
 from replicator_lambda.settings import ReplicatorSettings
 

@@ -145,11 +145,15 @@ def test_wrong_and_missing_provenance_are_found(pair: tuple[Store, Store], name:
     assert found(source, dev) == [(KEY, Kind.PROVENANCE, f"provenance {name!r} is missing")]
 
 
-def test_provenance_may_be_missing_where_the_sources_own_metadata_leaves_no_room(source: Store, dev: Store) -> None:
+@pytest.mark.parametrize(("tag", "told"), [("replicated-from=prod", 0), ("replicated-from=other", 1), ("", 1)])
+def test_a_tag_is_the_mark_where_the_sources_own_metadata_leaves_no_room(
+    source: Store, dev: Store, tag: str, told: int
+) -> None:
     full = {"filler": "x" * 2_040}
-    for store in (source, dev):
-        store.s3.put_object(Bucket=store.bucket, Key=KEY, Body=b"", Metadata=full)
-    assert found(source, dev) == []
+    source.s3.put_object(Bucket=source.bucket, Key=KEY, Body=b"", Metadata=full, Tagging="replicated-from=mine&a=b")
+    dev.s3.put_object(Bucket=dev.bucket, Key=KEY, Body=b"", Metadata=full, Tagging=f"a=b&{tag}")
+    details = [detail for _, _, detail in found(source, dev)]
+    assert details == ["neither its metadata nor a tag tells that it is a replica"] * told
 
 
 @pytest.mark.parametrize(

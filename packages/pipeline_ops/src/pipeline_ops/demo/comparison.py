@@ -127,8 +127,11 @@ def object_differences(
     }
     own = {name: value for name, value in replica.metadata.items() if name not in added}
     found += [(Kind.METADATA, text) for text in _entries("metadata", original.metadata, own, source)]
-    found += [(Kind.PROVENANCE, text) for text in _provenance(original, added, source)]
-    found += [(Kind.TAG, text) for text in _entries("tag", original.tags, replica.tags, source)]
+    found += [(Kind.PROVENANCE, text) for text in _provenance(original, added, replica.tags, source)]
+    tags, replica_tags = (
+        {name: tag for name, tag in of.tags.items() if name != PROVENANCE} for of in (original, replica)
+    )
+    found += [(Kind.TAG, text) for text in _entries("tag", tags, replica_tags, source)]
     return [Difference(target, ref, kind, detail) for kind, detail in found]
 
 
@@ -152,7 +155,7 @@ def _entries(what: str, original: Mapping[str, str], replica: Mapping[str, str],
             yield f"{what} {name!r} has another value than in {source}"
 
 
-def _provenance(original: ObjectState, added: Mapping[str, str], source: str) -> Iterator[str]:
+def _provenance(original: ObjectState, added: Mapping[str, str], tags: Mapping[str, str], source: str) -> Iterator[str]:
     used = sum(len(name.encode()) + len(value.encode()) for name, value in original.metadata.items())
     required = used <= METADATA_LIMIT_BYTES - _PROVENANCE_ROOM_BYTES
     expected = {PROVENANCE: source}
@@ -164,6 +167,8 @@ def _provenance(original: ObjectState, added: Mapping[str, str], source: str) ->
         if name not in added:
             if required:
                 yield f"provenance {name!r} is missing"
+            elif name == PROVENANCE and tags.get(PROVENANCE) != source:
+                yield "neither its metadata nor a tag tells that it is a replica"
         elif added[name] != value:
             yield f"provenance {name!r} does not say what was replicated"
 

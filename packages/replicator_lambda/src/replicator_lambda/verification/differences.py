@@ -1,85 +1,72 @@
 """How a replica differs from what its source asks for. Pure: states in, the names of what differs out."""
 
-import re
 from collections.abc import Iterator, Mapping
 
 from lambda_common.errors import StoreError
-from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICATION_TIMESTAMP
+from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, REPLICATION_TIMESTAMP
+from replicator_lambda.content import same_bytes
+from replicator_lambda.copy_plan import plan_copy
 from replicator_lambda.item_states import Item, ordered
 from replicator_lambda.items import ADDED_ATTRIBUTES
-from replicator_lambda.object_states import Head, ObjectState
-from replicator_lambda.provenance import replica_metadata, tells_version
-from replicator_lambda.request_headers import tell
+from replicator_lambda.object_states import Head, ObjectState, Tags
+from replicator_lambda.provenance import own_tags, recorded_etag, tells_version
 
 __all__ = ["item_differences", "object_differences"]
 
-_MD5 = re.compile(r'"?[0-9a-f]{32}"?')
-_DIGEST_ENCRYPTIONS = {None, "AES256"}
 _PROVENANCE = {PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION}
 
 
 def object_differences(
-    original: ObjectState, replica: ObjectState, *, environment: str, used: int = 0
+    original: ObjectState, replica: ObjectState, *, bucket: str, key: str, environment: str
 ) -> tuple[str, ...]:
     """Return what of a replica is not as the replicator would make it from this original; nothing if all is.
 
-    `environment` is the source's, and `used` what the copy's request needs for naming its source, in bytes. Bytes are
-    compared by size and ETag, else by checksum; where S3 tells of neither in a comparable way, by whether the replica's
-    provenance names the original's very version; and where that could not be told, by size alone.
+    `environment` is the source's, `bucket` and `key` are where the original is. Bytes are compared by what heads tell;
+    where that proves nothing (see `content`), by whether the replica's provenance names the original's very version;
+    and where that could not be told, by size alone.
     """
-    wanted = _wanted_metadata(original, environment, used)
+    metadata, tags = _wanted(original, bucket, key, environment)
     return (
-        *_content(original.head, replica.head, wanted),
+        *_content(original.head, replica, metadata),
         *_names("header", dict(original.head.headers), dict(replica.head.headers)),
-        *_metadata(wanted, dict(replica.head.metadata), dict(original.head.metadata)),
-        *_names("tag", dict(original.tags), dict(replica.tags)),
+        *_metadata(metadata, dict(replica.head.metadata), dict(original.head.metadata), mark=_mark(tags, replica.tags)),
+        *_names("tag", dict(own_tags(original.tags)), dict(own_tags(replica.tags))),
     )
 
 
-def _wanted_metadata(original: ObjectState, environment: str, used: int) -> Mapping[str, str]:
-    metadata = replica_metadata(original.head, environment)
+def _wanted(original: ObjectState, bucket: str, key: str, environment: str) -> tuple[Mapping[str, str], Tags]:
+    """Return the metadata and tags that the replicator gives a replica; those of the source where it makes none."""
     try:
-        exact = tell(original, metadata, used=used).exact
+        telling = plan_copy(original, bucket=bucket, key=key, environment=environment).telling
     except StoreError:
-        exact = False
-    return metadata if exact else dict(original.head.metadata)
+        return dict(original.head.metadata), original.tags
+    return telling.metadata, telling.tags
 
 
-def _content(original: Head, replica: Head, wanted: Mapping[str, str]) -> Iterator[str]:
-    if original.size != replica.size:
+def _mark(wanted: Tags, found: Tags) -> bool:
+    """Tell whether the tags have the mark, if it is to be there."""
+    environment = dict(wanted).get(REPLICA_TAG)
+    return environment is None or dict(found).get(REPLICA_TAG, "").partition(" ")[0] == environment
+
+
+def _content(original: Head, replica: ObjectState, wanted: Mapping[str, str]) -> Iterator[str]:
+    same = same_bytes(original, replica.head, recorded_etag(replica.tags))
+    if same is None:
+        same = not tells_version(wanted, original) or tells_version(dict(replica.head.metadata), original)
+    if original.size != replica.head.size:
         yield "size"
-    elif not _same_bytes(original, replica, wanted):
+    elif not same:
         yield "bytes"
-    if original.missing_metadata != replica.missing_metadata:
+    if original.missing_metadata != replica.head.missing_metadata:
         yield "metadata that can't be told"
 
 
-def _same_bytes(original: Head, replica: Head, wanted: Mapping[str, str]) -> bool:
-    if original.etag == replica.etag:
-        return True
-    if original.checksum is not None and original.checksum_algorithm == replica.checksum_algorithm:
-        if original.checksum == replica.checksum:
-            return True
-        if original.checksum_type == replica.checksum_type == "FULL_OBJECT":
-            return False
-    if _is_digest(original) and _is_digest(replica):
-        return False
-    return not tells_version(wanted, original) or tells_version(dict(replica.metadata), original)
-
-
-def _is_digest(head: Head) -> bool:
-    """Tell whether the ETag is the MD5 of the bytes.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html: of an object that was not put in parts, and is
-    not encrypted or encrypted by keys that S3 manages.
-    """
-    return head.encryption in _DIGEST_ENCRYPTIONS and _MD5.fullmatch(head.etag) is not None
-
-
-def _metadata(wanted: Mapping[str, str], found: Mapping[str, str], own: Mapping[str, str]) -> Iterator[str]:
-    """Yield what differs; what the replicator added to the source's `own` is told as one, the provenance."""
+def _metadata(
+    wanted: Mapping[str, str], found: Mapping[str, str], own: Mapping[str, str], *, mark: bool
+) -> Iterator[str]:
+    """Yield what differs; what the replicator adds to the source's `own`, or to its tags, is told as the provenance."""
     added = _PROVENANCE - own.keys()
-    if any(wanted.get(name) != found.get(name) for name in added):
+    if not mark or any(wanted.get(name) != found.get(name) for name in added):
         yield "provenance"
     kept = {name: value for name, value in found.items() if name not in added}
     yield from _names("metadata", own, kept)

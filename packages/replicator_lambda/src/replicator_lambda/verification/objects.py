@@ -1,7 +1,7 @@
 """Objects compared: both buckets' listings side by side, and of each pair what a listing does not tell."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,14 +9,12 @@ from email.utils import parsedate_to_datetime
 
 from lambda_common.errors import StoreError
 from lambda_common.failures import unexpected
-from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION
+from lambda_common.replicas import is_replica
 from replicator_lambda.flow import chunks, in_parallel, windowed
 from replicator_lambda.listings import KeyRange, Listed, key_ranges, list_objects
 from replicator_lambda.notices import ObjectKey
 from replicator_lambda.object_reading import ARCHIVE_CLASSES, Absent, read_head, read_tags
 from replicator_lambda.object_states import Head, ObjectState, TagsRead
-from replicator_lambda.objects import DEFAULT_LARGE_FROM
-from replicator_lambda.request_headers import copy_source_bytes
 from replicator_lambda.verification.differences import object_differences
 from replicator_lambda.verification.findings import Finding, Looked, Verdict, absent, unknown
 from replicator_lambda.verification.stores import Stores
@@ -110,7 +108,7 @@ def _look(stores: Stores, key: ObjectKey) -> Finding | None:
     original = read_head(stores.source_s3, settings.source_bucket, key.key)
     replica = read_head(stores.target_s3, settings.target_bucket, key.key)
     if isinstance(original, Absent):
-        return absent(key) if isinstance(replica, Absent) else Finding(key, Verdict.EXTRA, own=_is_own(replica))
+        return absent(key) if isinstance(replica, Absent) else _extra(stores, key, replica)
     state = _state(original.etag, datetime.fromisoformat(original.last_modified))
     if isinstance(replica, Absent):
         if original.archived:
@@ -128,20 +126,27 @@ def _compare_heads(stores: Stores, key: ObjectKey, original: Head, replica: Head
     replica_tags = read_tags(stores.target_s3, settings.target_bucket, key.key, replica.version_id)
     if tags is None or replica_tags is None:
         return Finding(key, Verdict.UNKNOWN, ("gone while it was read",))
-    # As the replicator asks for the copy: one in parts does not name its source in the same request.
-    is_large = original.size > DEFAULT_LARGE_FROM
     what = object_differences(
         ObjectState(original, tags.tags),
         ObjectState(replica, replica_tags.tags),
+        bucket=settings.source_bucket,
+        key=key.key,
         environment=settings.source_environment,
-        used=0 if is_large else copy_source_bytes(settings.source_bucket, key.key, original.version_id),
     )
     # With the tags, whose change changes neither the ETag nor the time.
     return Finding(key, Verdict.DIFFERENT, what, original.size, f"{state} {_digest(tags)}") if what else None
 
 
-def _is_own(replica: Head) -> bool:
-    return not {PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION} & dict(replica.metadata).keys()
+def _extra(stores: Stores, key: ObjectKey, replica: Head) -> Finding:
+    return Finding(key, Verdict.EXTRA, own=_is_own(stores, key, replica))
+
+
+def _is_own(stores: Stores, key: ObjectKey, replica: Head) -> bool:
+    def tag_names() -> Collection[str]:
+        found = read_tags(stores.target_s3, stores.settings.target_bucket, key.key, replica.version_id)
+        return dict(found.tags) if found else ()
+
+    return not is_replica(dict(replica.metadata), tag_names)
 
 
 def _has_expired(original: Head) -> bool:
