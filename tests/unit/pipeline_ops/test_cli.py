@@ -332,3 +332,19 @@ def test_a_file_that_can_t_be_used_is_named_without_a_traceback(fake: FakeDeploy
     assert "/checkout/.local can't be used: Read-only file system." in answer.output
     assert "Traceback" not in answer.output
     assert answer.exception is None or isinstance(answer.exception, SystemExit)
+
+
+def test_ctrl_c_while_a_command_is_being_loaded_is_no_traceback(tmp_path: Path) -> None:
+    loading = tmp_path / "pulumi.py"
+    loading.write_text('import os, time\nopen(os.environ["PLACE"], "w").close()\nwhile True:\n    time.sleep(0.05)\n')
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PLACE": str(tmp_path / "loading")}
+    program = [sys.executable, "-m", "pipeline_ops", "status"]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        eventually((tmp_path / "loading").exists, what="Pulumi to be imported", within=60)
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said, complained) == (130, "", "Interrupted.\n")
