@@ -86,8 +86,11 @@ def test_a_copy_is_never_made_of_what_is_cut_off(backend: Backend, tmp_path: Pat
     state = state_of(folder_of(tmp_path))
     for content in (WHOLE, ""):
         state.write_text(content)
+        state.chmod(0o600)
         back_up(backend, STACK)
-    assert (folder_of(tmp_path) / "backup" / "storage" / "dev.json").read_text() == WHOLE
+    copy = folder_of(tmp_path) / "backup" / "storage" / "dev.json"
+    assert copy.read_text() == WHOLE
+    assert copy.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_run_for_whose_copy_there_is_no_room_is_refused(
@@ -95,7 +98,7 @@ def test_a_run_for_whose_copy_there_is_no_room_is_refused(
 ) -> None:
     state_of(folder_of(tmp_path)).write_text(WHOLE)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", full)

@@ -35,7 +35,7 @@ def back_up(backend: Backend, stack: StackId) -> None:
     fresh = copy.with_suffix(".new")
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(state, fresh)
+        shutil.copy(state, fresh)  # and its mode, which is the owner's alone
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
         fresh.replace(copy)
