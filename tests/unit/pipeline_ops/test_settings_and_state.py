@@ -72,7 +72,7 @@ def test_the_users_backend_is_used_and_nothing_is_made(tmp_path: Path) -> None:
 
 def test_the_checkouts_own_state_is_made_with_a_notice_the_first_time_only(tmp_path: Path) -> None:
     first = aws_backend(tmp_path, {})
-    assert first.url == (tmp_path / ".state").as_uri()
+    assert first.url == (tmp_path / ".state").as_uri() + "?metadata=skip"
     assert "PULUMI_BACKEND_URL" in first.notice
     assert aws_backend(tmp_path, {}).notice == ""
 

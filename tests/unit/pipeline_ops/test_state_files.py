@@ -106,11 +106,27 @@ def test_a_run_for_whose_copy_there_is_no_room_is_refused(
         back_up(backend, STACK)
 
 
+def test_what_a_killed_run_left_beside_a_whole_state_is_to_be_removed(backend: Backend, tmp_path: Path) -> None:
+    # Of backends that are named by a URL of the operator's own, which Pulumi keeps such files in.
+    state = state_of(folder_of(tmp_path))
+    state.write_text(WHOLE)
+    sidecar = state.with_suffix(".json.attrs")
+    sidecar.write_text("{}")
+    assert damage(backend, PROJECTS, STACK) is None
+    sidecar.write_text("")
+    said = str(damage(backend, PROJECTS, STACK))
+    assert shlex.split(said.partition("`")[2].partition("`")[0]) == ["rm", str(sidecar)]
+
+
 def test_an_empty_lock_is_told_from_a_run_that_goes_on(backend: Backend, tmp_path: Path) -> None:
     lock = folder_of(tmp_path) / ".pulumi" / "locks" / "organization" / "storage" / "dev" / "x.json"
     lock.parent.mkdir(parents=True)
     lock.write_text('{"pid": 7}')
     assert damage(backend, PROJECTS, STACK) is None
+    sidecar = lock.with_suffix(".json.attrs")
+    sidecar.write_text("")
+    assert "nox -s unlock" in str(damage(backend, PROJECTS, STACK))
+    sidecar.unlink()
     lock.write_text("")
     said = str(damage(backend, PROJECTS, STACK))
     assert str(lock) in said

@@ -12,6 +12,9 @@ AWS_STATE_FOLDER = ".state"
 """The folder of the checkout that holds the state of what is deployed to AWS, when no other backend is named."""
 
 _BACKEND = "PULUMI_BACKEND_URL"
+# Beside each file Pulumi would write another with its content type, in place: a run that is killed meanwhile leaves an
+# empty one, and the state behind it can't be read any more. https://pkg.go.dev/gocloud.dev/blob/fileblob#URLOpener
+_NO_SIDECARS = "metadata=skip"
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 _PASSPHRASE_SCHEMES = ("file://", "s3://", "azblob://", "gs://", "postgres://")
 
@@ -43,7 +46,7 @@ def folder_backend(folder: Path) -> Backend:
             f"The state's folder {folder} can't be made ({error.strerror}): make it writable, or name a backend that "
             f"is elsewhere, `export {_BACKEND}=...`."
         ) from error
-    return Backend(folder.absolute().as_uri())
+    return Backend(f"{folder.absolute().as_uri()}?{_NO_SIDECARS}")
 
 
 def aws_backend(repository: Path, environ: Mapping[str, str]) -> Backend:

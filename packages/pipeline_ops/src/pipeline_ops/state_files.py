@@ -56,11 +56,15 @@ def damage(backend: Backend, projects: Projects, stack: StackId | None = None) -
     for state in sorted((folder / _PULUMI / "stacks").glob("*/*.json")):
         if not _is_whole(state):
             return _cut_off(folder, state, projects)
+    for sidecar in sorted((folder / _PULUMI / "stacks").glob("*/*.attrs")):
+        if not _is_json(sidecar):
+            remove = shlex.join(("rm", str(sidecar)))
+            return f"A run was killed while it wrote {sidecar}, which holds nothing of the state: `{remove}`."
     return _half_lock(folder, stack, projects) if stack else None
 
 
 def _half_lock(folder: Path, stack: StackId, projects: Projects) -> str | None:
-    for lock in (folder / _PULUMI / "locks").glob(f"*/{stack.project}/{stack.environment}/*.json"):
+    for lock in (folder / _PULUMI / "locks").glob(f"*/{stack.project}/{stack.environment}/*.json*"):
         if not _is_json(lock):
             return (
                 f"{stack} is locked by a run that could not write who it is to {lock}, as on a full disk: where no run "
