@@ -25,6 +25,7 @@ class EnvironmentData:
         self.s3 = cloud.client("s3")
         self.dynamodb = cloud.client("dynamodb")
         self.sqs = cloud.client("sqs")
+        self.functions = cloud.client("lambda")
 
     def put(self, key: str, body: bytes, **more: Any) -> None:
         self.s3.put_object(Bucket=self.storage.bucket_name, Key=key, Body=body, **more)
@@ -78,6 +79,11 @@ class EnvironmentData:
     def tell(self, **message: Any) -> None:
         body = json.dumps({"schema": "pipeline.processing/1", **message})
         self.sqs.send_message(QueueUrl=self.processing.queue_url, MessageBody=body)
+
+    def invoke(self, payload: bytes) -> tuple[Any, bool]:
+        """Invoke the processor by hand; return its answer, and whether that is an error."""
+        answer = self.functions.invoke(FunctionName=self.processing.lambda_function_name, Payload=payload)
+        return json.loads(answer["Payload"].read()), "FunctionError" in answer
 
     def idle(self) -> None:
         """Wait until the processor's queue is empty."""

@@ -157,6 +157,28 @@ def test_what_the_processor_writes_and_what_is_elsewhere_never_triggers_it(dev: 
     assert not [key for key in ("elsewhere/a.jsonl", "results/dev/b.jsonl", "incomings/d.jsonl") if dev.summaries(key)]
 
 
+def test_an_invocation_by_hand_processes_what_waits_and_answers_with_counts(dev: EnvironmentData) -> None:
+    key = "incoming/by-hand/waits.csv"
+    rows = records("by-hand", 20)
+    dev.put(key, csv(rows))
+    answer, failed = dev.invoke(b"{}")
+    assert not failed, answer
+    assert answer["looked_at"] >= 1
+    assert answer["all_looked_at"]
+    assert answer["unreadable"] == []
+    # Whether this invocation or the event's processed it: it is done, and there is one summary.
+    assert dev.summary(key)["valid"] == 20
+    assert dev.json(answer["latest"]) is not None
+    assert dev.item("by-hand-19", STAMP + 19) is not None
+
+
+@pytest.mark.parametrize("payload", [b'{"key": "incoming/a.csv"}', b'{"Records": []}', b"[]", b'"x"'])
+def test_an_event_of_no_known_form_is_an_error_that_names_the_forms(dev: EnvironmentData, payload: bytes) -> None:
+    answer, failed = dev.invoke(payload)
+    assert failed
+    assert "{}, by hand" in answer["errorMessage"]  # the emulator gives the error a type of its own
+
+
 def test_the_same_version_processed_again_leaves_the_same_state_and_one_summary(dev: EnvironmentData) -> None:
     key = "incoming/again.csv"
     dev.put(key, csv(records("again", 5)))

@@ -792,6 +792,50 @@ def test_what_fails_for_good_is_remembered_and_what_a_later_try_may_help_is_swep
     assert "the-data-itself" not in reason
 
 
+def test_what_crashes_the_function_each_time_is_told_once_and_not_tried_a_tenth_time(cloud: Cloud) -> None:
+    cloud.put(lines(2))
+    assert cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]}) == {
+        "batchItemFailures": []
+    }
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["error"]["type"] == "Unfinished"
+    assert "without an answer" in cloud.json("results/dev/latest.json")["reason"]
+    assert cloud.items() == {}
+    assert cloud.processor().process(Sweep()).enqueued == 0
+    cloud.process(reason="manual")
+    assert len(cloud.items()) == 2
+
+
+def test_a_run_that_another_one_of_the_same_version_finished_meanwhile_is_no_failure(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "BLOCK_RECORDS", 10)
+    monkeypatch.setattr(rejections.Rejections.spill, "__kwdefaults__", {"least": 300})
+    cloud.put(b"bad\n" * 100)
+    original = rejections.Rejections.finish
+    others = [True]
+
+    def finish(self: Any, key: str, **metadata: str) -> None:
+        if others and others.pop():
+            cloud.process()
+        original(self, key, **metadata)
+
+    monkeypatch.setattr(rejections.Rejections, "finish", finish)
+    for attempt in (1, 2):
+        answer = cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=attempt)]})
+        assert len(answer["batchItemFailures"]) == 2 - attempt
+    assert cloud.take(cloud.settings.dlq_url) == []
+    assert cloud.json("results/dev/latest.json")["status"] == "succeeded"
+
+
+def test_what_was_processed_is_not_marked_as_failed_by_a_message_that_is_given_up(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.summary(lines(2))
+    cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]})
+    assert cloud.json("results/dev/latest.json")["status"] == "succeeded"
+
+
 def test_a_sweep_that_goes_on_without_end_is_given_up_with_a_reason_of_its_own(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from lambda_common.errors import StoreError
 from lambda_common.failures import unexpected
 from lambda_common.messages import (
     MAX_ATTEMPTS,
+    MAX_RECEIVES,
     NOT_STARTED_SECONDS,
     QUEUE_BATCH,
     Message,
@@ -33,6 +34,13 @@ from processor_lambda.settings import ProcessorSettings
 __all__ = ["Function", "handle"]
 
 _BY_HAND = "{}, by hand, to have it look for files that wait and process them"
+_UNFINISHED = StoreError(
+    "Unfinished",
+    f"the function ended without an answer, or could not send one, at each of {MAX_RECEIVES - 1} tries",
+    permanent=True,
+)
+"""Of a message that its queue is about to give up: tried once more, it would leave no trace that says so."""
+
 _NAMED = 10
 """Keys that one line of the log names."""
 
@@ -141,6 +149,9 @@ class Function:
             notice = parse(message.body)
         except PoisonError as error:
             batch.dead.append((message, _poison(error)))
+            return
+        if message.attempts >= MAX_RECEIVES:
+            self._failed(message, notice, _UNFINISHED, batch)
             return
         try:
             outcome = self.processor.process(notice)

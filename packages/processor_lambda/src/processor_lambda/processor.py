@@ -201,6 +201,9 @@ class Processor:
             if not error.permanent:
                 return
             run = run_of(file.key, file.version)
+        known = self.results.find(run)
+        if known is not None and known.get("status") == SUCCEEDED:
+            return
         progress = Progress(started_at=_instant(self.clock()))
         reason = f"{error.kind}: {error.message}"
         self._conclude(self._summary(run, file, progress, superseded=superseded, reason=reason), again=False)

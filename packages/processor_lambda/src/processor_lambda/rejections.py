@@ -23,10 +23,13 @@ _TYPE = "application/x-ndjson"
 
 
 class StateGoneError(StoreError):
-    """What a run put aside to be gone on with is not there: it was finished, or stood still until it expired."""
+    """What a run put aside to be gone on with is not there: it was finished, or stood still until it expired.
+
+    A later try finds the run's summary, or begins anew.
+    """
 
     def __init__(self) -> None:
-        super().__init__("StateGone", "what the run is to be gone on with is not there", permanent=True)
+        super().__init__("StateGone", "what the run is to be gone on with is not there")
 
 
 class Rejections:
