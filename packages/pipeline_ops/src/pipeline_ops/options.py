@@ -110,7 +110,7 @@ class _Text(click.ParamType[str]):
         try:
             value.encode()
         except UnicodeEncodeError:
-            self.fail(f"{value!r} is not in UTF-8.", param, ctx)
+            self.fail(f"{value} is not in UTF-8.", param, ctx)
         return value
 
 
