@@ -54,6 +54,8 @@ def made_up_backlog(queue: MadeUpQueue) -> Backlog:
         source=StorageOutputs(**{each.name: each.name for each in fields(StorageOutputs)}),
         routes={TARGET: route},
         notifier_function_name="",
+        notifier_mapping_id="",
+        rule_name="",
         client=lambda _service, /, **_: queue,
     )
     return Backlog(replication=replication, route=route, quiet_seconds=0.0)

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import boto3
@@ -33,11 +33,20 @@ class Functions:
     error: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
 
-    def get_function(self, **_: Any) -> Any:
-        return {"Configuration": {"Environment": {"Variables": self.variables}}}
+    others: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What a function's variables are besides, by the alias's ARN."""
 
-    def get_event_source_mapping(self, **_: Any) -> Any:
-        return {"State": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
+    mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What is told of a mapping besides its state, by its id; a state of its own is told always."""
+
+    def get_function(self, *, FunctionName: str) -> Any:  # noqa: N803 - boto3's own name
+        return {"Configuration": {"Environment": {"Variables": self.variables | self.others.get(FunctionName, {})}}}
+
+    def get_event_source_mapping(self, *, UUID: str) -> Any:  # noqa: N803 - boto3's own name
+        told = self.mappings.get(UUID, {})
+        if "State" in told:
+            return told
+        return {"State": self.states.pop(0) if len(self.states) > 1 else self.states[0], **told}
 
     def update_event_source_mapping(self, **wanted: Any) -> None:
         self.asked.append(wanted)
@@ -60,6 +69,7 @@ class World:
     cloudwatch: Any
     s3: Any
     dynamodb: Any
+    events: Any
     settings: ReplicatorSettings
 
     @property
@@ -113,7 +123,7 @@ def world() -> Iterator[World]:
         session: Any = boto3.session.Session(
             region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
         )
-        made = {name: session.client(name) for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb")}
+        made = {name: session.client(name) for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events")}
         made["lambda"] = functions = Functions()
         urls = {name: made["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("dev", "staging", "dlq")}
         arns = {
@@ -122,11 +132,13 @@ def world() -> Iterator[World]:
         }
         source: Any = {each.name: each.name for each in fields(StorageOutputs)}
         source |= {"environment": "prod", "region": REGION, "dlq_url": urls["dlq"]}
+        source |= {"bucket_name": "prod-data", "table_name": "prod-data"}
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
+        outputs["rule_name"] = "changes"
         outputs["routes"] = {
             target: RouteOutputs(
                 **{each.name: f"{target}-{each.name}" for each in fields(RouteOutputs)}
-                | {"queue_url": urls[target], "queue_arn": arns[target], "alias_arn": "a:live"}
+                | {"queue_url": urls[target], "queue_arn": arns[target], "alias_arn": f"{target}:live"}
             )
             for target in ("dev", "staging")
         }
@@ -153,6 +165,9 @@ def world() -> Iterator[World]:
             failure_topic_arn="arn:aws:sns:us-east-1:123456789012:failure",
         )
         functions.variables = settings.to_env()
+        staging = replace(settings, target="staging", queue_url=urls["staging"]).to_env()
+        functions.others["staging:live"] = staging
+        _capture(made, arns)
         del urls["dlq"]
         routing = Routing(urls=urls, names={arns[target]: target for target in urls})
         yield World(
@@ -163,8 +178,24 @@ def world() -> Iterator[World]:
             made["cloudwatch"],
             made["s3"],
             made["dynamodb"],
+            made["events"],
             settings,
         )
+
+
+def _capture(made: dict[str, Any], arns: dict[str, str]) -> None:
+    """Have changes of production noticed, as its stacks do."""
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": ["prod-data"]}}}
+    made["events"].put_rule(Name="changes", EventPattern=json.dumps(pattern))
+    targets = [{"Id": target, "Arn": arns[target]} for target in ("dev", "staging")]
+    made["events"].put_targets(Rule="changes", Targets=targets)
+    # moto takes it, and does not tell it.
+    made["s3"].get_bucket_notification_configuration = lambda **_: {"EventBridgeConfiguration": {}}
+    stream = made["dynamodb"].describe_table(TableName="prod-data")["Table"]["LatestStreamArn"]
+    mappings = {"notifier_event_source_mapping_id": {"State": "Enabled", "EventSourceArn": stream}}
+    for target in ("dev", "staging"):
+        mappings[f"{target}-event_source_mapping_id"] = {"EventSourceArn": arns[target]}
+    made["lambda"].mappings = mappings
 
 
 def _storage(s3: Any, dynamodb: Any, name: str) -> None:
@@ -173,6 +204,7 @@ def _storage(s3: Any, dynamodb: Any, name: str) -> None:
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "timestamp", "KeyType": "RANGE"}],
         AttributeDefinitions=[
             {"AttributeName": "id", "AttributeType": "S"},

@@ -1,5 +1,6 @@
 """A route looked at, paused, resumed and asked."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,7 @@ from botocore.utils import parse_timestamp
 
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.asking import key_of, reconcile_now
+from pipeline_ops.routes.dead_letters import dead_letters
 from pipeline_ops.routes.pausing import require_enabled, set_enabled
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.route_stores import settings_of
@@ -98,6 +100,110 @@ def test_an_alarm_that_fires_is_a_problem(world: World) -> None:
     assert staging.problems == []
 
 
+def problems(world: World) -> list[str]:
+    """What keeps changes from being noticed, without the sentence that says what helps."""
+    status = read_status(world.replication, None, world.routing)
+    assert not status.healthy
+    assert status.problems[-1].startswith("`nox -s refresh -- replication prod`, then `nox -s deploy")
+    return list(status.problems[:-1])
+
+
+def test_a_rule_that_is_disabled_is_a_problem(world: World) -> None:
+    world.events.disable_rule(Name="changes")
+    assert problems(world) == ["the rule changes is disabled: changes are not noticed, and lost"]
+
+
+def test_a_rule_without_a_routes_queue_is_a_problem(world: World) -> None:
+    world.events.remove_targets(Rule="changes", Ids=["dev"])
+    assert problems(world) == ["the rule changes has no target for dev: its queue gets none"]
+
+
+def test_a_rule_of_another_bucket_or_of_none_at_all_is_a_problem(world: World) -> None:
+    world.events.put_rule(Name="changes", EventPattern=json.dumps({"detail": {"bucket": {"name": ["earlier"]}}}))
+    assert problems(world) == ["the rule changes is not of the bucket that storage names, prod-data"]
+    world.events.remove_targets(Rule="changes", Ids=["dev", "staging"])
+    world.events.delete_rule(Name="changes")
+    (problem,) = problems(world)
+    assert problem.startswith("The rule changes can't be looked at: ")
+
+
+def test_a_bucket_that_sends_no_events_is_a_problem(world: World) -> None:
+    world.s3.get_bucket_notification_configuration = lambda **_: {}
+    assert problems(world) == ["the bucket prod-data sends EventBridge no events: changes of objects are lost"]
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({"State": "Disabled"}, "is paused: changes of items are lost after 24 hours"),
+        ({"State": "Disabling"}, "is disabling"),
+        ({"EventSourceArn": "arn:earlier"}, "reads another stream than that of the table prod-data"),
+        ({"LastProcessingResult": "PROBLEM: Function call failed"}, "could not work on its last batch: PROBLEM: Func"),
+    ],
+)
+def test_a_notifier_that_announces_nothing_is_a_problem(world: World, told: dict[str, str], problem: str) -> None:
+    world.functions.mappings["notifier_event_source_mapping_id"] |= told
+    (found,) = problems(world)
+    assert found.startswith(f"notifier_function_name {problem}")
+
+
+def test_a_table_that_was_made_again_is_a_problem(world: World) -> None:
+    world.dynamodb.delete_table(TableName="prod-data")
+    world.dynamodb.create_table(
+        TableName="prod-data",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )
+    (found,) = problems(world)
+    assert "reads another stream than that of the table prod-data, which was made again, or has none" in found
+
+
+def test_what_no_notifier_reads_is_not_looked_at(world: World) -> None:
+    world.s3.get_bucket_notification_configuration = lambda **_: {}
+    recorded = replace(world.replication, notifier_mapping_id="", notifier_function_name="")
+    assert read_status(recorded, None, world.routing).healthy
+
+
+@pytest.mark.parametrize(
+    ("variable", "what"),
+    [("SOURCE_BUCKET", "bucket"), ("SOURCE_TABLE", "table"), ("DLQ_URL", "dead-letter queue")],
+)
+def test_a_route_of_other_stores_than_storage_names_is_a_problem(world: World, variable: str, what: str) -> None:
+    world.functions.others["staging:live"][f"REPLICATOR_{variable}"] = "earlier"
+    status = read_status(world.replication, None, world.routing)
+    assert [route.target for route in status.routes if route.problems] == ["staging"]
+    ((problem,),) = [route.problems for route in status.routes if route.problems]
+    assert problem.startswith(f"its {what} is earlier, and the stacks name ")
+    assert len(status.problems) == 1
+
+
+def test_a_route_that_can_not_be_looked_at_hides_no_other(world: World) -> None:
+    world.functions.others["staging:live"] = {"REPLICATOR_REPLICATE_ITEMS": "perhaps"}
+    status = read_status(world.replication, None, world.routing)
+    assert [route.target for route in status.routes] == ["dev", "staging"]
+    (problem,) = status.routes[1].problems
+    assert "was deployed by another release" in problem
+    world.sqs.delete_queue(QueueUrl=world.url("staging"))
+    status = read_status(world.replication, None, world.routing)
+    assert [route.target for route in status.routes] == ["dev"]
+    (problem,) = status.problems
+    assert problem.startswith("The route to staging can't be looked at: ")
+    assert not status.healthy
+
+
+def test_letters_that_somebody_looks_at_are_counted(world: World) -> None:
+    put(world, envelope())
+    put(world, envelope(target="staging"))
+    with dead_letters(world.replication, world.routing):
+        status = read_status(world.replication, None, world.routing)
+    assert (status.letters_out_of_sight, status.healthy) == (2, False)
+    assert status.exported()["dead_letters_out_of_sight"] == 2
+    status = read_status(world.replication, None, world.routing)
+    assert status.letters_out_of_sight == 0
+    assert [route.dead_letters for route in status.routes] == [{"NoSuchBucket": 1}, {"NoSuchBucket": 1}]
+
+
 def test_a_target_that_is_none_is_refused_with_those_there_are(world: World) -> None:
     with pytest.raises(OperatorError, match="the targets are dev, staging") as refused:
         read_status(world.replication, "qa", world.routing)
@@ -130,7 +236,7 @@ def test_a_route_is_asked_with_a_notice_and_says_what_it_did_and_why(world: Worl
     world.functions.told = [{"key": "i@1.5", "action": "copied", "size": 0, "rereads": 2, "error": None}]
     answer = reconcile_now(world.replication, world.replication.route("dev"), key_of("i", "1.50"))
     (call,) = world.functions.asked
-    assert call["FunctionName"] == "a:live"
+    assert call["FunctionName"] == "dev:live"
     assert (call["Payload"]["kind"], call["Payload"]["id"], call["Payload"]["timestamp"]) == ("item", "i", "1.5")
     assert "after the source changed 2 times" in answer.sentence()
     assert not answer.failed

@@ -1,13 +1,13 @@
 """Stopping a route without losing a change, and starting it again."""
 
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
 
-__all__ = ["ENABLED", "require_enabled", "set_enabled", "state_of"]
+__all__ = ["ENABLED", "mapping_of", "named_state", "require_enabled", "set_enabled", "state_of"]
 
 ENABLED: Final = "enabled"
 PAUSED: Final = "paused"
@@ -17,12 +17,23 @@ _WAIT_SECONDS = 180.0
 _POLL_SECONDS = 1.0
 
 
-def state_of(replication: Replication, route: Route) -> str:
+def mapping_of(replication: Replication, uuid: str) -> Mapping[str, Any]:
+    """Return what Lambda tells of an event source mapping."""
+    told: Mapping[str, Any] = replication.client("lambda", region=replication.region).get_event_source_mapping(
+        UUID=uuid
+    )
+    return told
+
+
+def named_state(mapping: Mapping[str, Any]) -> str:
     """Return `enabled`, `paused`, or what the event source mapping is changing by, such as `disabling`."""
-    client = replication.client("lambda", region=replication.region)
+    return _NAMES.get(mapping["State"], str(mapping["State"]).lower())
+
+
+def state_of(replication: Replication, route: Route) -> str:
+    """Return the state of a route's event source mapping."""
     with explained(f"The route to {route.target} can't be looked at"):
-        state = client.get_event_source_mapping(UUID=route.outputs.event_source_mapping_id)["State"]
-    return _NAMES.get(state, str(state).lower())
+        return named_state(mapping_of(replication, route.outputs.event_source_mapping_id))
 
 
 def require_enabled(replication: Replication, route: Route) -> None:

@@ -35,6 +35,12 @@ class Replication:
     notifier_function_name: str
     """Empty where no notifier reads the table's stream."""
 
+    notifier_mapping_id: str
+    """The event source mapping by which it reads; empty likewise."""
+
+    rule_name: str
+    """The rule that brings changes to every route's queue."""
+
     client: Clients
     """Makes each client once, since making one takes longer than most calls."""
 
@@ -49,6 +55,8 @@ class Replication:
             source=source,
             routes=routes,
             notifier_function_name=replication.notifier_function_name,
+            notifier_mapping_id=replication.notifier_event_source_mapping_id,
+            rule_name=replication.rule_name,
             client=functools.cache(client),
             where=where,
         )
@@ -62,6 +70,15 @@ class Replication:
     def deploy_command(self) -> str:
         """The command that deploys the routes anew."""
         return self.where.command("deploy", ReplicationOutputs.PROJECT, self.source.environment)
+
+    @property
+    def mend_sentence(self) -> str:
+        """How what somebody has changed by hand comes back, and what was lost meanwhile."""
+        refresh = self.where.command("refresh", ReplicationOutputs.PROJECT, self.source.environment)
+        verify = self.where.command("verify", "TARGET", "--repair")
+        return (
+            f"`{refresh}`, then `{self.deploy_command}` bring back what was changed, `{verify}` what was lost meanwhile"
+        )
 
     def route(self, target: str) -> Route:
         """Return a target's route; raises OperatorError, as misuse, where there is none."""

@@ -8,7 +8,9 @@ from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.counting import counted
+from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import depth_of, oldest_change
+from pipeline_ops.routes.capture import capture_problems, route_problems
 from pipeline_ops.routes.dead_letters import Routing, dead_letters
 from pipeline_ops.routes.figures import newest_first
 from pipeline_ops.routes.pausing import ENABLED, state_of
@@ -51,10 +53,13 @@ class RouteStatus:
     redrive_command: str
     """What sends its dead letters back."""
 
+    mismatches: Sequence[str] = ()
+    """Where its function is of other stores or queues than the stacks name, a sentence each."""
+
     @property
     def problems(self) -> list[str]:
         """What somebody has to look at, a sentence each."""
-        found = []
+        found = [*self.mismatches]
         days = RouteOutputs.QUEUE_RETENTION_DAYS
         if self.state != ENABLED:
             found.append(f"{self.state}: changes wait in the queue, for {days} days at most")
@@ -95,42 +100,74 @@ class Status:
     letters_complete: bool
     """Whether every dead letter was looked at."""
 
+    letters_out_of_sight: int
+    """How many somebody else was looking at, or just was, and which are not among the others."""
+
+    problems: Sequence[str]
+    """What keeps changes from being noticed, and which route can't be looked at, a sentence each."""
+
     at: datetime
 
     @property
     def healthy(self) -> bool:
         """Whether nobody has to look."""
-        return not self.other_dead_letters and not any(route.problems for route in self.routes)
+        letters = self.other_dead_letters or self.letters_out_of_sight
+        return not letters and not self.problems and not any(route.problems for route in self.routes)
 
     def exported(self) -> dict[str, Any]:
         """Return it as a JSON document."""
         return {
             "healthy": self.healthy,
             "at": self.at.isoformat(timespec="seconds"),
+            "problems": list(self.problems),
             "routes": [route.exported() for route in self.routes],
             "other_dead_letters": dict(self.other_dead_letters),
             "dead_letters_complete": self.letters_complete,
+            "dead_letters_out_of_sight": self.letters_out_of_sight,
         }
 
 
 def read_status(
     replication: Replication, target: str | None, routing: Routing, *, now: datetime | None = None
 ) -> Status:
-    """Look at one target's route, or at all; raises OperatorError where AWS does not let it be looked at."""
+    """Look at one target's route, or at all, and at what brings changes to them.
+
+    What AWS does not let be looked at is a problem of its own, but for the dead letters: raises OperatorError.
+    """
     at = now or datetime.now(UTC)
     routes = replication.chosen(target)
+    out_of_sight = _out_of_sight(replication)
     with dead_letters(replication, routing, most=LETTERS_LOOKED_AT, hold_seconds=LOOK_SECONDS) as held:
         reasons = {route.target: Counter[str]() for route in replication.routes.values()}
         other: Counter[str] = Counter()
         for letter in held.letters:
             reasons.get(letter.target or "", other)[letter.reason] += 1
         complete = held.complete
+    uncaptured = capture_problems(replication)
+    looked_at: list[RouteStatus] = []
+    unread: list[str] = []
+    for route in routes:
+        try:
+            looked_at.append(_route(replication, route, reasons[route.target], at))
+        except OperatorError as error:
+            unread.append(str(error))
+    changed = uncaptured or any(route.mismatches for route in looked_at)
     return Status(
-        routes=[_route(replication, route, reasons[route.target], at) for route in routes],
+        routes=looked_at,
         other_dead_letters=other,
         letters_complete=complete,
+        letters_out_of_sight=out_of_sight,
+        problems=[*unread, *uncaptured, *([replication.mend_sentence] if changed else [])],
         at=at,
     )
+
+
+def _out_of_sight(replication: Replication) -> int:
+    name = "ApproximateNumberOfMessagesNotVisible"
+    sqs = replication.client("sqs", region=replication.region)
+    with explained("The dead-letter queue can't be looked at"):
+        found = sqs.get_queue_attributes(QueueUrl=replication.source.dlq_url, AttributeNames=[name])["Attributes"]
+    return int(found[name])
 
 
 def _route(replication: Replication, route: Route, reasons: Mapping[str, int], at: datetime) -> RouteStatus:
@@ -153,6 +190,7 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
         last_success=last_success,
         version=alias["FunctionVersion"],
         alarms=alarms,
+        mismatches=route_problems(replication, route),
         redrive_command=replication.where.command("redrive", route.target),
     )
 

@@ -31,9 +31,14 @@ def status_view(status: Status) -> Laid:
     )
     for route in status.routes:
         table.add(*_cells(route, status.at))
-    lines = [f"{route.target}: {problem}" for route in status.routes for problem in route.problems]
+    lines = [*status.problems]
+    lines += [f"{route.target}: {problem}" for route in status.routes for problem in route.problems]
     if status.other_dead_letters:
         lines.append(f"dead letters of no route: {_by_reason(status.other_dead_letters)}")
+    if status.letters_out_of_sight:
+        lines.append(
+            f"dead letters out of sight, since somebody looks at them, or just did: {status.letters_out_of_sight}"
+        )
     if not status.letters_complete:
         lines.append("the dead-letter queue holds more than were counted")
     return stacked(table, *map(Shown, lines or ["All is well."]))

@@ -1,0 +1,113 @@
+"""Whether changes of the source are noticed at all: what stands between it and the routes' queues, looked at."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.pausing import ENABLED, mapping_of, named_state
+from pipeline_ops.routes.route import Replication, Route, explained
+from pipeline_ops.routes.route_stores import settings_of
+
+__all__ = ["capture_problems", "route_problems"]
+
+_PROBLEM = "PROBLEM"
+"""How Lambda's last processing result begins where there is one.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
+"""
+
+
+def capture_problems(replication: Replication) -> list[str]:
+    """Say what keeps changes from being noticed, a sentence each; what can't be looked at is one of them."""
+    looks: Sequence[Callable[[Replication], Iterator[str]]] = [_rule]
+    if replication.notifier_mapping_id:  # else CloudTrail's records are of objects and items alike
+        looks = [_rule, _events, _notifier]
+    return [problem for look in looks for problem in _contained(look(replication))]
+
+
+def route_problems(replication: Replication, route: Route) -> list[str]:
+    """Say where the route's function is of other stores or queues than the stacks name, a sentence each."""
+    return list(_contained(_route(replication, route)))
+
+
+def _contained(problems: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from problems
+    except OperatorError as error:
+        yield str(error)
+
+
+def _rule(replication: Replication) -> Iterator[str]:
+    name, bucket = replication.rule_name, replication.source.bucket_name
+    events = replication.client("events", region=replication.region)
+    with explained(f"The rule {name} can't be looked at"):
+        rule = events.describe_rule(Name=name)
+        pages = events.get_paginator("list_targets_by_rule").paginate(Rule=name)
+        arns = {target["Arn"] for page in pages for target in page["Targets"]}
+    if not str(rule.get("State")).startswith("ENABLED"):
+        yield f"the rule {name} is disabled: changes are not noticed, and lost"
+    if bucket not in _texts(rule.get("EventPattern", "")):
+        yield f"the rule {name} is not of the bucket that storage names, {bucket}"
+    for route in replication.routes.values():
+        if route.outputs.queue_arn not in arns:
+            yield f"the rule {name} has no target for {route.target}: its queue gets none"
+
+
+def _texts(pattern: str) -> set[str]:
+    """Return every text that a pattern matches by."""
+    found: set[str] = set()
+
+    def visit(value: Any) -> None:
+        if isinstance(value, str):
+            found.add(value)
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            visit(inner)
+
+    try:
+        visit(json.loads(pattern))
+    except (ValueError, RecursionError):
+        return set()
+    return found
+
+
+def _events(replication: Replication) -> Iterator[str]:
+    bucket = replication.source.bucket_name
+    with explained(f"The bucket {bucket} can't be looked at"):
+        s3 = replication.client("s3", region=replication.region)
+        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    if "EventBridgeConfiguration" not in told:
+        yield f"the bucket {bucket} sends EventBridge no events: changes of objects are lost"
+
+
+def _notifier(replication: Replication) -> Iterator[str]:
+    table, name = replication.source.table_name, replication.notifier_function_name
+    with explained(f"What {name} reads can't be looked at"):
+        mapping = mapping_of(replication, replication.notifier_mapping_id)
+        described = replication.client("dynamodb", region=replication.region).describe_table(TableName=table)["Table"]
+    state, result = named_state(mapping), str(mapping.get("LastProcessingResult", ""))
+    if state != ENABLED:
+        yield f"{name} is {state}: changes of items are lost after 24 hours"
+    elif result.startswith(_PROBLEM):
+        yield f"{name} could not work on its last batch: {result}"
+    stream = described.get("LatestStreamArn") if described.get("StreamSpecification", {}).get("StreamEnabled") else None
+    if mapping.get("EventSourceArn") != stream:
+        yield (
+            f"{name} reads another stream than that of the table {table}, which was made again, or has none: changes "
+            f"of items are lost"
+        )
+
+
+def _route(replication: Replication, route: Route) -> Iterator[str]:
+    source, told = replication.source, settings_of(replication, route)
+    with explained(f"The route to {route.target} can't be looked at"):
+        reads = mapping_of(replication, route.outputs.event_source_mapping_id).get("EventSourceArn")
+    named = {
+        "bucket": (told.source_bucket, source.bucket_name),
+        "table": (told.source_table, source.table_name),
+        "dead-letter queue": (told.dlq_url, source.dlq_url),
+        "queue": (reads, route.outputs.queue_arn),
+    }
+    for what, (its, ours) in named.items():
+        if its != ours:
+            yield f"its {what} is {its}, and the stacks name {ours}"
