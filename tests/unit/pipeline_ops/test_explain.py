@@ -15,7 +15,7 @@ from pulumi.automation import (
 )
 from pulumi.automation.events import CancelEvent
 
-from pipeline_ops.explain import cut_off_before, ended_at_once, explain, interrupted
+from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted
 from pipeline_ops.journal import Journal
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.where import Where
@@ -139,7 +139,7 @@ def test_an_earlier_run_that_was_cut_off_is_said_in_one_sentence_with_what_helps
 def test_a_journal_knows_what_was_begun_to_be_created_and_did_not_come() -> None:
     def step(urn: str, op: OpType = OpType.CREATE, *, custom: bool = True) -> StepEventMetadata:
         kind = urn.split("::")[2].rpartition("$")[2]
-        new = StepEventStateMetadata(kind, urn, "", "", "", custom=custom)
+        new = StepEventStateMetadata(kind, urn, "the-id", "", "", custom=custom)
         return StepEventMetadata(op, urn, kind, "", new=new)
 
     journal = Journal()
@@ -148,6 +148,10 @@ def test_a_journal_knows_what_was_begun_to_be_created_and_did_not_come() -> None
         journal.record(EngineEvent(1, 1, resource_pre_event=ResourcePreEvent(metadata)))
     journal.record(EngineEvent(2, 2, res_outputs_event=ResOutputsEvent(step(QUEUE))))
     assert journal.creating() == ["sqs.Queue dead-letters-2"]
+    assert journal.created() == ["sqs.Queue the-id"]
+    error = damaged_state(STACK, "deploy", "The state is cut off.", journal)
+    assert error.details == ("It made:", "sqs.Queue the-id", "sqs.Queue dead-letters-2, perhaps")
+    assert damaged_state(STACK, "refresh", "The state is cut off.", Journal()).details == ()
 
 
 def test_a_journal_keeps_errors_once_and_without_colour_marks() -> None:

@@ -21,7 +21,7 @@ from pipeline_ops.checkpoint import exported, imported, is_real, resources_of
 from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.explain import cut_off_before, ended_at_once, explain, interrupted
+from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted
 from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.journal import Journal, resource_name, short_type
@@ -310,7 +310,7 @@ class Deployment:
             return interrupted(self.projects, stack, operation)
         damaged = damage(self.backend, self.projects, stack)
         if damaged:
-            return OperatorError(f"{stack}: {operation} failed. {damaged}")
+            return damaged_state(stack, operation, damaged, journal)
         return explain(self.projects, stack, operation, journal.errors(), failure, copy)
 
     def _is_expected(self, event: automation.EngineEvent) -> bool:

@@ -8,10 +8,10 @@ from pathlib import Path
 from pulumi.automation import CommandResult
 
 from pipeline_ops.errors import FAILED, OperatorError
-from pipeline_ops.journal import resource_name
+from pipeline_ops.journal import Journal, resource_name
 from pipeline_ops.projects import Projects, StackId
 
-__all__ = ["INTERRUPTED", "cut_off_before", "ended_at_once", "explain", "interrupted"]
+__all__ = ["INTERRUPTED", "cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted"]
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended, as a shell gives it."""
@@ -96,6 +96,12 @@ def ended_at_once(
         f"`{projects.command('refresh', stack)}` looks what came of it.{orphans}",
         FAILED if signal_number else INTERRUPTED,
     )
+
+
+def damaged_state(stack: StackId, operation: str, damage: str, journal: Journal) -> OperatorError:
+    """Return the error to show when the state's files are damaged; what the run made may be recorded here alone."""
+    made = [*journal.created(), *(f"{name}, perhaps" for name in journal.creating())]
+    return OperatorError(f"{stack}: {operation} failed. {damage}", details=["It made:", *made] if made else ())
 
 
 def cut_off_before(projects: Projects, stack: StackId, names: Sequence[str]) -> OperatorError:

@@ -35,6 +35,7 @@ class Journal:
     def __init__(self) -> None:
         self._errors: list[tuple[str, str]] = []
         self._creating: dict[str, str] = {}
+        self._created: list[str] = []
         self._begun = False
         self._ended = threading.Event()
 
@@ -49,9 +50,15 @@ class Journal:
             if begun.op in _CREATIONS and begun.new is not None and begun.new.custom:
                 self._creating[begun.urn] = f"{short_type(begun.type)} {resource_name(begun.urn)}"
         if event.res_outputs_event is not None:
-            self._creating.pop(event.res_outputs_event.metadata.urn, None)
+            made = event.res_outputs_event.metadata
+            if self._creating.pop(made.urn, None) is not None and made.new is not None:
+                self._created.append(f"{short_type(made.type)} {made.new.id}")
         if event.cancel_event is not None:
             self._ended.set()
+
+    def created(self) -> list[str]:
+        """Return, by type and id, what was created."""
+        return list(self._created)
 
     def creating(self) -> list[str]:
         """Return, by type and name, what was begun to be created and is not known to be there."""
