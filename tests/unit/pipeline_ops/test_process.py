@@ -136,7 +136,7 @@ def test_a_run_that_does_not_end_is_said_to_go_on_and_where_to_look(
     progress: list[str] = []
     with pytest.raises(OperatorError, match=r"has not ended within 0 s.*the log_group_name says why"):
         process(OUTPUTS, cloud.client, "incoming/a.csv", on_progress=progress.append, wait_seconds=0.05)
-    assert "1 messages wait, 0 are being worked on" in progress[-1]
+    assert "1 waiting, 0 being worked on" in progress[-1]
 
 
 def test_what_aws_refuses_is_a_sentence(cloud: Cloud) -> None:

@@ -227,6 +227,20 @@ def test_the_reason_of_an_empty_success_names_the_call_and_what_it_left_out(clou
     assert letter["error"] == {"type": "EmptyAnswer", "message": message}
 
 
+def test_an_error_inside_a_success_is_the_error(cloud: Cloud) -> None:
+    cloud.put("a")
+
+    def inside(_operation: str, request: Any, _send: Any) -> Any:
+        return answered(request, 200, "<Error><Code>SlowDown</Code><Message>later</Message></Error>")
+
+    cloud.fault_for = lambda operation: inside if operation == "s3.CopyObject" else None
+    answer = cloud.route().process({"Records": [record(object_notice("a"))]})
+    assert len(answer["batchItemFailures"]) == 1
+    cloud.route().process({"Records": [record(object_notice("a"), attempts=MAX_ATTEMPTS)]})
+    (letter,) = cloud.letters()
+    assert letter["error"] == {"type": "SlowDown", "message": "CopyObject: later"}
+
+
 def test_items_whose_read_answers_nothing_are_not_deleted(cloud: Cloud) -> None:
     cloud.put_item("a")
     cloud.route().process({"Records": [record(item_notice("a"))]})
