@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -199,6 +200,8 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command that this process's arguments name."""
+    # Of an engine that was killed, the command tells in a sentence what Pulumi's SDK warns of by its own line number.
+    warnings.filterwarnings("ignore", message="Error in event stream")
     survive_encodings()
     cli(prog_name="pipeline")
 
