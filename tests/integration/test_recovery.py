@@ -77,9 +77,8 @@ def kill_a_deploy(another: AnotherCloud, cloud: LocalCloud, backend: Backend, fo
         return str(failed.value)
 
     def pending() -> list[str]:
-        latest = json.loads((folder / ".pulumi" / "stacks" / "storage" / "dev.json").read_text())["checkpoint"][
-            "latest"
-        ]
+        state = json.loads((folder / ".pulumi" / "stacks" / "storage" / "dev.json").read_text())
+        latest = state["checkpoint"].get("latest") or {}
         return [each["resource"]["type"] for each in latest.get("pending_operations") or ()]
 
     with ThreadPoolExecutor(1) as threads:
