@@ -94,7 +94,12 @@ def find_uv() -> str | None:
 
 def pytest(session: nox.Session, folder: str) -> None:
     """Run a folder's tests with the session's arguments, or just those that they name."""
-    run(session, "pytest", *([] if names_tests(session.posargs) else [folder]), *session.posargs)
+    run(session, "pytest", *chosen(session, folder))
+
+
+def chosen(session: nox.Session, folder: str) -> list[str]:
+    """Return pytest's arguments: the session's, with the folder where they name no test."""
+    return [*([] if names_tests(session.posargs) else [folder]), *session.posargs]
 
 
 def names_tests(arguments: Sequence[str]) -> bool:
@@ -156,7 +161,7 @@ def localstack(session: nox.Session) -> None:
     session.install("--quiet", "--require-hashes", "--requirement", str(LOCK.with_name("localstack.txt")))
     session.install("--quiet", "--no-deps", "--editable", str(ROOT / "tests" / "localstack"))
     python = str(Path(session.bin) / "python")
-    run(session, "python", "-m", "tests.localstack", python, *session.posargs)
+    run(session, "python", "-m", "tests.localstack", python, *chosen(session, "tests/integration"))
 
 
 @command()

@@ -1,4 +1,4 @@
-"""Runs the integration tests on a LocalStack: `python -m tests.localstack <its Python> [pytest's arguments]`.
+"""Runs integration tests on a LocalStack: `python -m tests.localstack <its Python> <pytest's arguments>`.
 
 This LocalStack needs no Docker and no licence, and so it is not all LocalStack's own: functions run as processes of
 this user, and DynamoDB is moto's (tests/localstack/src). S3, SQS, SNS, EventBridge, CloudWatch, IAM, KMS, and what
@@ -29,7 +29,7 @@ def main(python: str, *arguments: str) -> int:
     sys.stdout.write(told)
     sys.stdout.flush()
     with localstack(python) as endpoint:
-        tests = [sys.executable, "-m", "pytest", "tests/integration", "--endpoint", endpoint, *arguments]
+        tests = [sys.executable, "-m", "pytest", *arguments, "--endpoint", endpoint]
         return subprocess.run(tests, cwd=ROOT, check=False).returncode
 
 
