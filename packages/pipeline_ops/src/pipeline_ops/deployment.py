@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -96,6 +97,7 @@ class Deployment:
         self.on_progress = on_progress
         self._resources = ExitStack()
         self._looked_at: set[StackId] = set()
+        self._looking: dict[StackId, threading.Lock] = {}
 
     def __enter__(self) -> Self:
         self._executable = ensure(self.on_progress)
@@ -209,11 +211,16 @@ class Deployment:
 
         One of which nothing is left is removed: such a stack is not deployed.
         """
-        if not self.backend.may_outlive or stack in self._looked_at or stack not in self.deployed():
+        if not self.backend.may_outlive:
             return
-        for notice in self._run(stack, "refresh", self._refresh_or_forget).notices:
-            self.on_progress(f"{stack}: {notice}")
-        self._looked_at.add(stack)
+        # Stacks that are deployed at the same time may read from the same one, which the engine runs once at a time.
+        with self._looking.setdefault(stack, threading.Lock()):
+            if stack in self._looked_at:
+                return
+            if stack in self.deployed():
+                for notice in self._run(stack, "refresh", self._refresh_or_forget).notices:
+                    self.on_progress(f"{stack}: {notice}")
+            self._looked_at.add(stack)
 
     def _refresh_or_forget(self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
         done = self._refresh(stack, pulumi, on_event)

@@ -1,0 +1,70 @@
+"""What may have gone since it was recorded is looked at before it is relied on, by whoever comes first."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_ops.deployment import Deployment, Result
+from pipeline_ops.projects import StackId
+from pipeline_ops.state import Backend
+
+ROOT = Path(__file__).parents[3]
+STORAGE = StackId("storage", "prod")
+BOTH_COME_SECONDS = 0.5
+
+
+class Looked(Deployment):
+    """Counts the looks at a stack, and whether two came at the same time."""
+
+    backend: Backend
+
+    def __init__(self, folder: Path, *, may_outlive: bool = True) -> None:
+        super().__init__(ROOT)
+        self.backend = Backend(f"file://{folder}", may_outlive=may_outlive)
+        self.looks = 0
+        self.recorded = {StackId("storage", name) for name in ("dev", "staging", "prod")}
+        self.met = False
+        self._both = threading.Barrier(2)
+
+    def deployed(self) -> frozenset[StackId]:
+        return frozenset(self.recorded)
+
+    def _run(self, stack: StackId, operation: str, *_: Any) -> Result:
+        if stack == STORAGE:
+            self.looks += 1
+            try:
+                self._both.wait(BOTH_COME_SECONDS)
+                self.met = True
+            except threading.BrokenBarrierError:
+                pass
+        return Result(stack, operation, changes={}, seconds=0)
+
+
+def test_two_stacks_that_read_from_the_same_one_look_at_it_once(tmp_path: Path) -> None:
+    deployment = Looked(tmp_path)
+    readers = [StackId("processing", "prod"), StackId("replication", "prod")]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(deployment.require_needed, readers))
+    assert (deployment.looks, deployment.met) == (1, False)
+
+
+def test_what_was_not_there_is_not_looked_at_once_this_deployment_has_made_it(tmp_path: Path) -> None:
+    deployment = Looked(tmp_path)
+    deployment.recorded.remove(STORAGE)
+    deployment.up("storage", "prod")
+    deployment.recorded.add(STORAGE)
+    looks = deployment.looks
+    deployment.require_needed(StackId("processing", "prod"))
+    assert deployment.looks == looks
+
+
+@pytest.mark.parametrize(("may_outlive", "looks"), [(True, 1), (False, 0)])
+def test_a_record_that_lasts_as_long_as_what_it_tells_of_is_not_looked_at(
+    tmp_path: Path, may_outlive: bool, looks: int
+) -> None:
+    deployment = Looked(tmp_path, may_outlive=may_outlive)
+    deployment.require_needed(StackId("processing", "prod"))
+    assert deployment.looks == looks
