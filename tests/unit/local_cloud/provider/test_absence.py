@@ -10,7 +10,7 @@ from local_cloud.provider.cloudwatch import Dashboard
 from local_cloud.provider.event_sources import EventSourceMapping
 from local_cloud.provider.resource import RefusedError, Resource, absent_is_fine, found
 from local_cloud.provider.session import Session, Settings
-from local_cloud.provider.sns import Topic
+from local_cloud.provider.sns import Topic, TopicSubscription
 
 REGION = "us-east-1"
 
@@ -100,6 +100,23 @@ def test_any_other_refusal_is_no_absence(error: ClientError) -> None:
         found(failing(error), "ResourceNotFound")
     with pytest.raises(ClientError), absent_is_fine("ResourceNotFound"):
         raise error
+
+
+class SubscriptionsWithoutTopics:
+    """An SNS that keeps what a deleted topic's subscriptions were, as LocalStack's does."""
+
+    def get_topic_attributes(self, **_: Any) -> Any:
+        raise refusal("NotFound", "Topic does not exist")
+
+    def get_subscription_attributes(self, **_: Any) -> Mapping[str, Any]:
+        return {"Attributes": {"TopicArn": "topic", "Protocol": "email", "Endpoint": "oncall@example.com"}}
+
+
+@pytest.mark.parametrize("protocol", ["email", "https"])
+def test_a_subscription_is_gone_with_its_topic(protocol: str) -> None:
+    known = {"topic": "topic", "protocol": protocol, "endpoint": "oncall@example.com"}
+    session = Clients(sns=SubscriptionsWithoutTopics())
+    assert TopicSubscription(session, REGION, known, lambda _: None).read("subscription") is None
 
 
 class Functions:

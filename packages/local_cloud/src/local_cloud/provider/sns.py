@@ -158,11 +158,15 @@ class TopicSubscription(Resource):
         return str(answer["SubscriptionArn"])
 
     def read(self, identifier: str) -> Properties | None:
-        """Read the subscription; one that was not made is there for as long as its topic."""
+        """Read the subscription, which is gone with its topic.
+
+        So says https://docs.aws.amazon.com/sns/latest/api/API_DeleteTopic.html.
+        """
+        # The topic is asked, because not every cloud forgets its subscriptions with it, and one may not be made.
+        if found(self.api.get_topic_attributes, _GONE, TopicArn=self.known["topic"]) is None:
+            return None
         if self.known["protocol"] == _NOT_MADE:
-            topic = found(self.api.get_topic_attributes, _GONE, TopicArn=self.known["topic"])
-            names = ("topic", "protocol", "endpoint")
-            return topic and {**{name: self.known[name] for name in names}, "arn": identifier}
+            return {**{name: self.known[name] for name in ("topic", "protocol", "endpoint")}, "arn": identifier}
         answer = found(self.api.get_subscription_attributes, _GONE, SubscriptionArn=identifier)
         if answer is None:
             return None
