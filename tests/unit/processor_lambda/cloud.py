@@ -20,7 +20,7 @@ from processor_lambda.notices import ObjectNotice, parse
 from processor_lambda.processor import Outcome, Processor, build_processor
 from processor_lambda.settings import ProcessorSettings
 
-__all__ = ["Cloud", "cloud", "lines", "record", "refusal"]
+__all__ = ["Cloud", "Fault", "Send", "cloud", "lines", "record", "refusal"]
 
 REGION: Final = "eu-west-1"
 KEY = "incoming/data.jsonl"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
+from moto.core.botocore_stubber import MockRawResponse
 
 from lambda_common.errors import StoreError
 from processor_lambda import rejections, runs
@@ -16,7 +17,7 @@ from processor_lambda.files import Bucket, InputFile
 from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Sweep, parse
 from processor_lambda.processor import Action, Processor
 from processor_lambda.reading import Limits
-from tests.unit.processor_lambda.cloud import KEY, Cloud, Send, lines, refusal
+from tests.unit.processor_lambda.cloud import KEY, Cloud, Fault, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
 from tests.unit.processor_lambda.cloud import record as message
 
@@ -598,8 +599,6 @@ def test_what_the_table_leaves_unprocessed_is_put_again_after_a_pause(cloud: Clo
     left = [3]
 
     def unprocessed(_operation: str, request: AWSPreparedRequest, _send: Send) -> AWSResponse:
-        from moto.core.botocore_stubber import MockRawResponse
-
         left[0] -= 1
         body: Any = request.body
         answer = json.dumps({"UnprocessedItems": json.loads(body)["RequestItems"]})
@@ -648,6 +647,39 @@ def test_a_connection_that_breaks_is_opened_again_where_it_broke(cloud: Cloud, m
     monkeypatch.setattr(Bucket, "_open", lambda *arguments: Breaking(original(*arguments)))
     bucket = cloud.processor().bucket
     assert b"".join(bucket.chunks(bucket.head(KEY))) == body
+
+
+def without(header: str | None) -> Fault:
+    """Return the fault of an answer of success that has no body, nor this header."""
+
+    def fault(_operation: str, _request: AWSPreparedRequest, send: Send) -> AWSResponse:
+        answer = send()
+        assert answer is not None
+        kept = {name: value for name, value in answer.headers.items() if name.lower() != header}
+        headers: Any = {**kept, "content-length": "0"}
+        empty: Any = MockRawResponse(b"")
+        return AWSResponse(answer.url, answer.status_code, headers, empty)
+
+    return fault
+
+
+@pytest.mark.parametrize("header", [None, "etag"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_success_with_no_bytes_is_a_failure_for_a_later_try_and_not_an_endless_one(
+    cloud: Cloud, header: str | None, *, begun: bool
+) -> None:
+    body = lines(20_000)
+    cloud.put(body)
+    bucket = cloud.processor().bucket
+    chunks = bucket.chunks(bucket.head(KEY), len(body) // 2 if begun else 0)
+    cloud.fault_for = lambda operation: without(header) if operation == "s3.GetObject" else None
+    with pytest.raises(StoreError, match="GetObject: ") as error:
+        b"".join(chunks)
+    assert (error.value.kind, error.value.permanent) == ("EmptyAnswer", False)
+    assert cloud.calls.count("s3.GetObject") <= 4
+    cloud.fault_for = lambda operation: without("etag") if operation == "s3.GetObject" else None
+    with pytest.raises(StoreError, match="without ETag"):
+        bucket.get(KEY)
 
 
 # What events missed

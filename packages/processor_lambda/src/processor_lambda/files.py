@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ARCHIVED", "Bucket", "Gone", "InputFile", "Listed"]
 
 _REOPENS = 3
-"""Times that a broken connection is opened again before a byte has come."""
+"""Times that what broke off, or was answered with no bytes, is opened again before a byte has come."""
 
 _ABSENT = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed"})
 """What is answered for an object that is not there, or whose current version is a delete marker."""
@@ -146,19 +146,20 @@ class Bucket:
         A connection that breaks, or that S3 closes because the table is slower than the file, is opened again where it
         broke.
         """
-        at, broken = start, 0
+        at, fruitless = start, 0
         while at < file.size:
-            body = self._open(file, at)
+            body, why = self._open(file, at), "EmptyAnswer"
             try:
                 while chunk := body.read(CHUNK_BYTES):
-                    at, broken = at + len(chunk), 0
+                    at, fruitless = at + len(chunk), 0
                     yield chunk
             except (BotoCoreError, HTTPError, OSError) as error:
-                broken += 1
-                if broken > _REOPENS:
-                    raise StoreError(type(error).__name__, "GetObject: the connection keeps breaking") from error
+                why = type(error).__name__
             finally:
                 body.close()
+            fruitless += 1
+            if fruitless > _REOPENS:
+                raise StoreError(why, "GetObject: the connection keeps breaking, or has no bytes")
 
     def _open(self, file: InputFile, start: int) -> Any:
         pinned: Any = {"VersionId": file.version_id} if file.version_id else {"IfMatch": file.etag}
@@ -170,6 +171,7 @@ class Bucket:
             if error.kind in _ABSENT | {"PreconditionFailed", "412"}:
                 raise Gone from error
             raise
+        told("GetObject", answer, "ETag")
         if start and not told("GetObject", answer, "ContentRange").startswith(f"bytes {start}-"):
             raise StoreError("WrongRange", "GetObject: answered with other bytes than those asked for")
         return answer["Body"]
@@ -179,7 +181,7 @@ class Bucket:
         try:
             with translated("GetObject"):
                 answer = self.s3.get_object(Bucket=self.name, Key=key)
-                return answer["Body"].read(), answer["ETag"]
+                return answer["Body"].read(), told("GetObject", answer, "ETag")
         except StoreError as error:
             if error.kind in _ABSENT:
                 return None
