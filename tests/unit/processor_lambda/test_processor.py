@@ -824,18 +824,41 @@ def test_what_fails_for_good_is_remembered_and_what_a_later_try_may_help_is_swep
     assert "the-data-itself" not in reason
 
 
-def test_what_crashes_the_function_each_time_is_told_once_and_not_tried_a_tenth_time(cloud: Cloud) -> None:
+def test_what_crashes_the_function_each_time_is_marked_as_failed_before_its_last_try(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud.put(lines(2))
-    assert cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]}) == {
-        "batchItemFailures": []
-    }
-    (letter,) = cloud.take(cloud.settings.dlq_url)
-    assert letter["error"]["type"] == "Unfinished"
+
+    def crash(_self: Any) -> Any:
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs.Run, "work", crash)
+        with pytest.raises(Crash):
+            cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]})
+    # The letter is the message itself, which its queue gives up.
     assert "without an answer" in cloud.json("results/dev/latest.json")["reason"]
-    assert cloud.items() == {}
     assert cloud.processor().process(Sweep()).enqueued == 0
     cloud.process(reason="manual")
     assert len(cloud.items()) == 2
+
+
+def test_a_good_file_whose_message_was_received_often_and_never_tried_is_processed(cloud: Cloud) -> None:
+    cloud.put(lines(2))
+    answer = cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]})
+    assert answer == {"batchItemFailures": []}
+    assert len(cloud.items()) == 2
+    assert cloud.take(cloud.settings.dlq_url) == []
+    assert {cloud.json(key)["status"] for key in cloud.keys("results/dev/")} == {"succeeded"}
+
+
+def test_what_fails_at_its_last_try_is_remembered_and_told_with_the_same_reason(cloud: Cloud) -> None:
+    cloud.put(lines(2))
+    cloud.fault_for = lambda operation: refusal("InternalServerError", 500) if "BatchWrite" in operation else None
+    cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]})
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["error"]["type"] == "InternalServerError"
+    assert cloud.json("results/dev/latest.json")["reason"].startswith("InternalServerError: ")
 
 
 def test_a_run_that_another_one_of_the_same_version_finished_meanwhile_is_no_failure(

@@ -36,10 +36,10 @@ __all__ = ["Function", "handle"]
 _BY_HAND = "{}, by hand, to have it look for files that wait and process them"
 _UNFINISHED = StoreError(
     "Unfinished",
-    f"the function ended without an answer, or could not send one, at each of {MAX_RECEIVES - 1} tries",
+    f"the function ended without an answer, could not send one, or was not invoked, at each of {MAX_RECEIVES} receives",
     permanent=True,
 )
-"""Of a message that its queue is about to give up: tried once more, it would leave no trace that says so."""
+"""Of a message that its queue is about to give up: written before its last try, which may leave no other trace."""
 
 _NAMED = 10
 """Keys that one line of the log names."""
@@ -147,16 +147,11 @@ class Function:
             return
         try:
             notice = parse(message.body)
-        except PoisonError as error:
-            batch.dead.append((message, _poison(error)))
-            return
-        if message.attempts >= MAX_RECEIVES:
-            self._failed(message, notice, _UNFINISHED, batch)
-            return
-        try:
+            if message.attempts >= MAX_RECEIVES:
+                self._remember(notice, _UNFINISHED)
             outcome = self.processor.process(notice)
         except PoisonError as error:
-            batch.dead.append((message, _poison(error)))
+            batch.dead.append((message, StoreError("PoisonNotice", str(error), permanent=True)))
         except StoreError as error:
             self._failed(message, notice, error, batch)
         except Exception as error:  # noqa: BLE001 - a fault of this program must not take the batch's others with it
@@ -173,7 +168,9 @@ class Function:
     def _failed(self, message: Message, notice: Notice, error: StoreError, batch: _Batch) -> None:
         if error.permanent or message.attempts >= MAX_ATTEMPTS:
             batch.dead.append((message, error))
-            self._remember(notice, error)
+            # From its last try on a summary stands, and is to say why.
+            lasting = error.permanent or message.attempts >= MAX_RECEIVES
+            self._remember(notice, StoreError(error.kind, error.message, permanent=lasting))
             return
         batch.again[message.id] = backoff_seconds(message.attempts)
         self._warn("not processed", error)
@@ -223,10 +220,6 @@ class Function:
 
     def _warn(self, what: str, error: StoreError) -> None:
         self.logger.warning(what, extra={"error_type": error.kind, "error": error.message})
-
-
-def _poison(error: PoisonError) -> StoreError:
-    return StoreError("PoisonNotice", str(error), permanent=True)
 
 
 @cache
