@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lambda_common.keys import KEY_BYTES, readings
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200).filter(
-    lambda key: len(key.encode()) <= KEY_BYTES
+    lambda key: len(key.encode()) <= KEY_BYTES and ".." not in key.split("/")
 )
 
 
@@ -27,6 +27,11 @@ KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
         ("%41", ("%41", "A")),
         ("%FF", ("%FF",)),
         ("%C3%A9", ("%C3%A9", "é")),
+        ("%2E%2E/x", ("%2E%2E/x",)),
+        ("videos/2014/%2E./../video1.wmv", ("videos/2014/%2E./../video1.wmv", "videos/2014/../../video1.wmv")),
+        ("videos/%2E./../video1.wmv", ("videos/%2E./../video1.wmv",)),
+        ("./%2E./x", ("./%2E./x",)),
+        ("../a", ("../a",)),
         ("é" * 512, ("é" * 512,)),
         (quote("é" * 512), ("é" * 512,)),
         ("+" * 1025, ()),

@@ -272,6 +272,61 @@ def test_objects_arrive_and_go_however_their_keys_are_written_in_events(
     assert {line["key"] for line in told if line["outcome"] != "ignored"} == set(keys)
 
 
+def put_own(cloud: Cloud, key: str, **options: Any) -> None:
+    """Put an object into the target that the route did not make."""
+    cloud.clients.target_s3.put_object(Bucket=cloud.settings.target_bucket, Key=key, Body=b"own", **options)
+
+
+@pytest.mark.parametrize("written", ["reports/2026+01.csv", "reports/2026%2001.csv"])
+@pytest.mark.parametrize("options", [{}, {"Tagging": "a=b", "Metadata": {"c": "d"}}])
+def test_an_event_of_one_key_leaves_the_targets_own_object_of_another_reading_alone(
+    cloud: Cloud, written: str, options: dict[str, Any]
+) -> None:
+    put_own(cloud, "reports/2026 01.csv", **options)
+    cloud.put(written)
+    assert failed(cloud.route().process(event(record(s3_event(cloud, written))))) == []
+    cloud.remove(written)
+    cloud.route().process(event(record(s3_event(cloud, written, "Object Deleted"))))
+    assert cloud.keys(cloud.settings.target_bucket) == {"reports/2026 01.csv"}
+    assert cloud.letters() == []
+
+
+def test_a_replica_is_deleted_by_an_event_of_another_spelling_also_where_its_mark_is_a_tag(cloud: Cloud) -> None:
+    cloud.put("a b", Metadata={"k": "v" * 2040})
+    cloud.route().process(event(record(s3_event(cloud, "a+b"))))
+    cloud.remove("a b")
+    cloud.route().process(event(record(s3_event(cloud, "a+b", "Object Deleted"))))
+    assert cloud.keys(cloud.settings.target_bucket) == set()
+
+
+@pytest.mark.parametrize("operation", ["s3.HeadObject", "s3.GetObjectTagging"])
+def test_what_can_not_be_looked_at_is_not_deleted_on_a_guess_nor_when_its_letter_is_redriven(
+    cloud: Cloud, operation: str
+) -> None:
+    put_own(cloud, "a b")
+    cloud.put("a+b")
+    target = cloud.settings.target_bucket
+
+    def refuses(called: str, request: Any, send: Any) -> Any:
+        asked = target in request.url and "%20" in request.url
+        return refusal("AccessDenied", 403)(called, request, send) if asked else send()
+
+    cloud.fault_for = lambda called: refuses if called == operation else None
+    assert failed(cloud.route().process(event(record(s3_event(cloud, "a+b"))))) == ["m"]
+    cloud.route().process(event(record(s3_event(cloud, "a+b"), attempts=6)))
+    cloud.fault_for = lambda _: None
+    (letter,) = cloud.letters()
+    cloud.route().process(event(record(json.dumps(letter["event"]))))
+    assert cloud.keys(cloud.settings.target_bucket) == {"a b", "a+b"}
+
+
+def test_a_reading_that_s3_refuses_to_look_for_is_no_key_of_the_event(cloud: Cloud) -> None:
+    cloud.put("%2E%2E/x")
+    assert failed(cloud.route().process(event(record(s3_event(cloud, "%2E%2E/x"))))) == []
+    assert [request.url for request in cloud.requests if "/../" in request.url] == []
+    assert cloud.keys(cloud.settings.target_bucket) == {"%2E%2E/x"}
+
+
 def test_an_ordinary_key_costs_no_call_more_and_one_in_another_spelling_two(cloud: Cloud) -> None:
     for key in ("plain", "a b"):
         cloud.put(key)

@@ -69,9 +69,11 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 INSTANTS = st.none() | st.datetimes(timezones=st.just(UTC))
 
 
-@given(TEXTS, TEXTS, INSTANTS)
-def test_a_notice_of_an_object_survives_its_own_form(key: str, reason: str, changed_at: datetime | None) -> None:
-    notice = Notice(ObjectKey(key), reason, changed_at)
+@given(TEXTS, TEXTS, INSTANTS, st.booleans())
+def test_a_notice_of_an_object_survives_its_own_form(
+    key: str, reason: str, changed_at: datetime | None, unsure: bool
+) -> None:
+    notice = Notice(ObjectKey(key), reason, changed_at, unsure=unsure)
     assert parse(notice.body()) == (notice,)
     assert notice.body().isascii()
 

@@ -29,15 +29,30 @@ def readings(written: str) -> tuple[str, ...]:
     S3's events are documented without a word of how a key is written in them. AWS has it as it is, LocalStack percent-
     encodes it, and others write a space as `+`, as S3's own notifications do; CloudTrail's records are documented no
     better. An event is only a hint, so that each of the keys is looked at. It is one key where there is no `%` and no
-    `+` in it, and none where it is no key in any reading.
+    `+` in it, and none where it is no key in any reading. What S3 has no object of, and refuses to look for, is no
+    other key: `%2E%2E/x` is not `../x`.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """
     found = [written]
     for decode in (unquote, unquote_plus):
         with suppress(UnicodeDecodeError):
-            found.append(decode(written, errors="strict"))
+            decoded = decode(written, errors="strict")
+            found += [] if _climbs_out(decoded) else [decoded]
     return tuple(key for key in dict.fromkeys(found) if _is_key(key))
+
+
+def _climbs_out(key: str) -> bool:
+    """Tell whether more `..` than other segments begin a key.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html: relative path elements
+    """
+    depth = 0
+    for segment in key.split("/"):
+        depth += {"..": -1, ".": 0}.get(segment, 1)
+        if depth < 0:
+            return True
+    return False
 
 
 def _is_key(text: str) -> bool:

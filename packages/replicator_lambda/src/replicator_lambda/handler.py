@@ -94,7 +94,9 @@ class Route:
         """
         self.replicator.deadline.start(remaining_ms)
         asked = parse(json.dumps(notice))
-        outcomes = self.replicator.reconcile([each.key for each in asked])
+        outcomes = self.replicator.reconcile(
+            [each.key for each in asked], unsure={each.key for each in asked if each.unsure}
+        )
         self._log(outcomes)
         emit(self.settings.target, outcomes, {}, 0)
         return [

@@ -94,8 +94,9 @@ class Notice:
     def body(self) -> str:
         """Return the message, in the pipeline's own form, that `parse` reads this notice from."""
         when = {} if self.changed_at is None else {"changed_at": self.changed_at.isoformat()}
+        guessed = {"unsure": True} if self.unsure else {}
         # Escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
-        return json.dumps({"schema": NOTICE_SCHEMA, **named(self.key), "reason": self.reason, **when})
+        return json.dumps({"schema": NOTICE_SCHEMA, **named(self.key), "reason": self.reason, **when, **guessed})
 
 
 def named(key: Key) -> dict[str, str]:
@@ -152,7 +153,9 @@ def _own(message: Mapping[str, Any]) -> Notice:
             key = ItemKey(_item_id(_text(message, "id")), number_text(_text(message, "timestamp")))
         case _:
             raise PoisonError("the notice is neither for an object nor for an item")
-    return Notice(key, _text(message, "reason"), _instant(message.get("changed_at")))
+    return Notice(
+        key, _text(message, "reason"), _instant(message.get("changed_at")), unsure=message.get("unsure") is True
+    )
 
 
 def _event_bridge(message: Mapping[str, Any]) -> tuple[Notice, ...]:

@@ -1,7 +1,7 @@
 """What S3 tells of an object without its bytes: its head and its tags."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +9,22 @@ from botocore.exceptions import ClientError
 
 from lambda_common.errors import StoreError
 from lambda_common.failures import code_of, told, translated
+from lambda_common.replicas import is_replica
 from replicator_lambda.object_states import Head, Tags, TagsRead
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ARCHIVE_CLASSES", "DELETE_MARKER", "EXPIRES", "Absent", "checksum_of", "read_head", "read_tags"]
+__all__ = [
+    "ARCHIVE_CLASSES",
+    "DELETE_MARKER",
+    "EXPIRES",
+    "Absent",
+    "checksum_of",
+    "is_marked",
+    "read_head",
+    "read_tags",
+]
 
 DELETE_MARKER = frozenset({"MethodNotAllowed", "405"})
 """S3's answer where a delete marker is what is asked for: by version, or, for tags, as the current one.
@@ -74,6 +84,16 @@ def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None)
     return TagsRead(answer.get("VersionId"), _sorted_tags(told("GetObjectTagging", answer, "TagSet")))
 
 
+def is_marked(client: "S3Client", bucket: str, key: str, head: Head, version_id: str | None = None) -> bool:
+    """Tell whether an object of this head is a replica, by its tags too where its metadata does not tell."""
+
+    def tag_names() -> Collection[str]:
+        found = read_tags(client, bucket, key, version_id)
+        return dict(found.tags) if found else ()
+
+    return is_replica(dict(head.metadata), tag_names)
+
+
 def _sorted_tags(tag_set: Any) -> Tags:
     return tuple(sorted((tag["Key"], tag["Value"]) for tag in tag_set))
 
@@ -106,9 +126,9 @@ def checksum_of(answer: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return (name.removeprefix(_CHECKSUM_VALUE), answer[name]) if name else (None, None)
 
 
-def _expiry(told: str) -> str | None:
+def _expiry(expiration: str) -> str | None:
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: x-amz-expiration
-    found = re.search(r'expiry-date="([^"]+)"', told)
+    found = re.search(r'expiry-date="([^"]+)"', expiration)
     return found and found[1]
 
 

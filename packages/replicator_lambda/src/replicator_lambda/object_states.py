@@ -94,7 +94,7 @@ class ObjectCalls(Protocol):
         """Delete the replica; there may be none."""
 
     def has_replica(self, key: str) -> bool:
-        """Tell whether the target has an object of the key."""
+        """Tell whether the target has an object of the key that bears a replica's mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,11 @@ class ObjectStore:
         return {key: self._confirm(key, state) for key, state in states.items()}
 
     def is_nowhere(self, key: str) -> bool:
-        """Tell whether neither source nor target has an object of the key; False where that can't be told."""
-        try:
-            return self.calls.head(key) is None and not self.calls.has_replica(key)
-        except StoreError:
-            return False
+        """Tell whether neither source nor target has an object of the key, but for one that is the target's own.
+
+        Raises StoreError where that can't be told.
+        """
+        return self.calls.head(key) is None and not self.calls.has_replica(key)
 
     def _read(self, key: str) -> ObjectState | StoreError | None:
         try:

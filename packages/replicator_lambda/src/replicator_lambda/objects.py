@@ -10,7 +10,15 @@ from lambda_common.failures import told, translated
 from replicator_lambda.content import same_bytes
 from replicator_lambda.copy_plan import DEFAULT_LARGE_FROM, plan_copy
 from replicator_lambda.large_copy import LargeCopy, LargeObject
-from replicator_lambda.object_reading import DELETE_MARKER, EXPIRES, Absent, checksum_of, read_head, read_tags
+from replicator_lambda.object_reading import (
+    DELETE_MARKER,
+    EXPIRES,
+    Absent,
+    checksum_of,
+    is_marked,
+    read_head,
+    read_tags,
+)
 from replicator_lambda.object_states import Head, ObjectState, Tags, TagsRead
 from replicator_lambda.provenance import recorded_etag, tells_version, with_mark
 from replicator_lambda.reconcile import SourceMoved
@@ -110,8 +118,9 @@ class S3Objects:
             self.target.delete_object(Bucket=self.target_bucket, Key=key)
 
     def has_replica(self, key: str) -> bool:
-        """Tell whether the target has an object of the key."""
-        return not isinstance(read_head(self.target, self.target_bucket, key), Absent)
+        """Tell whether the target has an object of the key that bears a replica's mark."""
+        there = read_head(self.target, self.target_bucket, key)
+        return not isinstance(there, Absent) and is_marked(self.target, self.target_bucket, key, there)
 
     def _copy_whole(self, key: str, state: ObjectState, source: Any, telling: Telling) -> int:
         head = state.head

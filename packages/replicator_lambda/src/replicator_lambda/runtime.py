@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from lambda_common.deadline import Deadline
+from lambda_common.errors import StoreError
 from lambda_common.failures import unexpected
 from replicator_lambda.clients import Clients
 from replicator_lambda.copy_plan import DEFAULT_LARGE_FROM
@@ -52,8 +53,9 @@ class Replicator:
         """Bring each key's replica level and return what became of it; nothing is raised for a key.
 
         A key that is repeated is worked on once. Keys that the route does not replicate are ignored, and so are the
-        `unsure` ones that neither side has an object of, which were another's in another spelling. Those that were not
-        started when the deadline passed are not in the answer.
+        `unsure` ones that neither side has an object of, which were another's in another spelling: what the target has
+        of such a key without a replica's mark is its own, and stays. Those that were not started when the deadline
+        passed are not in the answer.
         """
         outcomes: dict[Key, Outcome] = {}
         objects: list[ObjectKey] = []
@@ -84,10 +86,24 @@ class Replicator:
     def _unsure(self, keys: Collection[ObjectKey]) -> list[tuple[Key, Outcome]]:
         if self.deadline.passed():
             return []
-        # To delete what was never there would leave a delete marker of it in a target with versions.
-        nowhere = {key for key in keys if self.objects.is_nowhere(key.key)}
-        ignored = Outcome(Action.IGNORED, settled_at=self.clock())
-        return [*((key, ignored) for key in nowhere), *self._objects([key for key in keys if key not in nowhere])]
+        settled: dict[ObjectKey, Outcome] = {}
+        for key in keys:
+            if (outcome := self._without_a_write(key)) is not None:
+                settled[key] = replace(outcome, settled_at=self.clock())
+        return [*settled.items(), *self._objects([key for key in keys if key not in settled])]
+
+    def _without_a_write(self, key: ObjectKey) -> Outcome | None:
+        """Return what becomes of a guessed key whose replica must not be touched, None of one that is to be reconciled.
+
+        To delete what was never there would leave a delete marker of it in a target with versions, and to delete what
+        is the target's own would lose it.
+        """
+        try:
+            return Outcome(Action.IGNORED) if self.objects.is_nowhere(key.key) else None
+        except StoreError as error:
+            return Outcome(Action.FAILED, error=error)
+        except Exception as error:  # noqa: BLE001 - as in _settle
+            return Outcome(Action.FAILED, error=unexpected(error))
 
     def _items(self, keys: Collection[ItemKey]) -> list[tuple[Key, Outcome]]:
         return list(self._settle(keys, self.items).items())

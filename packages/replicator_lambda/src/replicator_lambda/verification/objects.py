@@ -1,7 +1,7 @@
 """Objects compared: both buckets' listings side by side, and of each pair what a listing does not tell."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,11 +9,10 @@ from email.utils import parsedate_to_datetime
 
 from lambda_common.errors import StoreError
 from lambda_common.failures import unexpected
-from lambda_common.replicas import is_replica
 from replicator_lambda.flow import chunks, in_parallel, windowed
 from replicator_lambda.listings import KeyRange, Listed, key_ranges, list_objects
 from replicator_lambda.notices import ObjectKey
-from replicator_lambda.object_reading import ARCHIVE_CLASSES, Absent, read_head, read_tags
+from replicator_lambda.object_reading import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replicator_lambda.object_states import Head, ObjectState, TagsRead
 from replicator_lambda.verification.differences import object_differences
 from replicator_lambda.verification.findings import Finding, Looked, Verdict, absent, unknown
@@ -138,15 +137,8 @@ def _compare_heads(stores: Stores, key: ObjectKey, original: Head, replica: Head
 
 
 def _extra(stores: Stores, key: ObjectKey, replica: Head) -> Finding:
-    return Finding(key, Verdict.EXTRA, own=_is_own(stores, key, replica))
-
-
-def _is_own(stores: Stores, key: ObjectKey, replica: Head) -> bool:
-    def tag_names() -> Collection[str]:
-        found = read_tags(stores.target_s3, stores.settings.target_bucket, key.key, replica.version_id)
-        return dict(found.tags) if found else ()
-
-    return not is_replica(dict(replica.metadata), tag_names)
+    marked = is_marked(stores.target_s3, stores.settings.target_bucket, key.key, replica, replica.version_id)
+    return Finding(key, Verdict.EXTRA, own=not marked)
 
 
 def _has_expired(original: Head) -> bool:
