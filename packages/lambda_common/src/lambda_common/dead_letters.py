@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -25,10 +26,14 @@ REDRIVEN_WHY = "redriven_why"
 def redriven(records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the message's id, who sent it back, and why, of each record that somebody has redriven: for the log."""
     for record in records:
-        told = record.get("messageAttributes") or {}
+        told = _fields(record.get("messageAttributes"))
         if REDRIVEN_BY in told:
-            fields = {name: told.get(name, {}).get("stringValue") for name in (REDRIVEN_BY, REDRIVEN_WHY)}
+            fields = {name: _fields(told.get(name)).get("stringValue") for name in (REDRIVEN_BY, REDRIVEN_WHY)}
             yield {"message_id": record["messageId"], **fields}
+
+
+def _fields(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +61,9 @@ class Envelope:
         """Build it from a message of the envelopes' schema; None for one that has not an envelope's form."""
         match told:
             case {"event": event, "target": str(target), "error": {"type": str(kind), "message": str(message)}}:
-                return cls(event=_text(event), target=target, kind=kind, message=message)
-            case _:
-                return None
+                with suppress(RecursionError):  # an event may be nested as deep as can be read, and not be written
+                    return cls(event=_text(event), target=target, kind=kind, message=message)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +80,21 @@ class DeadLetters:
 
     def send(self, letters: Sequence[Letter], at: datetime) -> set[int]:
         """Send an envelope for each; return the positions of those that could not be sent, which must not be lost."""
-        bodies = [json.dumps(self._envelope(letter, at)) for letter in letters]
+        bodies = [self._body(letter, at) for letter in letters]
         attributes = [{"target": self.target, "error_type": letter.error.kind} for letter in letters]
         return set(send(self.sqs, self.queue_url, bodies, attributes))
 
-    def _envelope(self, letter: Letter, at: datetime) -> dict[str, Any]:
+    def _body(self, letter: Letter, at: datetime) -> str:
+        try:
+            return json.dumps(self._envelope(letter, json.loads(letter.notice, parse_float=_exact), at))
+        except (ValueError, ArithmeticError, RecursionError):
+            # It is no JSON, or would not be the same once it was read, or is nested too deep to be read or written.
+            return json.dumps(self._envelope(letter, letter.notice, at))
+
+    def _envelope(self, letter: Letter, event: Any, at: datetime) -> dict[str, Any]:
         return {
             "schema": ENVELOPE_SCHEMA,
-            "event": _event(letter.notice),
+            "event": event,
             "error": {"type": letter.error.kind, "message": letter.error.message},
             "attempts": letter.attempts,
             "timestamp": at.isoformat(timespec="milliseconds"),
@@ -90,17 +102,10 @@ class DeadLetters:
         }
 
 
-def _event(body: str) -> Any:
-    try:
-        return json.loads(body, parse_float=_exact)
-    except (ValueError, RecursionError):  # no JSON, or nested too deep, or not the same once it was read
-        return body
-
-
 def _exact(text: str) -> float:
     """Return a number that is written again as it was; raises ValueError for one that would lose digits.
 
-    A number may be an item's key.
+    A number may be an item's key. Raises ArithmeticError for one whose exponent is beyond Decimal's.
     """
     number = float(text)
     if Decimal(repr(number)) != Decimal(text):
@@ -111,4 +116,8 @@ def _exact(text: str) -> float:
 def _text(event: Any) -> str:
     if not isinstance(event, str):
         return json.dumps(event)
-    return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in event)
+    return "".join(each if _is_sendable(each) else json.dumps(each)[1:-1] for each in event)
+
+
+def _is_sendable(character: str) -> bool:
+    return character in "\t\n\r" or (character.isascii() and character.isprintable())
