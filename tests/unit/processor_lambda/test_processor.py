@@ -17,6 +17,7 @@ from processor_lambda.files import Bucket, InputFile
 from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Sweep, parse
 from processor_lambda.processor import Action, Processor
 from processor_lambda.reading import Limits
+from processor_lambda.results import Results
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Fault, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
 from tests.unit.processor_lambda.cloud import record as message
@@ -737,11 +738,14 @@ def unparseable(_operation: str, _request: AWSPreparedRequest, _send: Send) -> A
     raise ValueError('Invalid timestamp ""')
 
 
+@pytest.mark.parametrize("operation", ["s3.HeadObject", "s3.GetObjectTagging", "s3.GetObject"])
 @pytest.mark.parametrize("fault", [refusal("AccessDenied", 403), unparseable])
-def test_an_input_that_can_not_be_looked_at_is_told_once_and_the_others_are_swept(cloud: Cloud, fault: Any) -> None:
+def test_an_input_that_can_not_be_looked_at_or_read_is_told_once_and_the_others_are_swept(
+    cloud: Cloud, fault: Any, operation: str
+) -> None:
     for name in "abc":
         cloud.put(lines(1), f"incoming/{name}.jsonl")
-    cloud.fault_for = failing("s3.HeadObject", "/incoming/b.jsonl", fault)
+    cloud.fault_for = failing(operation, "/incoming/b.jsonl", fault)
     outcome = cloud.processor().process(Sweep())
     assert (outcome.enqueued, outcome.unreadable) == (3, ("incoming/b.jsonl",))
     bodies = {body["key"]: json.dumps(body) for body in cloud.take(cloud.settings.queue_url)}
@@ -762,8 +766,24 @@ def test_an_input_that_can_not_be_looked_at_is_told_once_and_the_others_are_swep
     assert cloud.processor().process(Sweep()).enqueued == 1
     cloud.take(cloud.settings.queue_url)
     cloud.put(lines(2), "incoming/b.jsonl")
-    cloud.fault_for = failing("s3.HeadObject", "/incoming/b.jsonl", fault)
+    cloud.fault_for = failing(operation, "/incoming/b.jsonl", fault)
     assert cloud.processor().process(Sweep()).enqueued == 1
+
+
+def test_what_was_processed_is_left_alone_by_a_sweep_that_may_not_read_tags(cloud: Cloud) -> None:
+    cloud.summary(lines(1))
+    start = len(cloud.calls)
+    cloud.fault_for = lambda operation: refusal("AccessDenied", 403) if "Tagging" in operation else None
+    outcome = cloud.processor().process(Sweep())
+    assert (outcome.enqueued, outcome.unreadable) == (0, ())
+    assert cloud.calls[start:] == ["s3.ListObjectsV2", "s3.HeadObject", "s3.HeadObject"]
+
+
+def test_a_replica_that_tells_so_itself_costs_a_sweep_one_call(cloud: Cloud) -> None:
+    cloud.put(lines(1), **REPLICA)
+    start = len(cloud.calls)
+    cloud.processor().process(Sweep())
+    assert cloud.calls[start:] == ["s3.ListObjectsV2", "s3.HeadObject"]
 
 
 def test_one_inputs_summary_that_can_not_be_looked_for_does_not_stop_the_sweep(cloud: Cloud) -> None:
@@ -889,6 +909,51 @@ def test_what_was_processed_is_not_marked_as_failed_by_a_message_that_is_given_u
     cloud.summary(lines(2))
     cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]})
     assert cloud.json("results/dev/latest.json")["status"] == "succeeded"
+
+
+def test_what_succeeds_while_its_failure_is_written_stays_a_success(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(lines(2))
+    original = Results._settle
+    others = [True]
+
+    def settle(self: Results, key: str, summary: Any, **options: Any) -> Any:
+        if others and others.pop():
+            cloud.process()
+        return original(self, key, summary, **options)
+
+    monkeypatch.setattr(Results, "_settle", settle)
+    cloud.processor().remember(ObjectNotice(key=KEY), StoreError("Unfinished", "given up", permanent=True))
+    assert len(cloud.keys("results/dev/")) == 2
+    assert {cloud.json(key)["status"] for key in cloud.keys("results/dev/")} == {"succeeded"}
+
+
+def test_what_fails_when_somebody_asks_for_it_again_says_so(cloud: Cloud) -> None:
+    cloud.put(gzip.compress(LINES + b" " * 2_000_000))
+    cloud.process()
+    limited = cloud.processor(limits=Limits(gunzipped=1_000_000))
+    assert cloud.process(processor=limited, reason="manual").failure
+    assert {cloud.json(key)["status"] for key in cloud.keys("results/dev/")} == {"failed"}
+
+
+@pytest.mark.parametrize("options", [{}, REPLICA])
+def test_a_version_that_can_not_be_looked_at_is_not_blamed_on_the_one_that_stands_there(
+    cloud: Cloud, options: dict[str, Any]
+) -> None:
+    cloud.put(lines(2), **options)
+    cloud.fault_for = failing("s3.HeadObject", "versionId=bad", refusal("400", 400))
+    for attempt in range(6, 11):
+        notice = ObjectNotice(key=KEY, version_id="bad")
+        cloud.function().process({"Records": [message(notice.body(), attempts=attempt)]})
+        assert len(cloud.take(cloud.settings.dlq_url)) == 1
+    assert cloud.keys("results/") == set()
+
+
+def test_a_replica_whose_message_was_received_often_has_no_summary(cloud: Cloud) -> None:
+    cloud.put(lines(2), **REPLICA)
+    cloud.function().process({"Records": [message(ObjectNotice(key=KEY).body(), attempts=10)]})
+    assert cloud.keys("results/") == set()
 
 
 def test_a_sweep_that_goes_on_without_end_is_given_up_with_a_reason_of_its_own(

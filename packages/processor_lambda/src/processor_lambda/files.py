@@ -88,6 +88,11 @@ class InputFile:
         )
 
     @property
+    def is_marked(self) -> bool:
+        """Whether its metadata alone tells that the replication put it there; see `Bucket.is_replica`."""
+        return is_replica(self.metadata, tuple)
+
+    @property
     def version(self) -> str:
         """What tells the version from every other one of the key."""
         return self.version_id or self.etag.strip('"')
@@ -160,6 +165,11 @@ class Bucket:
             fruitless += 1
             if fruitless > _REOPENS:
                 raise StoreError(why, "GetObject: the connection keeps breaking, or has no bytes")
+
+    def touch(self, file: InputFile) -> None:
+        """Raise Gone or StoreError where the version's bytes can't be read, whatever its head tells."""
+        if file.size:
+            self._open(file, 0).close()
 
     def _open(self, file: InputFile, start: int) -> Any:
         pinned: Any = {"VersionId": file.version_id} if file.version_id else {"IfMatch": file.etag}

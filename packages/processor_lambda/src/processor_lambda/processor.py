@@ -18,7 +18,7 @@ from processor_lambda.notices import Continuation, Notice, ObjectNotice, PoisonE
 from processor_lambda.reading import Encoding, Limits, Reading
 from processor_lambda.records import Schema
 from processor_lambda.rejections import Rejections, StateGoneError
-from processor_lambda.results import RUN_SCHEMA, Results, Summary
+from processor_lambda.results import FAILED, RUN_SCHEMA, SUCCEEDED, Results, Summary
 from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen, run_of, unreadable_run_of
 from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings, fields_of
 from processor_lambda.sweep import Sweeper
@@ -33,8 +33,6 @@ _ENDLESS = (
     f"the file is not read to its end after {MAX_INVOCATIONS} invocations: "
     "raise processing:timeoutSeconds, or divide the file"
 )
-SUCCEEDED = "succeeded"
-FAILED = "failed"
 
 
 class Action(StrEnum):
@@ -134,7 +132,7 @@ class Processor:
             return Outcome(action=Action.IGNORED)
         try:
             file, superseded = self._find(notice.key, notice.version_id)
-            if not self.settings.process_replicas and self.bucket.is_replica(file):
+            if self._leaves(file):
                 return Outcome(action=Action.REPLICA)
             run = run_of(file.key, file.version)
             summary = self.results.find(run)
@@ -182,31 +180,31 @@ class Processor:
     def remember(self, notice: Notice, error: StoreError) -> None:
         """Leave a failed run's summary for an input that is given up, so that no sweep asks for it at each round.
 
-        It stands for the version, where that is known and no later try can help; an input that can't even be looked at
-        is known by its listed ETag, and is processed as soon as it can be. Raises StoreError, or what else is wrong.
+        It stands for the version where no later try can help; an input that no sweep can look at or read is known by
+        its listed ETag, and is processed as soon as it can be. Raises StoreError, or what else is wrong.
         """
         if isinstance(notice, Sweep) or not self.sweeper.wants(notice.key):
             return
-        try:
-            file, superseded = self._find(notice.key, notice.version_id)
-        except Gone:
-            return
-        except Exception:  # noqa: BLE001 - whatever it is, it is why the notice is given up
-            listed = next((each for each in self.sweeper.listed(notice.key) if each.key == notice.key), None)
-            if listed is None:
-                return
+        if (listed := self.sweeper.unreadable(notice.key)) is not None:
             file, superseded = InputFile.from_listing(listed), False
             run = unreadable_run_of(listed.key, listed.etag)
-        else:
-            if not error.permanent:
+        elif error.permanent:
+            try:
+                file, superseded = self._find(notice.key, notice.version_id)
+                if self._leaves(file):
+                    return
+            except Gone:
                 return
             run = run_of(file.key, file.version)
-        known = self.results.find(run)
-        if known is not None and known.get("status") == SUCCEEDED:
+        else:
             return
         progress = Progress(started_at=_instant(self.clock()))
         reason = f"{error.kind}: {error.message}"
         self._conclude(self._summary(run, file, progress, superseded=superseded, reason=reason), again=False)
+
+    def _leaves(self, file: InputFile) -> bool:
+        """Tell whether the file is a replica that is not processed here; raises Gone or StoreError."""
+        return not self.settings.process_replicas and self.bucket.is_replica(file)
 
     def _find(self, key: str, version_id: str | None) -> tuple[InputFile, bool]:
         """Return the version, and whether a later one of the same key is there."""
@@ -263,8 +261,7 @@ class Processor:
         return Outcome(action=Action.PROCESSED, summary=summary, warning=warning, **done)
 
     def _conclude(self, summary: dict[str, Any], *, again: bool) -> None:
-        self.results.write(summary, again=again)
-        self.results.publish(summary)
+        self.results.publish(self.results.write(summary, again=again), again=again)
 
     def _hand_over(self, file: InputFile, run: Run, encoding: Encoding, folder: str) -> None:
         """Put aside what the next invocation needs, and ask for it."""

@@ -9,9 +9,13 @@ from lambda_common.errors import StoreError
 from processor_lambda.files import Bucket, Gone
 from processor_lambda.settings import RESULTS_PREFIX
 
-__all__ = ["RUN_SCHEMA", "Results", "Summary"]
+__all__ = ["FAILED", "RUN_SCHEMA", "SUCCEEDED", "Results", "Summary"]
 
 RUN_SCHEMA = "pipeline.run/1"
+
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+"""A run's status."""
 
 _OF_THE_TIME = frozenset(
     {"started_at", "finished_at", "duration_ms", "invocations", "written", "kept", "superseded", "rejected_key"}
@@ -26,6 +30,13 @@ Summary = Mapping[str, Any]
 
 def _lasting(summary: Summary) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if name not in _OF_THE_TIME}
+
+
+def _says_no_less(found: Summary, summary: Summary) -> bool:
+    """Tell whether it says the same, or that the same run succeeded, which somebody else may have seen to meanwhile."""
+    return _lasting(found) == _lasting(summary) or (
+        found.get("run") == summary["run"] and found.get("status") == SUCCEEDED != summary["status"]
+    )
 
 
 def _order(summary: Summary) -> tuple[str, str, str]:
@@ -61,29 +72,32 @@ class Results:
         """Return a run's summary, None where it has none."""
         return self._read(self.key(run))[0]
 
-    def write(self, summary: Summary, *, again: bool = False) -> None:
-        """Write a run's summary, unless there is one that says the same; with `again`, even then."""
-        self._settle(self.key(summary["run"]), summary, keep_later=False, again=again)
+    def write(self, summary: Summary, *, again: bool = False) -> Summary:
+        """Write a run's summary unless there is one that says the same, or no less; return what stands.
 
-    def publish(self, summary: Summary) -> None:
+        With `again` it is written even then.
+        """
+        return self._settle(self.key(summary["run"]), summary, keep_later=False, again=again)
+
+    def publish(self, summary: Summary, *, again: bool = False) -> None:
         """Make a run's summary the latest, unless that is of an input that came later.
 
         Inputs are in the order of their last modification, which S3 tells in whole seconds. Of two versions of a key in
         one second the current one came later; what is tied even so is in the order of key and version.
         """
-        self._settle(self.latest_key, summary, keep_later=True, again=False)
+        self._settle(self.latest_key, summary, keep_later=True, again=again)
 
-    def _settle(self, key: str, summary: Summary, *, keep_later: bool, again: bool) -> None:
+    def _settle(self, key: str, summary: Summary, *, keep_later: bool, again: bool) -> Summary:
         body = json.dumps(summary, ensure_ascii=False, indent=1).encode() + b"\n"
         for _ in range(_TRIES):
             found, etag = self._read(key)
             if found is not None:
                 if keep_later and self._came_later(found, summary):
-                    return
-                if not again and _lasting(found) == _lasting(summary):
-                    return
+                    return found
+                if not again and _says_no_less(found, summary):
+                    return found
             if self.bucket.put_if(key, body, etag, content_type=_TYPE):
-                return
+                return summary
         raise StoreError("Contended", f"PutObject: others keep writing {key}")
 
     def _came_later(self, found: Summary, summary: Summary) -> bool:

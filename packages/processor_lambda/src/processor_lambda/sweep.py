@@ -40,7 +40,7 @@ class Page:
     looked: int
     missed: list[ObjectNotice]
     unreadable: list[str]
-    """The keys that could not be looked at."""
+    """The keys that could not be looked at or read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class Sweeper:
     """Finds the objects whose current version has no run, and puts them into the processor's own queue.
 
     What is in the queue already, or is being processed for the first time, may be found too: that does no harm. Runs
-    that failed are left alone: whoever wants them again asks for it. An object that can't be looked at is found too, so
-    that its own message tells why, unless one has already (`Processor.remember`); the others are looked at all the
-    same.
+    that failed are left alone: whoever wants them again asks for it. An object that can't be looked at or read is found
+    too, so that its own message tells why, unless one has already (`Processor.remember`); the others are looked at all
+    the same.
     """
 
     settings: ProcessorSettings
@@ -131,8 +131,13 @@ class Sweeper:
         for error in send(self.sqs, self.settings.queue_url, bodies).values():
             raise error
 
+    def unreadable(self, key: str) -> Listed | None:
+        """Return the object as it is listed, None where a sweep can look at it, or it is not there."""
+        listed = next(self.listed(key), None)  # a key comes before all that it begins
+        return None if listed is None or listed.key != key or self._look(listed)[1] else listed
+
     def _look(self, listed: Listed) -> tuple[ObjectNotice | None, bool]:
-        """Return what the object is missed by, and whether it could be looked at."""
+        """Return what the object is missed by, and whether it could be looked at and read."""
         try:
             return self._missed(listed.key), True
         except Exception:  # noqa: BLE001 - whatever is wrong with one of them, the others are to be looked at
@@ -145,14 +150,20 @@ class Sweeper:
             return False
 
     def _missed(self, key: str) -> ObjectNotice | None:
+        skips = not self.settings.process_replicas
         try:
             file = self.bucket.head(key)
-            if not self.settings.process_replicas and self.bucket.is_replica(file):
+            run = run_of(key, file.version)
+            # What costs the least and settles the most comes first.
+            if (
+                (skips and file.is_marked)
+                or self.bucket.exists(self.results.key(run))
+                or (skips and self.bucket.is_replica(file))
+                or self._under_way(run)
+            ):
                 return None
+            self.bucket.touch(file)
         except Gone:
-            return None
-        run = run_of(key, file.version)
-        if self.bucket.exists(self.results.key(run)) or self._under_way(run):
             return None
         return ObjectNotice(key=key, version_id=file.version_id, reason="sweep")
 
