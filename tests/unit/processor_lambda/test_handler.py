@@ -1,20 +1,24 @@
 """The function: what becomes of each message, and who is told."""
 
 import contextlib
+import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_common.errors import StoreError
 from lambda_common.messages import UnknownEventError
 from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, parse
 from processor_lambda.processor import Action
-from tests.unit.processor_lambda.cloud import KEY, Cloud, lines, record, refusal
+from processor_lambda.sweep import Page, Sweeper
+from tests.unit.processor_lambda.cloud import KEY, Cloud, Send, lines, record, refusal
 
 NOTICE = ObjectNotice(key=KEY, reason="event").body()
 
@@ -272,6 +276,42 @@ def test_what_fails_in_an_invocation_by_hand_has_its_further_tries_in_the_queue(
     assert (answer["processed"], answer["enqueued"], answer["given_up"]) == (0, 1, 0)
     (body,) = cloud.take(cloud.settings.queue_url)
     assert body["key"] == KEY
+
+
+def test_what_is_given_up_by_hand_is_a_dead_letter_also_where_the_rest_can_not_be_queued(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(gzip.compress(lines(5))[:-9], "incoming/a.jsonl.gz")
+    function = cloud.function()
+    monkeypatch.setattr(function.processor.deadline, "passed", lambda: bool(cloud.keys("results/")))
+
+    def refused(operation: str, request: AWSPreparedRequest, send: Send) -> AWSResponse | None:
+        body: Any = request.body
+        to_the_queue = json.loads(body)["QueueUrl"] == cloud.settings.queue_url
+        return refusal("AccessDenied", 403)(operation, request, send) if to_the_queue else send()
+
+    cloud.fault_for = lambda operation: refused if operation == "sqs.SendMessageBatch" else None
+    with pytest.raises(StoreError, match="refused"):
+        function.process({})
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["event"]["key"] == "incoming/a.jsonl.gz"
+
+
+def test_what_is_given_up_by_hand_is_a_dead_letter_also_where_the_rest_can_not_be_listed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(gzip.compress(lines(5))[:-9], "incoming/a.jsonl.gz")
+    original = Sweeper.pages
+
+    def pages(self: Sweeper, after: str = "") -> Iterator[Page]:
+        yield from original(self, after)
+        raise StoreError("InternalError", "ListObjectsV2: refused")
+
+    monkeypatch.setattr(Sweeper, "pages", pages)
+    with pytest.raises(StoreError, match="refused"):
+        cloud.function().process({})
+    (letter,) = cloud.take(cloud.settings.dlq_url)
+    assert letter["event"]["key"] == "incoming/a.jsonl.gz"
 
 
 @pytest.mark.parametrize(

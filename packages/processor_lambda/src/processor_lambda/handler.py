@@ -4,6 +4,7 @@ Invoked by hand with an empty object it looks for what waits, works on that, and
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -27,7 +28,7 @@ from lambda_common.messages import (
 from lambda_common.queues import delay
 from processor_lambda.clients import connect
 from processor_lambda.metrics import emit
-from processor_lambda.notices import Notice, PoisonError, parse
+from processor_lambda.notices import Notice, ObjectNotice, PoisonError, parse
 from processor_lambda.processor import THREADS, Action, Outcome, Processor, build_processor
 from processor_lambda.settings import ProcessorSettings
 
@@ -53,6 +54,12 @@ class _Batch:
     dead: list[tuple[Message, StoreError]] = field(default_factory=list)
     again: dict[str, int] = field(default_factory=dict)
     """The delay, in seconds, of each message that has to come back, by the message's id."""
+
+    def add(self, other: Self) -> None:
+        """Take another one's messages in."""
+        self.outcomes += other.outcomes
+        self.dead += other.dead
+        self.again |= other.again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,41 +112,45 @@ class Function:
 
     def _by_hand(self) -> dict[str, Any]:
         """Process what no run is known of, and leave to the queue what the time does not suffice for."""
-        sweeper = self.processor.sweeper
-        batch = _Batch()
-        messages: list[Message] = []
+        done = _Batch()
         unreadable: list[str] = []
         looked, finished = 0, True
-        for page in sweeper.pages():
+        for page in self.processor.sweeper.pages():
             looked += page.looked
             unreadable += page.unreadable
-            for notice in page.missed:
-                messages.append(Message(id=notice.key, receipt="", body=notice.body(), attempts=1))
-                self._work(messages[-1], batch)
+            done.add(self._at_once(page.missed))
             if self.processor.deadline.passed():
-                sweeper.go_on(page.last, invocations=1)
+                self.processor.sweeper.go_on(page.last, invocations=1)
                 finished = False
                 break
-        self._bury(batch)
-        sweeper.enqueue([message.body for message in messages if message.id in batch.again])
-        emit(self.processor.settings.environment, batch.outcomes, len(batch.dead))
-        done = [outcome.summary for outcome in batch.outcomes if outcome.summary is not None]
+        summaries = [outcome.summary for outcome in done.outcomes if outcome.summary is not None]
         return {
             "environment": self.processor.settings.environment,
             "looked_at": looked,
             "all_looked_at": finished,
-            "processed": len(done),
-            "failed": sum(outcome.failure is not None for outcome in batch.outcomes),
-            "continued": sum(outcome.action is Action.CONTINUED for outcome in batch.outcomes),
-            "enqueued": len(batch.again),
-            "given_up": len(batch.dead),
+            "processed": len(summaries),
+            "failed": sum(outcome.failure is not None for outcome in done.outcomes),
+            "continued": sum(outcome.action is Action.CONTINUED for outcome in done.outcomes),
+            "enqueued": len(done.again),
+            "given_up": len(done.dead),
             "unreadable": unreadable[:_NAMED],
             **{
-                name: sum(getattr(outcome, name) for outcome in batch.outcomes)
+                name: sum(getattr(outcome, name) for outcome in done.outcomes)
                 for name in ("read", "rejected", "written")
             },
             "latest": self.processor.results.latest_key,
         }
+
+    def _at_once(self, notices: Sequence[ObjectNotice]) -> _Batch:
+        """Work on notices that no queue holds, and lose none of them: what is not done is in a queue at the end."""
+        batch = _Batch()
+        messages = [Message(id=notice.key, receipt="", body=notice.body(), attempts=1) for notice in notices]
+        for message in messages:
+            self._work(message, batch)
+        self._bury(batch)
+        emit(self.processor.settings.environment, batch.outcomes, len(batch.dead))
+        self.processor.sweeper.enqueue([message.body for message in messages if message.id in batch.again])
+        return batch
 
     def _work(self, message: Message, batch: _Batch) -> None:
         if self.processor.deadline.passed():
