@@ -265,6 +265,19 @@ def test_a_heads_bare_status_is_told_with_what_it_may_mean(cloud: Cloud, status:
     assert ("may" in letter["error"]["message"]) is bool(says)
 
 
+def test_a_refused_look_at_the_bucket_names_the_right_that_it_takes(cloud: Cloud) -> None:
+    # moto gives heads of absent objects a body, and with it a code.
+    refused = {"s3.HeadObject": refusal("", 404), "s3.HeadBucket": refusal("", 403)}
+    cloud.fault_for = refused.get
+    cloud.route().process({"Records": [record(object_notice("a"), attempts=MAX_ATTEMPTS)]})
+    cloud.fault_for = lambda _: None
+    (letter,) = cloud.letters()
+    assert letter["error"]["type"] == "SourceBucket"
+    assert "s3:ListBucket" in letter["error"]["message"]
+    assert "s3:GetObject" not in letter["error"]["message"]
+    assert "kms:Decrypt" not in letter["error"]["message"]
+
+
 def test_a_refused_key_of_a_copy_is_told_in_kmss_own_words(cloud: Cloud) -> None:
     cloud.put("a")
     words = "User: arn:aws:sts::1:assumed-role/route is not authorized to perform: kms:Decrypt on this resource"

@@ -45,15 +45,21 @@ PERMANENT_CODES = frozenset(
 
 _MESSAGE_LENGTH = 500
 
-_BARE: Mapping[str, str] = {
-    "400": "S3 does not say why: the credentials may have expired, or the KMS key that encrypts the object may be "
+_BARE: Mapping[tuple[str, str], str] = {
+    (
+        "HeadObject",
+        "400",
+    ): "S3 does not say why: the credentials may have expired, or the KMS key that encrypts the object may be "
     "disabled, or the object may be encrypted with a key that its writer keeps",
-    "403": "S3 does not say why: s3:GetObject may be missing, or kms:Decrypt where a KMS key encrypts the object",
+    ("HeadObject", "403"): "S3 does not say why: s3:GetObject may be missing, or kms:Decrypt where a KMS key encrypts "
+    "the object",
+    ("HeadBucket", "403"): "S3 does not say why: s3:ListBucket may be missing",
 }
 """What the bare status of a head, whose answer has no body, may mean.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: a generic code, 400, 403 or 404; and a role that
 heads an object encrypted with a KMS key needs kms:Decrypt for its checksum.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: s3:ListBucket.
 """
 
 
@@ -82,8 +88,8 @@ def translated(operation: str) -> Iterator[None]:
     except ClientError as error:
         code = code_of(error) or type(error).__name__
         text = str(error.response.get("Error", {}).get("Message", ""))[:_MESSAGE_LENGTH]
-        if operation.startswith("Head") and code in _BARE:
-            text = f"{text}; {_BARE[code]}"
+        if (operation, code) in _BARE:
+            text = f"{text}; {_BARE[operation, code]}"
         # DynamoDB reports some throttles as a 400 of its own names, none of which is in the list.
         raise StoreError(code, f"{operation}: {text or code}", permanent=code in PERMANENT_CODES) from error
     except ParamValidationError as error:
