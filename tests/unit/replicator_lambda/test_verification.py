@@ -384,6 +384,19 @@ def test_a_replica_that_a_former_release_left_unmarked_is_found_and_marked_by_a_
     assert suspects(made) == {}
 
 
+def test_a_replica_that_has_no_room_for_a_mark_differs_in_it(made: Cloud) -> None:
+    made.put("full", b"x", Metadata={"k": "v" * 2039}, Tagging="&".join(f"t{number}=v" for number in range(10)))
+    s3, source, target = made.clients.target_s3, made.settings.source_bucket, made.settings.target_bucket
+    s3.copy_object(Bucket=target, Key="full", CopySource={"Bucket": source, "Key": "full"})
+    found = final(made, suspects(made).values())
+    assert [(str(each.key), each.verdict, each.what) for each in found.values()] == [
+        ("full", Verdict.DIFFERENT, ("provenance",))
+    ]
+    outcome = made.replicator().reconcile(found.keys())[ObjectKey("full")]
+    assert outcome.error is not None
+    assert outcome.error.kind == "NoRoomForMark"
+
+
 def clear(made: Cloud, keys: Iterable[str]) -> None:
     settings, clients = made.settings, made.clients
     for key in keys:

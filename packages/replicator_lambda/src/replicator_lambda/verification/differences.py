@@ -35,11 +35,15 @@ def object_differences(
 
 
 def _wanted(original: ObjectState, bucket: str, key: str, environment: str) -> tuple[Mapping[str, str], Tags]:
-    """Return the metadata and tags that the replicator gives a replica; those of the source where it makes none."""
+    """Return the metadata and tags that the replicator gives a replica.
+
+    Where it makes none, such as one that no mark has room in, they are the source's, and the mark all the same: what a
+    former release has made there without one is processed like the target's own.
+    """
     try:
         telling = plan_copy(original, bucket=bucket, key=key, environment=environment).telling
     except StoreError:
-        return dict(original.head.metadata), original.tags
+        return dict(original.head.metadata), (*own_tags(original.tags), (REPLICA_TAG, environment))
     return telling.metadata, telling.tags
 
 
