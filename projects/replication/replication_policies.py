@@ -27,6 +27,7 @@ WRITE_REPLICA = (
     "s3:GetObjectTagging",
     "s3:PutObject",
     "s3:PutObjectTagging",
+    "s3:PutObjectVersionTagging",
 )
 CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 

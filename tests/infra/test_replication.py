@@ -193,6 +193,7 @@ def test_a_route_may_do_what_it_does_and_nothing_else(
         ("s3:ListBucket", own.bucket_arn),
         *((f"s3:{action}", f"{own.bucket_arn}/a/key") for action in ("PutObject", "PutObjectTagging", "DeleteObject")),
         *((f"s3:{action}", f"{own.bucket_arn}/a/key") for action in ("AbortMultipartUpload", "GetObject")),
+        *((f"s3:{action}", f"{own.bucket_arn}/a/key") for action in ("GetObjectTagging", "PutObjectVersionTagging")),
         ("dynamodb:BatchGetItem", source.table_arn),
         ("dynamodb:BatchWriteItem", own.table_arn),
         *((f"sqs:{action}", routes[target].queue_arn) for action in ("ReceiveMessage", "DeleteMessage")),

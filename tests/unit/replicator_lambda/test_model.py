@@ -10,6 +10,7 @@ notice is given out again, or never.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -120,6 +121,9 @@ class Copying(Enum):
 
     IN_ONE_CALL = auto()
     TAGS_APART = auto()
+    TAGS_ON_THE_VERSION_MADE = auto()
+    """As in a target with versions, where tags that come late are another version's."""
+
     TAGS_ONLY_WHERE_THE_COPY_IS_THERE = auto()
     """As a large object's, and its tags apart, too."""
 
@@ -137,6 +141,9 @@ class Objects:
 
     tagged: dict[Version, Tags] = field(default_factory=dict)
     replica: dict[str, tuple[str, Any, Tags]] = field(default_factory=dict)
+    made: Counter[str] = field(default_factory=Counter)
+    """How many versions each key's replica has had."""
+
     clock: int = 0
 
     def __post_init__(self) -> None:
@@ -216,15 +223,23 @@ class Objects:
         version = step(lambda: self._pinned(key, state.head))
         tags = state.tags if self.copying is Copying.IN_ONE_CALL else ()
         # A copy reads and writes at two different instants, and anything may happen between them.
-        step(lambda: self.replica.update({key: (version.body, state.head.metadata, tags)}))
+        made = step(lambda: self._make(key, (version.body, state.head.metadata, tags)))
         if tags != state.tags:
-            self._retag(key, state.tags)
+            pinned = self.copying is Copying.TAGS_ON_THE_VERSION_MADE
+            self._retag(key, state.tags, made if pinned else None)
         return len(version.body)
 
-    def _retag(self, key: str, tags: Tags) -> None:
-        """Put the tags on whatever replica is there by now."""
+    def _make(self, key: str, replica: tuple[str, Any, Tags]) -> int:
+        self.replica[key] = replica
+        self.made[key] += 1
+        return self.made[key]
+
+    def _retag(self, key: str, tags: Tags, made: int | None = None) -> None:
+        """Put the tags on this version, or else on whatever replica is there by now."""
 
         def land() -> None:
+            if made is not None and (key not in self.replica or made != self.made[key]):
+                return
             if key not in self.replica:
                 raise SourceMoved
             self.replica[key] = (*self.replica[key][:2], tags)
@@ -316,6 +331,7 @@ MODEL = settings(
         (Copying.IN_ONE_CALL, True),
         (Copying.IN_ONE_CALL, False),
         (Copying.TAGS_APART, True),
+        (Copying.TAGS_ON_THE_VERSION_MADE, True),
         (Copying.TAGS_ONLY_WHERE_THE_COPY_IS_THERE, True),
     ],
 )

@@ -472,18 +472,101 @@ def test_tags_that_could_not_be_put_fail_the_key_until_they_are(cloud: Cloud) ->
     assert cloud.replica("one") == cloud.source_object("one")
 
 
-def test_a_replica_deleted_between_its_copy_and_its_tags_is_written_again(cloud: Cloud) -> None:
+@pytest.mark.parametrize("versioned", [True, False])
+def test_a_replica_that_is_gone_between_its_copy_and_its_tags_is_written_again(cloud: Cloud, versioned: bool) -> None:
     put_with_long_tags(cloud, "one")
+    s3, bucket = cloud.clients.target_s3, cloud.settings.target_bucket
+    if not versioned:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     deleted: list[str] = []
 
     def delete(operation: str) -> None:
         if operation == "s3.PutObjectTagging" and not deleted:
             deleted.append(operation)
-            cloud.clients.target_s3.delete_object(Bucket=cloud.settings.target_bucket, Key="one")
+            named: Any = {"VersionId": s3.head_object(Bucket=bucket, Key="one")["VersionId"]} if versioned else {}
+            s3.delete_object(Bucket=bucket, Key="one", **named)
 
     cloud.fault_for = delete
     outcome = reconciled(cloud, "one")
     assert (outcome.action, outcome.rereads) == (Action.COPIED, 1)
+    assert cloud.replica("one") == cloud.source_object("one")
+
+
+@pytest.mark.parametrize("options", [{}, LARGE], ids=["whole", "in parts"])
+@pytest.mark.parametrize("status", ["Enabled", "Suspended"])
+def test_tags_that_come_late_take_no_mark_from_the_replica_that_another_reconciler_made_meanwhile(
+    cloud: Cloud, status: Any, options: dict[str, int]
+) -> None:
+    cloud.clients.target_s3.put_bucket_versioning(
+        Bucket=cloud.settings.target_bucket, VersioningConfiguration={"Status": status}
+    )
+    cloud.put("one", b"x" * 7 * MIB)
+    tags: Any = [{"Key": f"{number}", "Value": "v" * 250} for number in range(9)]
+    cloud.clients.source_s3.put_object_tagging(Bucket=cloud.settings.source_bucket, Key="one", Tagging={"TagSet": tags})
+    bucket = Bucket(s3=cloud.clients.target_s3, name=cloud.settings.target_bucket)
+    marked: list[bool] = []
+
+    def late(_operation: str, _request: Any, send: Any) -> Any:
+        cloud.fault_for = lambda _: None
+        cloud.put("one", b"y" * 7 * MIB, Metadata={"k": "v" * 2039})
+        assert reconciled(cloud, "one", **options).action is Action.COPIED
+        answer = send()
+        marked.append(bucket.is_replica(bucket.head("one")))
+        return answer
+
+    cloud.fault_for = lambda operation: late if operation == "s3.PutObjectTagging" else None
+    assert reconciled(cloud, "one", **options).rereads == 1
+    assert marked == [True]
+    assert cloud.replica("one") == cloud.source_object("one")
+
+
+def test_a_large_objects_tags_are_brought_level_on_the_version_that_was_seen_there(cloud: Cloud) -> None:
+    cloud.put("large", b"x" * 7 * MIB, Tagging="a=a")
+    reconciled(cloud, "large", **LARGE)
+    there = cloud.clients.target_s3.head_object(Bucket=cloud.settings.target_bucket, Key="large")
+    tags: Any = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    cloud.clients.source_s3.put_object_tagging(Bucket=cloud.settings.source_bucket, Key="large", Tagging=tags)
+    with cloud.recording() as calls:
+        reconciled(cloud, "large", **LARGE)
+    assert "s3.CreateMultipartUpload" not in calls
+    put = cloud.requests[len(cloud.requests) - len(calls) + calls.index("s3.PutObjectTagging")]
+    assert f"versionId={there['VersionId']}" in put.url
+
+
+def test_a_copy_that_s3s_own_checksum_contradicts_is_no_copy(cloud: Cloud) -> None:
+    cloud.put("large", b"x" * 7 * MIB)
+    end = b"</CompleteMultipartUploadResult>"
+    told = b"<ChecksumCRC64NVME>BBBB</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType>"
+
+    def tell(_operation: str, request: Any, send: Any) -> Any:
+        answer = send()
+        if "prod-data" in request.url:
+            answer.headers.update({"x-amz-checksum-crc64nvme": "AAAA", "x-amz-checksum-type": "FULL_OBJECT"})
+        return answer
+
+    def tell_of_upload(_operation: str, request: Any, send: Any) -> Any:
+        return answered(request, 200, send().content.replace(end, told + end).decode())
+
+    cloud.fault_for = {"s3.HeadObject": tell, "s3.CompleteMultipartUpload": tell_of_upload}.get
+    error = reconciled(cloud, "large", **LARGE).error
+    assert error is not None
+    assert (error.kind, error.permanent) == ("OtherBytes", False)
+
+
+def test_tags_put_on_a_version_below_a_delete_marker_leave_no_replica_behind(cloud: Cloud) -> None:
+    put_with_long_tags(cloud, "one")
+    bucket = cloud.settings.source_bucket
+
+    def late(_operation: str, _request: Any, send: Any) -> Any:
+        cloud.fault_for = lambda _: None
+        marker = cloud.clients.source_s3.delete_object(Bucket=bucket, Key="one")
+        assert reconciled(cloud, "one").action is Action.DELETED
+        cloud.clients.source_s3.delete_object(Bucket=bucket, Key="one", VersionId=marker["VersionId"])
+        return send()
+
+    cloud.fault_for = lambda operation: late if operation == "s3.PutObjectTagging" else None
+    assert reconciled(cloud, "one").action is Action.COPIED
+    assert reconciled(cloud, "one").action is Action.COPIED, "the restored one's own notice"
     assert cloud.replica("one") == cloud.source_object("one")
 
 

@@ -13,12 +13,14 @@ from typing import Protocol
 from lambda_common.errors import StoreError
 from replicator_lambda.reconcile import Reading, SourceMoved, Writing
 
-__all__ = ["Head", "ObjectCalls", "ObjectState", "ObjectStore", "Tags", "TagsRead"]
+__all__ = ["UNVERSIONED", "Head", "ObjectCalls", "ObjectState", "ObjectStore", "Tags", "TagsRead"]
 
 Tags = tuple[tuple[str, str], ...]
 """Names and values, sorted by name."""
 
-_UNVERSIONED = {None, "null"}
+UNVERSIONED = frozenset({None, "null"})
+"""What is told instead of a version's name where there are no versions, or are none any more."""
+
 _READS = 3
 
 
@@ -53,7 +55,7 @@ class Head:
     @property
     def pinned(self) -> bool:
         """Tell whether the version names these very bytes and headers for ever."""
-        return self.version_id not in _UNVERSIONED
+        return self.version_id not in UNVERSIONED
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from replicator_lambda.object_reading import (
     read_head,
     read_tags,
 )
-from replicator_lambda.object_states import Head, ObjectState, Tags, TagsRead
+from replicator_lambda.object_states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
 from replicator_lambda.provenance import recorded_etag, tells_version, with_mark
 from replicator_lambda.reconcile import SourceMoved
 from replicator_lambda.request_headers import Telling
@@ -42,7 +42,8 @@ class S3Objects:
     is STANDARD and its encryption the target bucket's default: both are the target's own policy, as its lifecycle
     is. Object locks, ACLs and annotations are not replicated. What a request can't say of it S3 takes from the source
     by itself (see `request_headers`). A replica is never without a mark: where its metadata has no room for one, a tag
-    that is written with it is the mark (see `provenance`).
+    that is written with it is the mark (see `provenance`). One exception is left, in a target without versions: ten
+    tags that are put apart may land on the next state's replica, whose metadata has no room, until it is copied again.
 
     Not excluded: a write whose answer was lost, and which S3 lets take effect only after a later reconcile of the
     key has confirmed another state. No call of S3's can be taken back or fenced; the key's next notice mends it.
@@ -141,7 +142,7 @@ class S3Objects:
             )
         told("CopyObject", answer, "CopyObjectResult", "ETag")
         if telling.tags_apart:
-            self._put_tags(key, telling.tags)
+            self._put_tags(key, telling.tags, answer.get("VersionId"))
         return head.size
 
     def _copy_in_parts(self, key: str, state: ObjectState, source: Mapping[str, str], telling: Telling) -> int:
@@ -155,16 +156,17 @@ class S3Objects:
         if head.checksum_type is not None and (head.checksum_algorithm or "").startswith("CRC"):
             arguments["ChecksumType"] = head.checksum_type
         large = LargeObject(source=source, etag=head.etag, size=head.size, arguments=arguments)
-        tags = self._with_proof(head, telling, self.large_copy.copy(large))
+        made = self.large_copy.copy(large)
+        tags = self._with_proof(head, telling, made)
         if telling.tags_apart or tags != telling.tags:
-            self._put_tags(key, tags)
+            self._put_tags(key, tags, made.get("VersionId"))
         return head.size
 
     def _with_proof(self, head: Head, telling: Telling, made: Mapping[str, Any]) -> Tags:
         """Return the replica's tags, with the ETag that it has now where nothing else will prove its bytes later.
 
         Where the tags have no room for it, or the metadata none for the version, the object is copied again whenever
-        a notice of it comes.
+        a notice of it comes. Raises a retryable StoreError where S3 tells that the bytes are others.
         """
         algorithm, checksum = checksum_of(made)
         replica = replace(
@@ -175,7 +177,12 @@ class S3Objects:
             checksum=checksum,
             encryption=made.get("ServerSideEncryption"),
         )
-        if same_bytes(head, replica) is not None or not tells_version(telling.metadata, head):
+        same = same_bytes(head, replica)
+        if same is False:
+            raise StoreError(
+                "OtherBytes", "the checksum of what was copied is not the source's; it is to be copied again"
+            )
+        if same or not tells_version(telling.metadata, head):
             return telling.tags
         return with_mark(telling.tags, self.source_environment, made["ETag"]) or telling.tags
 
@@ -196,13 +203,22 @@ class S3Objects:
             return False
         tags = telling.tags if recorded is None else with_mark(telling.tags, self.source_environment, recorded)
         if found.tags != tags:
-            self._put_tags(key, tags or telling.tags)
+            self._put_tags(key, tags or telling.tags, there.version_id)
         return True
 
-    def _put_tags(self, key: str, tags: Tags) -> None:
+    def _put_tags(self, key: str, tags: Tags, version_id: str | None) -> None:
+        """Put the tags of this version of the replica, and of no other that somebody has made meanwhile.
+
+        Without versions they land on whatever is there by now, whose only mark may be a tag: they have it as well then,
+        if there is room.
+        """
+        pinned: Any = {"VersionId": version_id}
+        if version_id in UNVERSIONED:
+            pinned = {}
+            tags = with_mark(tags, self.source_environment, recorded_etag(tags)) or tags
         tag_set: Any = [{"Key": name, "Value": value} for name, value in tags]
         with translated("PutObjectTagging"):
-            self.target.put_object_tagging(Bucket=self.target_bucket, Key=key, Tagging={"TagSet": tag_set})
+            self.target.put_object_tagging(Bucket=self.target_bucket, Key=key, Tagging={"TagSet": tag_set}, **pinned)
 
     def _see_bucket(self) -> None:
         now = self.clock()
