@@ -131,6 +131,43 @@ def test_of_two_files_that_an_event_may_mean_both_are_processed(cloud: Cloud) ->
     assert cloud.take(cloud.settings.dlq_url) == []
 
 
+@pytest.mark.parametrize(
+    ("good", "neighbour"),
+    [("incoming/a+b.jsonl", "incoming/a b.jsonl"), ("incoming/a b.jsonl", "incoming/a+b.jsonl")],
+)
+def test_a_file_is_processed_also_where_another_that_its_event_may_mean_can_not_be_looked_at(
+    cloud: Cloud, good: str, neighbour: str
+) -> None:
+    cloud.put(lines(1), neighbour)
+    version = cloud.put(lines(1), good)
+
+    def denied(operation: str, request: AWSPreparedRequest, send: Send) -> AWSResponse | None:
+        return refusal("400", 400)(operation, request, send) if quote(neighbour) in str(request.url) else send()
+
+    cloud.fault_for = lambda operation: denied if operation == "s3.HeadObject" else None
+    assert failed(cloud.function().process(event(record(s3_event("incoming/a+b.jsonl", version))))) == []
+    assert cloud.json("results/dev/latest.json")["key"] == good
+    (message,) = cloud.take(cloud.settings.queue_url)
+    assert message["key"] == neighbour
+
+
+def test_at_its_last_receive_an_event_marks_the_file_that_it_means_and_no_other(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(lines(1), "incoming/a b.jsonl")
+    of_another = s3_event("incoming/a+b.jsonl").replace('"data"', '"other"').replace("a+b", "a b")
+    cloud.function().process(event(record(of_another, attempts=10)))
+    assert cloud.keys("results/") == set()
+
+    def crash(_self: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("processor_lambda.runs.Run.work", crash)
+    with pytest.raises(KeyboardInterrupt):
+        cloud.function().process(event(record(s3_event("incoming/a+b.jsonl"), attempts=10)))
+    assert cloud.json("results/dev/latest.json")["key"] == "incoming/a b.jsonl"
+
+
 def test_a_file_that_is_gone_in_each_reading_is_no_dead_letter(cloud: Cloud) -> None:
     assert failed(cloud.function().process(event(record(s3_event("incoming/a+b.jsonl", "v"))))) == []
     assert cloud.take(cloud.settings.dlq_url) == []

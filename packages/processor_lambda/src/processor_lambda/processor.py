@@ -109,25 +109,32 @@ class Processor:
         return replace(outcome, key=notice.key)
 
     def _meant(self, notice: ObjectNotice) -> ObjectNotice:
-        """Return the notice of the first key that is there of those it may mean, and put the others into the queue."""
-        if not notice.others or notice.bucket not in {None, self.settings.bucket}:
+        """Return the notice of the first key that is there of those it may mean, and put the others into the queue.
+
+        A key that can't be looked at may be there: it comes last, so that its own message tells why.
+        """
+        if notice.bucket not in {None, self.settings.bucket}:
+            raise PoisonError(f"the event is of the bucket {notice.bucket}, not of this environment's")
+        if not notice.others:
             return notice
         readings = [replace(notice, key=key, others=()) for key in (notice.key, *notice.others)]
-        there = [each for each in readings if self.sweeper.wants(each.key) and self._is_there(each)]
+        looks = [(each, self._is_there(each)) for each in readings if self.sweeper.wants(each.key)]
+        there = [each for sure in (True, None) for each, is_there in looks if is_there is sure]
         for error in send(self.clients.sqs, self.settings.queue_url, [each.body() for each in there[1:]]).values():
             raise error
         return there[0] if there else readings[0]
 
-    def _is_there(self, notice: ObjectNotice) -> bool:
+    def _is_there(self, notice: ObjectNotice) -> bool | None:
+        """Tell whether the version is there, None where it can't be looked at."""
         try:
             self._find(notice.key, notice.version_id)
         except Gone:
             return False
+        except StoreError:
+            return None
         return True
 
     def _object(self, notice: ObjectNotice) -> Outcome:
-        if notice.bucket not in {None, self.settings.bucket}:
-            raise PoisonError(f"the event is of the bucket {notice.bucket}, not of this environment's")
         if not self.sweeper.wants(notice.key):
             return Outcome(action=Action.IGNORED)
         try:
@@ -181,8 +188,10 @@ class Processor:
         """Leave a failed run's summary for an input that is given up, so that no sweep asks for it at each round.
 
         It stands for the version where no later try can help; an input that no sweep can look at or read is known by
-        its listed ETag, and is processed as soon as it can be. Raises StoreError, or what else is wrong.
+        its listed ETag, and is processed as soon as it can be. Raises PoisonError or StoreError.
         """
+        if isinstance(notice, ObjectNotice):
+            notice = self._meant(notice)
         if isinstance(notice, Sweep) or not self.sweeper.wants(notice.key):
             return
         if (listed := self.sweeper.unreadable(notice.key)) is not None:
