@@ -214,6 +214,20 @@ def test_a_continuation_of_another_release_has_what_it_did_not_tell_by_default()
 
 
 @pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"key": None}, "no text as 'key'"),
+        ({"key": ""}, "has 0 bytes"),
+        ({"etag": 1}, "'etag' is not text"),
+        ({"progress": None}, "no progress"),
+    ],
+)
+def test_a_poisoned_continuation_says_what_is_wrong_with_it(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(PoisonError, match=reason):
+        parse(json.dumps({**json.loads(CONTINUATION.body()), **changes}))
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"read": "many"},

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from moto.core.botocore_stubber import MockRawResponse
 from lambda_common.errors import StoreError
 from processor_lambda import rejections, runs
 from processor_lambda.files import Bucket, InputFile
-from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Sweep, parse
+from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, Sweep, parse
 from processor_lambda.processor import Action, Processor
 from processor_lambda.reading import Limits
 from processor_lambda.results import Results
@@ -456,6 +457,19 @@ def test_a_continuation_that_no_run_sent_marks_nothing_as_processed(
     assert outcome.summary is not None
     assert (outcome.summary["status"], outcome.summary["read"]) == ("succeeded", 3)
     assert len(cloud.items()) == 3
+
+
+def test_the_next_release_goes_on_with_the_runs_of_this_one(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class NextProgress(Progress):
+        later: int = 0
+
+    cloud.put(lines(3))
+    cloud.process(processor=hurried(cloud, 0)())
+    monkeypatch.setattr("processor_lambda.notices.Progress", NextProgress)
+    (outcome,) = cloud.drain()
+    assert outcome.summary is not None
+    assert (outcome.read, outcome.summary["read"], outcome.summary["invocations"]) == (2, 3, 2)
 
 
 def test_a_continuation_for_what_is_no_input_does_nothing(cloud: Cloud) -> None:

@@ -96,10 +96,13 @@ class Continuation:
     etag: str
     encoding: str
     progress: Progress
+    received: str = field(default="", compare=False, repr=False)
+    """The message that `parse` read this from, which another release may have written otherwise."""
 
     def body(self) -> str:
-        """Return the message that `parse` reads this from."""
-        return _body({"kind": "continuation", **asdict(self)})
+        """Return the message that this was read from, or that `parse` reads it from."""
+        told = asdict(self)
+        return told.pop("received") or _body({"kind": "continuation", **told})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +154,13 @@ def parse(body: str) -> Notice:
     if not isinstance(message, dict):
         raise PoisonError("the message is not a JSON object")
     if message.get("schema") == MESSAGE_SCHEMA:
-        return _own(message)
+        return _own(message, body)
     if message.get("source") == "aws.s3" and "detail" in message:
         return _event(message)
     raise PoisonError("the message has none of the forms of a notice")
 
 
-def _own(message: Mapping[str, Any]) -> Notice:
+def _own(message: Mapping[str, Any], body: str) -> Notice:
     match message.get("kind"):
         case "object":
             return ObjectNotice(
@@ -175,7 +178,10 @@ def _own(message: Mapping[str, Any]) -> Notice:
                     etag=_optional(message, "etag") or "",
                     encoding=_optional(message, "encoding") or "",
                     progress=Progress.parse(message.get("progress")),
+                    received=body,
                 )
+            except PoisonError:  # a ValueError, too, and says more
+                raise
             except (TypeError, ValueError) as error:
                 raise PoisonError("the continuation has no progress that could be gone on with") from error
     raise PoisonError("the notice is neither for an object nor for a sweep")
