@@ -217,6 +217,21 @@ def test_a_file_whose_tags_have_no_mark_is_no_replica(cloud: Cloud) -> None:
     assert cloud.process().action is Action.PROCESSED
 
 
+@pytest.mark.parametrize("process_replicas", [False, True])
+def test_the_tags_of_a_file_are_asked_for_once(cloud: Cloud, *, process_replicas: bool) -> None:
+    cloud.with_settings(process_replicas=process_replicas)
+    cloud.summary(LINES)
+    assert cloud.calls.count("s3.GetObjectTagging") == 1
+
+
+def test_the_tags_of_a_file_that_is_continued_are_not_asked_for_again(cloud: Cloud) -> None:
+    cloud.put(lines(9))
+    cloud.process(processor=hurried(cloud, 0)())
+    cloud.drain()
+    assert cloud.calls.count("s3.GetObjectTagging") == 1
+    assert len(cloud.items()) == 9
+
+
 def test_tags_that_cannot_be_read_leave_a_file_for_a_later_try(cloud: Cloud) -> None:
     cloud.put(LINES)
     cloud.fault_for = lambda operation: refusal("AccessDenied", 403) if operation == "s3.GetObjectTagging" else None

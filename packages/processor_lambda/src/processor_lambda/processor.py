@@ -232,6 +232,8 @@ class Processor:
     ) -> Outcome:
         run = run_of(file.key, file.version)
         folder = self.results.unfinished(run)
+        # Where replicas are left alone, no run of one has begun.
+        replica = self.settings.process_replicas and not superseded and self.bucket.is_replica(file)
         reading = Reading(
             bucket=self.bucket,
             file=file,
@@ -248,7 +250,7 @@ class Processor:
             rejections=rejections,
             seen=seen,
             progress=progress,
-            condition=NOT_THERE if superseded else NOT_A_REPLICA if self.bucket.is_replica(file) else None,
+            condition=NOT_THERE if superseded else NOT_A_REPLICA if replica else None,
             out_of_time=self.deadline.passed,
         )
         reached = working.work()

@@ -108,8 +108,3 @@ class Rejections:
         part += b"".join(self._lines)
         if part:
             yield part
-
-    def tidy(self) -> None:
-        """Delete the pieces."""
-        for name in self._pieces:
-            self._bucket.delete(self._folder + name)
