@@ -84,7 +84,7 @@ def unreadable_instant(key: str) -> Callable[[str], Fault | None]:
     def fault(_operation: str, request: AWSPreparedRequest, send: Send) -> AWSResponse | None:
         answer = send()
         if answer is not None and str(request.url).endswith(f"/{key}"):
-            answer.headers["Expires"] = ""
+            answer.headers["Last-Modified"] = "never"
         return answer
 
     return lambda operation: fault if operation == "s3.HeadObject" else None

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from replicator_lambda.clients import connect
+from replicator_lambda.object_reading import read_head
+from replicator_lambda.object_states import Head
 from tests.unit.replicator_lambda.cloud import Cloud, object_notice, record
 
 
@@ -21,6 +23,25 @@ def test_a_copy_may_be_silent_for_longer_than_other_calls_and_is_tried_less_ofte
     usual = (10, {"mode": "standard", "total_max_attempts": 3})
     assert patience.pop("copying_s3") == (60, {"mode": "standard", "total_max_attempts": 2})
     assert all(each == usual for each in patience.values())
+
+
+def test_heads_tell_an_expires_header_without_a_value(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    cloud.put("one")
+
+    def without_a_value(_operation: str, _request: Any, send: Any) -> Any:
+        answer = send()
+        answer.headers["Expires"] = ""
+        return answer
+
+    cloud.fault_for = {"s3.HeadObject": without_a_value}.get
+    clients = connect(cloud.settings, connections=3, environ={})
+    for client in (clients.source_s3, clients.target_s3):
+        head = read_head(client, cloud.settings.source_bucket, "one")
+        assert isinstance(head, Head)
+        assert dict(head.headers)["ExpiresString"] == ""
 
 
 def test_only_copies_are_sent_by_the_patient_client(cloud: Cloud) -> None:

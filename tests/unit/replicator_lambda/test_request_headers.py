@@ -11,6 +11,7 @@ import pytest
 from lambda_common.clients import client_config
 from lambda_common.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, is_replica
 from replicator_lambda.large_copy import LargeCopy
+from replicator_lambda.object_reading import keep_empty_expires
 from replicator_lambda.object_states import ObjectStore
 from replicator_lambda.objects import S3Objects
 from replicator_lambda.reconcile import Action, Outcome, reconcile
@@ -42,6 +43,7 @@ def reconciled(s3: RawS3, key: str, **options: Any) -> Outcome:
         aws_session_token=TOKEN,
         config=client_config(4, path_style=True),
     )
+    keep_empty_expires(client)
     with ThreadPoolExecutor(1) as executor:
         objects = S3Objects(
             source=client,
@@ -85,10 +87,11 @@ def metadata(size: int, names: int) -> dict[str, bytes]:
         {"cache-control": b"no-cache", "x-amz-meta-title": "Straße".encode()},
         {"content-type": "text/plain; x=é".encode(), REDIRECT: b"/elsewhere"},
         {"expires": "né".encode()},
+        {"expires": b""},
     ],
-    ids=["UTF-8", "Latin-1", "metadata", "with a redirect", "Expires"],
+    ids=["UTF-8", "Latin-1", "metadata", "with a redirect", "Expires", "Expires without a value"],
 )
-def test_stored_bytes_beyond_ascii_arrive_as_they_are(s3: RawS3, stored: dict[str, bytes]) -> None:
+def test_stored_bytes_of_any_kind_arrive_as_they_are(s3: RawS3, stored: dict[str, bytes]) -> None:
     source = RawObject({"content-type": b"text/csv", **stored}, (("a", "b"),))
     s3.objects[SOURCE, "k"] = source
     assert reconciled(s3, "k").action is Action.COPIED

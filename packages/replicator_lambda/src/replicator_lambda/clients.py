@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from lambda_common.clients import client_config
+from replicator_lambda.object_reading import keep_empty_expires
 from replicator_lambda.settings import ReplicatorSettings
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def connect(settings: ReplicatorSettings, *, connections: int, environ: Mapping[
     def client(service: Any, region: str) -> Any:
         if (service, region) not in made:
             made[service, region] = session.client(service, region_name=region, config=calling)
+            if service == "s3":
+                keep_empty_expires(made[service, region])
         return made[service, region]
 
     return Clients(

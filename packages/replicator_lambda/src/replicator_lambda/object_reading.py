@@ -22,6 +22,7 @@ __all__ = [
     "Absent",
     "checksum_of",
     "is_marked",
+    "keep_empty_expires",
     "read_head",
     "read_tags",
 ]
@@ -82,6 +83,19 @@ def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None)
             return None
         raise
     return TagsRead(answer.get("VersionId"), _sorted_tags(told("GetObjectTagging", answer, "TagSet")))
+
+
+def keep_empty_expires(client: "S3Client") -> None:
+    """Let heads by this client tell an Expires header without a value, which botocore does not read.
+
+    botocore puts any other text that is no instant aside before it parses an answer, under the name of EXPIRES.
+    """
+    client.meta.events.register("before-parse.s3.HeadObject", _put_empty_expires_aside)
+
+
+def _put_empty_expires_aside(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    if response_dict["headers"].get("Expires") == "":
+        customized_response_dict[EXPIRES] = response_dict["headers"].pop("Expires")
 
 
 def is_marked(client: "S3Client", bucket: str, key: str, head: Head, version_id: str | None = None) -> bool:
