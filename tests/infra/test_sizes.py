@@ -59,7 +59,7 @@ def test_prefixes_that_outgrow_a_roles_policy_and_a_functions_environment_are_re
     ("objects", "said"),
     [
         ({"include": prefixes(16, 150)}, ""),
-        ({"include": prefixes(20, 130), "exclude": prefixes(5, 50, "q")}, ""),
+        ({"include": prefixes(20, 129), "exclude": prefixes(5, 50, "q")}, ""),
         ({"include": prefixes(16, 140), "exclude": prefixes(20, 130, "q")}, "policy of up to 12,"),
         # Three bytes each in the environment, and six characters in a policy.
         ({"include": ["€" * 200] * 10}, "policy of up to"),
