@@ -90,7 +90,8 @@ def keep_empty_expires(client: "S3Client") -> None:
 
     botocore puts any other text that is no instant aside before it parses an answer, under the name of EXPIRES.
     """
-    client.meta.events.register("before-parse.s3.HeadObject", _put_empty_expires_aside)
+    # Named, so that it is registered once with a client that several share.
+    client.meta.events.register("before-parse.s3.HeadObject", _put_empty_expires_aside, "keep-empty-expires")
 
 
 def _put_empty_expires_aside(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:

@@ -21,6 +21,8 @@ from pipeline_ops.routes.estimate import Counted, count, estimate_of
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
 from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey
+from replicator_lambda.object_reading import read_head
+from replicator_lambda.object_states import Head
 from replicator_lambda.verification.stores import Stores
 from tests.unit.pipeline_ops.routes.conftest import World
 
@@ -60,6 +62,19 @@ def populate(world: World) -> set[Key]:
     for number in range(30):
         world.put_item(f"item-{number}", "1700000000.5")
     return {*map(ObjectKey, objects), *(ItemKey(f"item-{number}", "1700000000.5") for number in range(30))}
+
+
+def test_both_sides_are_read_also_where_an_expires_header_is_empty(world: World, stores: Stores) -> None:
+    world.put("a")
+    events = stores.source_s3.meta.events
+    empty = "before-parse.s3.HeadObject"
+    events.register_first(empty, lambda response_dict, **_: response_dict["headers"].update(Expires=""), "empty")
+    try:
+        head = read_head(stores.source_s3, stores.settings.source_bucket, "a")
+    finally:
+        events.unregister(empty, unique_id="empty")
+    assert isinstance(head, Head)
+    assert dict(head.headers)["ExpiresString"] == ""
 
 
 def test_every_key_is_enqueued_once_without_a_time_of_change(world: World, stores: Stores, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from botocore.config import Config
 from lambda_common.environment import SettingsError
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
+from replicator_lambda.object_reading import keep_empty_expires
 from replicator_lambda.settings import ReplicatorSettings
 from replicator_lambda.verification.stores import Stores
 
@@ -38,10 +39,16 @@ def settings_of(replication: Replication, route: Route) -> ReplicatorSettings:
 def open_stores(replication: Replication, route: Route) -> Stores:
     """Return the route's source and target, to be read by the operator's own rights."""
     settings = settings_of(replication, route)
+    source_s3, target_s3 = (
+        replication.client("s3", region=region, config=CONFIG)
+        for region in (settings.source_region, settings.target_region)
+    )
+    for client in (source_s3, target_s3):
+        keep_empty_expires(client)
     return Stores(
         settings=settings,
-        source_s3=replication.client("s3", region=settings.source_region, config=CONFIG),
-        target_s3=replication.client("s3", region=settings.target_region, config=CONFIG),
+        source_s3=source_s3,
+        target_s3=target_s3,
         source_dynamodb=replication.client("dynamodb", region=settings.source_region, config=CONFIG),
         target_dynamodb=replication.client("dynamodb", region=settings.target_region, config=CONFIG),
     )
