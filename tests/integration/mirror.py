@@ -60,7 +60,7 @@ class Mirror:
             body=answer["Body"].read(),
             headers={name: answer[name] for name in names if answer.get(name)},
             metadata={name: value for name, value in answer["Metadata"].items() if not name.startswith("replicated-")},
-            tags={tag["Key"]: tag["Value"] for tag in tags},
+            tags={tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith("replicated-")},
         )
 
     def wait_until_mirrored(self, *keys: str, targets: tuple[str, ...] = TARGETS) -> None:

@@ -40,21 +40,25 @@ def test_an_empty_object_and_a_folder_marker_arrive(mirror: Mirror) -> None:
     assert mirror.object("staging", "folder/") is not None
 
 
-def test_headers_two_kilobytes_of_metadata_and_ten_long_tags_are_kept(mirror: Mirror) -> None:
-    tags = {f"{index}-" + "k" * 126: "v" * 254 + f"+{index}" for index in range(10)}
+@pytest.mark.parametrize(("metadata_bytes", "tag_count"), [(2048, 9), (1900, 10)])
+def test_headers_metadata_and_long_tags_are_kept_as_long_as_either_has_room_for_a_mark(
+    mirror: Mirror, metadata_bytes: int, tag_count: int
+) -> None:
+    key = f"everything-{tag_count}.json"
+    tags = {f"{index}-" + "k" * 126: "v" * 254 + f"+{index}" for index in range(tag_count)}
     mirror.put(
-        "everything.json",
+        key,
         b"{}",
         ContentType="application/json; charset=utf-8",
         CacheControl="max-age=60, private",
         ContentDisposition='attachment; filename="a b.json"',
         ContentEncoding="identity",
         ContentLanguage="de-CH, en",
-        Metadata={"owner": "data team", "note": "x" * (2048 - len("ownerdata teamnote"))},
-        Tagging="&".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in tags.items()),
+        Metadata={"owner": "data team", "note": "x" * (metadata_bytes - len("ownerdata teamnote"))},
+        Tagging="&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in tags.items()),
     )
-    mirror.wait_until_mirrored("everything.json")
-    seen = mirror.object("dev", "everything.json")
+    mirror.wait_until_mirrored(key)
+    seen = mirror.object("dev", key)
     assert seen is not None
     assert seen.tags == tags
     assert seen.headers["CacheControl"] == "max-age=60, private"
