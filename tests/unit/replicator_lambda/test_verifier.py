@@ -97,14 +97,14 @@ def test_a_key_far_behind_the_first_page_of_a_wide_folder_is_seen_in_time(
     made: Cloud, executor: ThreadPoolExecutor
 ) -> None:
     made.with_settings(replicate_items=False)
-    for number in range(2300):
+    for number in range(1200):
         made.put(f"wide/2026-{number:05}", b"")
     chance, begun = random.Random(3), set()
-    for _ in range(40):
+    for _ in range(25):
         (looked,) = compare_sample(made.stores(), executor, 1, chance)
         begun |= {int(str(finding.key)[-5:]) // 100 for finding in looked.findings}
-    assert len(begun) >= 8, "of 23 hundreds"
-    assert max(begun) >= 20
+    assert len(begun) >= 5, f"{sorted(begun)} of 12 hundreds"
+    assert max(begun) >= 10, "behind the first page"
 
 
 def test_walks_begin_where_the_route_begins(made: Cloud, executor: ThreadPoolExecutor) -> None:
