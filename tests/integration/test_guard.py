@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import local_cloud
@@ -80,6 +81,18 @@ def test_strangers_are_refused_with_the_reason(
     assert says in body
     assert "seen" not in body
     assert cloud.client("lambda").list_functions()["Functions"] == []
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Amz-Target": "DynamoDB_20120810.ListTables"}, {"Content-Type": "application/x-www-form-urlencoded"}]
+)
+def test_a_presigned_url_opens_its_object_and_nothing_else(cloud: LocalCloud, headers: Mapping[str, str]) -> None:
+    s3 = cloud.client("s3", config=Config(signature_version="s3v4"))
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "guarded", "Key": "key"})
+    path = url.removeprefix(cloud.endpoint)
+    assert answer(cloud, "GET", path, {}) == (200, "seen")
+    status, body = answer(cloud, "GET", path, headers, b"Action=ListQueues&Version=2012-11-05")
+    assert (status, "the signature has to cover" in body) == (403, True)
 
 
 @pytest.mark.parametrize("service", ["s3", "sqs", "iam", "dynamodb", "events", "cloudwatch"])

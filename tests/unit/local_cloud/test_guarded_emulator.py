@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
@@ -123,6 +123,36 @@ def test_a_presigned_url_comes_through() -> None:
     assert "SignatureDoesNotMatch" in ask("PUT", target).refusal
 
 
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("GET", {"X-Amz-Target": "DynamoDB_20120810.Scan"}),
+        ("GET", {"Content-Type": "application/x-www-form-urlencoded"}),
+        ("PUT", {"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"}),
+        ("PUT", {"X-Amz-Copy-Source": "bucket/another"}),
+    ],
+)
+def test_a_presigned_url_is_good_for_nothing_else(method: str, headers: Mapping[str, str]) -> None:
+    request = AWSRequest(method, f"{HOME}/bucket/key")
+    S3SigV4QueryAuth(KEY, "s3", "us-east-1", expires=60).add_auth(request)
+    refusal = ask(method, str(request.url).removeprefix(HOME), headers, (b"Action=CreateQueue&QueueName=a",)).refusal
+    assert f"cover {next(iter(headers)).lower()}," in refusal
+
+
+def test_a_presigned_urls_signature_is_good_in_no_header() -> None:
+    request = AWSRequest("GET", f"{HOME}/bucket/key")
+    S3SigV4QueryAuth(KEY, "s3", "us-east-1", expires=60).add_auth(request)
+    target, _, signature = str(request.url).removeprefix(HOME).partition("&X-Amz-Signature=")
+    query = dict(parse_qsl(urlsplit(target).query))
+    told = f"Credential={query['X-Amz-Credential']}, SignedHeaders=host, Signature={signature}"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 {told}", "X-Amz-Date": query["X-Amz-Date"]}
+    assert "cover x-amz-date," in ask("GET", target, headers).refusal
+
+
+def test_a_host_that_no_address_can_have_is_refused() -> None:
+    assert "this local cloud is 127.0.0.1:" in ask("GET", "/", {"Host": f"[x.localhost:{PORT}"}).refusal
+
+
 def test_the_emulators_own_functions_sign_with_their_account_as_the_keys_id() -> None:
     headers = signed("POST", "/", b"{}", key=Credentials("000000000000", KEY.secret_key))
     assert ask("POST", "/", headers, (b"{}",)).bodies == [b"{}"]
@@ -171,7 +201,15 @@ def test_what_was_changed_after_it_was_signed_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example:4566", "127.0.0.1", "127.0.0.1:80", "localhost.evil.example:4566", "evillocalhost:4566", ""]
+    "host",
+    [
+        "evil.example:4566",
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "localhost.evil.example:4566",
+        "evillocalhost:4566",
+        "",
+    ],
 )
 @pytest.mark.parametrize("target", ["/", "/_ministack/health"])
 def test_a_foreign_name_that_leads_here_is_refused_whatever_is_signed(host: str, target: str) -> None:

@@ -6,9 +6,10 @@ environment is the secret of the key. The emulator runs functions as the user wh
 everybody: any page in a browser (a form posts `text/plain` anywhere without being asked), and any user of the machine.
 
 What comes through has the emulator's own Host, so that no name of another's that was made to lead here does; nothing
-of a browser's page in its headers; and a Signature Version 4 under the key, over the body's digest where one is told
-or the service is another than S3. The id of the key is free, since the emulator takes one of twelve digits for an
-account; its own functions sign like that. Only the health pages are answered without a signature.
+of a browser's page in its headers; and a Signature Version 4 under the key, over all headers that say what is asked
+for, and over the body's digest where one is told or the service is another than S3. The id of the key is free, since
+the emulator takes one of twelve digits for an account; its own functions sign like that. Only the health pages are
+answered without a signature.
 
 What remains: whoever can read this user's files or the environment of its processes has the key. A signature's age is
 not looked at, nor a chunk's own signature. A body is held in memory before its signature is known to be wrong. What
@@ -17,10 +18,12 @@ kinds, and keys that IAM or STS of the emulator gave out are refused.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import os
+import re
 import resource
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -41,6 +44,9 @@ _Send = Callable[[_Message], Awaitable[None]]
 Application = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 _HEALTH = frozenset({"/_ministack/health", "/_localstack/health"})
+_OWN_NAMES = re.compile(r"127\.0\.0\.1|([a-z0-9.-]+\.)?localhost")
+"""A name below localhost is this machine's, whoever resolves it (RFC 6761): clients put a bucket there."""
+
 _OWN_PAGES = frozenset({"none", "same-origin"})
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _OWN_KEY = "this local cloud answers only what is signed with its own key"
@@ -85,14 +91,15 @@ class Guard:
 
     def _check_sender(self, headers: Mapping[str, str]) -> None:
         name, _, port = headers.get("host", "").rpartition(":")
-        # A name below localhost is this machine's, whoever resolves it (RFC 6761): clients put a bucket there.
-        if port != str(self._port) or not (name in {"127.0.0.1", "localhost"} or name.endswith(".localhost")):
+        if port != str(self._port) or not _OWN_NAMES.fullmatch(name):
             raise _RefusedError("AccessDenied", f"this local cloud is 127.0.0.1:{self._port} or localhost:{self._port}")
         if "origin" in headers or headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
             raise _RefusedError("AccessDenied", "this local cloud answers no page in a browser")
 
     async def _check_signature(self, scope: _Message, headers: Mapping[str, str], receive: _Receive) -> _Receive:
         claim = _Claim.of(scope, headers)
+        if unsigned := claim.unsigned(headers):
+            raise _RefusedError("AccessDenied", f"the signature has to cover {', '.join(unsigned)}, as AWS asks")
         digest = claim.digest(headers)
         if digest is None:
             body, receive = await _read(receive)
@@ -144,6 +151,16 @@ class _Claim:
     def is_s3(self) -> bool:
         """Whether it is signed as S3 has it, which has names of its own for parts of it."""
         return self.service.startswith("s3")
+
+    def unsigned(self, headers: Mapping[str, str]) -> list[str]:
+        """Return the headers that say what is asked for, and that the signature does not cover.
+
+        The emulator takes a request's service and operation from some of them, so that a presigned URL, which others
+        are given, would else ask for anything. AWS wants the same ones to be signed.
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+        """
+        said = {name for name in headers if name in {"host", "content-type"} or name.startswith("x-amz-")}
+        return sorted(said - set(self.signed_headers))
 
     def digest(self, headers: Mapping[str, str]) -> str | None:
         """Return what stands for the body in the signature; None where the body's own digest does."""
@@ -239,7 +256,8 @@ def main() -> None:
     config.loglevel = os.environ["LOG_LEVEL"]
     config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(ValueError, OSError):  # macOS takes no unlimited number
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     guard = Guard(emulator.app, port, os.environ["AWS_SECRET_ACCESS_KEY"])
     asyncio.run(server.serve(guard, config))
 
