@@ -141,6 +141,26 @@ def test_what_a_crashed_one_left_behind_is_no_running_one(tmp_path: Path) -> Non
     assert not playground.description.exists()
 
 
+@pytest.mark.parametrize("credentials", [{"aws_access_key_id": "an id", "aws_secret_access_key": "a secret"}, None])
+def test_what_a_crashed_one_left_behind_is_not_taken_for_the_next_one_that_is_coming_up(
+    tmp_path: Path, credentials: object
+) -> None:
+    unrelated = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        playground = Playground(tmp_path)
+        (tmp_path / ".local").mkdir()
+        left = {"endpoint": "http://127.0.0.1:4999", "credentials": credentials, "state": "s", "pid": unrelated.pid}
+        playground.description.write_text(json.dumps(left))
+        with playground.held():
+            assert playground.running() is None
+            with pytest.raises(OperatorError, match="still coming up"):
+                playground.stop()
+        assert unrelated.poll() is None
+    finally:
+        unrelated.kill()
+        unrelated.wait()
+
+
 def test_one_that_does_not_come_up_says_why_and_where_to_read_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

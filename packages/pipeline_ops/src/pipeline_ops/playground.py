@@ -63,6 +63,7 @@ class Playground:
         except Timeout:
             raise self._taken() from None
         with lock:
+            self.description.unlink(missing_ok=True)  # one that crashed left it: its process may be another's by now
             try:
                 yield
             finally:
