@@ -3,8 +3,8 @@
 import contextvars
 import json
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import pytest
 from pulumi.runtime import mocks, set_all_config, settings
@@ -30,11 +30,17 @@ class Shop(StackConfig):
     shelves: tuple[Shelf, ...] = ()
 
 
-def in_stack(run: Callable[[], T], config: Mapping[str, str], stack: str = "dev", organization: str = "org") -> T:
+def in_stack(
+    run: Callable[[], T],
+    config: Mapping[str, str],
+    stack: str = "dev",
+    organization: str = "org",
+    secret: Sequence[str] = (),
+) -> T:
     """Run something as a program of the project `shop` does."""
 
     def inside() -> T:
-        set_all_config(dict(config))
+        set_all_config(dict(config), list(secret))
         settings.configure(
             mocks.MockSettings(  # type: ignore[no-untyped-call]
                 project="shop",
@@ -147,6 +153,32 @@ def test_a_nested_key_is_named_with_its_place() -> None:
     assert "shop:shelves[1].label is missing (what is on it)" in lines[0]
     assert any("shop:shelves[1].heightCm is 0" in line for line in lines)
     assert any("shop:shelves[1].labels is not a setting; did you mean label?" in line for line in lines)
+
+
+class Bell(StackConfig):
+    codes: tuple[Annotated[str, Field(pattern="^[0-9]+$")], ...] = Field(default=(), examples=[["1234"]])
+
+
+class Door(StackConfig):
+    bell: Bell = Bell()
+    height_cm: int = Field(default=200, ge=1, examples=[200])
+
+
+def test_an_entry_that_is_refused_is_answered_by_an_example_of_its_whole_list() -> None:
+    with pytest.raises(StackConfigError) as caught:
+        in_stack(lambda: load(Door), {"shop:bell": '{"codes": ["1", "x"]}'})
+    assert str(caught.value).startswith(f"{FILE}shop:bell.codes[1] is 'x': ")
+    assert str(caught.value).endswith('; write for example `shop:bell.codes: ["1234"]`.')
+
+
+def test_the_value_of_a_secret_is_not_shown() -> None:
+    config = {"shop:bell": '{"codes": ["s3cret"]}', "shop:heightCm": "s3cret"}
+    with pytest.raises(StackConfigError) as caught:
+        in_stack(lambda: load(Door), config, secret=list(config))
+    bell, height = str(caught.value).splitlines()
+    assert bell.startswith(f"{FILE}shop:bell.codes[0] is not right, and secret: String should match")
+    assert height.startswith(f"{FILE}shop:heightCm is not right, and secret: it should be a valid integer")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_text_that_only_looks_like_json_is_text() -> None:

@@ -41,7 +41,8 @@ class StackConfigError(pulumi.RunError):
 class StackConfig(BaseModel):
     """Base of the typed configurations: frozen, camelCase keys, unknown keys refused.
 
-    Give each field a description, and `examples` whose first is what an error suggests to write.
+    Give each field a description, and `examples` whose first is what an error suggests to write. A validator's message
+    does not repeat the value, which may be secret.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=False)
@@ -138,12 +139,14 @@ def _sentence(model: type[StackConfig], namespace: str, error: ErrorDetails) -> 
     if error["type"] == "extra_forbidden":
         return f"{key} is not a setting; {_suggestion(list(_by_alias(owner)), str(path[-1]))}"
     meaning = f" ({field.description})" if field and field.description else ""
-    example = f"; write for example `{_example(key, field)}`" if field and field.examples else ""
+    example = f"; write for example `{_example(namespace, path, field)}`" if field and field.examples else ""
     if error["type"] == "missing":
         return f"{key} is missing{meaning}{example or '; add it'}."
     reason = _reason(error)
     if not path:  # a rule between several keys, whose message names them
         return f"{reason}."
+    if runtime_config.is_config_secret(_written(namespace, path[:1])):
+        return f"{key} is not right, and secret{meaning}: {reason}{example}."
     return f"{key} is {error['input']!r}{meaning}: {reason}{example}."
 
 
@@ -190,6 +193,8 @@ def _suggestion(known: Sequence[str], name: str) -> str:
     return f"did you mean {close[0]}?" if close else f"remove it (the settings are {', '.join(known)})."
 
 
-def _example(key: str, field: FieldInfo) -> str:
+def _example(namespace: str, path: Sequence[int | str], field: FieldInfo) -> str:
     example = (field.examples or [None])[0]
-    return f"{key}: {example if isinstance(example, str) else json.dumps(example)}"
+    # The field's own key: where one of a list's entries is refused, the example is a whole list.
+    own = path[: max(place for place, part in enumerate(path, start=1) if isinstance(part, str))]
+    return f"{_written(namespace, own)}: {example if isinstance(example, str) else json.dumps(example)}"
