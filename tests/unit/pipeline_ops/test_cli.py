@@ -1,5 +1,6 @@
 """The commands as they are typed: what is refused, with which exit code, and what programs read."""
 
+import errno
 import http.client
 import json
 import os
@@ -330,6 +331,30 @@ def test_a_file_that_can_t_be_used_is_named_without_a_traceback(fake: FakeDeploy
     answer = run("preview", "storage", "dev", "--local", *options)
     assert answer.exit_code == 1
     assert "/checkout/.local can't be used: Read-only file system." in answer.output
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device."),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory"), "No usable temporary directory."),
+        (TimeoutError(), "TimeoutError."),
+    ],
+)
+def test_what_the_system_refuses_without_a_file_s_name_is_a_sentence(
+    fake: FakeDeployment, error: OSError, says: str
+) -> None:
+    fake.error = error
+    answer = run("preview", "storage", "dev", "--local", "--json")
+    assert answer.exit_code == 1
+    assert answer.stderr.splitlines()[-1] == f"The system refused what the command needs: {says}"
+    assert json.loads(answer.stdout) == {"error": f"The system refused what the command needs: {says}"}
+
+
+def test_a_number_beyond_all_is_refused_in_the_operators_words() -> None:
+    answer = run("backfill", "dev", "--rate", "1e400")
+    assert answer.exit_code == 2
+    assert "'1e400' is not a number that can be used here." in answer.stderr
     assert "Traceback" not in answer.output
     assert answer.exception is None or isinstance(answer.exception, SystemExit)
 

@@ -35,8 +35,8 @@ class Number(click.FloatRange):
         if isinstance(value, str):
             try:
                 value = float(number_text(value))
-            except NumberError as error:
-                self.fail(f"{value!r} {error}.", param, ctx)
+            except NumberError:
+                self.fail(f"{value!r} is not a number that can be used here.", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -51,6 +51,13 @@ def _show_misuse(error: click.UsageError, *, as_json: bool) -> None:
     if error.ctx is not None:
         tell(*error.ctx.get_usage().splitlines(), f"Try '{error.ctx.command_path} --help' for help.", "", err=True)
     _show(OperatorError(f"Error: {error.format_message()}"), as_json=as_json)
+
+
+def _sentence(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return f"The system refused what the command needs: {reason}."
+    return f"{error.filename} can't be used: {reason}."
 
 
 class Commands(click.Group):
@@ -70,10 +77,10 @@ class Commands(click.Group):
         except click.UsageError as error:
             _show_misuse(error, as_json=_JSON in ctx.meta)
             ctx.exit(error.exit_code)
+        except BrokenPipeError:  # which click ends quietly
+            raise
         except OSError as error:
-            if error.filename is None:  # a closed pipe, which click ends quietly, or nothing that a file is behind
-                raise
-            _show(OperatorError(f"{error.filename} can't be used: {error.strerror}."), as_json=_JSON in ctx.meta)
+            _show(OperatorError(_sentence(error)), as_json=_JSON in ctx.meta)
             ctx.exit(FAILED)
 
 
