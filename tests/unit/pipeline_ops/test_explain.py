@@ -15,13 +15,15 @@ from pulumi.automation import (
 )
 from pulumi.automation.events import CancelEvent
 
-from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted, unreadable_state
 from pipeline_ops.journal import Journal
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.where import Where
 
 STACK = StackId("storage", "prod")
 PROJECTS = Projects(None, Where(local=True))  # type: ignore[arg-type] # reads no files
+FLEETING = Projects(None, Where(local=True, fleeting=True))  # type: ignore[arg-type] # likewise
 QUEUE = "urn:pulumi:prod::storage::pipeline:storage:Store$aws:sqs/queue:Queue::dead-letters"
 PROGRAM = "urn:pulumi:prod::storage::pulumi:pulumi:Stack::storage-prod"
 
@@ -112,6 +114,55 @@ def test_an_interrupt_says_how_to_go_on() -> None:
     error = interrupted(PROJECTS, STACK, "deploy")
     assert error.exit_code == 130
     assert "`nox -s refresh -- storage prod --local`" in str(error)
+
+
+def test_a_command_that_an_interrupt_suggests_is_named_once() -> None:
+    said = str(interrupted(PROJECTS, STACK, "refresh"))
+    assert said.count("`nox -s refresh -- storage prod --local`") == 1
+    assert said.endswith("` goes on.")
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        interrupted(FLEETING, STACK, "deploy"),
+        ended_at_once(FLEETING, STACK, "deploy", ["s3.Bucket objects"]),
+        ended_at_once(FLEETING, STACK, "deploy", [], 9),
+        explain(FLEETING, STACK, "deploy", [], CommandResult("", "error: no space left on device", 255)),
+    ],
+)
+def test_what_ends_with_its_cloud_is_sent_to_no_other(ended: OperatorError) -> None:
+    assert str(ended).endswith(". It is gone with its cloud.")
+    assert "nox -s" not in str(ended)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        (
+            "error: write /x/.state: no space left on device",
+            "the disk is full on which the state or Pulumi's temporary files are: make room.",
+        ),
+        (
+            "error: the stack is currently locked by 1 lock(s).\n  x: created by ann@host (pid 7) at 2026-01-01T00:00Z",
+            "another run has locked it (ann@host (pid 7) at 2026-01-01T00:00Z): wait until that has ended.",
+        ),
+        (
+            'error: write ".pulumi/meta.yaml": blob (key "x") (code=Unknown): permission denied\n',
+            'write ".pulumi/meta.yaml": blob (key "x") (code=Unknown): permission denied. '
+            "See that it can be reached and written to.",
+        ),
+        ("", "Pulumi gave no reason. See that it can be reached and written to."),
+    ],
+)
+def test_a_state_that_can_not_be_read_is_named_and_no_stack_is_made_up(stderr: str, said: str) -> None:
+    error = unreadable_state(PROJECTS, "s3://state?region=x", CommandResult("", stderr, 255))
+    assert str(error) == f"The state at s3://state?region=x can't be read: {said}"
+
+
+def test_a_password_in_the_states_url_is_not_shown() -> None:
+    error = unreadable_state(PROJECTS, "postgres://me:secret@host/state", None)
+    assert str(error).startswith("The state at postgres://host/state can't be read: ")
 
 
 def test_a_second_interrupt_claims_nothing_and_names_what_may_be_orphaned() -> None:

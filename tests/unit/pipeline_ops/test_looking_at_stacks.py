@@ -3,13 +3,16 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipeline_ops.deployment import Deployment, Result
+from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import StackId
 from pipeline_ops.state import Backend
+from pipeline_ops.where import AWS, Where
 
 ROOT = Path(__file__).parents[3]
 STORAGE = StackId("storage", "prod")
@@ -68,3 +71,29 @@ def test_a_record_that_lasts_as_long_as_what_it_tells_of_is_not_looked_at(
     deployment = Looked(tmp_path, may_outlive=may_outlive)
     deployment.require_needed(StackId("processing", "prod"))
     assert deployment.looks == looks
+
+
+def test_a_state_that_can_not_be_read_suggests_no_command_on_a_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = tmp_path / "pulumi"
+    cli.write_text(
+        '#!/bin/sh\ncase "$*" in *version*) echo v3.259.0; exit;; esac\n'
+        'echo "error: no space left on device" >&2; exit 255\n'
+    )
+    cli.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    url = f"file://{tmp_path}/state"
+    with Deployment(ROOT, backend=Backend(url)) as deployment, pytest.raises(OperatorError) as failed:
+        deployment.outputs("storage", "dev")
+    assert str(failed.value).startswith(f"The state at {url} can't be read: the disk is full ")
+    assert "nox -s" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("owned", "where"), [(True, Where(local=True, fleeting=True)), (False, Where(endpoint="http://there"))]
+)
+def test_a_cloud_of_its_own_is_one_that_ends_with_it(owned: bool, where: Where) -> None:
+    cloud: Any = SimpleNamespace(owned=owned, endpoint="http://there")
+    assert Deployment(ROOT, cloud).projects.where == where
+    assert Deployment(ROOT).projects.where == AWS

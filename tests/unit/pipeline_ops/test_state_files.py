@@ -9,7 +9,7 @@ import pytest
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
-from pipeline_ops.state import Backend, folder_backend
+from pipeline_ops.state import Backend, aws_backend, folder_backend
 from pipeline_ops.state_files import back_up, damage
 from pipeline_ops.where import Where
 
@@ -132,3 +132,19 @@ def test_an_empty_lock_is_told_from_a_run_that_goes_on(backend: Backend, tmp_pat
     assert str(lock) in said
     assert "`nox -s unlock -- storage dev --local`" in said
     assert damage(backend, PROJECTS, StackId("storage", "prod")) is None
+
+
+@pytest.mark.parametrize(("url", "place"), [("file://~", "."), ("file://~/st", "st"), ("file://./st", "st")])
+def test_a_folder_that_is_relative_to_the_home_or_the_working_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, place: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path if "~" not in url else tmp_path.parent)
+    state = state_of(tmp_path / place)
+    state.parent.mkdir(parents=True)
+    state.write_text(WHOLE)
+    backend = aws_backend(tmp_path, {"PULUMI_BACKEND_URL": f"{url}?metadata=skip"})
+    assert backend.url == f"{(tmp_path / place).as_uri()}?metadata=skip", "Pulumi works in another folder"
+    back_up(backend, STACK)
+    state.write_text("")
+    assert "puts the last whole copy back" in str(damage(backend, PROJECTS))

@@ -22,7 +22,7 @@ from pipeline_ops.checkpoint import exported, imported, is_real, resources_of
 from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted
+from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted, unreadable_state
 from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.journal import Journal, resource_name, short_type
@@ -178,7 +178,7 @@ class Deployment:
                 damaged = damage(self.backend, self.projects)
                 if damaged:
                     raise OperatorError(damaged) from error
-                raise explain(self.projects, StackId("the", "backend"), "reading", [], command.failure) from error
+                raise unreadable_state(self.projects, self.backend.url, command.failure) from error
         return frozenset(
             StackId(*name)
             for summary in summaries
@@ -341,7 +341,7 @@ _PROJECT_AND_STACK = 2
 def _where(cloud: LocalCloud | None) -> Where:
     if cloud is None:
         return AWS
-    return Where(local=True) if cloud.owned else Where(endpoint=cloud.endpoint)
+    return Where(local=True, fleeting=True) if cloud.owned else Where(endpoint=cloud.endpoint)
 
 
 def _by_name(changes: Mapping[Any, int] | None) -> dict[str, int]:

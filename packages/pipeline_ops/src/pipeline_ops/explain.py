@@ -7,14 +7,11 @@ from pathlib import Path
 
 from pulumi.automation import CommandResult
 
-from pipeline_ops.errors import FAILED, OperatorError
+from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.journal import Journal, resource_name
 from pipeline_ops.projects import Projects, StackId
 
-__all__ = ["INTERRUPTED", "cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted"]
-
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended, as a shell gives it."""
+__all__ = ["cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted", "unreadable_state"]
 
 _LOCKED = "the stack is currently locked by"
 _LOCK_OWNER = re.compile(r"created by (.+ at \S+)")
@@ -30,6 +27,8 @@ _PREFIX = re.compile(r"^python inline source runtime error: ")
 _ECHOES = ("update failed", "preview failed", "resource monitor shut down", "an unhandled error occurred")
 _TAIL_LINES = 8
 _SHOWN_NAMES = 3
+_GONE = "It is gone with its cloud."
+_USER = re.compile(r"(?<=://)[^/@]*@")
 
 
 def explain(
@@ -49,6 +48,20 @@ def explain(
     return OperatorError(message, error.exit_code, details)
 
 
+def unreadable_state(projects: Projects, url: str, failure: CommandResult | None) -> OperatorError:
+    """Return the error to show when a state can't be asked which stacks are in it.
+
+    None of them is to blame, so no command on one is suggested. A password in the URL is not shown.
+    """
+    subject = f"The state at {_USER.sub('', url)} can't be read"
+    known = _known(projects, None, _written(failure))
+    if known:
+        return OperatorError(f"{subject}: {known}")
+    *lines, last = _tail(failure)
+    helps = f"{last.removeprefix('error: ').rstrip('.')}. See that it can be reached and written to."
+    return OperatorError(f"{subject}:", details=[*lines, helps]) if lines else OperatorError(f"{subject}: {helps}")
+
+
 def _as_committed(line: str, stack: StackId, copy: Path | None) -> str:
     for place in (copy.resolve(), copy) if copy else ():
         line = line.replace(str(place), f"projects/{stack.project}")
@@ -58,27 +71,34 @@ def _as_committed(line: str, stack: StackId, copy: Path | None) -> str:
 def _explained(
     projects: Projects, stack: StackId, operation: str, errors: list[tuple[str, str]], failure: CommandResult | None
 ) -> OperatorError:
-    written = f"{failure.stdout}\n{failure.stderr}" if failure is not None else ""
-    known = _known(projects, stack, "\n".join([written, *(message for _, message in errors)]))
+    known = _known(projects, stack, "\n".join([_written(failure), *(message for _, message in errors)]))
     if known:
         return OperatorError(known)
     sentences = list(dict.fromkeys(filter(None, (_sentence(urn, message) for urn, message in errors))))
     lines = [line for sentence in sentences for line in sentence.splitlines()]
     if not lines:
-        tail = failure.stderr or failure.stdout if failure is not None else ""
-        lines = tail.strip().splitlines()[-_TAIL_LINES:] or ["Pulumi gave no reason"]
+        lines = _tail(failure)
     if len(lines) == 1:
         return OperatorError(f"{stack}: {operation} failed: {lines[0]}")
     return OperatorError(f"{stack}: {operation} failed:", details=lines)
 
 
+def _written(failure: CommandResult | None) -> str:
+    return f"{failure.stdout}\n{failure.stderr}" if failure is not None else ""
+
+
+def _tail(failure: CommandResult | None) -> list[str]:
+    written = failure.stderr or failure.stdout if failure is not None else ""
+    return written.strip().splitlines()[-_TAIL_LINES:] or ["Pulumi gave no reason"]
+
+
 def interrupted(projects: Projects, stack: StackId, operation: str) -> OperatorError:
     """Return the error to show when an interrupt ended the run, and Pulumi did so in its own time."""
+    refresh, again = (projects.command(name, stack) for name in ("refresh", operation))
+    compares = "" if operation == "refresh" else f"`{refresh}` compares the state with what is there, "
+    helps = _GONE if projects.where.fleeting else f"{compares}`{again}` goes on."
     return OperatorError(
-        f"{stack}: {operation} was interrupted, and Pulumi finished what it was at. "
-        f"`{projects.command('refresh', stack)}` compares the state with what is there, "
-        f"`{projects.command(operation, stack)}` goes on.",
-        INTERRUPTED,
+        f"{stack}: {operation} was interrupted, and Pulumi finished what it was at. {helps}", INTERRUPTED
     )
 
 
@@ -90,11 +110,14 @@ def ended_at_once(
     The state does not always know what was being created, so those names are said here.
     """
     by = f" by {signal.Signals(signal_number).name}" if signal_number else ""
+    exit_code = FAILED if signal_number else INTERRUPTED
+    if projects.where.fleeting:
+        return OperatorError(f"{stack}: {operation} was ended at once{by}. {_GONE}", exit_code)
     orphans = f" What it was creating may be there and in no state: {', '.join(creating)}." if creating else ""
     return OperatorError(
         f"{stack}: {operation} was ended at once{by}, and what it was at may be half done: "
         f"`{projects.command('refresh', stack)}` looks what came of it.{orphans}",
-        FAILED if signal_number else INTERRUPTED,
+        exit_code,
     )
 
 
@@ -114,17 +137,20 @@ def cut_off_before(projects: Projects, stack: StackId, names: Sequence[str]) -> 
     )
 
 
-def _known(projects: Projects, stack: StackId, text: str) -> str | None:
+def _known(projects: Projects, stack: StackId | None, text: str) -> str | None:
     if _LOCKED in text or _CONFLICT in text:
         owner = _LOCK_OWNER.search(text)
         by = f" ({owner.group(1)})" if owner else ""
+        if stack is None:
+            return f"another run has locked it{by}: wait until that has ended."
         return (
             f"{stack} is locked by another run{by}: wait until it has ended; if it no longer runs, "
             f"`{projects.command('unlock', stack)}` removes its lock."
         )
     if any(sign in text for sign in _PASSPHRASE):
+        whose = f"{stack}'s" if stack else "its"
         return (
-            f"The passphrase is not the one that {stack}'s secrets were encrypted with: "
+            f"The passphrase is not the one that {whose} secrets were encrypted with: "
             "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to that one."
         )
     if any(sign in text for sign in _SIGNED_OUT):
@@ -138,12 +164,19 @@ def _known(projects: Projects, stack: StackId, text: str) -> str | None:
     return _known_of_files(projects, stack, text)
 
 
-def _known_of_files(projects: Projects, stack: StackId, text: str) -> str | None:
+def _known_of_files(projects: Projects, stack: StackId | None, text: str) -> str | None:
     if _DISK_FULL in text:
+        full = "the disk is full on which the state or Pulumi's temporary files are: make room"
+        if stack is None:
+            return f"{full}."
+        if projects.where.fleeting:
+            return f"{stack}: {full}. {_GONE}"
         return (
-            f"{stack}: the disk is full on which the state or Pulumi's temporary files are: make room, then "
-            f"`{projects.command('refresh', stack)}` looks what was made and could not be recorded."
+            f"{stack}: {full}, then `{projects.command('refresh', stack)}` looks what was made and could not be "
+            "recorded."
         )
+    if stack is None:
+        return None
     duplicate = _DUPLICATE.search(text)
     if duplicate and "Pulumi.yaml" not in text:
         again, key, first = duplicate.groups()

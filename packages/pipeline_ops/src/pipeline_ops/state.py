@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pipeline_ops.errors import OperatorError
 
@@ -53,7 +54,7 @@ def aws_backend(repository: Path, environ: Mapping[str, str]) -> Backend:
     """Return the backend that PULUMI_BACKEND_URL names, else the checkout's own folder."""
     url = environ.get(_BACKEND)
     if url:
-        return Backend(url)
+        return Backend(_absolute(url))
     folder = repository / AWS_STATE_FOLDER
     is_new = not folder.exists()
     backend = folder_backend(folder)
@@ -64,6 +65,18 @@ def aws_backend(repository: Path, environ: Mapping[str, str]) -> Backend:
         f"What is deployed is recorded in {folder} and nowhere else: without it Pulumi does not know what it made. "
         f"Back it up, or keep the state where the team can reach it: export {_BACKEND}=s3://<bucket>.",
     )
+
+
+def _absolute(url: str) -> str:
+    """Return the URL, and that of a folder relative to the home or the working folder as an absolute one.
+
+    Pulumi works in a temporary folder, and would keep such a state there: file://./state.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return url
+    folder = Path(unquote(parts.netloc + parts.path)).expanduser().absolute()
+    return f"{folder.as_uri()}?{parts.query}" if parts.query else folder.as_uri()
 
 
 def secrets_environment(backend: Backend, settings: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, str]:
