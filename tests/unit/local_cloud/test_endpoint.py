@@ -1,10 +1,12 @@
 """Endpoints: how they may be written, and when they count as healthy."""
 
 import os
+import socketserver
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -21,6 +23,7 @@ from local_cloud.errors import LocalCloudError
         ("https://localhost.localstack.cloud:4566/", "https://localhost.localstack.cloud:4566"),
         ("localhost:4577", "http://localhost:4577"),
         ("localstack", "http://localstack:4566"),
+        ("http://LocalHost:4566", "http://localhost:4566"),
         ("http://[::1]:4566", "http://[::1]:4566"),
     ],
 )
@@ -128,6 +131,50 @@ def test_a_proxy_of_the_users_is_not_asked(server: HTTPServer) -> None:
 def test_a_web_server_that_is_no_emulator_is_not_healthy(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Health, "body", b"<html>welcome</html>")
     assert not is_healthy(f"http://127.0.0.1:{server.server_port}")
+
+
+@pytest.mark.parametrize("body", [b"5", b"null", b'"services"', b'["services"]', b"[" * 100_000, b"\xff"])
+def test_a_health_that_is_no_mapping_is_none(server: HTTPServer, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    monkeypatch.setattr(Health, "body", body)
+    assert not is_healthy(f"http://127.0.0.1:{server.server_port}")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"services": {}}',
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1",
+    ],
+)
+def test_what_speaks_no_http_or_stops_midway_is_not_healthy_and_takes_no_post(said: bytes) -> None:
+    class Says(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.wfile.write(said)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Says) as other, ThreadPoolExecutor(1) as threads:
+        threads.submit(other.serve_forever)
+        try:
+            url = f"http://127.0.0.1:{other.server_address[1]}"
+            assert not is_healthy(url)
+            if not said.startswith(b"HTTP"):
+                with pytest.raises(LocalCloudError, match="did not answer"):
+                    post(f"{url}/_ministack/reset", {})
+        finally:
+            other.shutdown()
+
+
+def test_a_healthy_one_that_answers_in_html_is_an_error(server: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def do_post(self: Health) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<!DOCTYPE html><p>welcome<br>")
+
+    monkeypatch.setattr(Health, "do_POST", do_post, raising=False)
+    with pytest.raises(LocalCloudError, match="is healthy but does not say whose account it is"):
+        start(f"127.0.0.1:{server.server_port}")
 
 
 def test_nothing_that_answers_ends_the_wait_at_the_deadline_or_when_the_process_ended() -> None:

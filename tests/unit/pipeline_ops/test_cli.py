@@ -351,6 +351,25 @@ def test_what_the_system_refuses_without_a_file_s_name_is_a_sentence(
     assert json.loads(answer.stdout) == {"error": f"The system refused what the command needs: {says}"}
 
 
+@pytest.mark.parametrize("command", [("status",), ("deploy", "storage", "dev"), ("local",), ("demo",)])
+@pytest.mark.parametrize(
+    ("endpoint", "says"),
+    [
+        ("http://", "is no endpoint: write it as http://localhost:4566."),
+        ("ftp://x", "is no endpoint: write it as http://localhost:4566."),
+        ("localhost:99999", "is no endpoint: write it as http://localhost:4566."),
+        ("https://s3.amazonaws.com", "is AWS itself, not a local cloud: leave the endpoint out."),
+    ],
+)
+def test_what_is_no_local_clouds_endpoint_is_misuse(
+    fake: FakeDeployment, command: tuple[str, ...], endpoint: str, says: str
+) -> None:
+    answer = run(*command, "--endpoint", endpoint)
+    assert answer.exit_code == 2
+    assert answer.stderr.endswith(f"{says}\n")
+    assert fake.asked == []
+
+
 def test_a_number_beyond_all_is_refused_in_the_operators_words() -> None:
     answer = run("backfill", "dev", "--rate", "1e400")
     assert answer.exit_code == 2

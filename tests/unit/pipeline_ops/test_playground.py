@@ -72,6 +72,7 @@ def test_its_description_holds_what_an_outside_script_needs(tmp_path: Path) -> N
         (None, True),
         ("http://127.0.0.1:4999/", True),
         ("localhost:4999", True),
+        ("http://LOCALHOST:4999", True),
         ("http://localhost:4998", False),
         ("https://127.0.0.1:4999", False),
     ],

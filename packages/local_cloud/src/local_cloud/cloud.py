@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from local_cloud import endpoint as endpoints
 from local_cloud.clients import ClientFactory, post_headers
@@ -139,7 +140,7 @@ def _connect(url: str, region: str, credentials: Credentials, process: EmulatorP
     sts = ClientFactory(url, credentials).client("sts", region, None)
     try:
         account_id = sts.get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError, KeyError) as error:
         raise LocalCloudError(f"{url} is healthy but does not say whose account it is: {error}") from error
     return LocalCloud(
         endpoint=url,

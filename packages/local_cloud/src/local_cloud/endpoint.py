@@ -1,6 +1,8 @@
 """An emulator's endpoint: how it is written, whether it is healthy, and that it can never be AWS."""
 
+import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +14,7 @@ from localstack_client.config import DEFAULT_EDGE_PORT, parse_localstack_host
 from local_cloud.aws_domains import is_aws
 from local_cloud.errors import LocalCloudError
 
-__all__ = ["is_healthy", "named_in", "normalize", "post", "wait_until_healthy"]
+__all__ = ["identity", "is_healthy", "named_in", "normalize", "post", "wait_until_healthy"]
 
 _HEALTH_PATHS = ("/_ministack/health", "/_localstack/health", "/_localemu/health")
 _REQUEST_SECONDS = 5.0
@@ -23,8 +25,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def normalize(given: str) -> str:
-    """Return the endpoint as a URL without a path; `host` and `host:port` are read as LocalStack's client reads them.
+    """Return the endpoint as a URL without a path, its host in small letters.
 
+    `host` and `host:port` are read as LocalStack's client reads them.
     Raises LocalCloudError for what is no endpoint, and for any of AWS's own domains.
     """
     if "://" not in given:
@@ -43,8 +46,17 @@ def normalize(given: str) -> str:
     if not valid:
         raise LocalCloudError(f"{given!r} is no endpoint: write it as http://localhost:4566")
     if is_aws(parts.hostname or ""):
-        raise LocalCloudError(f"{given!r} is AWS itself, not a local cloud: leave --local out to deploy to AWS")
-    return f"{parts.scheme}://{parts.netloc}"
+        raise LocalCloudError(f"{given!r} is AWS itself, not a local cloud: leave the endpoint out")
+    user, at, host = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{user}{at}{host.lower()}"
+
+
+def identity(endpoint: str) -> str:
+    """Return the one text that stands for what answers at a normalized endpoint, by either name of this machine.
+
+    It is to tell endpoints apart by, not to call: a certificate may be for `localhost` alone.
+    """
+    return re.sub("^(https?://)localhost(?=:|$)", r"\g<1>127.0.0.1", endpoint)
 
 
 def named_in(environ: Mapping[str, str]) -> str | None:
@@ -85,13 +97,14 @@ def post(url: str, headers: Mapping[str, str]) -> None:
     try:
         with _opener.open(request, timeout=60):
             return
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise LocalCloudError(f"{url} did not answer: {error}") from error
 
 
 def _answers(url: str) -> bool:
     try:
         with _opener.open(url, timeout=_REQUEST_SECONDS) as response:
-            return "services" in json.load(response)
-    except (OSError, ValueError):
+            answer = json.load(response)
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return False
+    return isinstance(answer, dict) and "services" in answer

@@ -11,6 +11,7 @@ from pulumi.automation import EngineEvent
 
 import local_cloud
 from local_cloud import LocalCloud
+from local_cloud import endpoint as endpoints
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
@@ -89,8 +90,8 @@ def _region(projects: Projects, stack: StackId) -> str | None:
 
 
 def endpoint_backend(repository: Path, endpoint: str) -> Backend:
-    """Return the state of what is deployed to a local cloud that outlives the command, by its endpoint."""
-    name = endpoint.partition("://")[2].replace(":", "_").replace("/", "_")
+    """Return the state of what is deployed to a local cloud that outlives the command, by its normalized endpoint."""
+    name = endpoints.identity(endpoint).partition("://")[2].replace(":", "_").replace("/", "_")
     return replace(folder_backend(local_folder(repository) / "state" / name), may_outlive=True)
 
 

@@ -8,6 +8,7 @@ import click
 
 from lambda_common.numbers import NumberError, number_text
 from local_cloud import LocalCloudError
+from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.terminal import document, tell
 
@@ -121,8 +122,22 @@ class _Text(click.ParamType[str]):
         return value
 
 
+class _Endpoint(_Text):
+    """The endpoint of a local cloud, which is never AWS's."""
+
+    name = "endpoint"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it normalized; what is no endpoint, or is AWS's, is misuse."""
+        try:
+            return endpoints.normalize(super().convert(value, param, ctx))
+        except LocalCloudError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 KEY = _Text(may_be_empty=False)
 PREFIX = _Text(may_be_empty=True)
+_ENDPOINT = _Endpoint(may_be_empty=False)
 
 
 def _remember_json(ctx: click.Context, _parameter: click.Parameter, value: bool) -> bool:
@@ -138,7 +153,7 @@ def where_options(command: Command) -> Command:
     """Add where a command goes, and how it answers."""
     decorators = (
         click.option("--local", is_flag=True, help="Go to a local cloud: the one that is up, else one of its own."),
-        click.option("--endpoint", metavar="URL", type=KEY, help="Go to this LocalStack or MiniStack."),
+        click.option("--endpoint", metavar="URL", type=_ENDPOINT, help="Go to this LocalStack or MiniStack."),
         json_option,
     )
     for decorator in reversed(decorators):
@@ -151,5 +166,5 @@ json_option = click.option(
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask, not even for prod.")
 endpoint_option = click.option(
-    "--endpoint", metavar="URL", type=KEY, help="Use this LocalStack or MiniStack, and leave it up."
+    "--endpoint", metavar="URL", type=_ENDPOINT, help="Use this LocalStack or MiniStack, and leave it up."
 )

@@ -108,8 +108,8 @@ class Playground:
         running = self.running()
         if running is None or endpoint is None:
             return running
-        given = endpoints.normalize(endpoint).replace("//localhost:", "//127.0.0.1:")
-        return running if given == running.endpoint else None
+        is_it = endpoints.identity(endpoints.normalize(endpoint)) == endpoints.identity(running.endpoint)
+        return running if is_it else None
 
     def detach(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
         """Start a process of its own that holds the playground, and return once it is up.
