@@ -4,6 +4,7 @@ import hashlib
 import io
 import platform
 import re
+import socketserver
 import sys
 import tarfile
 import threading
@@ -212,6 +213,24 @@ def test_the_pinned_version_has_a_digest_for_each_platform(system: str, machine:
 def test_a_site_that_is_not_reachable_is_given_up_on(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="can't be downloaded"):
         download(VERSION, tmp_path / "folder", lambda _: None, "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    "said", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ns"]
+)
+def test_a_site_that_speaks_no_http_or_stops_midway_is_given_up_on(tmp_path: Path, said: bytes) -> None:
+    class Says(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.wfile.write(said)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Says) as site, ThreadPoolExecutor(1) as threads:
+        threads.submit(site.serve_forever)
+        try:
+            with pytest.raises(ReleaseError, match="can't be downloaded"):
+                download(VERSION, tmp_path / "folder", lambda _: None, f"http://127.0.0.1:{site.server_address[1]}")
+        finally:
+            site.shutdown()
 
 
 GO = f"""#!{sys.executable}

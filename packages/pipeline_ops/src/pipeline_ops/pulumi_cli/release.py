@@ -1,6 +1,7 @@
 """Pulumi's official release: downloaded from where Pulumi publishes it, and checked by a digest that stands here."""
 
 import hashlib
+import http.client
 import platform
 import tarfile
 import tempfile
@@ -68,7 +69,7 @@ def download(
             with tarfile.open(archive) as unpacked:
                 unpacked.extractall(temporary, filter="data")
             (Path(temporary) / "pulumi").rename(folder)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, http.client.HTTPException, tarfile.TarError) as error:
         raise ReleaseError(f"the release can't be downloaded ({error})") from error
 
 
