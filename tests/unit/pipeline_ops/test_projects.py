@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.endpoint import normalize
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.local import system_region, waves
+from pipeline_ops.local import endpoint_backend, system_region, waves
 from pipeline_ops.projects import ALL, DEPENDENCIES, Projects, StackId, find_repository
 from pipeline_ops.where import Where
 
@@ -72,6 +73,20 @@ def test_all_means_every_projects_stack_of_the_environment(projects: Projects) -
     ]
     assert [str(stack) for stack in projects.select(ALL, "staging")] == ["storage/staging"]
     assert projects.select("storage", "dev") == (StackId("storage", "dev"),)
+
+
+def test_all_of_an_environment_that_no_project_has_is_misuse(tmp_path: Path) -> None:
+    projects = repository(tmp_path, storage={"prod": ""})
+    with pytest.raises(OperatorError, match=r"^No project has a staging stack: there is no .*staging\.yaml\.$") as info:
+        projects.select(ALL, "staging")
+    assert info.value.exit_code == MISUSED
+
+
+def test_a_cloud_has_one_state_however_its_endpoint_is_written(tmp_path: Path) -> None:
+    written = ("localhost:4566", "http://127.0.0.1:4566", "http://LOCALHOST:4566/")
+    assert len({endpoint_backend(tmp_path, normalize(one)).url for one in written}) == 1
+    others = ("http://localhost:4567", "http://localhost.localstack.cloud:4566", "http://localhost")
+    assert len({endpoint_backend(tmp_path, normalize(one)).url for one in (*written, *others)}) == 4
 
 
 def test_stacks_that_need_nothing_of_each_other_are_deployed_together(projects: Projects) -> None:

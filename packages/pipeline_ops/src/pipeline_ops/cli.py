@@ -207,9 +207,10 @@ def main() -> None:
 
 
 def _chosen(projects: Projects, project: str, environment: str) -> tuple[StackId, ...]:
+    stacks = projects.select(project, environment)
     for name in projects.left_out(environment) if project == ALL else ():
         tell(f"{name} is left out: it has no Pulumi.{environment}.yaml.", err=True)
-    return projects.select(project, environment)
+    return stacks
 
 
 def _operate(name: str, project: str, environment: str, where: Where, *, as_json: bool, yes: bool) -> None:

@@ -120,10 +120,19 @@ class Projects:
         return StackId(project, environments[0])
 
     def select(self, project: str, environment: str) -> tuple[StackId, ...]:
-        """Return the one stack, or with ALL every project's stack of the environment, in dependency order."""
+        """Return the one stack, or with ALL every project's stack of the environment, in dependency order.
+
+        Raises OperatorError where there is none.
+        """
         if project != ALL:
             return (self.stack(project, environment),)
-        return tuple(StackId(name, environment) for name in self.names if environment in self.environments(name))
+        stacks = tuple(stack for stack in self.every_stack() if stack.environment == environment)
+        if not stacks:
+            raise OperatorError(
+                f"No project has a {environment} stack: there is no projects/<project>/Pulumi.{environment}.yaml.",
+                MISUSED,
+            )
+        return stacks
 
     def left_out(self, environment: str) -> tuple[str, ...]:
         """Return the projects that have no stack of the environment, which ALL goes past."""
