@@ -97,17 +97,22 @@ def pytest(session: nox.Session, folder: str) -> None:
     run(session, "pytest", *chosen(session, folder))
 
 
-def chosen(session: nox.Session, folder: str) -> list[str]:
-    """Return pytest's arguments: the session's, with the folder where they name no test."""
-    return [*([] if names_tests(session.posargs) else [folder]), *session.posargs]
+def chosen(session: nox.Session, *targets: str, below: Path = ROOT / "tests") -> list[str]:
+    """Return a checker's arguments: the session's, with the targets where they name no path below that folder."""
+    return [*([] if named_paths(session.posargs, below) else targets), *session.posargs]
 
 
-def names_tests(arguments: Sequence[str]) -> bool:
-    """Tell whether one of pytest's arguments is a file, a folder or a test below `tests`."""
-    options = {"-k", "-m", "--deselect", "--ignore", "--ignore-glob"}
-    named = (path for before, path in zip(["", *arguments], arguments, strict=False) if before not in options)
-    places = (Path(path.partition("::")[0]).resolve() for path in named if not path.startswith("-"))
-    return any(ROOT / "tests" in place.parents and place.exists() for place in places)
+def named_paths(arguments: Sequence[str], below: Path) -> list[str]:
+    """Return those of a checker's arguments that are a file, a folder or a test there; an option's value is none."""
+    options = {"-k", "-m", "--deselect", "--ignore", "--ignore-glob", "--config", "--config-file", "--exclude"}
+    named = [path for before, path in zip(["", *arguments], arguments, strict=False) if before not in options]
+    return [path for path in named if not path.startswith("-") and is_below(path.partition("::")[0], below)]
+
+
+def is_below(path: str, folder: Path) -> bool:
+    """Tell whether something is there, in the folder or the folder itself."""
+    place = Path(path).resolve()
+    return place.exists() and place.is_relative_to(folder)
 
 
 def operate(session: nox.Session, name: str) -> None:
@@ -123,18 +128,17 @@ def operate(session: nox.Session, name: str) -> None:
 
 @check()
 def lint(session: nox.Session) -> None:
-    """Check style and formatting: [-- <path>...]."""
-    paths = session.posargs or ["."]
-    run(session, "ruff", "check", *paths)
-    run(session, "ruff", "format", "--check", *paths)
+    """Check style and formatting: [-- <path>... | <option of ruff check>...]."""
+    run(session, "ruff", "check", *chosen(session, ".", below=ROOT))
+    run(session, "ruff", "format", "--check", *(named_paths(session.posargs, ROOT) or ["."]))
 
 
 @check()
 def types(session: nox.Session) -> None:
-    """Check types, strictly; each project by itself, since each has a __main__: [-- <path>...]."""
-    run(session, "mypy", *(session.posargs or CHECKED))
-    for project in PROJECTS if not session.posargs else ():
-        run(session, "mypy", str(project.relative_to(ROOT)))
+    """Check types, strictly; each project by itself, since each has a __main__: [-- <path>... | <mypy's>]."""
+    run(session, "mypy", *chosen(session, *CHECKED, below=ROOT))
+    for project in PROJECTS if not named_paths(session.posargs, ROOT) else ():
+        run(session, "mypy", *session.posargs, str(project.relative_to(ROOT)))
 
 
 @check()

@@ -135,3 +135,39 @@ def test_a_path_is_all_that_runs_and_other_arguments_go_with_the_sessions_own(
     monkeypatch.setattr(module, "run", lambda _session, *called: ran.append(list(called)))
     module.pytest(mock.Mock(posargs=arguments), "tests/unit")
     assert ran == [["pytest", *run]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "checked", "formatted"),
+    [
+        ([], ["."], ["."]),
+        (["--fix"], [".", "--fix"], ["."]),
+        (["--select", "E501"], [".", "--select", "E501"], ["."]),
+        (["--config", "pyproject.toml"], [".", "--config", "pyproject.toml"], ["."]),
+        (["tests"], ["tests"], ["tests"]),
+        (["--fix", "noxfile.py", "tests/unit"], ["--fix", "noxfile.py", "tests/unit"], ["noxfile.py", "tests/unit"]),
+    ],
+)
+def test_the_style_of_all_is_checked_unless_a_path_is_named_and_options_are_for_the_checker(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], checked: list[str], formatted: list[str]
+) -> None:
+    ran = session_runs(monkeypatch, "lint", arguments)
+    assert ran == [["ruff", "check", *checked], ["ruff", "format", "--check", *formatted]]
+
+
+def test_the_types_of_all_are_checked_unless_a_path_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert session_runs(monkeypatch, "types", ["--pretty", "tests/unit"]) == [["mypy", "--pretty", "tests/unit"]]
+    for options in ([], ["--pretty"]):
+        everything, *projects = session_runs(monkeypatch, "types", options)
+        assert everything == ["mypy", "noxfile.py", "packages", "tests", "benchmarks", *options]
+        assert ["mypy", *options, "projects/storage"] in projects
+
+
+def session_runs(monkeypatch: pytest.MonkeyPatch, name: str, arguments: list[str]) -> list[list[str]]:
+    """Return what a session runs for these arguments."""
+    monkeypatch.chdir(ROOT)
+    module = noxfile(ROOT)
+    ran: list[list[str]] = []
+    monkeypatch.setattr(module, "run", lambda _session, *called: ran.append(list(called)))
+    getattr(module, name)(mock.Mock(posargs=arguments))
+    return ran
