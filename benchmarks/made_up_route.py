@@ -50,12 +50,15 @@ def made_up_settings(**differing: str) -> ReplicatorSettings:
 def made_up_backlog(queue: MadeUpQueue) -> Backlog:
     """Return that queue's backlog, which is believed as soon as it is seen to be empty."""
     route = Route(target=TARGET, outputs=RouteOutputs(**{each.name: each.name for each in fields(RouteOutputs)}))
+    storage = StorageOutputs(**{each.name: each.name for each in fields(StorageOutputs)})
     replication = Replication(
-        source=StorageOutputs(**{each.name: each.name for each in fields(StorageOutputs)}),
+        source=storage,
         routes={TARGET: route},
         notifier_function_name="",
         notifier_mapping_id="",
         rule_name="",
+        trail_name="",
+        target_storage=lambda _: storage,
         client=lambda _service, /, **_: queue,
     )
     return Backlog(replication=replication, route=route, quiet_seconds=0.0)

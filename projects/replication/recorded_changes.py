@@ -62,6 +62,7 @@ class RecordedChanges(pulumi.ComponentResource):
 
     rule: aws.cloudwatch.EventRule
     alarms: Sequence[aws.cloudwatch.MetricAlarm]
+    trail_name: pulumi.Output[str]
 
     def __init__(
         self,
@@ -75,14 +76,16 @@ class RecordedChanges(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         if trail is None:
-            ChangeTrail(
+            own = ChangeTrail(
                 f"{name}-trail",
                 log_retention_days=log_retention_days,
                 stores=stores,
                 tags=tags,
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        recorder = "the replication's own trail" if trail is None else f"the trail {trail}"
+            self.trail_name, recorder = own.trail.name, "the replication's own trail"
+        else:
+            self.trail_name, recorder = pulumi.Output.from_input(trail), f"the trail {trail}"
         watched = change_rule(
             name,
             description=f"Changes of the source's objects and items that {recorder} records, for every route's queue",

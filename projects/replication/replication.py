@@ -106,6 +106,7 @@ class Replication(pulumi.ComponentResource):
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             capture=self._capture,
+            trail_name=eventually(self.changes.trail_name) if isinstance(self.changes, RecordedChanges) else "",
             rule_name=eventually(self.changes.rule.name),
             rule_arn=eventually(self.changes.rule.arn),
             notifier_function_name=eventually(items.function.function.name) if items else "",

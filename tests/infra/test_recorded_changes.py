@@ -134,6 +134,13 @@ def test_the_trails_log_is_private_encrypted_and_kept_as_long_as_the_functions_l
     assert rule["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 1}
 
 
+def test_the_contract_names_the_trail_that_records(deployed: Recording) -> None:
+    named = replication({**BY_CLOUDTRAIL, "replication:trail": "audit"})
+    recordings = (deployed, named, committed_replication())
+    trails = [ReplicationOutputs.parse(one.outputs).trail_name for one in recordings]
+    assert trails == ["replication-prod", "audit", ""]
+
+
 def test_with_a_named_trail_neither_a_trail_nor_a_bucket_is_made(deployed: Recording) -> None:
     named = replication({**BY_CLOUDTRAIL, "replication:trail": "audit"})
     missing = {(one.type, one.name) for one in deployed.resources()} - {

@@ -19,8 +19,12 @@ def main(told: str) -> None:
     """Backfill dev at the rate that is told, keeping the checkpoint in the folder that is told."""
     what = json.loads(told)
     with local_cloud.start(what["endpoint"], credentials=Credentials(*what["key"])) as cloud:
+        storages = {"prod": StorageOutputs.parse(what["storage"])}
         replication = Replication.of(
-            StorageOutputs.parse(what["storage"]), ReplicationOutputs.parse(what["replication"]), cloud.client
+            storages["prod"],
+            ReplicationOutputs.parse(what["replication"]),
+            cloud.client,
+            storages.__getitem__,
         )
         route = replication.route("dev")
         backlog = Backlog(replication=replication, route=route, quiet_seconds=1)

@@ -43,7 +43,7 @@ def silent(_: str) -> None:
 
 @pytest.fixture
 def replication(system: RunningSystem, mirror: Mirror) -> Replication:
-    return Replication.of(mirror.storage["prod"], mirror.replication, system.cloud.client)
+    return Replication.of(mirror.storage["prod"], mirror.replication, system.cloud.client, mirror.storage.__getitem__)
 
 
 @pytest.fixture

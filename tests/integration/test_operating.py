@@ -28,7 +28,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture
 def replication(system: RunningSystem, mirror: Mirror) -> Replication:
-    return Replication.of(mirror.storage["prod"], mirror.replication, system.cloud.client)
+    return Replication.of(mirror.storage["prod"], mirror.replication, system.cloud.client, mirror.storage.__getitem__)
 
 
 @pytest.fixture

@@ -49,6 +49,13 @@ def test_an_output_that_is_missing_is_named(name: str) -> None:
         StorageOutputs.parse(outputs)
 
 
+def test_an_output_that_was_promised_later_may_be_missing_where_an_earlier_release_deployed() -> None:
+    outputs = {key: value for key, value in REPLICATION.exports().items() if key != "trail_name"}
+    assert ReplicationOutputs.parse(outputs).trail_name == ""
+    with pytest.raises(MissingOutputError, match="trail_name"):
+        ReplicationOutputs.parse({**outputs, "trail_name": 5})
+
+
 @pytest.mark.parametrize("value", [5, None, ["a"], {"a": "b"}, True])
 @pytest.mark.parametrize("name", ["targets", "region", "staging_queue_url"])
 def test_an_output_of_another_type_is_named(name: str, value: object) -> None:

@@ -6,7 +6,7 @@ nothing here is nested: what exists once per target is written as `<target>_<fie
 """
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, Self, get_origin
 
 __all__ = [
@@ -43,9 +43,11 @@ class Contract:
     def parse(cls, outputs: Mapping[str, Any]) -> Self:
         """Build the contract from a stack's outputs; others are ignored, so that additions break no reader.
 
-        Raises MissingOutputError for the first output that is not there as it was promised.
+        Raises MissingOutputError for the first output that is not there as it was promised. One that has a default was
+        promised later, and may be missing.
         """
-        values = {field.name: _required(cls, outputs, field) for field in fields(cls)}
+        promised = [field for field in fields(cls) if field.name in outputs or field.default is MISSING]
+        values = {field.name: _required(cls, outputs, field) for field in promised}
         return cls(**values)
 
 
@@ -145,6 +147,8 @@ class ReplicationOutputs(Contract):
     rule_arn: str
     capture: str
     """How changes are noticed: `native` or `cloudtrail`."""
+    trail_name: str = ""
+    """The trail that records them, ours or one that is named; empty where CloudTrail has no part."""
     notifier_function_name: str
     """Empty, as the notifier's other fields, where changes are noticed by CloudTrail and there is no notifier."""
     notifier_function_arn: str

@@ -123,7 +123,10 @@ def world() -> Iterator[World]:
         session: Any = boto3.session.Session(
             region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
         )
-        made = {name: session.client(name) for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events")}
+        made = {
+            name: session.client(name)
+            for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events", "cloudtrail")
+        }
         made["lambda"] = functions = Functions()
         urls = {name: made["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("dev", "staging", "dlq")}
         arns = {
@@ -147,7 +150,13 @@ def world() -> Iterator[World]:
             assert region == REGION
             return made[service]
 
-        replication = Replication.of(StorageOutputs(**source), ReplicationOutputs(**outputs), client)
+        def target_storage(target: str) -> StorageOutputs:
+            # Both routes' functions write to the same stores here.
+            return StorageOutputs(
+                **source | {"environment": target, "bucket_name": "dev-data", "table_name": "dev-data"}
+            )
+
+        replication = Replication.of(StorageOutputs(**source), ReplicationOutputs(**outputs), client, target_storage)
         for name in ("prod-data", "dev-data"):
             _storage(made["s3"], made["dynamodb"], name)
         settings = ReplicatorSettings(

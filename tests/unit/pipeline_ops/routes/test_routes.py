@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.utils import parse_timestamp
 
+from pipeline_common.contracts import StorageOutputs
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.dead_letters import dead_letters
@@ -167,7 +168,13 @@ def test_what_no_notifier_reads_is_not_looked_at(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "what"),
-    [("SOURCE_BUCKET", "bucket"), ("SOURCE_TABLE", "table"), ("DLQ_URL", "dead-letter queue")],
+    [
+        ("SOURCE_BUCKET", "bucket"),
+        ("SOURCE_TABLE", "table"),
+        ("DLQ_URL", "dead-letter queue"),
+        ("TARGET_BUCKET", "target bucket"),
+        ("TARGET_TABLE", "target table"),
+    ],
 )
 def test_a_route_of_other_stores_than_storage_names_is_a_problem(world: World, variable: str, what: str) -> None:
     world.functions.others["staging:live"][f"REPLICATOR_{variable}"] = "earlier"
@@ -176,6 +183,29 @@ def test_a_route_of_other_stores_than_storage_names_is_a_problem(world: World, v
     ((problem,),) = [route.problems for route in status.routes if route.problems]
     assert problem.startswith(f"its {what} is earlier, and the stacks name ")
     assert len(status.problems) == 1
+
+
+def test_a_target_whose_storage_is_not_deployed_is_a_problem_of_its_own_route(world: World) -> None:
+    def target_storage(target: str) -> StorageOutputs:
+        if target == "dev":
+            raise OperatorError("storage/dev is not deployed: `deploy it`.")
+        return world.replication.target_storage(target)
+
+    dev, staging = read_status(replace(world.replication, target_storage=target_storage), None, world.routing).routes
+    assert dev.problems == ["storage/dev is not deployed: `deploy it`."]
+    assert staging.problems == []
+
+
+def test_a_trail_that_records_nothing_is_a_problem(world: World) -> None:
+    recorded = replace(world.replication, notifier_mapping_id="", notifier_function_name="", trail_name="audit")
+    (problem, _) = read_status(recorded, None, world.routing).problems
+    assert problem == "the trail audit is not there: changes are not noticed, and lost"
+    cloudtrail = recorded.client("cloudtrail", region=recorded.region)
+    cloudtrail.create_trail(Name="audit", S3BucketName="prod-data")
+    (problem, _) = read_status(recorded, None, world.routing).problems
+    assert problem.startswith("the trail audit does not record, since its logging is stopped: ")
+    cloudtrail.start_logging(Name="audit")
+    assert read_status(recorded, None, world.routing).healthy
 
 
 def test_a_route_that_can_not_be_looked_at_hides_no_other(world: World) -> None:

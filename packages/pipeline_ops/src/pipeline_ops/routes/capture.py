@@ -1,7 +1,7 @@
 """Whether changes of the source are noticed at all: what stands between it and the routes' queues, looked at."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline_ops.errors import OperatorError
@@ -23,6 +23,8 @@ def capture_problems(replication: Replication) -> list[str]:
     looks: Sequence[Callable[[Replication], Iterator[str]]] = [_rule]
     if replication.notifier_mapping_id:  # else CloudTrail's records are of objects and items alike
         looks = [_rule, _events, _notifier]
+    elif replication.trail_name:
+        looks = [_rule, _trail]
     return [problem for look in looks for problem in _contained(look(replication))]
 
 
@@ -52,6 +54,23 @@ def _rule(replication: Replication) -> Iterator[str]:
     for route in replication.routes.values():
         if route.outputs.queue_arn not in arns:
             yield f"the rule {name} has no target for {route.target}: its queue gets none"
+
+
+def _trail(replication: Replication) -> Iterator[str]:
+    """Look whether the trail records at all.
+
+    A trail of all regions may be at home in another one, where only its ARN finds it:
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrailStatus.html
+    """
+    name = replication.trail_name
+    with explained(f"The trail {name} can't be looked at"):
+        cloudtrail = replication.client("cloudtrail", region=replication.region)
+        arns = [trail["TrailARN"] for trail in cloudtrail.describe_trails()["trailList"] if trail["Name"] == name]
+        logging = [cloudtrail.get_trail_status(Name=arn)["IsLogging"] for arn in arns]
+    if not arns:
+        yield f"the trail {name} is not there: changes are not noticed, and lost"
+    elif not any(logging):
+        yield f"the trail {name} does not record, since its logging is stopped: changes are not noticed, and lost"
 
 
 def _texts(pattern: str) -> set[str]:
@@ -108,6 +127,17 @@ def _route(replication: Replication, route: Route) -> Iterator[str]:
         "dead-letter queue": (told.dlq_url, source.dlq_url),
         "queue": (reads, route.outputs.queue_arn),
     }
+    yield from _differing(named)
+    target = replication.target_storage(route.target)
+    yield from _differing(
+        {
+            "target bucket": (told.target_bucket, target.bucket_name),
+            "target table": (told.target_table, target.table_name),
+        }
+    )
+
+
+def _differing(named: Mapping[str, tuple[str | None, str]]) -> Iterator[str]:
     for what, (its, ours) in named.items():
         if its != ours:
             yield f"its {what} is {its}, and the stacks name {ours}"

@@ -64,9 +64,14 @@ def open_replication(where: Where) -> Iterator[Opened]:
     if not where.is_local:
         check_account(stack, projects.settings(stack))
     with Progress(console(stderr=True)) as progress, open_deployment(projects, progress) as deployment:
-        storage = read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, environment))
+
+        def storage_of(name: str) -> StorageOutputs:
+            return read_contract(deployment, StorageOutputs, StackId(StorageOutputs.PROJECT, name))
+
         outputs = read_contract(deployment, ReplicationOutputs, stack)
-        replication = Replication.of(storage, outputs, clients_of(deployment), projects.where)
+        replication = Replication.of(
+            storage_of(environment), outputs, clients_of(deployment), storage_of, projects.where
+        )
         routing = routing_of(replication, _processing(deployment, environment))
         progress.finish()
         yield Opened(

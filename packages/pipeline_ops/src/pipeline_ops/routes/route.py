@@ -1,7 +1,7 @@
 """The replication as it is deployed: its source, and a route per target."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -41,6 +41,12 @@ class Replication:
     rule_name: str
     """The rule that brings changes to every route's queue."""
 
+    trail_name: str
+    """The trail whose records the rule matches; empty where CloudTrail has no part."""
+
+    target_storage: Callable[[str], StorageOutputs]
+    """Reads what a target's storage is called, once; raises OperatorError where it is not deployed."""
+
     client: Clients
     """Makes each client once, since making one takes longer than most calls."""
 
@@ -48,8 +54,15 @@ class Replication:
     """Where it is: suggested commands go there."""
 
     @classmethod
-    def of(cls, source: StorageOutputs, replication: ReplicationOutputs, client: Clients, where: Where = AWS) -> Self:
-        """Build it from what the two stacks export."""
+    def of(
+        cls,
+        source: StorageOutputs,
+        replication: ReplicationOutputs,
+        client: Clients,
+        target_storage: Callable[[str], StorageOutputs],
+        where: Where = AWS,
+    ) -> Self:
+        """Build it from what the two stacks export, and what reads the targets' storages."""
         routes = {target: Route(target=target, outputs=route) for target, route in replication.routes.items()}
         return cls(
             source=source,
@@ -57,6 +70,8 @@ class Replication:
             notifier_function_name=replication.notifier_function_name,
             notifier_mapping_id=replication.notifier_event_source_mapping_id,
             rule_name=replication.rule_name,
+            trail_name=replication.trail_name,
+            target_storage=functools.cache(target_storage),
             client=functools.cache(client),
             where=where,
         )
