@@ -137,7 +137,7 @@ def world() -> Iterator[World]:
         source |= {"environment": "prod", "region": REGION, "dlq_url": urls["dlq"]}
         source |= {"bucket_name": "prod-data", "table_name": "prod-data"}
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
-        outputs["rule_name"] = "changes"
+        outputs |= {"rule_name": "changes", "trail_name": ""}
         outputs["routes"] = {
             target: RouteOutputs(
                 **{each.name: f"{target}-{each.name}" for each in fields(RouteOutputs)}
