@@ -1,8 +1,10 @@
 """What a cloud that was not started here can do, found out by trying: nothing is taken from its name or version."""
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -11,11 +13,15 @@ from botocore.exceptions import ClientError
 
 import local_cloud
 from local_cloud import LocalCloud
+from tests.polling import eventually
 
 __all__ = ["PROBES", "lacks"]
 
 _QUIET_SECONDS = 3
 """How long a queue is listened to for what must not come; such clouds deliver an event at once."""
+
+_PAUSES = 5
+"""How often it is tried: whether a poll is under way when a mapping is disabled is a matter of chance."""
 
 _LARGEST_ITEM = 400 * 1024
 
@@ -96,12 +102,28 @@ def _item_size(cloud: LocalCloud) -> str | None:
     return None
 
 
+def _pausing(cloud: LocalCloud) -> str | None:
+    sqs, name = cloud.client("sqs"), f"probe-{uuid4()}"
+    # Nobody gets a message twice within the probe: one that was taken is not there any more.
+    with _queue(sqs, name, VisibilityTimeout="900") as (url, arn), _mapping(cloud, name, arn) as switch:
+        for _ in range(_PAUSES):
+            switch(False)
+            sqs.send_message(QueueUrl=url, MessageBody="{}")
+            with suppress(AssertionError):
+                eventually(lambda: _visible(sqs, url) == 0, what="the message taken", within=_QUIET_SECONDS)
+                return "a mapping that was told to be disabled still took a message"
+            sqs.purge_queue(QueueUrl=url)
+            switch(True)
+    return None
+
+
 PROBES: Mapping[str, Callable[[LocalCloud], str | None]] = {
     "cloudtrail": _cloudtrail,
     "disabled rules": _disabled_rules,
     "listing": _listing,
     "table class": _table_class,
     "item size": _item_size,
+    "pausing": _pausing,
 }
 """Each returns what was seen where the cloud does it wrongly or not at all."""
 
@@ -122,9 +144,46 @@ def _table(cloud: LocalCloud) -> Iterator[tuple[Any, str]]:
         dynamodb.delete_table(TableName=name)
 
 
+def _visible(sqs: Any, url: str) -> int:
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(told["Attributes"]["ApproximateNumberOfMessages"])
+
+
 @contextmanager
-def _queue(sqs: Any, name: str) -> Iterator[tuple[str, str]]:
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+def _mapping(cloud: LocalCloud, name: str, queue: str) -> Iterator[Callable[[bool], None]]:
+    """A function that is given the queue's messages; the callable turns its mapping on or off, and waits for it."""
+    iam, lambda_, code = cloud.client("iam"), cloud.client("lambda"), io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("code.py", "def handle(event, context): pass\n")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+    archived = {"ZipFile": code.getvalue()}
+    lambda_.create_function(FunctionName=name, Runtime="python3.12", Handler="code.handle", Role=role, Code=archived)
+    lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
+    mapping = lambda_.create_event_source_mapping(
+        FunctionName=name, EventSourceArn=queue, BatchSize=100, MaximumBatchingWindowInSeconds=1
+    )["UUID"]
+
+    def is_now(state: str) -> bool:
+        return bool(lambda_.get_event_source_mapping(UUID=mapping)["State"] == state)
+
+    def switch(on: bool) -> None:
+        lambda_.update_event_source_mapping(UUID=mapping, Enabled=on)
+        eventually(lambda: is_now("Enabled" if on else "Disabled"), what="the mapping as it was told to be")
+
+    try:
+        eventually(lambda: is_now("Enabled"), what="the mapping enabled")
+        yield switch
+    finally:
+        lambda_.delete_event_source_mapping(UUID=mapping)
+        lambda_.delete_function(FunctionName=name)
+        iam.delete_role(RoleName=name)
+
+
+@contextmanager
+def _queue(sqs: Any, name: str, **attributes: str) -> Iterator[tuple[str, str]]:
+    url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     try:
         yield url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     finally:

@@ -143,6 +143,7 @@ def test_drift_planted_by_hand_is_found_named_and_repaired(backlog: Backlog, mir
     assert drift_of(verified(backlog, report, prefix)[1]) == {}
 
 
+@pytest.mark.needs("pausing")
 def test_what_waits_for_a_paused_route_is_in_flight_and_no_drift(
     replication: Replication, backlog: Backlog, mirror: Mirror, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_an_idle_system_is_healthy(replication: Replication, routing: Routing, m
         assert len(route.alarms) == {"dev": 4, "staging": 7}[route.target]
 
 
+@pytest.mark.needs("pausing")
 @pytest.mark.usefixtures("paused_dev")
 def test_changes_wait_while_a_route_is_paused_and_arrive_once_it_is_resumed(
     replication: Replication, routing: Routing, mirror: Mirror
