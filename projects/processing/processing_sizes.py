@@ -26,7 +26,7 @@ def check_sizes(config: ProcessingConfig, environment: Environment) -> None:
         found.append(pattern)
     if found:
         raise StackConfigError(
-            f"{stack_file()}: processing:schema with {len(config.declared)} fields and processing:inputPrefix with "
-            f"{len(config.input_prefix)} characters give {' and '.join(found)}: declare fewer fields, shorter names or "
-            "a shorter prefix."
+            f"{stack_file()}: processing:schema (fields: {len(config.declared)}) and processing:inputPrefix "
+            f"(characters: {len(config.input_prefix)}) give {' and '.join(found)}: declare fewer fields, shorter names "
+            "or a shorter prefix."
         )

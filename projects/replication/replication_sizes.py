@@ -26,8 +26,8 @@ def size_faults(config: ReplicationConfig, source: Environment) -> list[str]:
         if faults:
             prefixes = [*target.objects.include, *target.objects.exclude]
             sentences.append(
-                f"replication:targets[{place}].objects has {len(prefixes)} prefixes of {sum(map(len, prefixes)):,} "
-                f"characters in all, which give {' and '.join(faults)}: name fewer or shorter ones."
+                f"replication:targets[{place}].objects (prefixes: {len(prefixes)}, characters in all: "
+                f"{sum(map(len, prefixes)):,}) gives {' and '.join(faults)}: name fewer or shorter prefixes."
             )
     return sentences
 

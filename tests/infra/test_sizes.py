@@ -47,11 +47,11 @@ def refusal(deploy: Any, config: Mapping[str, Any]) -> str:
 def test_prefixes_that_outgrow_a_roles_policy_and_a_functions_environment_are_refused_with_the_sums() -> None:
     said = refusal(replication, targets(objects={"include": prefixes(20, 200)}))
     assert said.startswith(
-        "projects/replication/Pulumi.prod.yaml: replication:targets[1].objects has 20 prefixes of 4,000 characters in "
-        "all, which give its role a policy of up to 12,"
+        "projects/replication/Pulumi.prod.yaml: replication:targets[1].objects (prefixes: 20, characters in all: "
+        "4,000) gives its role a policy of up to 12,"
     )
     assert "(IAM takes 10,240) and the function an environment of up to 5," in said
-    assert said.endswith("bytes (Lambda takes 4,096): name fewer or shorter ones.")
+    assert said.endswith("bytes (Lambda takes 4,096): name fewer or shorter prefixes.")
     assert len(said.splitlines()) == 1
 
 
@@ -98,8 +98,8 @@ def test_a_schema_that_outgrows_the_functions_environment_is_refused_with_the_su
     sent_sizes_fit(processing("dev", fields(30, "a_field_of_a_usual_name_")))
     said = refusal(lambda config: processing("dev", config), fields(60, "a_field_of_a_usual_name_"))
     assert said.startswith(
-        "projects/processing/Pulumi.dev.yaml: processing:schema with 60 fields and processing:inputPrefix with 9 "
-        "characters give the function an environment of up to "
+        "projects/processing/Pulumi.dev.yaml: processing:schema (fields: 60) and processing:inputPrefix "
+        "(characters: 9) give the function an environment of up to "
     )
     # Each of these letters is three bytes.
     assert "environment of up to" in refusal(lambda config: processing("dev", config), fields(20, "€" * 60))
