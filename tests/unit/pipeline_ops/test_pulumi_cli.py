@@ -19,9 +19,8 @@ import pytest
 from semver import Version
 
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.go_program import BuildError, build_environment
+from pipeline_ops.go_program import BuildError, GoProgram, build_environment
 from pipeline_ops.pulumi_cli import PULUMI_VERSION, ensure, obtain
-from pipeline_ops.pulumi_cli.build import build
 from pipeline_ops.pulumi_cli.release import DIGESTS, ReleaseError, download, release_name
 from pipeline_ops.pulumi_cli.versions import fits, version_of
 
@@ -48,7 +47,7 @@ def unreachable(*_: object) -> None:
 
 
 def makes(log: list[str], kind: str, text: str = CLI) -> object:
-    def make(_version: Version, folder: Path, _on_progress: object) -> None:
+    def make(_what: object, folder: Path, _on_progress: object) -> None:
         log.append(kind)
         executable(folder / "pulumi", text)
 
@@ -95,7 +94,7 @@ def test_an_old_cli_on_path_is_passed_by(cache: Path, tmp_path: Path, monkeypatc
 def test_it_is_built_where_there_is_no_release_and_only_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[str] = []
     monkeypatch.setattr(obtain, "download", unreachable)
-    monkeypatch.setattr(obtain, "build", makes(log, "build"))
+    monkeypatch.setattr(GoProgram, "build", makes(log, "build"))
     with ThreadPoolExecutor(4) as threads:
         found = set(threads.map(lambda _: ensure(), range(4)))
     assert found == {cache / "pulumi" / "3.259.0" / "pulumi"}
@@ -252,7 +251,7 @@ def test_the_build_is_of_the_pinned_module_and_carries_its_version(cache: Path, 
     folder = tmp_path / "here" / "3.259.0"
     folder.parent.mkdir()
     said: list[str] = []
-    build(VERSION, folder, said.append)
+    obtain.BUILT.build(folder, said.append)
     assert version_of(folder / "pulumi") == VERSION
     assert "about 6 minutes" in said[0]
     assert [path.name for path in folder.parent.iterdir()] == ["3.259.0"]
@@ -263,7 +262,7 @@ def test_a_build_that_fails_says_what_the_compiler_said_and_leaves_nothing(cache
     folder = tmp_path / "here" / "3.259.0"
     folder.parent.mkdir()
     with pytest.raises(BuildError, match="the proxy said no"):
-        build(VERSION, folder, lambda _: None)
+        obtain.BUILT.build(folder, lambda _: None)
     assert list(folder.parent.iterdir()) == []
 
 
