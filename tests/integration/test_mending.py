@@ -108,6 +108,8 @@ def test_drift_planted_by_hand_is_found_named_and_repaired(backlog: Backlog, mir
     prefix = "drift/"
     keys = populate(mirror, prefix, 12)
     mirror.wait_until_mirrored(*keys, targets=("dev",))
+    for number in range(12):
+        mirror.wait_until_item_mirrored(f"{prefix}{number}", "1.5", targets=("dev",))
     bucket, table = mirror.bucket("dev"), mirror.storage["dev"].table_name
     mirror.s3.delete_object(Bucket=bucket, Key=keys[1])
     mirror.s3.put_object(Bucket=bucket, Key=keys[2], Body=b"edited by hand")
