@@ -259,7 +259,9 @@ def test_where_standard_input_is_closed_nobody_is_asked(fake: FakeDeployment, co
     assert "Traceback" not in answer.stderr
 
 
-WITHOUT_ACCOUNT = """
+# Who started the tests with SIGINT ignored would have it ignored in a program too, which a terminal's shell does not.
+HEEDING = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+WITHOUT_ACCOUNT = f"""{HEEDING}
 from pipeline_ops import cli
 cli.check_account = lambda *_: "111122223333"
 cli.main()
@@ -272,6 +274,19 @@ case "$*" in
   *) trap 'touch ended; exit 1' INT TERM; touch "$PLACE/asked"; while :; do sleep 0.05; done ;;
 esac
 """
+
+
+def interrupted(program: list[str], environment: dict[str, str], begun: Path) -> tuple[int, str, str]:
+    """Interrupt a program once the file `begun` is there; return its exit code and what it wrote."""
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        eventually(begun.exists, what=f"{begun.name}, of the program", within=60)
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode, said, complained
 
 
 @pytest.mark.parametrize("command", ["outputs", "preview", "unlock"])
@@ -298,15 +313,7 @@ def test_ctrl_c_ends_what_changes_nothing_and_says_no_more_than_that(
         "dev",
         *(["--yes"] if command == "unlock" else []),
     ]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        eventually((tmp_path / "asked").exists, what="Pulumi to run", within=60)
-        process.send_signal(signal.SIGINT)
-        said, complained = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, said, complained) == (130, "", "Interrupted.\n")
+    assert interrupted(program, environment, tmp_path / "asked") == (130, "", "Interrupted.\n")
 
 
 def test_all_says_which_project_it_leaves_out_and_one_that_is_named_is_refused(fake: FakeDeployment) -> None:
@@ -380,15 +387,9 @@ def test_a_number_beyond_all_is_refused_in_the_operators_words() -> None:
 
 def test_ctrl_c_while_a_command_is_being_loaded_is_no_traceback(tmp_path: Path) -> None:
     loading = tmp_path / "pulumi.py"
-    loading.write_text('import os, time\nopen(os.environ["PLACE"], "w").close()\nwhile True:\n    time.sleep(0.05)\n')
+    loading.write_text(
+        HEEDING + 'import os, time\nopen(os.environ["PLACE"], "w").close()\nwhile True:\n    time.sleep(0.05)\n'
+    )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PLACE": str(tmp_path / "loading")}
     program = [sys.executable, "-m", "pipeline_ops", "status"]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        eventually((tmp_path / "loading").exists, what="Pulumi to be imported", within=60)
-        process.send_signal(signal.SIGINT)
-        said, complained = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, said, complained) == (130, "", "Interrupted.\n")
+    assert interrupted(program, environment, tmp_path / "loading") == (130, "", "Interrupted.\n")
