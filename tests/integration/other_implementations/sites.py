@@ -81,7 +81,7 @@ class Site:
 
     def replicator(self, **options: Any) -> Replicator:
         """Return a replicator of the route."""
-        return build_replicator(self.settings, self.clients, threads=8, part_threads=4, **options)
+        return build_replicator(self.settings, self.clients, threads=8, part_threads=4)
 
     def stores(self) -> Stores:
         """Return what is compared."""
