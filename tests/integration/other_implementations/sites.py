@@ -81,7 +81,7 @@ class Site:
 
     def replicator(self, **options: Any) -> Replicator:
         """Return a replicator of the route."""
-        return build_replicator(self.settings, self.clients, threads=8, part_threads=4)
+        return build_replicator(self.settings, self.clients, threads=8, part_threads=4, **options)
 
     def stores(self) -> Stores:
         """Return what is compared."""
@@ -105,7 +105,7 @@ class Site:
         return {
             "body": body,
             "metadata": {name: text for name, text in answer["Metadata"].items() if not name.startswith(MARKS)},
-            "tags": {tag["Key"]: tag["Value"] for tag in tags},
+            "tags": {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith(MARKS)},
             **{name: answer.get(name) for name in HEADERS},
         }
 
