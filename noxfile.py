@@ -19,9 +19,9 @@ nox.needs_version = ">=2026.10.20"
 
 ROOT = Path(__file__).resolve().parent
 LOCK = ROOT / "requirements" / "operators.txt"
-PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
-PROJECTS = sorted(path.parent for path in ROOT.glob("projects/*/Pulumi.yaml"))
-CHECKED = ["noxfile.py", "packages", "tests", "benchmarks"]
+MEMBERS: list[str] = nox.project.load_toml(ROOT / "pyproject.toml")["tool"]["uv"]["workspace"]["members"]
+WORKSPACE = sorted(folder for pattern in MEMBERS for folder in ROOT.glob(pattern))
+CHECKED = ["noxfile.py", "packages", "projects", "tests", "benchmarks"]
 ENVIRONMENT = ROOT / ".nox" / "workspace"
 BIN = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
 
@@ -61,7 +61,7 @@ def wanted_environment() -> str:
     The place belongs to it, since the packages are installed editable: in a copied checkout the environment that came
     along would run the original's code. So does the Python, which the tests are to be run by.
     """
-    sources = [LOCK, *(package / "pyproject.toml" for package in PACKAGES)]
+    sources = [LOCK, *(package / "pyproject.toml" for package in WORKSPACE)]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     digest.update("\n".join((str(ENVIRONMENT), sys.version, sys.base_prefix)).encode())
     return digest.hexdigest()
@@ -75,7 +75,7 @@ def is_made(made: Path, wanted: str) -> bool:
 def install_environment(session: nox.Session) -> None:
     """Install what the lock names, each checked against its hash, and this repository's packages as they stand here."""
     python = str(BIN / "python")
-    editable = [part for package in PACKAGES for part in ("--editable", str(package))]
+    editable = [part for package in WORKSPACE for part in ("--editable", str(package))]
     install: Callable[..., object]
     if uv := find_uv():
         session.run(uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT), external=True)
@@ -135,10 +135,8 @@ def lint(session: nox.Session) -> None:
 
 @check()
 def types(session: nox.Session) -> None:
-    """Check types, strictly; each project by itself, since each has a __main__: [-- <path>... | <mypy's>]."""
+    """Check types, strictly: [-- <path>... | <mypy's>]."""
     run(session, "mypy", *chosen(session, *CHECKED, below=ROOT))
-    for project in PROJECTS if not named_paths(session.posargs, ROOT) else ():
-        run(session, "mypy", *session.posargs, str(project.relative_to(ROOT)))
 
 
 @check()

@@ -8,9 +8,9 @@ from pipeline_common.infra.aws_provider import aws_provider
 from pipeline_common.infra.exports import export
 from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
-from processing_config import ProcessingConfig
-from processing_sizes import check_sizes
-from processor import Processor
+from processing_project.config import ProcessingConfig
+from processing_project.processor import Processor
+from processing_project.sizes import check_sizes
 
 environment = current_environment()
 config = load(ProcessingConfig)

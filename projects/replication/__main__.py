@@ -8,9 +8,9 @@ from pipeline_common.infra.aws_provider import aws_provider
 from pipeline_common.infra.exports import export
 from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
-from replication import Replication
-from replication_config import ReplicationConfig, source_environment
-from replication_sizes import check_sizes
+from replication_project.config import ReplicationConfig, source_environment
+from replication_project.replication import Replication
+from replication_project.sizes import check_sizes
 
 source = source_environment(current_environment())
 config = load(ReplicationConfig)

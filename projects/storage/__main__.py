@@ -2,11 +2,11 @@
 
 import pulumi
 
-from environment_store import EnvironmentStore
 from pipeline_common.infra.aws_provider import aws_provider
 from pipeline_common.infra.exports import export
 from pipeline_common.infra.stack_config import current_environment, load
-from storage_config import StorageConfig
+from storage_project.config import StorageConfig
+from storage_project.environment_store import EnvironmentStore
 
 environment = current_environment()
 config = load(StorageConfig)

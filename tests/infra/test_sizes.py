@@ -8,8 +8,8 @@ import pytest
 
 from pipeline_common.infra.limits import LONGEST_NAME, LONGEST_STORAGE_NAME
 from pipeline_common.infra.stack_config import StackConfigError
-from replication_config import SOURCE, ReplicationConfig
-from replication_sizes import size_faults
+from replication_project.config import SOURCE, ReplicationConfig
+from replication_project.sizes import size_faults
 from tests.infra.deployed import ENVIRONMENTS, STACKS, processing, replication, storage
 from tests.infra.recording import Recording
 

@@ -11,8 +11,8 @@ def copied_repository(folder: Path) -> Path:
     """A copy of what a deployment reads, whose configuration may be changed."""
     for name in ("packages", "requirements"):
         (folder / name).symlink_to(ROOT / name)
-    for source in (ROOT / "projects").rglob("*"):
-        if source.is_file() and "__pycache__" not in source.parts:
+    for source in (ROOT / "projects").glob("*/*"):
+        if source.is_file():
             copy = folder / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(source.read_bytes())

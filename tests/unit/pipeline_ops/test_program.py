@@ -2,6 +2,7 @@
 
 import contextvars
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,27 +13,46 @@ from pulumi.runtime import config as runtime_config
 from pipeline_ops.program import project_program
 
 
-def project(folder: Path, main: str, **modules: str) -> Path:
+def project(folder: Path, main: str) -> Path:
     folder.mkdir(parents=True)
     (folder / "__main__.py").write_text(main)
-    for name, text in modules.items():
-        (folder / f"{name}.py").write_text(text)
     return folder
 
 
-def test_a_program_finds_its_own_modules_and_leaves_none_behind(tmp_path: Path) -> None:
-    for number in (1, 2):
-        # Two projects with a module of one name: the second must not get the first's.
-        folder = project(
-            tmp_path / str(number),
-            "import pathlib, shared_name\npathlib.Path(__file__).with_name('ran').write_text(shared_name.VALUE)\n",
-            shared_name=f"VALUE = 'of {number}'\n",
-        )
-        before = list(sys.path)
-        project_program(folder, tmp_path)()
-        assert (folder / "ran").read_text() == f"of {number}"
-        assert sys.path == before
-        assert "shared_name" not in sys.modules
+def test_each_run_of_a_program_begins_anew_and_knows_its_folder(tmp_path: Path) -> None:
+    counting = "import pathlib\nran = pathlib.Path(__file__).with_name('ran')\n"
+    counting += "assert 'seen' not in globals()\nseen = True\n"
+    counting += "ran.write_text(ran.read_text() + '.' if ran.exists() else '.')\n"
+    for folder in (project(tmp_path / "one", counting), project(tmp_path / "two", counting)):
+        program = project_program(folder, tmp_path)
+        program()
+        program()
+        assert (folder / "ran").read_text() == ".."
+
+
+AT_THE_SAME_TIME = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from pipeline_ops.program import project_program
+
+folder, all_begin = Path(sys.argv[1]), Barrier(4)
+
+def run(_):
+    all_begin.wait()
+    project_program(folder, folder)()
+
+with ThreadPoolExecutor(4) as threads:
+    list(threads.map(run, range(4)))
+"""
+
+
+def test_programs_of_several_threads_do_not_meet_in_what_the_sdk_loads_lazily(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p", "import pulumi_aws as aws\nassert aws.lambda_.Function\n")
+    command = [sys.executable, "-c", AT_THE_SAME_TIME, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_programs_own_sentence_is_passed_on_as_it_is(tmp_path: Path) -> None:

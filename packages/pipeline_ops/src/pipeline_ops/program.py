@@ -2,11 +2,9 @@
 
 import json
 import runpy
-import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +15,16 @@ from pipeline_common.infra.lambda_archive import engine_folder
 
 __all__ = ["project_program"]
 
-# Programs import their project's modules by name, and what is imported is the process's: one program at a time. Only
-# the declarations are made under the lock; what they wait for comes after it.
+# pulumi_aws loads its modules lazily, and a second thread may see one before it is loaded ("module 'pulumi_aws.lambda_'
+# has no attribute 'Function'"): one program at a time. Only the declarations are made under the lock; what they wait
+# for comes after it.
 _running = threading.Lock()
 
 
 def project_program(
     folder: Path, engine_works_in: Path, local_config: Mapping[str, Any] | None = None
 ) -> Callable[[], None]:
-    """Return a function that runs the project's program as `python __main__.py` in its folder would.
+    """Return a function that runs the project's `__main__.py`; what it imports is of this process's environment.
 
     The program reads the stack's configuration, with `local_config` laid over it. What it builds for the engine goes
     into the engine's folder, by whose paths the engine finds it.
@@ -34,7 +33,7 @@ def project_program(
 
     def program() -> None:
         _overlay(local_config or {})
-        with _running, _importable(folder), engine_folder(engine_works_in):
+        with _running, engine_folder(engine_works_in):
             try:
                 runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
             except pulumi.RunError:
@@ -49,20 +48,6 @@ def _overlay(config: Mapping[str, Any]) -> None:
     # In the program and not in the settings' file: that would have to be written anew, by another YAML than Pulumi's.
     written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     runtime_config.set_all_config({**runtime_config.CONFIG.get(), **written})
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        # The next run reads the project's modules anew, and another project's never meet this one's.
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file is not None and Path(file).is_relative_to(folder):
-                del sys.modules[name]
 
 
 def _sentence(error: Exception) -> str:

@@ -9,10 +9,10 @@ import pulumi_aws as aws
 from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
-from replication_config import ReplicationConfig
-from replication_policies import notifier_rights
+from replication_project.config import ReplicationConfig
+from replication_project.policies import notifier_rights
+from replication_project.stores import Stores
 from replicator_lambda.settings import NOTIFIER_HANDLER, NotifierSettings
-from stores import Stores
 
 __all__ = ["ItemChanges"]
 

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from change_rule import change_rule
-from change_trail import ChangeTrail
 from pipeline_common.contracts import StorageOutputs
-from stores import Stores
+from replication_project.change_rule import change_rule
+from replication_project.change_trail import ChangeTrail
+from replication_project.stores import Stores
 
 __all__ = ["RecordedChanges", "recorded_writes"]
 

@@ -8,18 +8,18 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from item_changes import ItemChanges
-from object_changes import ObjectChanges
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.tags import resource_tags
-from recorded_changes import RecordedChanges
-from replication_config import ReplicationConfig
-from replication_dashboard import WatchedReplication, replication_dashboard_body
-from route import ReplicationRoute
-from stores import Stores, read_stores
+from replication_project.config import ReplicationConfig
+from replication_project.dashboard import WatchedReplication, replication_dashboard_body
+from replication_project.item_changes import ItemChanges
+from replication_project.object_changes import ObjectChanges
+from replication_project.recorded_changes import RecordedChanges
+from replication_project.route import ReplicationRoute
+from replication_project.stores import Stores, read_stores
 
 __all__ = ["Replication"]
 

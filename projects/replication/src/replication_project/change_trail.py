@@ -8,8 +8,8 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_common.infra.private_bucket import keep_private
-from replication_policies import trail_log_policy
-from stores import Stores
+from replication_project.policies import trail_log_policy
+from replication_project.stores import Stores
 
 __all__ = ["ChangeTrail"]
 

@@ -7,8 +7,6 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from dashboard import Watched, dashboard_body
-from own_storage import read_own_storage
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import AlarmRule, alarm
@@ -17,8 +15,10 @@ from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.policies import queue_for_rules
 from pipeline_common.tags import resource_tags
-from processing_config import ProcessingConfig
-from processing_policies import processor_rights
+from processing_project.config import ProcessingConfig
+from processing_project.dashboard import Watched, dashboard_body
+from processing_project.own_storage import read_own_storage
+from processing_project.policies import processor_rights
 from processor_lambda.settings import MAX_RECEIVES, MESSAGE_SCHEMA, PROCESSOR_HANDLER
 
 __all__ = ["Processor"]

@@ -13,8 +13,10 @@ from pipeline_common.infra.event_target import queue_target
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.policies import queue_for_rules
-from replication_config import ReplicationConfig, TargetConfig
-from replication_policies import replicator_rights
+from replication_project.config import ReplicationConfig, TargetConfig
+from replication_project.policies import replicator_rights
+from replication_project.sample_verification import SampleVerification
+from replication_project.stores import Stores
 from replicator_lambda.settings import (
     LATENCY_METRIC,
     MAX_RECEIVES,
@@ -23,8 +25,6 @@ from replicator_lambda.settings import (
     TARGET_DIMENSION,
     ReplicatorSettings,
 )
-from sample_verification import SampleVerification
-from stores import Stores
 
 __all__ = ["ReplicationRoute"]
 

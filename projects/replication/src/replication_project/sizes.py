@@ -6,8 +6,8 @@ from pipeline_common.environments import Environment
 from pipeline_common.infra.limits import function_faults, longest_queue_arn, longest_queue_url, longest_storage
 from pipeline_common.infra.policies import Statement
 from pipeline_common.infra.stack_config import StackConfigError, stack_file
-from replication_config import ReplicationConfig, TargetConfig
-from replication_policies import replicator_rights, verifier_rights
+from replication_project.config import ReplicationConfig, TargetConfig
+from replication_project.policies import replicator_rights, verifier_rights
 
 __all__ = ["check_sizes", "size_faults"]
 

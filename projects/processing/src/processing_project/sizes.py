@@ -9,8 +9,8 @@ from pipeline_common.infra.limits import (
     pattern_fault,
 )
 from pipeline_common.infra.stack_config import StackConfigError, stack_file
-from processing_config import ProcessingConfig
-from processing_policies import processor_rights
+from processing_project.config import ProcessingConfig
+from processing_project.policies import processor_rights
 
 __all__ = ["check_sizes"]
 

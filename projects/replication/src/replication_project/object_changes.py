@@ -7,8 +7,8 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from change_rule import change_rule
-from stores import Stores
+from replication_project.change_rule import change_rule
+from replication_project.stores import Stores
 
 __all__ = ["ObjectChanges"]
 

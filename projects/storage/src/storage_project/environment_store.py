@@ -12,8 +12,8 @@ from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.private_bucket import keep_private
 from pipeline_common.infra.stack_config import stack_file
 from pipeline_common.tags import resource_tags
-from storage_config import StorageConfig
-from store_policies import (
+from storage_project.config import StorageConfig
+from storage_project.policies import (
     bucket_policy,
     dead_letter_queue_policy,
     failure_topic_policy,

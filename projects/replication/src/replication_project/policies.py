@@ -12,7 +12,7 @@ from pipeline_common.infra.policies import (
     objects,
     service,
 )
-from replication_config import TargetConfig
+from replication_project.config import TargetConfig
 
 __all__ = ["notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
 

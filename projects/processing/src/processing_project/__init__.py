@@ -1,0 +1,1 @@
+"""What processes the files that arrive in an environment: queue, function, schedule, alarms and dashboard."""
