@@ -2,10 +2,14 @@
 
 import io
 import zipfile
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Self
 
 from local_cloud.provider.resource import RefusedError
-from local_cloud.provider.wire import Archive
+from local_cloud.provider.wire import Archive, Asset
 
 __all__ = ["zipped"]
 
@@ -16,39 +20,89 @@ _LARGEST_UNZIPPED = 250 * 1024 * 1024
 # The earliest that a zip can hold: a folder's times are not part of its content.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100000
+_EXECUTABLE = 0o100
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file of the code."""
+
+    size: int
+    executable: bool
+    read: Callable[[], bytes]
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Return the file that lies there; raises RefusedError where none does."""
+        if not path.is_file():
+            raise RefusedError(f"the code {path} is not there")
+        found = path.stat()
+        return cls(found.st_size, bool(found.st_mode & _EXECUTABLE), path.read_bytes)
 
 
 def zipped(archive: Archive) -> bytes:
-    """Return the archive's zip; of a folder, always the same bytes for the same content.
+    """Return the archive's zip; of anything but a zip file, always the same bytes for the same content.
 
-    Raises RefusedError where the path is neither a folder nor a file, or the code is larger than Lambda takes.
+    Raises RefusedError where a part is not there or is of no known kind, where two files have one name, and where the
+    code is larger than Lambda takes.
     """
-    path = Path(archive.path or "")
-    if path.is_dir():
-        content = _zip_folder(path)
-    elif path.is_file():
-        content = path.read_bytes()
-        with zipfile.ZipFile(io.BytesIO(content)) as file:
-            _refuse_more_than(_LARGEST_UNZIPPED, sum(each.file_size for each in file.infolist()), path, "unzipped")
-    else:
-        raise RefusedError(f"the code {archive.path} is not there")
-    _refuse_more_than(_LARGEST_ZIP, len(content), path, "zipped")
+    what = f"the code {archive.path}" if archive.path else "the code"
+    files: dict[str, _File] = {}
+    for place, file in _files(archive, PurePosixPath()):
+        if str(place) in files:
+            raise RefusedError(f"{what} has two files named {place}")
+        files[str(place)] = file
+    _refuse_more_than(_LARGEST_UNZIPPED, sum(file.size for file in files.values()), what, "unzipped")
+    given_as_zip = archive.path and Path(archive.path).is_file()
+    content = Path(archive.path).read_bytes() if archive.path and given_as_zip else _zip(files)
+    _refuse_more_than(_LARGEST_ZIP, len(content), what, "zipped")
     return content
 
 
-def _zip_folder(folder: Path) -> bytes:
-    files = sorted(each for each in folder.rglob("*") if each.is_file())
-    _refuse_more_than(_LARGEST_UNZIPPED, sum(each.stat().st_size for each in files), folder, "unzipped")
+def _files(part: Archive | Asset, place: PurePosixPath) -> Iterator[tuple[PurePosixPath, _File]]:
+    """Yield all files of the part, which itself has this place in the whole."""
+    match part:
+        case Archive(path=None, uri=None):
+            for name, inner in (part.assets or {}).items():
+                yield from _files(inner, place / name)
+        case Archive(path=str(path)) if Path(path).is_dir():
+            for file in Path(path).rglob("*"):
+                if file.is_file():
+                    yield place / file.relative_to(path).as_posix(), _File.at(file)
+        case Archive(path=str(path)):
+            yield from _zip_files(Path(path), place)
+        case Asset(path=str(path)):
+            yield place, _File.at(Path(path))
+        case Asset(uri=None):
+            text = (part.text or "").encode()
+            yield place, _File(len(text), executable=False, read=lambda: text)
+        case _:
+            raise RefusedError(f"the code's part {place} is at {part.uri}: the local stand-in downloads nothing")
+
+
+def _zip_files(path: Path, place: PurePosixPath) -> Iterator[tuple[PurePosixPath, _File]]:
+    content = _File.at(path).read()
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except zipfile.BadZipFile as error:
+        raise RefusedError(f"the code {path} is neither a folder nor a .zip file") from error
+    for each in archive.infolist():
+        if not each.is_dir():
+            executable = bool(each.external_attr >> 16 & _EXECUTABLE)
+            yield place / each.filename, _File(each.file_size, executable, partial(archive.read, each))
+
+
+def _zip(files: dict[str, _File]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _NO_TIME)
+        for place, file in sorted(files.items()):
+            entry = zipfile.ZipInfo(place, _NO_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (_REGULAR_FILE | (0o755 if path.stat().st_mode & 0o100 else 0o644)) << 16
-            archive.writestr(entry, path.read_bytes())
+            entry.external_attr = (_REGULAR_FILE | (0o755 if file.executable else 0o644)) << 16
+            archive.writestr(entry, file.read())
     return buffer.getvalue()
 
 
-def _refuse_more_than(most: int, size: int, path: Path, how: str) -> None:
+def _refuse_more_than(most: int, size: int, what: str, how: str) -> None:
     if size > most:
-        raise RefusedError(f"the code {path} has {size} bytes {how}: Lambda takes at most {most}")
+        raise RefusedError(f"{what} has {size} bytes {how}: Lambda takes at most {most}")

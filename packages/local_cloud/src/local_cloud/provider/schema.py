@@ -251,9 +251,9 @@ class ArchiveFile(Kind):
     """An archive; two are the same when the engine's hashes are."""
 
     def settle(self, value: Any, path: str, refusals: list[Refusal]) -> Any:
-        """Accept a local archive: a folder or a file on this machine."""
-        if not isinstance(value, Archive) or value.path is None:
-            refusals.append(Refusal(path, "a FileArchive (a folder or a .zip file) is expected"))
+        """Accept an archive that is on this machine, or is put together of what is."""
+        if not isinstance(value, Archive) or (value.path is None and value.assets is None):
+            refusals.append(Refusal(path, "a FileArchive (a folder or a .zip file) or an AssetArchive is expected"))
         return value
 
 
