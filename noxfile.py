@@ -20,7 +20,7 @@ nox.needs_version = ">=2026.10.20"
 ROOT = Path(__file__).resolve().parent
 LOCK = ROOT / "requirements" / "operators.txt"
 MEMBERS: list[str] = nox.project.load_toml(ROOT / "pyproject.toml")["tool"]["uv"]["workspace"]["members"]
-WORKSPACE = sorted(folder for pattern in MEMBERS for folder in ROOT.glob(pattern))
+WORKSPACE = sorted(path.parent for pattern in MEMBERS for path in ROOT.glob(f"{pattern}/pyproject.toml"))
 CHECKED = ["noxfile.py", "packages", "projects", "tests", "benchmarks"]
 ENVIRONMENT = ROOT / ".nox" / "workspace"
 BIN = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")

@@ -98,6 +98,13 @@ def test_another_python_makes_it_anew(tmp_path: Path, monkeypatch: pytest.Monkey
     assert times_made(folder) == 1
 
 
+def test_what_git_leaves_of_a_removed_package_is_none(tmp_path: Path) -> None:
+    folder = checkout(tmp_path)
+    (folder / "packages" / "removed" / "src" / "removed" / "__pycache__").mkdir(parents=True)
+    (only,) = noxfile(folder).WORKSPACE
+    assert only == folder / Path(PACKAGE).parent
+
+
 def test_of_two_first_commands_one_makes_it_and_the_other_waits(tmp_path: Path) -> None:
     module = noxfile(checkout(tmp_path))
     both = threading.Barrier(2)
