@@ -23,7 +23,7 @@ from pipeline_ops.clients import aws_client
 from pipeline_ops.routes.route_stores import CONFIG
 from pipeline_ops.routes.selection import Selection
 from pipeline_ops.routes.verifying import verify
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.stores import Stores
 
 __all__ = ["VERIFY", "Beside", "beside_rclone", "find_rclone"]
 

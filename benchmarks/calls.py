@@ -7,7 +7,7 @@ from benchmarks.counting import CallCounter, Traffic
 from benchmarks.designs import BATCH, DESIGNS
 from benchmarks.site import TARGETS, Site
 from benchmarks.workload import delete_objects, put_items, put_objects
-from replicator_lambda.notices import Key
+from replication_core.changes import Key
 
 __all__ = ["Cost", "cost_of", "measure_calls"]
 

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from benchmarks.counting import CallCounter
 from benchmarks.site import SOURCE, TARGETS, Site
-from lambda_common.clients import client_config
-from replicator_lambda.clients import Clients
+from replication_core.aws.clients import client_config
+from replication_core.changes import ItemKey, Key, Notice, ObjectKey
+from replication_core.clients import Clients
+from replication_core.replicator import PART_THREADS, THREADS, build_replicator
+from replication_core.route_spec import ReplicatorSettings
 from replicator_lambda.handler import Route
-from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey
-from replicator_lambda.runtime import PART_THREADS, THREADS, build_replicator
-from replicator_lambda.settings import ReplicatorSettings
 
 __all__ = ["BATCH", "DESIGNS", "Design", "RouteProcesses", "RoutesDesign", "SequentialDesign"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from benchmarks.designs import BATCH
 from benchmarks.memory import MEBIBYTE
 from benchmarks.peak_memory import peak_bytes
-from replicator_lambda.reconcile import Action, Reading, Writing, reconcile
+from replication_core.reconcile import Action, Reading, Writing, reconcile
 
 __all__ = ["Growth", "measure_growth"]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambda_common.replicas import (
+from replication_core.replicas import (
     PROVENANCE_ENVIRONMENT,
     PROVENANCE_VERSION,
     REPLICATED_FROM,

@@ -7,8 +7,8 @@ from benchmarks.made_up import SOURCE, TARGET, Calls, MadeUpKeys, MadeUpObjects,
 from pipeline_common.contracts import RouteOutputs, StorageOutputs
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.route import Replication, Route
-from replicator_lambda.settings import ReplicatorSettings
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.stores import Stores
+from replication_core.route_spec import ReplicatorSettings
 
 __all__ = ["World", "made_up_backlog", "made_up_settings"]
 

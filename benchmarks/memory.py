@@ -11,7 +11,7 @@ from benchmarks.designs import DESIGNS
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.site import Site
 from benchmarks.workload import put_objects
-from replicator_lambda.notices import ObjectKey
+from replication_core.changes import ObjectKey
 
 __all__ = ["MEBIBYTE", "Peak", "measure_memory"]
 

@@ -11,7 +11,7 @@ from benchmarks.counting import CallCounter
 from benchmarks.designs import Design, RouteProcesses, SequentialDesign
 from benchmarks.site import Site
 from benchmarks.workload import check_level, put_items, put_objects
-from replicator_lambda.notices import Key
+from replication_core.changes import Key
 
 __all__ = ["LATENCIES_SECONDS", "Load", "Rate", "measure_rates"]
 

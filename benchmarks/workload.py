@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.site import SOURCE, TARGETS, Site
-from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from replication_core.changes import ItemKey, Key, ObjectKey
 
 __all__ = ["OBJECT_BYTES", "check_level", "delete_objects", "put_items", "put_objects"]
 

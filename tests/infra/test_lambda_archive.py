@@ -25,7 +25,8 @@ for service in services:
 for handler in handlers:
     module, _, function = handler.rpartition(".")
     assert callable(getattr(importlib.import_module(module), function)), handler
-for name in ("boto3", "botocore", "s3transfer", "aws_lambda_powertools", "lambda_common", "replicator_lambda"):
+libraries = ("boto3", "botocore", "s3transfer", "aws_lambda_powertools")
+for name in (*libraries, "queue_worker", "replication_core", "replicator_lambda"):
     assert os.path.realpath(sys.modules[name].__file__).startswith(os.getcwd()), name
 """
 

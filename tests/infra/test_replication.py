@@ -8,7 +8,8 @@ import pytest
 from pipeline_common.contracts import MissingOutputError, ReplicationOutputs, StorageOutputs
 from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import StackOutputError
-from replicator_lambda.settings import NOTIFICATIONS, NotifierSettings, ReplicatorSettings
+from replication_core.route_spec import NOTIFICATIONS, ReplicatorSettings
+from replicator_lambda.settings import NotifierSettings
 from tests.infra.deployed import TARGETS, committed_replication, replication, stack_outputs, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_common.infra.stack_config import StackConfigError
-from replicator_lambda.settings import ReplicatorSettings, VerifierSettings
+from replication_core.route_spec import ReplicatorSettings
+from replicator_lambda.settings import VerifierSettings
 from tests.infra.deployed import committed_replication, replication, storage
 from tests.infra.iam import allows
 from tests.infra.recording import Recording

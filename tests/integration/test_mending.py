@@ -28,7 +28,7 @@ from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting, verify
-from replicator_lambda.verification.findings import DRIFT, Verdict
+from replication_core.comparing.findings import DRIFT, Verdict
 from tests.integration.mirror import Mirror
 from tests.polling import eventually
 

@@ -19,7 +19,7 @@ from pipeline_ops.routes.opening import routing_of
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.status import RouteStatus, read_status
-from replicator_lambda.notices import Notice, ObjectKey
+from replication_core.changes import Notice, ObjectKey
 from tests.integration.mirror import Mirror
 from tests.polling import eventually
 

@@ -20,7 +20,7 @@ from pipeline_ops.local import RunningSystem, system_region
 from pipeline_ops.projects import Projects
 from tests.integration.mirror import Mirror
 from tests.integration.repositories import ROOT
-from tests.unit.replicator_lambda.trail_events import recorded, trail_event
+from tests.unit.replication_core.trail_events import recorded, trail_event
 
 pytestmark = [pytest.mark.engine, pytest.mark.own_cloud]
 

@@ -18,15 +18,17 @@ PACKAGE_IMPORTS = {
     "pipeline_common": {"pipeline_common"},
     "local_cloud": {"local_cloud"},
     "pipeline_ops": {
-        *("pipeline_ops", "pipeline_common", "local_cloud", "lambda_common", "processor_lambda", "replicator_lambda"),
+        *("pipeline_ops", "pipeline_common", "local_cloud"),
+        *("replication_core", "queue_worker", "processor_lambda", "replicator_lambda"),
     },
-    "lambda_common": {"lambda_common"},
-    **{name: {name, "lambda_common"} for name in LAMBDA_PACKAGES},
+    "replication_core": {"replication_core"},
+    "queue_worker": {"queue_worker", "replication_core"},
+    **{name: {name, "queue_worker", "replication_core"} for name in LAMBDA_PACKAGES},
 }
 """The internal packages that each package may import."""
 
-WITHOUT_AWS = {"reconcile", "notices", "recorded_calls", "settings"}
-"""The modules of a Lambda package that decide, and therefore know no client."""
+WITHOUT_AWS = {"changes", "notices", "reconcile", "recorded_calls", "route_spec", "settings"}
+"""The modules of a Lambda package, or of what it stands on, that decide, and therefore know no client."""
 
 
 def modules(folder: Path) -> Iterator[Path]:
@@ -63,11 +65,16 @@ def test_a_package_imports_only_the_packages_below_it(package: str) -> None:
 @pytest.mark.parametrize("project", PROJECTS)
 def test_a_project_imports_the_common_package_and_the_settings_of_its_lambda_and_no_other_project(project: str) -> None:
     for path in modules(ROOT / "projects" / project):
-        assert roots(path) & INTERNAL <= {f"{project}_project", "pipeline_common", *LAMBDA_PACKAGES}, path
+        assert roots(path) & INTERNAL <= {
+            *(f"{project}_project", "pipeline_common", "replication_core"),
+            *LAMBDA_PACKAGES,
+        }, path
         for name in imports(path):
             package, _, rest = name.partition(".")
             if package in LAMBDA_PACKAGES:
                 assert rest.partition(".")[0] == "settings", f"{path} imports {name}"
+            if package == "replication_core":
+                assert rest.partition(".")[0] in {"", "datasets", "route_spec"}, f"{path} imports {name}"
 
 
 @pytest.mark.parametrize("project", PROJECTS)
@@ -129,7 +136,7 @@ def test_the_common_package_needs_nothing_but_the_standard_library_outside_infra
             assert roots(path) - {"pipeline_common"} <= sys.stdlib_module_names, path
 
 
-@pytest.mark.parametrize("package", LAMBDA_PACKAGES)
+@pytest.mark.parametrize("package", [*LAMBDA_PACKAGES, "replication_core", "queue_worker"])
 def test_what_decides_inside_a_lambda_knows_no_client(package: str) -> None:
     for path in in_package(package):
         if path.stem in WITHOUT_AWS:

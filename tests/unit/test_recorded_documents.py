@@ -16,8 +16,6 @@ from unittest.mock import patch
 import pytest
 from moto.s3.models import s3_backends
 
-from lambda_common.dead_letters import Envelope, redriven
-from lambda_common.replicas import is_replica
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import Run
@@ -33,14 +31,17 @@ from processor_lambda.notices import Continuation, ObjectNotice, Sweep
 from processor_lambda.notices import parse as parse_processing
 from processor_lambda.processor import Action
 from processor_lambda.settings import ProcessorSettings
+from queue_worker.dead_letters import Envelope, redriven
+from replication_core.changes import ItemKey, Key, KeysNotRecordedError, ObjectKey
+from replication_core.changes import parse as parse_notices
+from replication_core.comparing.differences import item_differences, object_differences
+from replication_core.comparing.findings import Finding
+from replication_core.objects.reading import Absent, read_head
+from replication_core.objects.states import ObjectState
+from replication_core.replicas import is_replica
+from replication_core.route_spec import ReplicatorSettings
 from replicator_lambda.batch import Batch
-from replicator_lambda.notices import ItemKey, Key, KeysNotRecordedError, ObjectKey
-from replicator_lambda.notices import parse as parse_notices
-from replicator_lambda.object_reading import Absent, read_head
-from replicator_lambda.object_states import ObjectState
-from replicator_lambda.settings import NotifierSettings, ReplicatorSettings, VerifierSettings
-from replicator_lambda.verification.differences import item_differences, object_differences
-from replicator_lambda.verification.findings import Finding
+from replicator_lambda.settings import NotifierSettings, VerifierSettings
 from tests.unit.processor_lambda.cloud import cloud as processor_cloud
 
 RELEASE = Path(__file__).parents[1] / "recorded" / "release_1"

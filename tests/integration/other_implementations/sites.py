@@ -10,10 +10,10 @@ from boto3.dynamodb.types import Binary, TypeDeserializer
 from botocore.config import Config
 
 from local_cloud.clients import ClientFactory
-from replicator_lambda.clients import Clients, connect
-from replicator_lambda.runtime import Replicator, build_replicator
-from replicator_lambda.settings import ReplicatorSettings
-from replicator_lambda.verification.stores import Stores
+from replication_core.clients import Clients, connect
+from replication_core.comparing.stores import Stores
+from replication_core.replicator import Replicator, build_replicator
+from replication_core.route_spec import ReplicatorSettings
 from tests.integration.other_implementations.servers import Server
 
 __all__ = ["ADDED", "REGION", "Site"]

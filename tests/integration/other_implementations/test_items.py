@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from replicator_lambda.notices import ItemKey, number_text
-from replicator_lambda.reconcile import Action
-from replicator_lambda.verification.findings import Verdict
-from replicator_lambda.verification.items import compare_items
+from replication_core.changes import ItemKey, number_text
+from replication_core.comparing.findings import Verdict
+from replication_core.comparing.items import compare_items
+from replication_core.reconcile import Action
 from tests.integration.other_implementations.servers import Server
 from tests.integration.other_implementations.sites import ADDED, Site
 

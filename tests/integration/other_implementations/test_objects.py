@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from replicator_lambda.notices import ObjectKey
-from replicator_lambda.reconcile import Action
-from replicator_lambda.verification.findings import Verdict
-from replicator_lambda.verification.objects import compare_objects
+from replication_core.changes import ObjectKey
+from replication_core.comparing.findings import Verdict
+from replication_core.comparing.objects import compare_objects
+from replication_core.reconcile import Action
 from tests.integration.other_implementations.servers import Server
 from tests.integration.other_implementations.sites import Site
 

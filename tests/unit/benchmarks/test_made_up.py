@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from benchmarks.made_up import PAGE, SOURCE, TARGET, Calls, MadeUpKeys, MadeUpObjects, MadeUpTable
 from benchmarks.site import Site
 from benchmarks.stand_in import made_up_bucket, running_stand_in
-from replicator_lambda.listings import key_ranges, list_objects
-from replicator_lambda.scans import Segment, scan
+from replication_core.items.scans import Segment, scan
+from replication_core.objects.listings import key_ranges, list_objects
 
 KEYS = 2_345
 

@@ -12,13 +12,13 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
-from lambda_common.errors import StoreError
 from processor_lambda import rejections, runs
 from processor_lambda.files import Bucket, InputFile
 from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, Sweep, parse
 from processor_lambda.processor import Action, Processor
 from processor_lambda.reading import Limits
 from processor_lambda.results import Results
+from replication_core.aws.errors import StoreError
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Fault, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
 from tests.unit.processor_lambda.cloud import record as message

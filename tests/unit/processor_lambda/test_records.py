@@ -9,9 +9,9 @@ from boto3.dynamodb.types import TypeDeserializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_common.environment import SettingsError
 from processor_lambda.records import Header, Record, RecordError, Schema, read_json
 from processor_lambda.settings import ProcessorSettings, fields_of
+from replication_core.environment import SettingsError
 
 FIELDS = [
     {"name": "amount", "type": "number"},

@@ -8,13 +8,13 @@ from urllib.parse import quote, quote_plus
 import pytest
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.messages import UnknownEventError, backoff_seconds
-from replicator_lambda import items
+from queue_worker.messages import UnknownEventError, backoff_seconds
+from replication_core.changes import ObjectKey, parse
+from replication_core.items import dynamodb as items
+from replication_core.route_spec import NOTIFICATIONS
 from replicator_lambda.batch import Batch
 from replicator_lambda.handler import Route
-from replicator_lambda.notices import ObjectKey, parse
-from replicator_lambda.settings import NOTIFICATIONS
-from tests.unit.replicator_lambda.cloud import (
+from tests.unit.replication_core.cloud import (
     Cloud,
     item_notice,
     object_notice,
@@ -421,7 +421,7 @@ def test_what_the_time_does_not_suffice_for_comes_back(cloud: Cloud, monkeypatch
 
 
 def test_a_deadline_passes_before_the_time_is_used_up() -> None:
-    from lambda_common.deadline import Deadline
+    from replication_core.deadline import Deadline
 
     now = 100.0
     deadline = Deadline(lambda: now)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lambda_common.messages import UnknownEventError
-from replicator_lambda.notices import ItemKey, parse
+from queue_worker.messages import UnknownEventError
+from replication_core.changes import ItemKey, parse
 from replicator_lambda.notifier import Notifier, NotifierError, build_notifier, notices
 from replicator_lambda.settings import NotifierSettings
-from tests.unit.replicator_lambda.cloud import Cloud
+from tests.unit.replication_core.cloud import Cloud
 
 
 def change(id_: str, timestamp: str = "1", *, name: str = "MODIFY", at: float = 1_700_000_000) -> dict[str, Any]:

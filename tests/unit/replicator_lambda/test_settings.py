@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from lambda_common.environment import SettingsError
-from replicator_lambda.settings import NOTIFICATIONS, NotifierSettings, ReplicatorSettings
+from replication_core.environment import SettingsError
+from replication_core.route_spec import NOTIFICATIONS, ReplicatorSettings
+from replicator_lambda.settings import NotifierSettings
 
 SETTINGS = ReplicatorSettings(
     target="dev",

@@ -12,13 +12,13 @@ from typing import Any, TextIO
 import pytest
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.messages import UnknownEventError
+from queue_worker.messages import UnknownEventError
+from replication_core.changes import ItemKey, Key, ObjectKey
+from replication_core.comparing.sample import compare_sample
 from replicator_lambda import verifier as entry_point
-from replicator_lambda.notices import ItemKey, Key, ObjectKey
 from replicator_lambda.settings import VerifierSettings
-from replicator_lambda.verification.sample import compare_sample
 from replicator_lambda.verifier import Verifier
-from tests.unit.replicator_lambda.cloud import Cloud, cloud, refusal, unreadable_instant
+from tests.unit.replication_core.cloud import Cloud, cloud, refusal, unreadable_instant
 
 
 @pytest.fixture

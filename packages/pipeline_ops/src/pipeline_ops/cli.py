@@ -10,7 +10,6 @@ from types import FrameType
 
 import click
 
-from lambda_common.clients import allow_many_headers
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_common.environments import Environment
 from pipeline_ops.account import check_account
@@ -37,6 +36,7 @@ from pipeline_ops.report import outputs_document, outputs_lines, results_documen
 from pipeline_ops.routes.commands import COMMANDS
 from pipeline_ops.terminal import ask, at_terminal, console, document, survive_encodings, tell
 from pipeline_ops.where import LOCAL_STOPS, Where
+from replication_core.aws.clients import allow_many_headers
 
 __all__ = ["cli", "main"]
 

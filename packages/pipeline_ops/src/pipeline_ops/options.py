@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from lambda_common.numbers import NumberError, number_text
 from local_cloud import LocalCloudError
 from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.terminal import document, tell
+from replication_core.numbers import NumberError, number_text
 
 __all__ = [
     "KEY",

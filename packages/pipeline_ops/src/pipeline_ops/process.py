@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambda_common.errors import StoreError
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.clients import Clients
 from pipeline_ops.errors import MISUSED, OperatorError
@@ -15,6 +14,7 @@ from processor_lambda.files import Bucket, Gone, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
 from processor_lambda.runs import run_of
+from replication_core.aws.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from lambda_common.clients import client_config
+from replication_core.aws.clients import client_config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from lambda_common.errors import StoreError
-from lambda_common.failures import code_of, told, translated
-from lambda_common.replicas import is_replica
 from processor_lambda.decompression import CHUNK_BYTES
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import code_of, told, translated
+from replication_core.replicas import is_replica
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,10 +12,13 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.dead_letters import DeadLetters, Letter, redriven
-from lambda_common.errors import StoreError
-from lambda_common.failures import unexpected
-from lambda_common.messages import (
+from processor_lambda.clients import connect
+from processor_lambda.metrics import emit
+from processor_lambda.notices import Notice, ObjectNotice, PoisonError, parse
+from processor_lambda.processor import THREADS, Action, Outcome, Processor, build_processor
+from processor_lambda.settings import ProcessorSettings
+from queue_worker.dead_letters import DeadLetters, Letter, redriven
+from queue_worker.messages import (
     MAX_ATTEMPTS,
     MAX_RECEIVES,
     NOT_STARTED_SECONDS,
@@ -25,12 +28,9 @@ from lambda_common.messages import (
     backoff_seconds,
     queued,
 )
-from lambda_common.queues import delay
-from processor_lambda.clients import connect
-from processor_lambda.metrics import emit
-from processor_lambda.notices import Notice, ObjectNotice, PoisonError, parse
-from processor_lambda.processor import THREADS, Action, Outcome, Processor, build_processor
-from processor_lambda.settings import ProcessorSettings
+from replication_core.aws.batches import delay
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import unexpected
 
 __all__ = ["Function", "handle"]
 

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from lambda_common.keys import KEY_BYTES, readings
 from processor_lambda.settings import MESSAGE_SCHEMA
 from processor_lambda.splitting import Position
+from replication_core.object_keys import KEY_BYTES, readings
 
 __all__ = ["Continuation", "Notice", "ObjectNotice", "PoisonError", "Progress", "Sweep", "parse"]
 
@@ -74,7 +74,7 @@ class ObjectNotice:
     """The bucket that an event is about."""
 
     others: tuple[str, ...] = ()
-    """The keys that an event may mean instead, by how keys are written there: see `lambda_common.keys`."""
+    """The keys that an event may mean instead, by how keys are written there: see `replication_core.object_keys`."""
 
     @property
     def asked_for(self) -> bool:

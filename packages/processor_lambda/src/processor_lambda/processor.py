@@ -8,10 +8,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from lambda_common.deadline import Deadline
-from lambda_common.errors import StoreError
-from lambda_common.keys import KEY_BYTES, fits_xml
-from lambda_common.queues import send
 from processor_lambda.clients import Clients
 from processor_lambda.files import Bucket, Gone, InputFile
 from processor_lambda.notices import Continuation, Notice, ObjectNotice, PoisonError, Progress, Sweep
@@ -23,6 +19,10 @@ from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen, run_of, unreadable
 from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings, fields_of
 from processor_lambda.sweep import Sweeper
 from processor_lambda.table import NOT_A_REPLICA, NOT_THERE, Table
+from replication_core.aws.batches import send
+from replication_core.aws.errors import StoreError
+from replication_core.deadline import Deadline
+from replication_core.object_keys import KEY_BYTES, fits_xml
 
 __all__ = ["THREADS", "Action", "Outcome", "Processor", "build_processor"]
 

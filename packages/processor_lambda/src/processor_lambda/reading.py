@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Self
 
-from lambda_common.errors import StoreError
 from processor_lambda.decompression import GUNZIPPED_BYTES, MAGIC, UnreadableError, gathered, gunzip
 from processor_lambda.files import ARCHIVED, Bucket, InputFile
 from processor_lambda.records import Header, RecordError, Schema
 from processor_lambda.splitting import BOM, RECORD_BYTES, Format, Position, Raw, Splitter, SplitterError, splitter
+from replication_core.aws.errors import StoreError
 
 __all__ = ["Encoding", "Limits", "Reading"]
 

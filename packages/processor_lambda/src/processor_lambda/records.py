@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from lambda_common.numbers import NumberError, number_text, read_number
-from lambda_common.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 from processor_lambda.settings import ID, TIMESTAMP, Field, FieldType
+from replication_core.numbers import NumberError, number_text, read_number
+from replication_core.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 
 __all__ = ["ITEM_BYTES", "Header", "Item", "Record", "RecordError", "Schema", "read_json"]
 

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from lambda_common.errors import StoreError
-from lambda_common.failures import told, translated
 from processor_lambda.files import Bucket
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import told, translated
 
 __all__ = ["PIECE_BYTES", "Rejections", "StateGoneError"]
 

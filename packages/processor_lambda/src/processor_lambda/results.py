@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lambda_common.errors import StoreError
 from processor_lambda.files import Bucket, Gone
 from processor_lambda.settings import RESULTS_PREFIX
+from replication_core.aws.errors import StoreError
 
 __all__ = ["FAILED", "RUN_SCHEMA", "SUCCEEDED", "Results", "Summary"]
 

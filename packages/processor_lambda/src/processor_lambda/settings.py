@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from lambda_common.environment import EnvironmentSettings, SettingsError
-from lambda_common.messages import MAX_RECEIVES
+from queue_worker.messages import MAX_RECEIVES
+from replication_core.environment import EnvironmentSettings, SettingsError
 
 __all__ = [
     "DURATION_METRIC",

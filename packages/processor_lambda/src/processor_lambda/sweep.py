@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.deadline import Deadline
-from lambda_common.errors import StoreError
-from lambda_common.failures import told, translated
-from lambda_common.queues import send
 from processor_lambda.files import Bucket, Gone, Listed
 from processor_lambda.notices import ObjectNotice, Sweep
 from processor_lambda.results import Results
 from processor_lambda.runs import MAX_INVOCATIONS, run_of, unreadable_run_of
 from processor_lambda.settings import ProcessorSettings
+from replication_core.aws.batches import send
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import told, translated
+from replication_core.deadline import Deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -6,10 +6,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.errors import StoreError
-from lambda_common.failures import told, translated
-from lambda_common.replicas import REPLICATED_FROM
 from processor_lambda.records import Item, Record
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import told, translated
+from replication_core.replicas import REPLICATED_FROM
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

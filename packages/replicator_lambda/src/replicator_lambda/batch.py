@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
-from lambda_common.errors import StoreError
-from lambda_common.failures import unexpected
-from lambda_common.messages import MAX_ATTEMPTS, MAX_RECEIVES, NOT_STARTED_SECONDS, Message, backoff_seconds
-from replicator_lambda.notices import Key, Notice, PoisonError, parse
-from replicator_lambda.reconcile import Action, Outcome
+from queue_worker.messages import MAX_ATTEMPTS, MAX_RECEIVES, NOT_STARTED_SECONDS, Message, backoff_seconds
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import unexpected
+from replication_core.changes import Key, Notice, PoisonError, parse
+from replication_core.reconcile import Action, Outcome
 
 __all__ = ["Batch", "Dead"]
 

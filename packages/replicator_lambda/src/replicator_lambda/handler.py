@@ -13,18 +13,18 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.dead_letters import DeadLetters, Letter, redriven
-from lambda_common.errors import StoreError
-from lambda_common.messages import QUEUE_BATCH, UnknownEventError, queued
-from lambda_common.queues import delay
+from queue_worker.dead_letters import DeadLetters, Letter, redriven
+from queue_worker.messages import QUEUE_BATCH, UnknownEventError, queued
+from replication_core.aws.batches import delay
+from replication_core.aws.errors import StoreError
+from replication_core.changes import NOTICE_SCHEMA, Key, parse
+from replication_core.clients import Clients, connect
+from replication_core.reconcile import Action, Outcome
+from replication_core.replicator import PART_THREADS, THREADS, Replicator, build_replicator
+from replication_core.route_spec import ReplicatorSettings
 from replicator_lambda.batch import Batch
-from replicator_lambda.clients import Clients, connect
 from replicator_lambda.metrics import emit
-from replicator_lambda.notices import NOTICE_SCHEMA, Key, parse
 from replicator_lambda.notifications import Notifications
-from replicator_lambda.reconcile import Action, Outcome
-from replicator_lambda.runtime import PART_THREADS, THREADS, Replicator, build_replicator
-from replicator_lambda.settings import ReplicatorSettings
 
 __all__ = ["Route", "handle"]
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from replicator_lambda.notices import Key
-from replicator_lambda.reconcile import Action, Outcome
+from replication_core.changes import Key
+from replication_core.reconcile import Action, Outcome
 from replicator_lambda.settings import (
     BYTES_METRIC,
     CHANGES_METRIC,

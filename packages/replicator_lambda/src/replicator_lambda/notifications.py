@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.errors import StoreError
-from lambda_common.failures import translated
-from lambda_common.queues import refused, tens
+from replication_core.aws.batches import refused, tens
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import translated
+from replication_core.changes import ItemKey, Key, ObjectKey, named
+from replication_core.reconcile import Action, Outcome
 from replicator_lambda.batch import Dead
-from replicator_lambda.notices import ItemKey, Key, ObjectKey, named
-from replicator_lambda.reconcile import Action, Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -39,7 +39,7 @@ class Notifications:
     failure_topic_arn: str
     target: str
     mode: str
-    """One of `replicator_lambda.settings.NOTIFICATIONS`."""
+    """One of `replication_core.route_spec.NOTIFICATIONS`."""
 
     def failed(self, dead: Sequence[Dead], at: datetime) -> list[StoreError]:
         """Publish what was given up, as the mode has it; return the errors."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.dead_letters import DeadLetters, Letter
-from lambda_common.errors import StoreError
-from lambda_common.messages import UnknownEventError, records_of
-from lambda_common.queues import send
-from replicator_lambda.clients import connect_queues
-from replicator_lambda.notices import ItemKey, Notice, number_text
+from queue_worker.dead_letters import DeadLetters, Letter
+from queue_worker.messages import UnknownEventError, records_of
+from replication_core.aws.batches import send
+from replication_core.aws.errors import StoreError
+from replication_core.changes import ItemKey, Notice, number_text
+from replication_core.clients import connect_queues
 from replicator_lambda.settings import NotifierSettings
 
 if TYPE_CHECKING:

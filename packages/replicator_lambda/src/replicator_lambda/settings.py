@@ -7,8 +7,8 @@ back at its cold start, so that no variable's name and no metric's name is writt
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lambda_common.environment import EnvironmentSettings, SettingsError
-from lambda_common.messages import MAX_RECEIVES
+from queue_worker.messages import MAX_RECEIVES
+from replication_core.environment import EnvironmentSettings, SettingsError
 
 __all__ = [
     "BYTES_METRIC",
@@ -19,7 +19,6 @@ __all__ = [
     "LATENCY_METRIC",
     "MAX_RECEIVES",
     "METRICS_NAMESPACE",
-    "NOTIFICATIONS",
     "NOTIFIER_HANDLER",
     "REPLICATOR_HANDLER",
     "REREADS_METRIC",
@@ -27,7 +26,6 @@ __all__ = [
     "TARGET_DIMENSION",
     "VERIFIER_HANDLER",
     "NotifierSettings",
-    "ReplicatorSettings",
     "VerifierSettings",
 ]
 
@@ -67,52 +65,6 @@ DRIFT_METRIC = "ReplicaDrift"
 
 SAMPLED_METRIC = "SampledKeys"
 """Keys of the source that a sample has compared."""
-
-
-NOTIFICATIONS = ("each", "batch", "failures")
-"""How the topics are told: failures by change and successes by batch; both by batch; failures by change alone."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplicatorSettings(EnvironmentSettings):
-    """One route: its source, its target, and where it reports."""
-
-    PREFIX: ClassVar[str] = "REPLICATOR_"
-
-    target: str
-    """The target environment's name: on every replica, metric, notification and envelope."""
-
-    source_environment: str
-    source_bucket: str
-    source_table: str
-    source_region: str
-    target_bucket: str
-    target_table: str
-    target_region: str
-    queue_url: str
-    dlq_url: str
-    success_topic_arn: str
-    failure_topic_arn: str
-
-    notifications: str = "each"
-    """One of `NOTIFICATIONS`."""
-
-    object_include: tuple[str, ...] = ()
-    """Prefixes of the keys to replicate; none means all of them."""
-
-    object_exclude: tuple[str, ...] = ()
-    """Prefixes of the keys not to replicate; they win over `object_include`."""
-
-    replicate_items: bool = True
-
-    def __post_init__(self) -> None:
-        if self.notifications not in NOTIFICATIONS:
-            raise SettingsError(f"notifications must be one of {', '.join(NOTIFICATIONS)}, not {self.notifications!r}")
-
-    def wants_object(self, key: str) -> bool:
-        """Tell whether the route replicates this object's key."""
-        included = not self.object_include or key.startswith(self.object_include)
-        return included and not key.startswith(self.object_exclude)
 
 
 @dataclass(frozen=True, kw_only=True)

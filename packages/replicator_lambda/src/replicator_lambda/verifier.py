@@ -11,15 +11,16 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
-from lambda_common.messages import UnknownEventError
-from replicator_lambda.clients import connect
+from queue_worker.messages import UnknownEventError
+from replication_core.changes import ItemKey, Key
+from replication_core.clients import connect
+from replication_core.comparing.findings import SUSPECT, Finding
+from replication_core.comparing.sample import compare_sample
+from replication_core.comparing.second_look import look_again
+from replication_core.comparing.stores import Stores
+from replication_core.route_spec import ReplicatorSettings
 from replicator_lambda.metrics import emit_sample
-from replicator_lambda.notices import ItemKey, Key
-from replicator_lambda.settings import ReplicatorSettings, VerifierSettings
-from replicator_lambda.verification.findings import SUSPECT, Finding
-from replicator_lambda.verification.sample import compare_sample
-from replicator_lambda.verification.second_look import look_again
-from replicator_lambda.verification.stores import Stores
+from replicator_lambda.settings import VerifierSettings
 
 __all__ = ["Verifier", "handle"]
 

@@ -126,7 +126,7 @@ class ProcessingConfig(StackConfig):
     def arrivals(self, bucket_name: str) -> str:
         """Return the pattern of the events of files that arrive, in each way that the function reads their keys.
 
-        See `lambda_common.keys`: of a prefix of letters, digits and slashes there is one.
+        See `replication_core.object_keys`: of a prefix of letters, digits and slashes there is one.
         """
         prefixes = dict.fromkeys([self.input_prefix, quote(self.input_prefix), quote_plus(self.input_prefix, safe="/")])
         return json.dumps(

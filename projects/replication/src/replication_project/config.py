@@ -11,7 +11,8 @@ from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
 from pipeline_common.infra.log_retention import RetentionDays
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError
-from replicator_lambda.settings import ReplicatorSettings, VerifierSettings
+from replication_core.route_spec import ReplicatorSettings
+from replicator_lambda.settings import VerifierSettings
 
 __all__ = ["SOURCE", "ReplicationConfig", "TargetConfig", "VerificationConfig", "source_environment"]
 

@@ -13,6 +13,7 @@ from pipeline_common.infra.event_target import queue_target
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.policies import queue_for_rules
+from replication_core.route_spec import ReplicatorSettings
 from replication_project.config import ReplicationConfig, TargetConfig
 from replication_project.policies import replicator_rights
 from replication_project.sample_verification import SampleVerification
@@ -23,7 +24,6 @@ from replicator_lambda.settings import (
     METRICS_NAMESPACE,
     REPLICATOR_HANDLER,
     TARGET_DIMENSION,
-    ReplicatorSettings,
 )
 
 __all__ = ["ReplicationRoute"]

@@ -9,16 +9,11 @@ import pulumi_aws as aws
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.event_target import EVENT_RETRIES, EVENT_RETRY_SECONDS
 from pipeline_common.infra.live_function import LIVE_ALIAS, FunctionConfig, LiveFunction
+from replication_core.route_spec import ReplicatorSettings
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.policies import verifier_rights
 from replication_project.stores import Stores
-from replicator_lambda.settings import (
-    DRIFT_METRIC,
-    METRICS_NAMESPACE,
-    TARGET_DIMENSION,
-    VERIFIER_HANDLER,
-    ReplicatorSettings,
-)
+from replicator_lambda.settings import DRIFT_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION, VERIFIER_HANDLER
 
 __all__ = ["SampleVerification"]
 

@@ -13,10 +13,10 @@ from moto import mock_aws
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.routes.dead_letters import Routing
 from pipeline_ops.routes.route import Replication
-from replicator_lambda.clients import Clients
-from replicator_lambda.notices import Notice, parse
-from replicator_lambda.runtime import Replicator, build_replicator
-from replicator_lambda.settings import ReplicatorSettings
+from replication_core.changes import Notice, parse
+from replication_core.clients import Clients
+from replication_core.replicator import Replicator, build_replicator
+from replication_core.route_spec import ReplicatorSettings
 
 REGION = "us-east-1"
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from lambda_common.dead_letters import DeadLetters, Letter
-from lambda_common.errors import StoreError
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes import backfilling, enqueueing
 from pipeline_ops.routes.backfilling import Backfill
@@ -20,10 +18,12 @@ from pipeline_ops.routes.enqueueing import Enqueuer, Load, failed_keys
 from pipeline_ops.routes.estimate import Counted, count, estimate_of
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
-from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey
-from replicator_lambda.object_reading import read_head
-from replicator_lambda.object_states import Head
-from replicator_lambda.verification.stores import Stores
+from queue_worker.dead_letters import DeadLetters, Letter
+from replication_core.aws.errors import StoreError
+from replication_core.changes import ItemKey, Key, Notice, ObjectKey
+from replication_core.comparing.stores import Stores
+from replication_core.objects.reading import read_head
+from replication_core.objects.states import Head
 from tests.unit.pipeline_ops.routes.conftest import World
 
 ALL = Selection(prefix="", items=True)

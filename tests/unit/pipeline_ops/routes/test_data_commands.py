@@ -18,7 +18,7 @@ from pipeline_ops.routes import backfill_command, verify_command
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.opening import Opened
 from pipeline_ops.terminal import shown
-from replicator_lambda.notices import ItemKey, Key, ObjectKey
+from replication_core.changes import ItemKey, Key, ObjectKey
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.test_terminal import is_plain, meant
 

@@ -18,7 +18,7 @@ from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import duration, status_view
 from pipeline_ops.terminal import show
 from pipeline_ops.where import AWS, Where
-from replicator_lambda.notices import ItemKey
+from replication_core.changes import ItemKey
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
 

@@ -10,8 +10,8 @@ from botocore.config import Config
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
-from replicator_lambda.notices import ItemKey, Key, Notice, ObjectKey, PoisonError, number_text, parse
-from replicator_lambda.reconcile import Action
+from replication_core.changes import ItemKey, Key, Notice, ObjectKey, PoisonError, number_text, parse
+from replication_core.reconcile import Action
 
 __all__ = ["Answer", "key_of", "reconcile_now"]
 

@@ -22,7 +22,7 @@ from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.tables import duration
 from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.stores import Stores
 
 __all__ = ["backfill"]
 

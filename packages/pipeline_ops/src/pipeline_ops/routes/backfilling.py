@@ -13,12 +13,12 @@ from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart, P
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selection, chosen_objects
-from replicator_lambda.flow import chunks, in_parallel
-from replicator_lambda.items import key_of
-from replicator_lambda.listings import KeyRange, key_ranges
-from replicator_lambda.notices import ItemKey, Key, ObjectKey
-from replicator_lambda.scans import Segment, scan
-from replicator_lambda.verification.stores import Stores
+from replication_core.changes import ItemKey, Key, ObjectKey
+from replication_core.comparing.stores import Stores
+from replication_core.items.dynamodb import key_of
+from replication_core.items.scans import Segment, scan
+from replication_core.objects.listings import KeyRange, key_ranges
+from replication_core.parallel import chunks, in_parallel
 
 __all__ = ["Backfill"]
 

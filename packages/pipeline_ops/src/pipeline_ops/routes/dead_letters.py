@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lambda_common.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
-from lambda_common.queues import delay, remove, send
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, explained
 from processor_lambda.notices import PoisonError as UnreadableError
 from processor_lambda.notices import Sweep
 from processor_lambda.notices import parse as parse_processing
-from replicator_lambda.notices import PoisonError, parse
+from queue_worker.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
+from replication_core.aws.batches import delay, remove, send
+from replication_core.changes import PoisonError, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

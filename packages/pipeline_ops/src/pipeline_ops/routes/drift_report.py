@@ -12,8 +12,8 @@ from xml.etree import ElementTree as Html
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.private_files import open_private
 from pipeline_ops.terminal import shown
-from replicator_lambda.notices import ItemKey, Key, ObjectKey, named
-from replicator_lambda.verification.findings import DRIFT, Finding, Verdict
+from replication_core.changes import ItemKey, Key, ObjectKey, named
+from replication_core.comparing.findings import DRIFT, Finding, Verdict
 
 __all__ = ["Tally", "read_findings", "write_finding", "write_page", "writing"]
 

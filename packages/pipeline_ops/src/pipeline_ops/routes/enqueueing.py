@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 
 from botocore.config import Config
 
-from lambda_common.queues import ENTRIES, send
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
 from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
-from replicator_lambda.flow import windowed
-from replicator_lambda.notices import Key, Notice, PoisonError, parse
+from replication_core.aws.batches import ENTRIES, send
+from replication_core.changes import Key, Notice, PoisonError, parse
+from replication_core.parallel import windowed
 
 __all__ = ["DEFAULT_RATE", "ENTRIES", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selection, chosen_objects
-from replicator_lambda.flow import chunks, in_parallel
-from replicator_lambda.listings import KeyRange, key_ranges
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.stores import Stores
+from replication_core.objects.listings import KeyRange, key_ranges
+from replication_core.parallel import chunks, in_parallel
 
 __all__ = ["PRICES", "Counted", "Estimate", "count", "estimate_of"]
 

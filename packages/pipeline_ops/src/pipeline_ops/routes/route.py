@@ -8,12 +8,12 @@ from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambda_common.errors import StoreError
-from lambda_common.failures import is_of_a_call, unreadable
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.clients import Clients
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.where import AWS, Where
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import is_of_a_call, unreadable
 
 __all__ = ["Replication", "Route", "explained"]
 

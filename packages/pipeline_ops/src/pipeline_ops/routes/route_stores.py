@@ -2,12 +2,12 @@
 
 from botocore.config import Config
 
-from lambda_common.environment import SettingsError
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
-from replicator_lambda.object_reading import keep_empty_expires
-from replicator_lambda.settings import ReplicatorSettings
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.stores import Stores
+from replication_core.environment import SettingsError
+from replication_core.objects.reading import keep_empty_expires
+from replication_core.route_spec import ReplicatorSettings
 
 __all__ = ["CONFIG", "THREADS", "open_stores", "settings_of"]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_ops.errors import MISUSED, OperatorError
-from replicator_lambda.listings import KeyRange, Listed, list_objects
-from replicator_lambda.settings import ReplicatorSettings
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.stores import Stores
+from replication_core.objects.listings import KeyRange, Listed, list_objects
+from replication_core.route_spec import ReplicatorSettings
 
 __all__ = ["Selection", "chosen_objects", "select"]
 

@@ -24,8 +24,8 @@ from pipeline_ops.routes.verifying import Verification, repair, still_drifting
 from pipeline_ops.routes.verifying import verify as verify_replicas
 from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
-from replicator_lambda.verification.findings import Verdict
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.findings import Verdict
+from replication_core.comparing.stores import Stores
 
 __all__ = ["verify"]
 

@@ -18,12 +18,12 @@ from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.route_stores import THREADS
 from pipeline_ops.routes.selection import Selection
-from replicator_lambda.flow import chunks
-from replicator_lambda.verification.findings import DRIFT, SUSPECT, Finding, Looked
-from replicator_lambda.verification.items import compare_items
-from replicator_lambda.verification.objects import compare_objects
-from replicator_lambda.verification.second_look import look_again
-from replicator_lambda.verification.stores import Stores
+from replication_core.comparing.findings import DRIFT, SUSPECT, Finding, Looked
+from replication_core.comparing.items import compare_items
+from replication_core.comparing.objects import compare_objects
+from replication_core.comparing.second_look import look_again
+from replication_core.comparing.stores import Stores
+from replication_core.parallel import chunks
 
 __all__ = ["Verification", "repair", "still_drifting", "verify"]
 

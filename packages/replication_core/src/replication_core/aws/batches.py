@@ -1,0 +1,120 @@
+"""Sending, delaying and deleting messages by tens, which is as many as SQS takes in a call."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["ENTRIES", "delay", "refused", "remove", "send", "tens"]
+
+ENTRIES = 10
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html: entries."""
+
+_ENTRY_TRIES = 3
+
+_BATCH_BYTES = 256 * 1024
+"""The sum of the bodies in a call, by the limit that SQS had before 2025; a body of more is sent alone."""
+
+T = TypeVar("T")
+
+
+def tens(entries: Sequence[T], size_of: Callable[[T], int] = lambda _: 0) -> Iterator[list[T]]:
+    """Divide entries into batches of at most ten, and of no more bytes than a call may have."""
+    batch: list[T] = []
+    size = 0
+    for entry in entries:
+        if batch and (len(batch) == ENTRIES or size + size_of(entry) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += size_of(entry)
+    if batch:
+        yield batch
+
+
+def send(
+    sqs: "SQSClient", queue_url: str, bodies: Sequence[str], attributes: Sequence[Mapping[str, str]] = ()
+) -> dict[int, StoreError]:
+    """Send messages, with text attributes where given; return the errors of those not sent, by their position."""
+    entries: list[Any] = [
+        {"Id": str(position), "MessageBody": body}
+        | ({"MessageAttributes": _texts(attributes[position])} if attributes else {})
+        for position, body in enumerate(bodies)
+    ]
+    return _by_tens(
+        tens(entries, lambda entry: len(entry["MessageBody"].encode())),
+        lambda batch: sqs.send_message_batch(QueueUrl=queue_url, Entries=batch),
+    )
+
+
+def delay(sqs: "SQSClient", queue_url: str, receipts: Sequence[tuple[str, int]]) -> dict[int, StoreError]:
+    """Make received messages visible again after so many seconds each; return the errors by position."""
+    entries: list[Any] = [
+        {"Id": str(position), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+        for position, (receipt, seconds) in enumerate(receipts)
+    ]
+    return _by_tens(tens(entries), lambda batch: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=batch))
+
+
+def remove(sqs: "SQSClient", queue_url: str, receipts: Sequence[str]) -> dict[int, StoreError]:
+    """Delete received messages; return the errors by position."""
+    entries: list[Any] = [{"Id": str(position), "ReceiptHandle": receipt} for position, receipt in enumerate(receipts)]
+    return _by_tens(tens(entries), lambda batch: sqs.delete_message_batch(QueueUrl=queue_url, Entries=batch))
+
+
+def _by_tens(batches: Iterable[list[Any]], call: Callable[[list[Any]], Any]) -> dict[int, StoreError]:
+    """Make a call for each batch of entries, and return the errors of all by the entries' positions."""
+    errors: dict[int, StoreError] = {}
+    for batch in batches:
+        errors |= _call(batch, call)
+    return errors
+
+
+def _call(entries: list[Any], call: Callable[[list[Any]], Any]) -> dict[int, StoreError]:
+    """Make the call, again for the entries that SQS failed to take, and return the errors of those left.
+
+    botocore repeats a call that failed, but not the entries that failed in one that did not.
+    """
+    errors: dict[int, StoreError] = {}
+    for _ in range(_ENTRY_TRIES):
+        try:
+            with translated("SQS"):
+                answer = call(entries)
+        except StoreError as error:
+            return errors | dict.fromkeys((int(entry["Id"]) for entry in entries), error)
+        failed = refused("SQS", answer, entries)
+        errors |= {int(id_): error for id_, error in failed.items()}
+        again = [entry for entry in entries if entry["Id"] in failed and not failed[entry["Id"]].permanent]
+        for entry in entries:
+            if entry["Id"] not in failed:
+                errors.pop(int(entry["Id"]), None)
+        if not again:
+            break
+        entries = again
+    return errors
+
+
+def refused(operation: str, answer: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> dict[str, StoreError]:
+    """Return the errors of a batch's entries by their ids, of SQS or SNS; permanent where the entry itself is at fault.
+
+    An entry that is in neither list of the answer was not taken, as far as anybody can tell.
+    """
+    taken = {entry["Id"] for entry in answer.get("Successful", ())}
+    failed = {entry["Id"]: entry for entry in answer.get("Failed", ())}
+    unsure = {"Code": "EmptyAnswer", "Message": "answered with success, but not for this message"}
+    return {
+        entry["Id"]: _error(operation, failed.get(entry["Id"], unsure)) for entry in entries if entry["Id"] not in taken
+    }
+
+
+def _error(operation: str, failed: Mapping[str, Any]) -> StoreError:
+    message = f"{operation}: {failed.get('Message') or 'refused'}"
+    return StoreError(failed.get("Code", operation), message, permanent=bool(failed.get("SenderFault")))
+
+
+def _texts(attributes: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}

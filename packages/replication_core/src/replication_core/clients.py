@@ -1,0 +1,83 @@
+"""The boto3 clients of one route, made once per process."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from replication_core.aws.clients import client_config
+from replication_core.objects.reading import keep_empty_expires
+from replication_core.route_spec import ReplicatorSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["Clients", "connect", "connect_queues"]
+
+_COPY_SECONDS = 60
+_COPY_ATTEMPTS = 2
+"""How long a copy may be silent, and how often it is tried.
+
+A silence, not a copy's whole time, since S3 keeps a long copy's connection alive with white space; without any, an
+object of 512 MiB has to be copied at 9 MiB/s, and a part at 1.1. What bounds a copy's time is its size: see
+DEFAULT_LARGE_FROM and DEFAULT_PART_SIZE for how both relate to a function's timeout.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """What a route calls; source and target may share clients where their region is the same."""
+
+    source_s3: "S3Client"
+    target_s3: "S3Client"
+    copying_s3: "S3Client"
+    """For copies into the target, which may keep silent for longer than any other call."""
+
+    source_dynamodb: "DynamoDBClient"
+    target_dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+    sns: "SNSClient"
+
+
+def connect(settings: ReplicatorSettings, *, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
+    """Make a route's clients, each in its own region.
+
+    Where AWS_ENDPOINT_URL names another endpoint than AWS's, buckets are addressed by path: the host's name has no
+    subdomains then.
+    """
+    session = boto3.session.Session()
+    path_style = bool(environ.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3"))
+    calling = client_config(connections, path_style=path_style)
+    copying = client_config(connections, read_seconds=_COPY_SECONDS, attempts=_COPY_ATTEMPTS, path_style=path_style)
+    made: dict[tuple[str, str], Any] = {}
+
+    def client(service: Any, region: str) -> Any:
+        if (service, region) not in made:
+            made[service, region] = session.client(service, region_name=region, config=calling)
+            if service == "s3":
+                keep_empty_expires(made[service, region])
+        return made[service, region]
+
+    return Clients(
+        source_s3=client("s3", settings.source_region),
+        target_s3=client("s3", settings.target_region),
+        copying_s3=session.client("s3", region_name=settings.target_region, config=copying),
+        source_dynamodb=client("dynamodb", settings.source_region),
+        target_dynamodb=client("dynamodb", settings.target_region),
+        sqs=client("sqs", settings.source_region),
+        sns=client("sns", _region_of(settings.failure_topic_arn)),
+    )
+
+
+def connect_queues(*, connections: int) -> "SQSClient":
+    """Make a client for queues in the function's own region."""
+    return boto3.session.Session().client("sqs", config=client_config(connections))
+
+
+def _region_of(arn: str) -> str:
+    return arn.split(":")[3]

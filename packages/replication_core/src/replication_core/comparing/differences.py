@@ -1,0 +1,96 @@
+"""How a replica differs from what its source asks for. Pure: states in, the names of what differs out."""
+
+from collections.abc import Iterator, Mapping
+
+from replication_core.aws.errors import StoreError
+from replication_core.items.dynamodb import ADDED_ATTRIBUTES
+from replication_core.items.states import Item, ordered
+from replication_core.objects.content import same_bytes
+from replication_core.objects.copy_plan import plan_copy
+from replication_core.objects.provenance import own_tags, recorded_etag, tells_version
+from replication_core.objects.states import Head, ObjectState, Tags
+from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, REPLICATION_TIMESTAMP
+
+__all__ = ["item_differences", "object_differences"]
+
+_PROVENANCE = {PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION}
+
+
+def object_differences(
+    original: ObjectState, replica: ObjectState, *, bucket: str, key: str, environment: str
+) -> tuple[str, ...]:
+    """Return what of a replica is not as the replicator would make it from this original; nothing if all is.
+
+    `environment` is the source's, `bucket` and `key` are where the original is. Bytes are compared by what heads tell;
+    where that proves nothing (see `content`), by whether the replica's provenance names the original's very version;
+    and where that could not be told, by size alone.
+    """
+    metadata, tags = _wanted(original, bucket, key, environment)
+    return (
+        *_content(original.head, replica, metadata),
+        *_names("header", dict(original.head.headers), dict(replica.head.headers)),
+        *_metadata(metadata, dict(replica.head.metadata), dict(original.head.metadata), mark=_mark(tags, replica.tags)),
+        *_names("tag", dict(own_tags(original.tags)), dict(own_tags(replica.tags))),
+    )
+
+
+def _wanted(original: ObjectState, bucket: str, key: str, environment: str) -> tuple[Mapping[str, str], Tags]:
+    """Return the metadata and tags that the replicator gives a replica.
+
+    Where it makes none, such as one that no mark has room in, they are the source's, and the mark all the same: what a
+    former release has made there without one is processed like the target's own.
+    """
+    try:
+        telling = plan_copy(original, bucket=bucket, key=key, environment=environment).telling
+    except StoreError:
+        return dict(original.head.metadata), (*own_tags(original.tags), (REPLICA_TAG, environment))
+    return telling.metadata, telling.tags
+
+
+def _mark(wanted: Tags, found: Tags) -> bool:
+    """Tell whether the tags have the mark, if it is to be there."""
+    environment = dict(wanted).get(REPLICA_TAG)
+    return environment is None or dict(found).get(REPLICA_TAG, "").partition(" ")[0] == environment
+
+
+def _content(original: Head, replica: ObjectState, wanted: Mapping[str, str]) -> Iterator[str]:
+    same = same_bytes(original, replica.head, recorded_etag(replica.tags))
+    if same is None:
+        same = not tells_version(wanted, original) or tells_version(dict(replica.head.metadata), original)
+    if original.size != replica.head.size:
+        yield "size"
+    elif not same:
+        yield "bytes"
+    if original.missing_metadata != replica.head.missing_metadata:
+        yield "metadata that can't be told"
+
+
+def _metadata(
+    wanted: Mapping[str, str], found: Mapping[str, str], own: Mapping[str, str], *, mark: bool
+) -> Iterator[str]:
+    """Yield what differs; what the replicator adds to the source's `own`, or to its tags, is told as the provenance."""
+    added = _PROVENANCE - own.keys()
+    if not mark or any(wanted.get(name) != found.get(name) for name in added):
+        yield "provenance"
+    kept = {name: value for name, value in found.items() if name not in added}
+    yield from _names("metadata", own, kept)
+
+
+def item_differences(original: Item, replica: Item, *, source: str, target: str) -> tuple[str, ...]:
+    """Return what of a replica is not as the replicator would make it from this original; nothing if all is.
+
+    `source` and `target` are the environments' names. Sets are compared whatever their order.
+    """
+    added = dict(zip(ADDED_ATTRIBUTES, ({"S": target}, {"S": source}), strict=False))
+    wanted = {name: value for name, value in {**original, **added}.items() if name != REPLICATION_TIMESTAMP}
+    found = {name: value for name, value in replica.items() if name != REPLICATION_TIMESTAMP}
+    stamp = () if "S" in replica.get(REPLICATION_TIMESTAMP, {}) else (f"attribute {REPLICATION_TIMESTAMP!r}",)
+    return (*_names("attribute", wanted, found), *stamp)
+
+
+def _names(what: str, wanted: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:
+    for name in sorted(wanted.keys() | found.keys()):
+        one, other = wanted.get(name), found.get(name)
+        # Most are equal as they are: only for what is not is it worth sorting the sets in it.
+        if one != other and ordered(one) != ordered(other):
+            yield f"{what} {name!r}"

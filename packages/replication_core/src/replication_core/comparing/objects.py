@@ -1,0 +1,155 @@
+"""Objects compared: both buckets' listings side by side, and of each pair what a listing does not tell."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import unexpected
+from replication_core.changes import ObjectKey
+from replication_core.comparing.differences import object_differences
+from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
+from replication_core.comparing.stores import Stores
+from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
+from replication_core.objects.reading import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
+from replication_core.objects.states import Head, ObjectState, TagsRead
+from replication_core.parallel import chunks, in_parallel, windowed
+
+__all__ = ["Pair", "compare_objects", "compare_pairs", "look_at_object", "side_by_side"]
+
+_LISTING_THREADS = 8
+_CHUNK = 10
+"""Pairs that one thread looks at, one after another: few, so that small buckets keep many threads busy."""
+
+_CHUNKS_AT_ONCE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A key as both listings tell of it; one of them may not."""
+
+    key: str
+    original: Listed | None
+    replica: Listed | None
+
+
+def side_by_side(originals: Iterator[Listed], replicas: Iterator[Listed]) -> Iterator[Pair]:
+    """Merge two listings that are sorted by key, holding one entry of each."""
+    original, replica = next(originals, None), next(replicas, None)
+    while original is not None or replica is not None:
+        key = min(each.key for each in (original, replica) if each is not None)
+        own = original if original is not None and original.key == key else None
+        its = replica if replica is not None and replica.key == key else None
+        yield Pair(key, own, its)
+        original = original if own is None else next(originals, None)
+        replica = replica if its is None else next(replicas, None)
+
+
+def compare_objects(stores: Stores, executor: Executor, *, prefix: str = "", quick: bool = False) -> Iterator[Looked]:
+    """Compare all objects below a prefix; yield what was found, some keys at a time, holding no more than those.
+
+    `quick` believes a listing whose size and ETag are the same on both sides: two calls per thousand keys instead of
+    four per key, which tell nothing of headers, metadata and tags.
+    """
+    ranges = key_ranges(stores.source_s3, stores.settings.source_bucket, prefix)
+    listings = [chunks(_pairs(stores, prefix, key_range), _CHUNK) for key_range in ranges]
+    return windowed(
+        executor,
+        lambda pairs: compare_pairs(stores, pairs, quick=quick),
+        in_parallel(listings, threads=_LISTING_THREADS),
+        window=_CHUNKS_AT_ONCE,
+    )
+
+
+def _pairs(stores: Stores, prefix: str, key_range: KeyRange) -> Iterator[Pair]:
+    settings = stores.settings
+    return side_by_side(
+        list_objects(stores.source_s3, settings.source_bucket, prefix, key_range),
+        list_objects(stores.target_s3, settings.target_bucket, prefix, key_range),
+    )
+
+
+def compare_pairs(stores: Stores, pairs: Sequence[Pair], *, quick: bool = False) -> Looked:
+    """Compare these pairs, one after another."""
+    found = (_compare(stores, pair, quick) for pair in pairs)
+    count = sum(pair.original is not None and stores.settings.wants_object(pair.key) for pair in pairs)
+    return Looked(objects=count, findings=[finding for finding in found if finding is not None])
+
+
+def _compare(stores: Stores, pair: Pair, quick: bool) -> Finding | None:
+    original, replica, key = pair.original, pair.replica, ObjectKey(pair.key)
+    if not stores.settings.wants_object(pair.key):
+        return Finding(key, Verdict.OUTSIDE, ("the route's rules leave it out",)) if original else None
+    if original is None:
+        return Finding(key, Verdict.EXTRA)
+    if replica is None and original.storage_class not in ARCHIVE_CLASSES:  # the second look reads its head
+        return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
+    if quick and replica is not None and (original.size, original.etag) == (replica.size, replica.etag):
+        return None
+    return look_at_object(stores, key)
+
+
+def look_at_object(stores: Stores, key: ObjectKey) -> Finding | None:
+    """Compare all of one object with its replica, as both are now; None where they are equal."""
+    try:
+        return _look(stores, key)
+    except StoreError as error:
+        return unknown(key, error)
+    except Exception as error:  # noqa: BLE001 - whatever is odd about one key must not end the look at the others
+        return unknown(key, unexpected(error))
+
+
+def _look(stores: Stores, key: ObjectKey) -> Finding | None:
+    settings = stores.settings
+    original = read_head(stores.source_s3, settings.source_bucket, key.key)
+    replica = read_head(stores.target_s3, settings.target_bucket, key.key)
+    if isinstance(original, Absent):
+        return absent(key) if isinstance(replica, Absent) else _extra(stores, key, replica)
+    state = _state(original.etag, datetime.fromisoformat(original.last_modified))
+    if isinstance(replica, Absent):
+        if original.archived:
+            return Finding(key, Verdict.OUTSIDE, ("it is archived, and not restored",), original.size, state)
+        if _has_expired(original):
+            return Finding(key, Verdict.OUTSIDE, ("it has expired, and is to be removed",), original.size, state)
+        return Finding(key, Verdict.MISSING, (), original.size, state)
+    return _compare_heads(stores, key, original, replica, state)
+
+
+def _compare_heads(stores: Stores, key: ObjectKey, original: Head, replica: Head, state: str) -> Finding | None:
+    settings = stores.settings
+    # Whatever the heads tell: not every S3-compatible store counts the tags there, nor S3 for who may not read them.
+    tags = read_tags(stores.source_s3, settings.source_bucket, key.key, original.version_id)
+    replica_tags = read_tags(stores.target_s3, settings.target_bucket, key.key, replica.version_id)
+    if tags is None or replica_tags is None:
+        return Finding(key, Verdict.UNKNOWN, ("gone while it was read",))
+    what = object_differences(
+        ObjectState(original, tags.tags),
+        ObjectState(replica, replica_tags.tags),
+        bucket=settings.source_bucket,
+        key=key.key,
+        environment=settings.source_environment,
+    )
+    # With the tags, whose change changes neither the ETag nor the time.
+    return Finding(key, Verdict.DIFFERENT, what, original.size, f"{state} {_digest(tags)}") if what else None
+
+
+def _extra(stores: Stores, key: ObjectKey, replica: Head) -> Finding:
+    marked = is_marked(stores.target_s3, stores.settings.target_bucket, key.key, replica, replica.version_id)
+    return Finding(key, Verdict.EXTRA, own=not marked)
+
+
+def _has_expired(original: Head) -> bool:
+    """Tell whether S3 is about to remove it, which may be a while after it has done so to the replica."""
+    return original.expires is not None and parsedate_to_datetime(original.expires) <= datetime.now(UTC)
+
+
+def _digest(tags: TagsRead) -> str:
+    return hashlib.sha256(repr(tags.tags).encode()).hexdigest()
+
+
+def _state(etag: str, last_modified: datetime) -> str:
+    # In whole seconds, which is all that a head tells.
+    return f"{etag} {last_modified:%Y-%m-%dT%H:%M:%S%z}"

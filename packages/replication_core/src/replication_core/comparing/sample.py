@@ -1,0 +1,101 @@
+"""A few keys of a route, chosen anew each time, compared like all keys are."""
+
+import os
+import random
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from replication_core.aws.failures import told, translated
+from replication_core.comparing.findings import Looked
+from replication_core.comparing.items import compare_segments
+from replication_core.comparing.objects import Pair, compare_pairs, side_by_side
+from replication_core.comparing.stores import Stores
+from replication_core.items.scans import Segment
+from replication_core.objects.listings import KeyRange, list_objects
+from replication_core.parallel import chunks, windowed
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["compare_sample"]
+
+_WINDOW = 100
+"""Objects that are compared where a walk has ended: a listing call on each side has them all."""
+
+_AT_ONCE = 10
+_LAST = "\U0010ffff"
+"""Comes after every character that a key has: after what begins so."""
+
+_WALKS_AT_ONCE = 4
+
+
+def compare_sample(stores: Stores, executor: Executor, keys: int, chance: random.Random) -> Iterator[Looked]:
+    """Compare about so many objects and, where the route has them, about so many items.
+
+    Objects are those at the ends of random walks through the keys of either side, so that each may be drawn, one among
+    few rather than one among many; of items it is one random part of both tables. It finds what is wrong with many
+    keys: to find the one among a million is a whole verification's work.
+    """
+    walks = max(1, keys // _WINDOW)
+    pairs = (pair for _ in range(walks) for pair in islice(_walk(stores, chance), min(keys, _WINDOW)))
+    yield from windowed(
+        executor, lambda some: compare_pairs(stores, some), chunks(pairs, _AT_ONCE), window=_WALKS_AT_ONCE * _AT_ONCE
+    )
+    if stores.settings.replicate_items:
+        yield from compare_segments(stores, executor, [_segment(stores, keys, chance)], limit=keys)
+
+
+def _walk(stores: Stores, chance: random.Random) -> Iterator[Pair]:
+    settings = stores.settings
+    prefix = chance.choice(settings.object_include or ("",))
+    sides = [(stores.source_s3, settings.source_bucket), (stores.target_s3, settings.target_bucket)]
+    after = _end_of_walk(*chance.choice(sides), prefix, chance)
+    return side_by_side(*(list_objects(client, bucket, prefix, KeyRange(after)) for client, bucket in sides))
+
+
+def _end_of_walk(client: "S3Client", bucket: str, prefix: str, chance: random.Random) -> str | None:
+    """Return a key to begin after; None for the first one.
+
+    The walk goes on by a character as long as more keys begin so than a listing call returns.
+    """
+    while True:
+        keys, is_all = _page(client, bucket, prefix)
+        if is_all:
+            return chance.choice([None, *keys[:-1]])
+        # What the first thousand have in common is gone over in one step, where all have it.
+        common = os.path.commonprefix(keys)  # noqa: RUF071 - S3's prefixes are text, too
+        branches = [common] if common > prefix else []
+        if not branches or _page(client, bucket, prefix, after=common + _LAST, most=1)[0]:
+            branches = _branches(client, bucket, prefix)
+        prefix = chance.choice(branches)
+
+
+def _branches(client: "S3Client", bucket: str, prefix: str) -> list[str]:
+    """Return the prefix with each of the characters that a key has after it."""
+    found: list[str] = []
+    after = prefix
+    while keys := _page(client, bucket, prefix, after=after, most=1)[0]:
+        if found and keys[0].startswith(found[-1]):  # its next character is the last one there is
+            break
+        found.append(keys[0][: len(prefix) + 1])
+        after = found[-1] + _LAST
+    return found
+
+
+def _page(client: "S3Client", bucket: str, prefix: str, *, after: str = "", most: int = 1000) -> tuple[list[str], bool]:
+    """Return the first keys that begin so and come after another, and whether those are all."""
+    begin: Any = {"StartAfter": after} if after else {}
+    with translated("ListObjectsV2"):
+        page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **begin)
+    return [entry["Key"] for entry in page.get("Contents", ())], not told("ListObjectsV2", page, "IsTruncated")
+
+
+def _segment(stores: Stores, keys: int, chance: random.Random) -> Segment:
+    with translated("DescribeTable"):
+        table = stores.source_dynamodb.describe_table(TableName=stores.settings.source_table)["Table"]
+    # As of some hours ago, which is near enough: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
+    # API_TableDescription.html; segments are at most a million, by API_Scan.html beside it.
+    segments = min(max(1, table.get("ItemCount", 0) // keys), 1_000_000)
+    return Segment(chance.randrange(segments), segments)

@@ -1,0 +1,61 @@
+"""Suspects looked at again: drift told from lag."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import replace
+from itertools import groupby
+
+from replication_core.changes import ItemKey, Key, ObjectKey
+from replication_core.comparing.findings import DRIFT, Finding, Verdict
+from replication_core.comparing.items import look_at_items
+from replication_core.comparing.objects import look_at_object
+from replication_core.comparing.stores import Stores
+from replication_core.items.states import READ_BATCH
+from replication_core.parallel import chunks, windowed
+
+__all__ = ["look_again"]
+
+_OBJECTS = 10
+_BATCHES_AT_ONCE = 64
+
+
+def look_again(
+    stores: Stores, executor: Executor, suspects: Iterable[Finding], *, worked_off: bool
+) -> Iterator[Finding]:
+    """Yield the final finding of each suspect, in their order, holding some hundreds of them.
+
+    `worked_off` says that the route has handled every change that it had when the suspects were found. What still
+    differs then, from a source that has not changed since, is drift; everything else that differs is in flight. What
+    could not be compared is tried again. Findings that are no suspicion are final already, and not to be looked at.
+    """
+    looks = windowed(
+        executor, lambda batch: _look(stores, batch, worked_off), _batches(suspects), window=_BATCHES_AT_ONCE
+    )
+    for findings in looks:
+        yield from findings
+
+
+def _batches(suspects: Iterable[Finding]) -> Iterator[list[Finding]]:
+    for is_item, findings in groupby(suspects, key=lambda finding: isinstance(finding.key, ItemKey)):
+        yield from chunks(findings, READ_BATCH if is_item else _OBJECTS)
+
+
+def _look(stores: Stores, batch: list[Finding], worked_off: bool) -> list[Finding]:
+    now: dict[Key, Finding | None] = {
+        each.key: look_at_object(stores, each.key) for each in batch if isinstance(each.key, ObjectKey)
+    }
+    if items := [each.key for each in batch if isinstance(each.key, ItemKey)]:
+        now |= look_at_items(stores, items)
+    return [_judged(finding, now[finding.key], worked_off) for finding in batch]
+
+
+def _judged(before: Finding, now: Finding | None, worked_off: bool) -> Finding:
+    if now is None:
+        return replace(before, verdict=Verdict.IN_FLIGHT, what=("it is equal by now",))
+    if now.verdict not in DRIFT:
+        return now
+    if before.verdict in DRIFT and now.source != before.source:
+        return replace(now, verdict=Verdict.IN_FLIGHT, what=("its source has just changed",))
+    if not worked_off:
+        return replace(now, verdict=Verdict.IN_FLIGHT, what=("the route may have its change still before it",))
+    return now

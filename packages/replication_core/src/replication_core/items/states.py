@@ -1,0 +1,140 @@
+"""Items as the reconciler sees them: batches of keys, what was not processed, and the one bad item among good ones.
+
+100 keys cost six calls: a consistent batch read, four batch writes, and the confirming batch read.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from replication_core.aws.errors import StoreError
+from replication_core.changes import ItemKey
+from replication_core.reconcile import Reading, SourceMoved, Writing
+
+__all__ = ["READ_BATCH", "WRITE_BATCH", "Get", "Item", "ItemCalls", "ItemState", "ItemStore", "ordered", "read_states"]
+
+READ_BATCH = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
+
+WRITE_BATCH = 25
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: writes per call."""
+
+_STALLS = 3
+"""Calls in a row that may process nothing before the keys left over are given back to the queue."""
+
+Item = Mapping[str, Any]
+"""An item in DynamoDB's own JSON, each attribute with its type: nothing is converted on the way."""
+
+Get = Callable[[Sequence[ItemKey]], tuple[Mapping[ItemKey, Item], Collection[ItemKey]]]
+"""Reads up to READ_BATCH items; returns them, and the keys left unprocessed."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemState:
+    """An item, equal to another whose sets hold the same in whatever order."""
+
+    item: Item
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ItemState):
+            return NotImplemented
+        return self.item == other.item or ordered(dict(self.item)) == ordered(dict(other.item))
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.item))
+
+
+def ordered(value: Any) -> Any:
+    """Return an attribute, or a map of them, with every set's members sorted."""
+    if isinstance(value, dict):
+        return {
+            name: sorted(inner) if name in {"SS", "NS", "BS"} and isinstance(inner, list) else ordered(inner)
+            for name, inner in value.items()
+        }
+    return [ordered(inner) for inner in value] if isinstance(value, list) else value
+
+
+class ItemCalls(Protocol):
+    """The two calls that replicas of items cost; they raise StoreError where DynamoDB refuses or fails as a whole."""
+
+    def get(self, keys: Sequence[ItemKey]) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
+        """Read up to READ_BATCH items of the source consistently; return them, and the keys left unprocessed."""
+
+    def write(self, items: Mapping[ItemKey, Item | None]) -> Collection[ItemKey]:
+        """Write up to WRITE_BATCH replicas, deleting for None; return the keys left unprocessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStore:
+    """The reconciler's store of items, in batches."""
+
+    calls: ItemCalls
+
+    def read(self, keys: Collection[ItemKey]) -> Reading[ItemKey, ItemState]:
+        """Read the source's current items, consistently."""
+        return read_states(keys, self.calls.get)
+
+    def write(self, states: Mapping[ItemKey, ItemState | None]) -> Writing[ItemKey]:
+        """Write and delete replicas; an item that DynamoDB won't take fails alone."""
+        answers: dict[ItemKey, int | StoreError | SourceMoved] = dict.fromkeys(states, 0)
+
+        def put(batch: Sequence[ItemKey]) -> Collection[ItemKey]:
+            wanted = ((key, states[key]) for key in batch)
+            return self.calls.write({key: None if state is None else state.item for key, state in wanted})
+
+        for batch in _batches(states, WRITE_BATCH):
+            answers.update(_thoroughly(batch, put))
+        return answers
+
+    def confirm(self, states: Mapping[ItemKey, ItemState | None]) -> Reading[ItemKey, ItemState]:
+        """Read the same items again."""
+        return self.read(states.keys())
+
+
+def read_states(keys: Collection[ItemKey], get: Get) -> Reading[ItemKey, ItemState]:
+    """Read items in batches, and again what a batch left unprocessed; None for a key that has no item."""
+    states: dict[ItemKey, ItemState | StoreError | None] = {}
+
+    def get_some(batch: Sequence[ItemKey]) -> Collection[ItemKey]:
+        found, left = get(batch)
+        for key in set(batch).difference(left):
+            item = found.get(key)
+            states[key] = None if item is None else ItemState(item)
+        return left
+
+    for batch in _batches(keys, READ_BATCH):
+        states.update(_thoroughly(batch, get_some))
+    return states
+
+
+def _batches(keys: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    ordered = list(keys)
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+def _thoroughly(
+    batch: Sequence[ItemKey], call: Callable[[Sequence[ItemKey]], Collection[ItemKey]]
+) -> dict[ItemKey, StoreError]:
+    """Call until every key of the batch is processed, and return the errors of those that can't be.
+
+    A batch that is refused for good is halved until what it is refused for stands alone. Keys left unprocessed are
+    called again at once, since each answer makes room; where several calls in a row process nothing, the table is
+    throttled, and the keys go back to their queue, whose delay is the backoff.
+    """
+    left: Sequence[ItemKey] = batch
+    stalls = 0
+    while left:
+        try:
+            rest = list(call(left))
+        except StoreError as error:
+            if not error.permanent or len(left) == 1:
+                return dict.fromkeys(left, error)
+            middle = len(left) // 2
+            return _thoroughly(left[:middle], call) | _thoroughly(left[middle:], call)
+        stalls = stalls + 1 if len(rest) == len(left) else 0
+        if stalls == _STALLS:
+            return dict.fromkeys(rest, StoreError("Unprocessed", f"left unprocessed {_STALLS} times in a row"))
+        left = rest
+    return {}

@@ -1,0 +1,1 @@
+"""Objects and their replicas, over S3."""

@@ -1,0 +1,246 @@
+"""S3's side of the replicas: server-side copies pinned to the version that was read, never a body through here."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import told, translated
+from replication_core.objects.content import same_bytes
+from replication_core.objects.copy_plan import DEFAULT_LARGE_FROM, plan_copy
+from replication_core.objects.large_copy import LargeCopy, LargeObject
+from replication_core.objects.provenance import recorded_etag, tells_version, with_mark
+from replication_core.objects.reading import (
+    DELETE_MARKER,
+    EXPIRES,
+    Absent,
+    checksum_of,
+    is_marked,
+    read_head,
+    read_tags,
+)
+from replication_core.objects.request_headers import Telling
+from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
+from replication_core.reconcile import SourceMoved
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["S3Objects"]
+
+# The last of them where the replica was deleted between its copy and its tags, by who saw a newer source.
+_MOVED = frozenset({"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404", "412"}) | DELETE_MARKER
+_BUCKET_SEEN_SECONDS = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class S3Objects:
+    """Reads objects of the source bucket and copies or deletes their replicas in the target bucket.
+
+    A replica has its source's bytes, stored headers, user metadata, tags and checksum algorithm. Its storage class
+    is STANDARD and its encryption the target bucket's default: both are the target's own policy, as its lifecycle
+    is. Object locks, ACLs and annotations are not replicated. What a request can't say of it S3 takes from the source
+    by itself (see `request_headers`). A replica is never without a mark: where its metadata has no room for one, a tag
+    that is written with it is the mark (see `provenance`). One exception is left, in a target without versions: ten
+    tags that are put apart may land on the next state's replica, whose metadata has no room, until it is copied again.
+
+    Not excluded: a write whose answer was lost, and which S3 lets take effect only after a later reconcile of the
+    key has confirmed another state. No call of S3's can be taken back or fenced; the key's next notice mends it.
+    """
+
+    source: "S3Client"
+    source_bucket: str
+    source_environment: str
+    target: "S3Client"
+    copying: "S3Client"
+    """A client of the target's region that waits long enough for a copy."""
+
+    target_bucket: str
+    large_copy: LargeCopy
+    large_from: int = DEFAULT_LARGE_FROM
+    """Objects of more bytes than this are copied in parts."""
+
+    clock: Callable[[], float] = time.monotonic
+    _bucket_seen: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        for operation in ("CopyObject", "CreateMultipartUpload"):
+            events = self.copying.meta.events
+            # Named, so that replicators that share a client register this once.
+            events.register(f"before-parameter-build.s3.{operation}", _take_expires, f"take-expires-{operation}")
+            events.register(f"before-call.s3.{operation}", _send_expires, f"send-expires-{operation}")
+
+    def head(self, key: str) -> Head | None:
+        """Read the source's current object; None where there is none or a delete marker is current.
+
+        A head that finds nothing can't tell a missing object from a missing bucket, and the one must delete a
+        replica while the other must not: without a delete marker the bucket is looked at, once a minute at most.
+        """
+        found = read_head(self.source, self.source_bucket, key)
+        if isinstance(found, Absent):
+            if not found.marked:
+                self._see_bucket()
+            return None
+        return found
+
+    def tags(self, key: str, version_id: str | None) -> TagsRead | None:
+        """Read the tags of a version of the source, or of the current one; None where there is no such object."""
+        return read_tags(self.source, self.source_bucket, key, version_id)
+
+    def copy(self, key: str, state: ObjectState) -> int:
+        """Make the replica equal to this state; return the bytes copied.
+
+        It is one write, or two where the tags are put by themselves. That two reconcilers' writes may alternate does
+        no harm: each of them looks at the source after its last write, so that who wrote last has seen its own
+        state there, or writes again.
+        """
+        source: Any = {"Bucket": self.source_bucket, "Key": key}
+        if state.head.version_id is not None:
+            source["VersionId"] = state.head.version_id
+        try:
+            plan = plan_copy(
+                state,
+                bucket=self.source_bucket,
+                key=key,
+                environment=self.source_environment,
+                large_from=self.large_from,
+            )
+            copy = self._copy_in_parts if plan.in_parts else self._copy_whole
+            return copy(key, state, source, plan.telling)
+        except StoreError as error:
+            if error.kind in _MOVED:
+                raise SourceMoved from error
+            raise
+
+    def delete(self, key: str) -> None:
+        """Delete the replica; a versioned target keeps it below a delete marker, also where there was none."""
+        with translated("DeleteObject"):
+            self.target.delete_object(Bucket=self.target_bucket, Key=key)
+
+    def has_replica(self, key: str) -> bool:
+        """Tell whether the target has an object of the key that bears a replica's mark."""
+        there = read_head(self.target, self.target_bucket, key)
+        return not isinstance(there, Absent) and is_marked(self.target, self.target_bucket, key, there)
+
+    def _copy_whole(self, key: str, state: ObjectState, source: Any, telling: Telling) -> int:
+        head = state.head
+        if head.size > self.large_copy.part_size:
+            self.large_copy.see_deadline()
+        with translated("CopyObject"):
+            answer = self.copying.copy_object(
+                Bucket=self.target_bucket,
+                Key=key,
+                CopySource=source,
+                CopySourceIfMatch=head.etag,
+                MetadataDirective="REPLACE" if telling.exact else "COPY",
+                # The tags of a version change, so that S3's own copy of them might be of another moment.
+                TaggingDirective="REPLACE",
+                # S3 would copy them by default, for which the role has no right: they are not part of a replica.
+                AnnotationDirective="EXCLUDE",
+                **telling.arguments,
+            )
+        told("CopyObject", answer, "CopyObjectResult", "ETag")
+        if telling.tags_apart:
+            self._put_tags(key, telling.tags, answer.get("VersionId"))
+        return head.size
+
+    def _copy_in_parts(self, key: str, state: ObjectState, source: Mapping[str, str], telling: Telling) -> int:
+        head = state.head
+        if self._is_there(key, head, telling):
+            return 0
+        arguments = {"Bucket": self.target_bucket, "Key": key, **telling.arguments}
+        if head.checksum_algorithm is not None:
+            # CopyObject keeps the source's by itself.
+            arguments["ChecksumAlgorithm"] = head.checksum_algorithm
+        if head.checksum_type is not None and (head.checksum_algorithm or "").startswith("CRC"):
+            arguments["ChecksumType"] = head.checksum_type
+        large = LargeObject(source=source, etag=head.etag, size=head.size, arguments=arguments)
+        made = self.large_copy.copy(large)
+        tags = self._with_proof(head, telling, made)
+        if telling.tags_apart or tags != telling.tags:
+            self._put_tags(key, tags, made.get("VersionId"))
+        return head.size
+
+    def _with_proof(self, head: Head, telling: Telling, made: Mapping[str, Any]) -> Tags:
+        """Return the replica's tags, with the ETag that it has now where nothing else will prove its bytes later.
+
+        Where the tags have no room for it, or the metadata none for the version, the object is copied again whenever
+        a notice of it comes. Raises a retryable StoreError where S3 tells that the bytes are others.
+        """
+        algorithm, checksum = checksum_of(made)
+        replica = replace(
+            head,
+            etag=made["ETag"],
+            checksum_algorithm=algorithm,
+            checksum_type=made.get("ChecksumType"),
+            checksum=checksum,
+            encryption=made.get("ServerSideEncryption"),
+        )
+        same = same_bytes(head, replica)
+        if same is False:
+            raise StoreError(
+                "OtherBytes", "the checksum of what was copied is not the source's; it is to be copied again"
+            )
+        if same or not tells_version(telling.metadata, head):
+            return telling.tags
+        return with_mark(telling.tags, self.source_environment, made["ETag"]) or telling.tags
+
+    def _is_there(self, key: str, head: Head, telling: Telling) -> bool:
+        """Tell whether an earlier try has made this very replica, and bring its tags level if it has.
+
+        It costs a head and a read of tags, beside which a copy of the same bytes costs a call per part, and minutes.
+        What is not proven to have the source's bytes is copied again.
+        """
+        there = read_head(self.target, self.target_bucket, key)
+        if isinstance(there, Absent) or (there.headers, dict(there.metadata)) != (head.headers, telling.metadata):
+            return False
+        found = read_tags(self.target, self.target_bucket, key, None)
+        if found is None:
+            return False
+        recorded = recorded_etag(found.tags)
+        if not same_bytes(head, there, recorded):
+            return False
+        tags = telling.tags if recorded is None else with_mark(telling.tags, self.source_environment, recorded)
+        if found.tags != tags:
+            self._put_tags(key, tags or telling.tags, there.version_id)
+        return True
+
+    def _put_tags(self, key: str, tags: Tags, version_id: str | None) -> None:
+        """Put the tags of this version of the replica, and of no other that somebody has made meanwhile.
+
+        Without versions they land on whatever is there by now, whose only mark may be a tag: they have it as well then,
+        if there is room.
+        """
+        pinned: Any = {"VersionId": version_id}
+        if version_id in UNVERSIONED:
+            pinned = {}
+            tags = with_mark(tags, self.source_environment, recorded_etag(tags)) or tags
+        tag_set: Any = [{"Key": name, "Value": value} for name, value in tags]
+        with translated("PutObjectTagging"):
+            self.target.put_object_tagging(Bucket=self.target_bucket, Key=key, Tagging={"TagSet": tag_set}, **pinned)
+
+    def _see_bucket(self) -> None:
+        now = self.clock()
+        if self._bucket_seen is not None and now - self._bucket_seen < _BUCKET_SEEN_SECONDS:
+            return
+        try:
+            with translated("HeadBucket"):
+                self.source.head_bucket(Bucket=self.source_bucket)
+        except StoreError as error:
+            raise StoreError("SourceBucket", f"the source bucket can't be seen: {error.message}") from error
+        self._bucket_seen = now
+
+
+def _take_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Put the Expires header aside before botocore would parse it and send it differently, or refuse it.
+
+    It is whatever text the writer stored, `0` and `-1` among them, and the replica's is to be the same.
+    """
+    if EXPIRES in params:
+        context["replica_expires"] = params.pop(EXPIRES)
+
+
+def _send_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    if "replica_expires" in context:
+        params["headers"]["Expires"] = context["replica_expires"]

@@ -1,0 +1,149 @@
+"""Bring replicas level with their source: the one algorithm behind live changes, backfill, redrive and repair.
+
+Nothing here knows S3 or DynamoDB. A store reads the source's current states, writes replicas, and reads the source
+again; `reconcile` goes round until a key's source is what was written. Since a write is always followed by a look at
+the source, whoever writes a replica last has either seen that it is level or will write again, so that notices may be
+repeated, reordered and handled at the same time by several functions.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from replication_core.aws.errors import StoreError
+
+__all__ = ["ROUNDS", "Action", "Outcome", "Reading", "SourceMoved", "Store", "Writing", "reconcile"]
+
+ROUNDS = 5
+"""Times that one reconcile follows a source that keeps changing before it leaves the rest to the notice's next try."""
+
+
+class SourceMoved(Exception):  # noqa: N818 - it is news, not an error
+    """What was read is no longer there to be copied: the source has to be read again."""
+
+
+K = TypeVar("K")
+S = TypeVar("S")
+
+Reading = Mapping[K, S | StoreError | None]
+"""A source's states by key: None where it has none."""
+
+Writing = Mapping[K, int | StoreError | SourceMoved]
+"""What became of each write: the bytes that were copied, or why there was no write."""
+
+
+class Store(Protocol[K, S]):
+    """A source and its replica. Every call answers for each key that it is given, and never raises for one of them."""
+
+    def read(self, keys: Collection[K]) -> Reading[K, S]:
+        """Read the source's current states."""
+
+    def write(self, states: Mapping[K, S | None]) -> Writing[K]:
+        """Make the replicas equal to these states; None deletes."""
+
+    def confirm(self, states: Mapping[K, S | None]) -> Reading[K, S]:
+        """Read the source's current states, knowing those that were written.
+
+        A key whose source has not changed since is given a state equal to the one written.
+        """
+
+
+class Action(StrEnum):
+    """What became of a key."""
+
+    COPIED = "copied"
+    DELETED = "deleted"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a key, and what it took."""
+
+    action: Action
+    size: int = 0
+    """Bytes of an object that were copied."""
+
+    rereads: int = 0
+    """Times that the source was found changed and was followed."""
+
+    error: StoreError | None = None
+    settled_at: datetime | None = None
+    """When the replica was level, or given up."""
+
+
+@dataclass(slots=True)
+class _Round(Generic[K, S]):
+    """The keys that are not settled yet, with the state to write to each replica."""
+
+    store: Store[K, S]
+    outcomes: dict[K, Outcome]
+    rereads: Counter[K]
+    sizes: Counter[K]
+    pending: dict[K, S | None]
+
+    def fail(self, key: K, error: StoreError) -> None:
+        self.outcomes[key] = Outcome(Action.FAILED, rereads=self.rereads[key], error=error)
+
+    def begin(self, keys: Collection[K]) -> None:
+        """Read the source of these keys, and leave them to be written."""
+        for key, state in self.store.read(keys).items():
+            if isinstance(state, StoreError):
+                self.fail(key, state)
+            else:
+                self.pending[key] = state
+
+    def go(self) -> None:
+        """Write what is pending, and keep what was found changed afterwards."""
+        written, moved = self._write()
+        self.pending = {}
+        if written:
+            self._confirm(written)
+        if moved:
+            self.rereads.update(moved)
+            self.begin(moved)
+
+    def _write(self) -> tuple[dict[K, S | None], list[K]]:
+        written: dict[K, S | None] = {}
+        moved: list[K] = []
+        for key, answer in self.store.write(self.pending).items():
+            if isinstance(answer, StoreError):
+                self.fail(key, answer)
+            elif isinstance(answer, SourceMoved):
+                moved.append(key)
+            else:
+                written[key] = self.pending[key]
+                self.sizes[key] += answer
+        return written, moved
+
+    def _confirm(self, written: Mapping[K, S | None]) -> None:
+        for key, now in self.store.confirm(written).items():
+            if isinstance(now, StoreError):
+                self.fail(key, now)
+            elif now == written[key]:
+                action = Action.DELETED if now is None else Action.COPIED
+                self.outcomes[key] = Outcome(action, size=self.sizes[key], rereads=self.rereads[key])
+            else:
+                self.rereads[key] += 1
+                self.pending[key] = now
+
+
+def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) -> dict[K, Outcome]:
+    """Make each key's replica equal to its source, and return what became of each.
+
+    A key is reported copied or deleted only after its source was seen unchanged since before the write. One whose
+    source is still changing after `rounds` writes fails with a retryable error.
+    """
+    state: _Round[K, S] = _Round(store, {}, Counter(), Counter(), {})
+    state.begin(keys)
+    for _ in range(rounds):
+        if not state.pending:
+            break
+        state.go()
+    for key in state.pending:
+        state.fail(key, StoreError("SourceKeepsChanging", f"the source changed during each of {rounds} writes"))
+    return state.outcomes

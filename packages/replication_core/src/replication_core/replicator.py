@@ -1,0 +1,176 @@
+"""A route's replicator: keys in, outcomes out, many at a time."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import unexpected
+from replication_core.changes import ItemKey, Key, ObjectKey
+from replication_core.clients import Clients
+from replication_core.deadline import Deadline
+from replication_core.items.dynamodb import DynamoItems
+from replication_core.items.states import READ_BATCH, ItemStore
+from replication_core.objects.copy_plan import DEFAULT_LARGE_FROM
+from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
+from replication_core.objects.s3 import S3Objects
+from replication_core.objects.states import ObjectStore
+from replication_core.reconcile import Action, Outcome, Store, reconcile
+from replication_core.route_spec import ReplicatorSettings
+
+__all__ = ["PART_THREADS", "THREADS", "Replicator", "build_replicator"]
+
+THREADS = 32
+"""Objects, or batches of items, that are worked on at the same time. They wait for AWS most of it."""
+
+PART_THREADS = 32
+"""Parts of large objects that are copied at the same time, for all large objects together.
+
+As many as there are objects under way, so that a batch of large ones is no slower in parts than whole.
+"""
+
+T = TypeVar("T")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicator:
+    """Brings keys of one route level with their source."""
+
+    settings: ReplicatorSettings
+    objects: ObjectStore
+    items: ItemStore
+    executor: Executor
+    deadline: Deadline = field(default_factory=Deadline)
+    clock: Callable[[], datetime] = _now
+
+    def reconcile(self, keys: Iterable[Key], *, unsure: Collection[Key] = ()) -> dict[Key, Outcome]:
+        """Bring each key's replica level and return what became of it; nothing is raised for a key.
+
+        A key that is repeated is worked on once. Keys that the route does not replicate are ignored, and so are the
+        `unsure` ones that neither side has an object of, which were another's in another spelling: what the target has
+        of such a key without a replica's mark is its own, and stays. Those that were not started when the deadline
+        passed are not in the answer.
+        """
+        outcomes: dict[Key, Outcome] = {}
+        objects: list[ObjectKey] = []
+        items: list[ItemKey] = []
+        for key in dict.fromkeys(keys):
+            if not self._wants(key):
+                outcomes[key] = Outcome(Action.IGNORED, settled_at=self.clock())
+            elif isinstance(key, ObjectKey):
+                objects.append(key)
+            else:
+                items.append(key)
+        # Items first: a batch of them is done in a moment, and would else wait for every object, however large.
+        work = [self.executor.submit(self._items, batch) for batch in _batches(items, READ_BATCH)]
+        work += [self.executor.submit(self._unsure if key in unsure else self._objects, [key]) for key in objects]
+        for future in work:
+            outcomes.update(future.result())
+        return outcomes
+
+    def _wants(self, key: Key) -> bool:
+        if isinstance(key, ObjectKey):
+            return self.settings.wants_object(key.key)
+        return self.settings.replicate_items
+
+    def _objects(self, keys: Collection[ObjectKey]) -> list[tuple[Key, Outcome]]:
+        settled = self._settle([key.key for key in keys], self.objects)
+        return [(ObjectKey(key), outcome) for key, outcome in settled.items()]
+
+    def _unsure(self, keys: Collection[ObjectKey]) -> list[tuple[Key, Outcome]]:
+        if self.deadline.passed():
+            return []
+        settled: dict[ObjectKey, Outcome] = {}
+        for key in keys:
+            if (outcome := self._without_a_write(key)) is not None:
+                settled[key] = replace(outcome, settled_at=self.clock())
+        return [*settled.items(), *self._objects([key for key in keys if key not in settled])]
+
+    def _without_a_write(self, key: ObjectKey) -> Outcome | None:
+        """Return what becomes of a guessed key whose replica must not be touched, None of one that is to be reconciled.
+
+        To delete what was never there would leave a delete marker of it in a target with versions, and to delete what
+        is the target's own would lose it.
+        """
+        try:
+            return Outcome(Action.IGNORED) if self.objects.is_nowhere(key.key) else None
+        except StoreError as error:
+            return Outcome(Action.FAILED, error=error)
+        except Exception as error:  # noqa: BLE001 - as in _settle
+            return Outcome(Action.FAILED, error=unexpected(error))
+
+    def _items(self, keys: Collection[ItemKey]) -> list[tuple[Key, Outcome]]:
+        return list(self._settle(keys, self.items).items())
+
+    def _settle(self, keys: Collection[T], store: Store[T, Any]) -> dict[T, Outcome]:
+        if self.deadline.passed():
+            return {}
+        try:
+            outcomes = reconcile(keys, store)
+        except Exception as error:  # noqa: BLE001 - a fault of this program must not take the batch's others with it
+            if len(keys) > 1:
+                return {key: outcome for each in keys for key, outcome in self._settle([each], store).items()}
+            outcomes = dict.fromkeys(keys, Outcome(Action.FAILED, error=unexpected(error)))
+        now = self.clock()
+        return {key: replace(outcome, settled_at=now) for key, outcome in outcomes.items()}
+
+
+def _batches(keys: list[T], size: int) -> Iterator[list[T]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def build_replicator(
+    settings: ReplicatorSettings,
+    clients: Clients,
+    *,
+    threads: int = THREADS,
+    part_threads: int = PART_THREADS,
+    large_from: int = DEFAULT_LARGE_FROM,
+    part_size: int = DEFAULT_PART_SIZE,
+) -> Replicator:
+    """Put a route's replicator together, in Lambda or anywhere else.
+
+    The clients should allow `threads + part_threads` connections. Objects of more than `large_from` bytes are copied
+    in parts of `part_size` bytes, which S3 wants to be 5 MiB to 5 GiB.
+
+    >>> replicator = build_replicator(settings, clients)                                        # doctest: +SKIP
+    >>> replicator.reconcile([ObjectKey("reports/1.csv"), ItemKey("order-1", "1700000000")])    # doctest: +SKIP
+    """
+    deadline = Deadline()
+    large_copy = LargeCopy(
+        client=clients.copying_s3,
+        executor=ThreadPoolExecutor(part_threads, thread_name_prefix="part"),
+        part_size=part_size,
+        out_of_time=deadline.passed,
+    )
+    objects = S3Objects(
+        source=clients.source_s3,
+        source_bucket=settings.source_bucket,
+        source_environment=settings.source_environment,
+        target=clients.target_s3,
+        copying=clients.copying_s3,
+        target_bucket=settings.target_bucket,
+        large_copy=large_copy,
+        large_from=large_from,
+    )
+    items = DynamoItems(
+        source=clients.source_dynamodb,
+        source_table=settings.source_table,
+        source_environment=settings.source_environment,
+        target=clients.target_dynamodb,
+        target_table=settings.target_table,
+        target_environment=settings.target,
+    )
+    return Replicator(
+        settings=settings,
+        objects=ObjectStore(objects),
+        items=ItemStore(items),
+        executor=ThreadPoolExecutor(threads, thread_name_prefix="replicate"),
+        deadline=deadline,
+    )

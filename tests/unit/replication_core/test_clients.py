@@ -1,0 +1,56 @@
+"""How long a route's calls may take, and how often they are tried."""
+
+from typing import Any
+
+import pytest
+
+from replication_core.clients import connect
+from replication_core.objects.reading import read_head
+from replication_core.objects.states import Head
+from tests.unit.replication_core.cloud import Cloud, object_notice, record
+
+
+def test_a_copy_may_be_silent_for_longer_than_other_calls_and_is_tried_less_often(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    clients = connect(cloud.settings, connections=3, environ={})
+    patience: dict[str, Any] = {
+        name: (client.meta.config.read_timeout, client.meta.config.retries)
+        for name in ("source_s3", "target_s3", "copying_s3", "source_dynamodb", "sqs", "sns")
+        if (client := getattr(clients, name))
+    }
+    usual = (10, {"mode": "standard", "total_max_attempts": 3})
+    assert patience.pop("copying_s3") == (60, {"mode": "standard", "total_max_attempts": 2})
+    assert all(each == usual for each in patience.values())
+
+
+def test_heads_tell_an_expires_header_without_a_value(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    cloud.put("one")
+
+    def without_a_value(_operation: str, _request: Any, send: Any) -> Any:
+        answer = send()
+        answer.headers["Expires"] = ""
+        return answer
+
+    cloud.fault_for = {"s3.HeadObject": without_a_value}.get
+    clients = connect(cloud.settings, connections=3, environ={})
+    for client in (clients.source_s3, clients.target_s3):
+        head = read_head(client, cloud.settings.source_bucket, "one")
+        assert isinstance(head, Head)
+        assert dict(head.headers)["ExpiresString"] == ""
+
+
+def test_only_copies_are_sent_by_the_patient_client(cloud: Cloud) -> None:
+    cloud.put("one")
+    cloud.put("large", b"x" * 7 * 1024**2)
+    route = cloud.route(large_from=6 * 1024**2, part_size=5 * 1024**2)
+    sent: list[str] = []
+    events = cloud.clients.copying_s3.meta.events
+    events.register("before-call.s3", lambda model, **_: sent.append(model.name), "patient")
+    route.process({"Records": [record(object_notice(key), id_=key) for key in ("one", "large")]})
+    events.unregister("before-call.s3", unique_id="patient")
+    assert set(sent) == {"CopyObject", "CreateMultipartUpload", "UploadPartCopy", "CompleteMultipartUpload"}

@@ -1,0 +1,385 @@
+"""Replicas end equal to their source, whatever happens on the way: the reconciler under random histories.
+
+The subject is the real `reconcile` with the real stores; only the single calls to S3 and DynamoDB are played. A
+history changes the source, repeats, reorders and delays notices, runs several reconcilers at the same time with any
+interleaving of their calls, and lets any call be refused, time out after it took effect, or be the last one of its
+process. As a queue does, it gives a notice out again until a reconcile of its key has succeeded.
+
+Assumed, since no store gives a way to do without it: a call whose caller is gone takes effect by the time that its
+notice is given out again, or never.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Protocol
+
+import pytest
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from replication_core.changes import ItemKey
+from replication_core.items.states import Item, ItemState, ItemStore
+from replication_core.objects.states import Head, ObjectState, ObjectStore, Tags, TagsRead
+from replication_core.reconcile import Action, Outcome, Reading, SourceMoved, Store, reconcile
+from tests.unit.replication_core.interleaving import Actor, Fate, step
+
+KEYS = ("a", "b")
+
+ACCIDENTS = (
+    Fate.IS_REFUSED,
+    Fate.TAKES_EFFECT_BUT_TIMES_OUT,
+    Fate.CRASHES_BEFORE,
+    Fate.CRASHES_AFTER,
+)
+
+Tape = list[tuple[int, int]]
+"""What happens, by numbers that `History` reads: which kind of thing, and which of its possibilities."""
+
+HAPPENINGS = st.tuples(st.integers(0, 19), st.integers(0, 59))
+TAPES: st.SearchStrategy[Tape] = st.lists(HAPPENINGS, max_size=60)
+LONG_TAPES: st.SearchStrategy[Tape] = st.lists(HAPPENINGS, min_size=20, max_size=80)
+
+
+class World(Protocol):
+    """A source that changes, its replica, and the store between them."""
+
+    store: Store[Any, Any]
+
+    def change(self, pick: int) -> Any:
+        """Change the source, and return the key that it notifies of."""
+
+    def is_level(self) -> bool:
+        """Tell whether every replica is equal to its source."""
+
+
+@dataclass
+class History:
+    """A run of the world along a tape, and then to the end of all notices."""
+
+    world: World
+    notices: list[Any] = field(default_factory=list)
+    actors: list[tuple[Actor[dict[Any, Outcome]], list[Any]]] = field(default_factory=list)
+
+    def run(self, tape: Tape) -> bool:
+        """Return whether the replicas are level once all is over."""
+        for kind, pick in tape:
+            self._happen(kind, pick)
+        for _ in range(1000):
+            if not self.actors and not self.notices:
+                return self.world.is_level()
+            if self.notices:
+                self._start(len(self.notices), 0)
+            # The newest first, so that whoever has stood still since long ago writes last.
+            self._advance(-1, Fate.GOES)
+        raise AssertionError("the history does not come to an end")
+
+    def _happen(self, kind: int, pick: int) -> None:
+        if kind < 5:
+            self.notices.append(self.world.change(pick))
+        elif kind < 9 and self.notices:
+            self._start(1 + pick % 2, pick)
+        elif kind == 9 and self.notices:
+            self.notices.append(self.notices[pick % len(self.notices)])
+        elif kind < 18:
+            self._advance(pick, Fate.GOES)
+        else:
+            self._advance(pick, ACCIDENTS[pick % len(ACCIDENTS)])
+
+    def _start(self, count: int, pick: int) -> None:
+        taken = [self.notices.pop(pick % len(self.notices)) for _ in range(min(count, len(self.notices)))]
+        keys = list(dict.fromkeys(taken))
+        store = self.world.store
+        self.actors.append((Actor(lambda: reconcile(keys, store, rounds=3)), taken))
+
+    def _advance(self, pick: int, fate: Fate) -> None:
+        if not self.actors:
+            return
+        actor, taken = self.actors[pick % len(self.actors)]
+        actor.advance(fate)
+        if not actor.over:
+            return
+        self.actors.remove((actor, taken))
+        outcomes = actor.result or {}
+        done = {key for key, outcome in outcomes.items() if outcome.action is not Action.FAILED}
+        self.notices += [key for key in taken if key not in done]
+
+
+@dataclass(frozen=True)
+class Version:
+    name: str | None
+    body: str
+    written: int
+    metadata: tuple[tuple[str, str], ...]
+
+
+class Copying(Enum):
+    """How a replica is written."""
+
+    IN_ONE_CALL = auto()
+    TAGS_APART = auto()
+    TAGS_ON_THE_VERSION_MADE = auto()
+    """As in a target with versions, where tags that come late are another version's."""
+
+    TAGS_ONLY_WHERE_THE_COPY_IS_THERE = auto()
+    """As a large object's, and its tags apart, too."""
+
+
+@dataclass
+class Objects:
+    """A bucket with or without versions, whose heads do or do not count tags, and its replica."""
+
+    versioned: bool
+    counts_tags: bool
+    make: Callable[["Objects"], Store[Any, Any]]
+    copying: Copying = Copying.IN_ONE_CALL
+    versions: dict[str, list[Version | None]] = field(default_factory=lambda: {key: [] for key in KEYS})
+    """Each key's versions, the current one last; None is a delete marker."""
+
+    tagged: dict[Version, Tags] = field(default_factory=dict)
+    replica: dict[str, tuple[str, Any, Tags]] = field(default_factory=dict)
+    made: Counter[str] = field(default_factory=Counter)
+    """How many versions each key's replica has had."""
+
+    clock: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = self.make(self)
+
+    def change(self, pick: int) -> str:
+        key = KEYS[pick % len(KEYS)]
+        self.clock += 1
+        self._change(self.versions[key], pick // len(KEYS))
+        return key
+
+    def _change(self, versions: list[Version | None], pick: int) -> None:
+        kind, variant = pick % 5, pick // 5 % 3
+        top = versions[-1] if versions else None
+        if kind <= 1:
+            name = f"v{self.clock}" if self.versioned else None
+            # Few bodies, so that one comes back as it was, within the same second or later.
+            new = Version(name, f"body {variant}", self.clock // 4, (("n", str(variant)),))
+            if not self.versioned:
+                versions.clear()
+            versions.append(new)
+            self.tagged[new] = (("t", "new"),) if variant == 2 else ()
+        elif kind == 2:
+            if self.versioned:
+                versions.append(None)
+            else:
+                versions.clear()
+        elif kind == 3 and top is not None:
+            self.tagged[top] = (("t", str(variant)),) if variant else ()
+        elif kind == 4 and versions:
+            # A delete marker removed, a current version purged, or an old one.
+            versions.pop(0 if variant == 0 else -1)
+
+    def current(self, key: str) -> Version | None:
+        return self.versions[key][-1] if self.versions[key] else None
+
+    def is_level(self) -> bool:
+        wanted = {
+            key: (version.body, version.metadata, self.tagged[version])
+            for key in KEYS
+            if (version := self.current(key)) is not None
+        }
+        return self.replica == wanted
+
+    def head(self, key: str) -> Head | None:
+        return step(lambda: self._head(key))
+
+    def _head(self, key: str) -> Head | None:
+        version = self.current(key)
+        if version is None:
+            return None
+        return Head(
+            version_id=version.name,
+            etag=version.body,
+            size=len(version.body),
+            last_modified=str(version.written),
+            metadata=version.metadata,
+            tag_count=len(self.tagged[version]) if self.counts_tags else 0,
+        )
+
+    def tags(self, key: str, version_id: str | None) -> TagsRead | None:
+        return step(lambda: self._tags(key, version_id))
+
+    def _tags(self, key: str, version_id: str | None) -> TagsRead | None:
+        version = self.current(key) if version_id is None else self._version(key, version_id)
+        return None if version is None else TagsRead(version.name, self.tagged[version])
+
+    def _version(self, key: str, name: str) -> Version | None:
+        return next((each for each in self.versions[key] if each is not None and each.name == name), None)
+
+    def copy(self, key: str, state: ObjectState) -> int:
+        if self.copying is Copying.TAGS_ONLY_WHERE_THE_COPY_IS_THERE:
+            there = step(lambda: self.replica.get(key))
+            if there is not None and there[:2] == (state.head.etag, state.head.metadata):
+                self._retag(key, state.tags)
+                return 0
+        version = step(lambda: self._pinned(key, state.head))
+        tags = state.tags if self.copying is Copying.IN_ONE_CALL else ()
+        # A copy reads and writes at two different instants, and anything may happen between them.
+        made = step(lambda: self._make(key, (version.body, state.head.metadata, tags)))
+        if tags != state.tags:
+            pinned = self.copying is Copying.TAGS_ON_THE_VERSION_MADE
+            self._retag(key, state.tags, made if pinned else None)
+        return len(version.body)
+
+    def _make(self, key: str, replica: tuple[str, Any, Tags]) -> int:
+        self.replica[key] = replica
+        self.made[key] += 1
+        return self.made[key]
+
+    def _retag(self, key: str, tags: Tags, made: int | None = None) -> None:
+        """Put the tags on this version, or else on whatever replica is there by now."""
+
+        def land() -> None:
+            if made is not None and (key not in self.replica or made != self.made[key]):
+                return
+            if key not in self.replica:
+                raise SourceMoved
+            self.replica[key] = (*self.replica[key][:2], tags)
+
+        step(land)
+
+    def _pinned(self, key: str, head: Head) -> Version:
+        version = self.current(key) if head.version_id is None else self._version(key, head.version_id)
+        if version is None or version.body != head.etag:
+            raise SourceMoved
+        return version
+
+    def has_replica(self, key: str) -> bool:
+        return step(lambda: key in self.replica)
+
+    def delete(self, key: str) -> None:
+        step(lambda: self.replica.pop(key, None))
+
+
+@dataclass
+class Items:
+    """A table and its replica, whose batch calls may leave keys unprocessed."""
+
+    make: Callable[["Items"], Store[Any, Any]]
+    source: dict[ItemKey, Item] = field(default_factory=dict)
+    replica: dict[ItemKey, Item] = field(default_factory=dict)
+    clock: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = self.make(self)
+
+    def change(self, pick: int) -> ItemKey:
+        key = ItemKey(KEYS[pick % 2], "1")
+        self.clock += 1
+        if pick // 2 % 3:
+            self.source[key] = {"id": {"S": key.id}, "n": {"N": str(self.clock)}}
+        else:
+            self.source.pop(key, None)
+        return key
+
+    def is_level(self) -> bool:
+        return self.replica == self.source
+
+    def get(self, keys: Sequence[ItemKey]) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
+        now, left = self._processed(keys)
+        return step(lambda: {key: self.source[key] for key in now if key in self.source}), left
+
+    def write(self, items: Mapping[ItemKey, Item | None]) -> Collection[ItemKey]:
+        now, left = self._processed(list(items))
+        for key in now:
+            # A batch of writes is not a transaction: each lands at its own instant.
+            step(lambda key=key: self._land(key, items[key]))  # type: ignore[misc]
+        return left
+
+    def _processed(self, keys: Sequence[ItemKey]) -> tuple[Sequence[ItemKey], Sequence[ItemKey]]:
+        """Leave some keys unprocessed now and then, but never all of them."""
+        count = len(keys) if self.clock % 3 else 1
+        return keys[:count], keys[count:]
+
+    def _land(self, key: ItemKey, item: Item | None) -> None:
+        if item is None:
+            self.replica.pop(key, None)
+        else:
+            self.replica[key] = item
+
+
+class UnconfirmedObjects(ObjectStore):
+    """The store with the confirming read taken out."""
+
+    def confirm(self, states: Mapping[str, ObjectState | None]) -> Reading[str, ObjectState]:
+        return dict(states)
+
+
+class UnconfirmedItems(ItemStore):
+    """The store with the confirming read taken out."""
+
+    def confirm(self, states: Mapping[ItemKey, ItemState | None]) -> Reading[ItemKey, ItemState]:
+        return dict(states)
+
+
+MODEL = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
+)
+
+
+@pytest.mark.parametrize(
+    ("copying", "counts_tags"),
+    [
+        (Copying.IN_ONE_CALL, True),
+        (Copying.IN_ONE_CALL, False),
+        (Copying.TAGS_APART, True),
+        (Copying.TAGS_ON_THE_VERSION_MADE, True),
+        (Copying.TAGS_ONLY_WHERE_THE_COPY_IS_THERE, True),
+    ],
+)
+@pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
+def test_replicas_of_objects_end_equal_to_their_source(versioned: bool, counts_tags: bool, copying: Copying) -> None:
+    @MODEL
+    @given(LONG_TAPES)
+    def holds(tape: Tape) -> None:
+        assert History(Objects(versioned, counts_tags, ObjectStore, copying)).run(tape)
+
+    holds()
+
+
+def test_replicas_of_items_end_equal_to_their_source() -> None:
+    @MODEL
+    @given(LONG_TAPES)
+    def holds(tape: Tape) -> None:
+        assert History(Items(ItemStore)).run(tape)
+
+    holds()
+
+
+def counterexample(world: Callable[[], World]) -> Tape:
+    """Return the shortest tape found after which a replica differs from its source."""
+    return find(
+        TAPES,
+        lambda tape: not History(world()).run(tape),
+        settings=settings(MODEL, max_examples=3000),
+        random=random.Random(0),
+    )
+
+
+def test_the_model_finds_the_bug_in_separate_tags_without_the_confirming_read() -> None:
+    tape = counterexample(lambda: Objects(True, True, UnconfirmedObjects, Copying.TAGS_APART))
+    assert History(Objects(True, True, ObjectStore, Copying.TAGS_APART)).run(tape)
+
+
+@pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
+def test_the_model_finds_the_bug_in_objects_without_the_confirming_read(versioned: bool) -> None:
+    tape = counterexample(lambda: Objects(versioned, True, UnconfirmedObjects))
+    assert History(Objects(versioned, True, ObjectStore)).run(tape)
+
+
+def test_the_model_finds_the_bug_in_items_without_the_confirming_read() -> None:
+    tape = counterexample(lambda: Items(UnconfirmedItems))
+    assert History(Items(ItemStore)).run(tape)
+
+
+def test_a_search_that_finds_nothing_says_so() -> None:
+    with pytest.raises(NoSuchExample):
+        find(TAPES, lambda _: False, settings=settings(MODEL, max_examples=5), random=random.Random(0))
