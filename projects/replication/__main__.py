@@ -1,4 +1,4 @@
-"""The replication from production into the environments below it."""
+"""The replication from the environment that the stack is named after into others."""
 
 from pathlib import Path
 
@@ -8,12 +8,13 @@ from pipeline_common.infra.aws_provider import aws_provider
 from pipeline_common.infra.exports import export
 from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
-from replication_project.config import ReplicationConfig, source_environment
+from replication_project.config import ReplicationConfig, require_other_targets
 from replication_project.replication import Replication
 from replication_project.sizes import check_sizes
 
-source = source_environment(current_environment())
+source = current_environment()
 config = load(ReplicationConfig)
+require_other_targets(config, source)
 check_sizes(config, source)
 replication = Replication(
     "replication",

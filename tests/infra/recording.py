@@ -151,7 +151,7 @@ class _Monitor(mocks.MockMonitor):
 
 def committed_config(project: str, stack: str) -> dict[str, Any]:
     """Return a stack's committed configuration, as YAML has it."""
-    text = (ROOT / "projects" / project / f"Pulumi.{stack}.yaml").read_text()
+    text = (ROOT / "projects" / project / f"Pulumi.{stack.partition('-')[0]}.yaml").read_text()
     config: dict[str, Any] = yaml.safe_load(text)["config"]
     return config
 

@@ -12,7 +12,7 @@ from replication_core.route_spec import NOTIFICATIONS, ReplicatorSettings
 from replicator_lambda.settings import NotifierSettings
 from tests.infra.deployed import TARGETS, committed_replication, replication, stack_outputs, storage
 from tests.infra.iam import allows
-from tests.infra.recording import ACCOUNT, REGION, Recording
+from tests.infra.recording import ACCOUNT, REGION, Recording, committed_config
 
 PROD = "organization/storage/prod"
 FUNCTION = "aws:lambda/function:Function"
@@ -368,7 +368,7 @@ def targets(*names: str) -> dict[str, Any]:
     [
         (targets("prod"), "replication:targets names prod, which is the source: remove it"),
         (targets("dev", "dev"), "replication:targets names dev more than once"),
-        (targets("qa"), "replication:targets[0].environment is 'qa'"),
+        (targets("Qa"), "replication:targets[0].environment is 'Qa'"),
         (targets(*["dev"] * 6), "at most 5 items"),
         ({"replication:targets": []}, "at least 1 item"),
         ({"replication:targets": None}, "replication:targets is missing"),
@@ -397,13 +397,14 @@ def test_a_configuration_that_can_not_work_is_refused_by_key_and_file(config: di
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_replication_is_refused_in_any_environment_but_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.infra.recording.committed_config", lambda *_: {})
-    with pytest.raises(
-        StackConfigError, match=r"^Replication runs in prod alone.*not in dev: deploy it to prod"
-    ) as caught:
-        replication(stack="dev")
-    assert len(str(caught.value).splitlines()) == 1
+def test_the_source_is_the_environment_that_the_stack_is_named_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, stacks = committed_config("replication", "prod"), stack_outputs()
+    monkeypatch.setattr("tests.infra.recording.committed_config", lambda *_: config)
+    with pytest.raises(StackConfigError, match=r"replication:targets names dev, which is the source: remove it\.$"):
+        replication(stack="dev", stacks=stacks)
+    outputs = replication(targets("dev"), stack="staging", stacks=stacks).outputs
+    assert (outputs["environment"], outputs["targets"]) == ("staging", "dev")
+    assert outputs["dashboard_name"] == "replication-staging"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline_common.infra.limits import LONGEST_NAME, LONGEST_STORAGE_NAME
+from pipeline_common.environments import Environment
+from pipeline_common.infra.limits import LONGEST_NAME, longest_storage
 from pipeline_common.infra.stack_config import StackConfigError
-from replication_project.config import SOURCE, ReplicationConfig
+from replication_project.config import ReplicationConfig
 from replication_project.sizes import size_faults
 from tests.infra.deployed import ENVIRONMENTS, STACKS, processing, replication, storage
 from tests.infra.recording import Recording
@@ -34,7 +35,7 @@ def faults(**changes: Any) -> list[str]:
     """What the second of two targets makes too large."""
     return size_faults(
         ReplicationConfig.model_validate({"targets": [{"environment": "dev"}, {"environment": "staging", **changes}]}),
-        SOURCE,
+        Environment("prod"),
     )
 
 
@@ -135,7 +136,7 @@ def test_no_storage_has_a_longer_name_than_is_counted_with(environment: str) -> 
         for one in storage(environment).of(type_)
     ]
     assert names
-    assert max(map(len, names)) <= len(LONGEST_STORAGE_NAME)
+    assert max(map(len, names)) <= len(longest_storage(environment).bucket_name)
 
 
 @pytest.mark.parametrize("stack", STACKS)

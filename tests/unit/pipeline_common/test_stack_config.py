@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline_common.environments import Environment
 from pipeline_common.infra.aws_provider import AwsConfig
-from pipeline_common.infra.stack_config import StackConfig, StackConfigError, current_environment, load
+from pipeline_common.infra.stack_config import StackConfig, StackConfigError, current_environment, load, stack_file
 from pipeline_common.infra.stack_references import stack_name
 
 T = TypeVar("T")
@@ -185,19 +185,23 @@ def test_text_that_only_looks_like_json_is_text() -> None:
     assert "shop:shelves is '[oops'" in refusal({"shop:openDays": "5", "shop:shelves": "[oops"})
 
 
-@pytest.mark.parametrize("environment", Environment)
-def test_a_stack_is_named_after_its_environment(environment: Environment) -> None:
-    assert in_stack(current_environment, {}, stack=environment.value) is environment
+def test_a_stack_is_named_after_its_environment_or_an_instance_of_it() -> None:
+    assert in_stack(current_environment, {}, stack="qa") == Environment("qa")
+    assert in_stack(current_environment, {}, stack="dev-pr5400") == Environment("dev", "pr5400")
 
 
-def test_a_stack_that_is_no_environment_is_refused() -> None:
-    with pytest.raises(StackConfigError, match=r"Stack 'qa' is not an environment.*dev, staging, prod"):
-        in_stack(current_environment, {}, stack="qa")
+def test_an_instances_configuration_stands_in_its_environments_file() -> None:
+    assert in_stack(stack_file, {}, stack="dev-pr5400") == "projects/shop/Pulumi.dev.yaml"
+
+
+def test_a_stack_that_is_named_otherwise_is_refused() -> None:
+    with pytest.raises(StackConfigError, match=r"^Stack 'Dev' is not named as a stack of the pipeline.*lower-case"):
+        in_stack(current_environment, {}, stack="Dev")
 
 
 def test_a_stacks_full_name_has_the_running_programs_organization_or_a_given_one() -> None:
-    assert in_stack(lambda: stack_name("shop", Environment.DEV), {}, organization="acme") == "acme/shop/dev"
-    assert stack_name("shop", Environment.PROD, "organization") == "organization/shop/prod"
+    assert in_stack(lambda: stack_name("shop", Environment("dev")), {}, organization="acme") == "acme/shop/dev"
+    assert stack_name("shop", Environment("prod", "pr1"), "organization") == "organization/shop/prod-pr1"
 
 
 def test_a_key_pair_in_the_configuration_is_for_a_local_cloud_alone() -> None:

@@ -6,7 +6,7 @@ from pipeline_common.tags import DEFAULT_TAG_KEYS, resource_tags
 
 
 def test_a_resource_is_tagged_by_environment_project_manager_and_name() -> None:
-    assert resource_tags("storage", Environment.DEV, "objects") == {
+    assert resource_tags("storage", Environment("dev"), "objects") == {
         "Environment": "dev",
         "Project": "storage",
         "ManagedBy": "Pulumi",

@@ -149,7 +149,7 @@ def test_a_change_to_prod_goes_on_when_its_name_is_typed_and_names_the_account(
     [
         (("deploy", "replication", "dev", "--local"), 2, "replication has no dev stack"),
         (("deploy", "nothing", "dev"), 2, "There is no project 'nothing'"),
-        (("deploy", "storage", "qa"), 2, "'qa' is not one of"),
+        (("deploy", "storage", "qa"), 2, "storage has no qa stack, it is deployed to dev and prod only"),
         (("deploy",), 2, "Missing argument"),
         (("nothing",), 2, "No such command"),
     ],

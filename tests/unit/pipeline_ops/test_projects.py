@@ -41,9 +41,9 @@ def projects(tmp_path: Path) -> Projects:
     )
 
 
-def test_projects_come_in_dependency_order_and_environments_in_their_own(projects: Projects) -> None:
+def test_projects_come_in_dependency_order_and_an_environment_exists_where_its_file_does(projects: Projects) -> None:
     assert projects.names == ("storage", "processing", "replication")
-    assert projects.environments("storage") == ("dev", "staging", "prod")
+    assert projects.environments("storage") == ("dev", "prod", "staging")
 
 
 def test_a_replication_needs_the_storage_of_its_source_and_of_each_target(projects: Projects) -> None:
@@ -59,7 +59,7 @@ def test_a_replication_needs_the_storage_of_its_source_and_of_each_target(projec
     assert projects.needed_by(StackId("storage", "staging"), [StackId("storage", "staging")]) == ()
 
 
-@pytest.mark.parametrize("targets", ["[{environment: nowhere}]", "[{environment: [dev]}]", "[{}]", "[]", ""])
+@pytest.mark.parametrize("targets", ["[{environment: No-where}]", "[{environment: [dev]}]", "[{}]", "[]", ""])
 def test_targets_that_make_no_sense_are_left_for_the_program_to_refuse(tmp_path: Path, targets: str) -> None:
     projects = repository(tmp_path, replication={"prod": f"config:\n  replication:targets: {targets}\n"})
     assert projects.needs(StackId("replication", "prod")) == (StackId("storage", "prod"),)
@@ -91,7 +91,7 @@ def test_a_cloud_has_one_state_however_its_endpoint_is_written(tmp_path: Path) -
 
 def test_stacks_that_need_nothing_of_each_other_are_deployed_together(projects: Projects) -> None:
     assert [[str(stack) for stack in wave] for wave in waves(projects)] == [
-        ["storage/dev", "storage/staging", "storage/prod"],
+        ["storage/dev", "storage/prod", "storage/staging"],
         ["processing/dev", "processing/prod", "replication/prod"],
     ]
 

@@ -158,12 +158,18 @@ class ReplicationOutputs(Contract):
     routes: Mapping[str, RouteOutputs]
 
     def exports(self) -> dict[str, Any]:
-        """Return the outputs by name, each route's under its target's name."""
+        """Return the outputs by name, each route's under its target's name.
+
+        Raises ValueError for a target whose outputs would be named as the replication's own, such as `notifier`.
+        """
         flat = super().exports()
         del flat["routes"]
         flat["targets"] = ",".join(self.routes)
         for target, route in self.routes.items():
-            flat |= {f"{target}_{field.name}": getattr(route, field.name) for field in fields(route)}
+            own = {f"{target}_{field.name}": getattr(route, field.name) for field in fields(route)}
+            if taken := sorted(own.keys() & flat.keys()):
+                raise ValueError(f"a target can't be called {target}: {taken[0]} is an output of the replication's own")
+            flat |= own
         return flat
 
     @classmethod

@@ -1,13 +1,54 @@
-"""The environments the pipeline is deployed to."""
+"""Environments by their names, and the instances of one that live side by side in an account."""
 
-from enum import StrEnum
+import re
+from dataclasses import dataclass
+from typing import Self
 
-__all__ = ["Environment"]
+__all__ = ["NAME", "SUFFIX", "Environment"]
+
+NAME = r"[a-z][a-z0-9]{0,11}"
+"""What an environment may be called."""
+
+SUFFIX = r"[a-z0-9]{1,12}"
+"""What an instance's suffix may be. Neither has a hyphen, so that a stack's name is read in one way."""
 
 
-class Environment(StrEnum):
-    """An environment, named as its stacks are."""
+@dataclass(frozen=True, order=True)
+class Environment:
+    """An environment, or with a suffix an instance of it; as text what its stacks are named, `dev` or `dev-pr5400`.
 
-    DEV = "dev"
-    STAGING = "staging"
-    PROD = "prod"
+    An environment exists where a project has a `Pulumi.<name>.yaml`. An instance has its environment's configuration.
+    Raises ValueError, with a sentence, for what can't be a name or a suffix.
+
+    >>> Environment.parse("dev-pr5400")
+    Environment(name='dev', suffix='pr5400')
+    """
+
+    name: str
+    suffix: str = ""
+    """Empty for the environment itself."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(NAME, self.name):
+            raise ValueError(
+                f"{self.name!r} is no environment's name: write up to 12 lower-case letters and digits, a letter first."
+            )
+        if self.suffix and not re.fullmatch(SUFFIX, self.suffix):
+            raise ValueError(
+                f"{self.suffix!r} is no suffix of an instance: write up to 12 lower-case letters and digits."
+            )
+
+    @classmethod
+    def parse(cls, stack: str) -> Self:
+        """Return the environment or the instance whose stacks have this name; ValueError where none could."""
+        name, hyphen, suffix = stack.partition("-")
+        if hyphen and not suffix:
+            raise ValueError(f"{stack!r} ends before its suffix: write {name}, or a suffix after the hyphen.")
+        return cls(name, suffix)
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.suffix}" if self.suffix else self.name
+
+    def beside(self, name: str) -> Self:
+        """Return the environment of that name in the same instance, as the target of a replication is."""
+        return type(self)(name, self.suffix)

@@ -12,7 +12,7 @@ MANAGED_BY = "Pulumi"
 def resource_tags(project: str, environment: Environment, name: str) -> dict[str, str]:
     """Return a resource's own tags: Environment, Project, ManagedBy, and Name as `<project>-<environment>-<name>`."""
     return {
-        "Environment": environment.value,
+        "Environment": str(environment),
         "Project": project,
         "ManagedBy": MANAGED_BY,
         "Name": f"{project}-{environment}-{name}",

@@ -11,7 +11,6 @@ from types import FrameType
 import click
 
 from pipeline_common.contracts import ProcessingOutputs
-from pipeline_common.environments import Environment
 from pipeline_ops.account import check_account
 from pipeline_ops.confirm import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.demo import run_demo
@@ -47,7 +46,7 @@ _BEGINNING = {"deploy", "preview"}
 
 def _target_options(command: Command) -> Command:
     """Add what every command on stacks takes."""
-    environment = click.argument("environment", type=click.Choice([name.value for name in Environment]))
+    environment = click.argument("environment")
     return click.argument("project")(environment(where_options(command)))
 
 
@@ -128,7 +127,7 @@ def unlock(project: str, environment: str, local: bool, endpoint: str | None, as
 
 
 @cli.command()
-@click.argument("environment", type=click.Choice([name.value for name in Environment]))
+@click.argument("environment")
 @click.argument("key", type=KEY)
 @where_options
 @click.option("--wait", type=Number(min=0), default=WAIT_SECONDS, metavar="SECONDS", help="Follow it for so long.")

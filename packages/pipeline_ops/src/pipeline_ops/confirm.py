@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 
-from pipeline_common.environments import Environment
 from pipeline_ops.errors import MISUSED, OperatorError
 
 __all__ = ["confirm", "must_be_confirmed", "require_terminal"]
 
 
+_PRODUCTION = "prod"
+
+
 def must_be_confirmed(operation: str, environment: str, *, local: bool) -> bool:
     """Tell whether the operation is asked about: every change to prod, and every destroy, but on AWS only."""
-    return not local and operation != "preview" and (environment == Environment.PROD or operation == "destroy")
+    return not local and operation != "preview" and (environment == _PRODUCTION or operation == "destroy")
 
 
 def require_terminal(name: str, *, interactive: bool) -> None:

@@ -1,11 +1,12 @@
 """The projects of this repository, their stacks, and what each stack needs deployed before it."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline_common.environments import Environment
+from pipeline_common.environments import NAME
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.stack_settings import StackSettings, read_settings
 from pipeline_ops.where import AWS, Where
@@ -38,7 +39,7 @@ def _own(environment: str, _settings: Callable[[], StackSettings]) -> Iterable[s
 def _source_and_targets(environment: str, settings: Callable[[], StackSettings]) -> Iterable[str]:
     # Whether the targets make sense is the program's to say; here they only have to be found.
     named = [target.get("environment") for target in settings().mappings("replication:targets", _TARGETS)]
-    known = [name for name in named if name in list(Environment)]
+    known = [name for name in named if isinstance(name, str) and re.fullmatch(NAME, name)]
     return dict.fromkeys((environment, *known))
 
 
@@ -88,8 +89,9 @@ class Projects:
         return self.repository / "projects" / project
 
     def environments(self, project: str) -> tuple[str, ...]:
-        """Return the environments that the project has a stack for, in the order of Environment."""
-        return tuple(name.value for name in Environment if self._settings_file(project, name).is_file())
+        """Return the environments that the project has a stack for: those that it has settings of."""
+        files = self.folder(project).glob("Pulumi.*.yaml")
+        return tuple(sorted(name for file in files if re.fullmatch(NAME, name := file.stem.removeprefix("Pulumi."))))
 
     def stack(self, project: str, environment: str) -> StackId:
         """Return the stack. Raises OperatorError, naming those there are, when the repository has no such stack."""

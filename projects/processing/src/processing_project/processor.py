@@ -108,7 +108,7 @@ class Processor(pulumi.ComponentResource):
         """Return the contract, whose scalars are outputs until it is exported."""
         names = pulumi.Output.all(*(one.name for one in self._alarms))
         return ProcessingOutputs(
-            environment=self._environment.value,
+            environment=self._environment.name,
             region=eventually(self._region),
             bucket_name=eventually(self._store.apply(lambda store: store.bucket_name)),
             input_prefix=self._config.input_prefix,
@@ -253,7 +253,7 @@ class Processor(pulumi.ComponentResource):
                     statistic="Maximum",
                     threshold=config.dead_letters_alarm_count,
                     description=(
-                        f"The dead-letter queue of {self._environment.value} holds {config.dead_letters_alarm_count} "
+                        f"The dead-letter queue of {self._environment} holds {config.dead_letters_alarm_count} "
                         "or more: each dead letter says what was not done and why."
                     ),
                     runbook="dead-letters",
@@ -279,13 +279,13 @@ class Processor(pulumi.ComponentResource):
         return aws.cloudwatch.Dashboard(
             "dashboard",
             # The engine makes no name for a dashboard; an account has one processor per environment and region.
-            dashboard_name=f"{ProcessingOutputs.PROJECT}-{self._environment.value}",
+            dashboard_name=f"{ProcessingOutputs.PROJECT}-{self._environment}",
             dashboard_body=known.apply(
                 lambda values: json.dumps(
                     dashboard_body(
                         Watched(
                             region=values[0],
-                            environment=self._environment.value,
+                            environment=self._environment.name,
                             function=values[1],
                             queue=values[2],
                             dead_letter_queue=_queue_name(values[3]),

@@ -6,18 +6,15 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline_common.contracts import StorageOutputs
-from pipeline_common.environments import Environment
+from pipeline_common.environments import NAME, Environment
 from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
 from pipeline_common.infra.log_retention import RetentionDays
 from pipeline_common.infra.schedules import Schedule
-from pipeline_common.infra.stack_config import StackConfig, StackConfigError
+from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from replication_core.route_spec import ReplicatorSettings
 from replicator_lambda.settings import VerifierSettings
 
-__all__ = ["SOURCE", "ReplicationConfig", "TargetConfig", "VerificationConfig", "source_environment"]
-
-SOURCE = Environment.PROD
-"""The environment whose data is replicated: production's data flows down, never up."""
+__all__ = ["ReplicationConfig", "TargetConfig", "VerificationConfig", "require_other_targets"]
 
 MAX_TARGETS = 5
 """The targets of one EventBridge rule.
@@ -77,7 +74,7 @@ class VerificationConfig(StackConfig):
 class TargetConfig(StackConfig):
     """One environment that gets the source's data."""
 
-    environment: Environment = Field(description="the environment that gets the data", examples=["dev"])
+    environment: str = Field(description="the environment that gets the data", pattern=f"^{NAME}$", examples=["dev"])
     objects: ObjectSelection = Field(default=ObjectSelection(), description="which objects it gets")
     items: bool = Field(default=True, description="whether it gets the table's items", examples=[True])
     max_concurrency: int = Field(
@@ -155,9 +152,7 @@ class ReplicationConfig(StackConfig):
     @model_validator(mode="after")
     def _targets_make_sense(self) -> Self:
         counts = Counter(target.environment for target in self.targets)
-        if counts[SOURCE]:
-            raise ValueError(f"replication:targets names {SOURCE.value}, which is the source: remove it")
-        if repeated := [name.value for name, count in counts.items() if count > 1]:
+        if repeated := [name for name, count in counts.items() if count > 1]:
             raise ValueError(f"replication:targets names {', '.join(repeated)} more than once: keep one of each")
         return self
 
@@ -185,7 +180,7 @@ class ReplicationConfig(StackConfig):
     ) -> ReplicatorSettings:
         """Return what the function of a target's route is told."""
         return ReplicatorSettings(
-            target=target.environment.value,
+            target=target.environment,
             source_environment=source.environment,
             source_bucket=source.bucket_name,
             source_table=source.table_name,
@@ -212,14 +207,9 @@ class ReplicationConfig(StackConfig):
         )
 
 
-def source_environment(stack_environment: Environment) -> Environment:
-    """Return the environment that this stack replicates from.
-
-    Raises StackConfigError for any stack but the source's own.
-    """
-    if stack_environment is not SOURCE:
+def require_other_targets(config: ReplicationConfig, source: Environment) -> None:
+    """Raise StackConfigError where the source, which is the stack's own environment, is to replicate into itself."""
+    if any(target.environment == source.name for target in config.targets):
         raise StackConfigError(
-            f"Replication runs in {SOURCE.value} alone, since it reads production's data, and not in "
-            f"{stack_environment.value}: deploy it to {SOURCE.value}."
+            f"{stack_file()}: replication:targets names {source.name}, which is the source: remove it."
         )
-    return stack_environment

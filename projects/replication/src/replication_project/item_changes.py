@@ -6,7 +6,6 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from replication_project.config import ReplicationConfig
@@ -47,7 +46,7 @@ class ItemChanges(pulumi.ComponentResource):
         config: ReplicationConfig,
         *,
         stores: pulumi.Output[Stores],
-        queues: Mapping[Environment, aws.sqs.Queue],
+        queues: Mapping[str, aws.sqs.Queue],
         code: pulumi.Archive,
         tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
@@ -72,7 +71,7 @@ class ItemChanges(pulumi.ComponentResource):
             code=code,
             environment=pulumi.Output.all(queue_urls, dead_letters_url).apply(
                 lambda known: NotifierSettings(
-                    targets=tuple(target.value for target in queues), queue_urls=tuple(known[0]), dlq_url=known[1]
+                    targets=tuple(queues), queue_urls=tuple(known[0]), dlq_url=known[1]
                 ).to_env()
             ),
             rights=pulumi.Output.all(stores, queue_arns).apply(

@@ -41,7 +41,7 @@ class Replication(pulumi.ComponentResource):
     items: ItemChanges | None
     """The notifier; None where the rule's events are of items as well."""
 
-    routes: Mapping[Environment, ReplicationRoute]
+    routes: Mapping[str, ReplicationRoute]
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Replication(pulumi.ComponentResource):
         self.changes = self._changes(config, stores, tags)
         self.routes = {
             target.environment: ReplicationRoute(
-                f"route-{target.environment.value}",
+                f"route-{target.environment}",
                 config,
                 target=target,
                 stores=stores,
@@ -102,7 +102,7 @@ class Replication(pulumi.ComponentResource):
         """Return the contract, whose scalars are outputs until it is exported."""
         items = self.items
         return ReplicationOutputs(
-            environment=self._source.value,
+            environment=self._source.name,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             capture=self._capture,
@@ -114,7 +114,7 @@ class Replication(pulumi.ComponentResource):
             notifier_event_source_mapping_id=eventually(items.mapping.uuid) if items else "",
             notifier_log_group_name=eventually(items.function.log_group.name) if items else "",
             dashboard_name=eventually(self.dashboard.dashboard_name),
-            routes={target.value: route.outputs() for target, route in self.routes.items()},
+            routes={target: route.outputs() for target, route in self.routes.items()},
         )
 
     def _changes(
@@ -157,13 +157,12 @@ class Replication(pulumi.ComponentResource):
     def _dashboard(
         self, config: ReplicationConfig, stores: pulumi.Output[Stores], dead_letters: aws.cloudwatch.MetricAlarm
     ) -> aws.cloudwatch.Dashboard:
-        routes = {target.value: route for target, route in self.routes.items()}
-        alarms = [one for route in routes.values() for one in route.alarms]
+        alarms = [one for route in self.routes.values() for one in route.alarms]
         alarms += [*self.changes.alarms, *(self.items.alarms if self.items else ()), dead_letters]
         known = pulumi.Output.all(
             self._region,
-            pulumi.Output.all(**{target: route.queue.name for target, route in routes.items()}),
-            pulumi.Output.all(**{target: route.function.function.name for target, route in routes.items()}),
+            pulumi.Output.all(**{target: route.queue.name for target, route in self.routes.items()}),
+            pulumi.Output.all(**{target: route.function.function.name for target, route in self.routes.items()}),
             self.items.function.function.name if self.items else None,
             stores.apply(_dead_letter_queue),
             pulumi.Output.all(*(one.arn for one in alarms)),
@@ -171,7 +170,7 @@ class Replication(pulumi.ComponentResource):
         return aws.cloudwatch.Dashboard(
             "dashboard",
             # The engine makes no name for a dashboard; an account has one replication of a source per region.
-            dashboard_name=f"{ReplicationOutputs.PROJECT}-{self._source.value}",
+            dashboard_name=f"{ReplicationOutputs.PROJECT}-{self._source}",
             dashboard_body=known.apply(
                 lambda values: json.dumps(
                     replication_dashboard_body(

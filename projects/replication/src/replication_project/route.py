@@ -160,7 +160,7 @@ class ReplicationRoute(pulumi.ComponentResource):
                 threshold=seconds,
                 periods=3,
                 description=(
-                    f"Changes have been waiting for {self._target.environment.value} for "
+                    f"Changes have been waiting for {self._target.environment} for "
                     f"{seconds} s or more: its function fails, is throttled or can't keep up."
                 ),
                 runbook="queue-age",
@@ -182,11 +182,11 @@ class ReplicationRoute(pulumi.ComponentResource):
                 threshold=seconds * 1000,  # the metric is in milliseconds
                 periods=3,
                 description=(
-                    f"Changes reach {self._target.environment.value} {seconds} s or more after production has them."
+                    f"Changes reach {self._target.environment} {seconds} s or more after production has them."
                 ),
                 runbook="lag",
             ),
-            dimensions={TARGET_DIMENSION: self._target.environment.value},
+            dimensions={TARGET_DIMENSION: self._target.environment},
             topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
             tags=self._tags(f"{self._name}-lag"),
             opts=pulumi.ResourceOptions(parent=self),
@@ -199,7 +199,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             f"{self._name}-replicator",
             FunctionConfig(
                 handler=REPLICATOR_HANDLER,
-                description=f"Makes {target.environment.value} equal to its source, key by key",
+                description=f"Makes {target.environment} equal to its source, key by key",
                 memory_mb=config.memory_mb,
                 timeout_seconds=config.timeout_seconds,
                 log_retention_days=config.log_retention_days,

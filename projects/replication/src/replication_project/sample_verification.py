@@ -62,7 +62,7 @@ class SampleVerification(pulumi.ComponentResource):
             f"{name}-verifier",
             FunctionConfig(
                 handler=VERIFIER_HANDLER,
-                description=f"Compares a sample of {target.environment.value} with its source",
+                description=f"Compares a sample of {target.environment} with its source",
                 memory_mb=MEMORY_MB,
                 timeout_seconds=TIMEOUT_SECONDS,
                 log_retention_days=config.log_retention_days,
@@ -89,12 +89,12 @@ class SampleVerification(pulumi.ComponentResource):
                 # A day, so that the silence after a run does not tell that all is well again.
                 period_seconds=ONE_DAY_SECONDS,
                 description=(
-                    f"A sample of {target.environment.value} has keys that differ from production: compare all of "
+                    f"A sample of {target.environment} has keys that differ from production: compare all of "
                     "it, and repair."
                 ),
                 runbook="drift",
             ),
-            dimensions={TARGET_DIMENSION: target.environment.value},
+            dimensions={TARGET_DIMENSION: target.environment},
             topic_arn=topic_arn,
             tags=tags(f"{name}-drift"),
             opts=pulumi.ResourceOptions(parent=self),

@@ -18,12 +18,12 @@ class Stores:
     """The source's storage and each target's."""
 
     source: StorageOutputs
-    targets: Mapping[Environment, StorageOutputs]
+    targets: Mapping[str, StorageOutputs]
 
 
 def read_stores(
     source: Environment,
-    targets: Sequence[Environment],
+    targets: Sequence[str],
     *,
     region: pulumi.Input[str],
     account_id: pulumi.Input[str],
@@ -33,12 +33,12 @@ def read_stores(
     `region` and `account_id` are where the replication is deployed. Raises, when read, StackOutputError for storage
     that is not deployed and StackConfigError for storage that can't be replicated.
     """
-    contracts = [read(StorageOutputs, environment) for environment in (source, *targets)]
+    contracts = [read(StorageOutputs, source.beside(name)) for name in (source.name, *targets)]
     return pulumi.Output.all(region, account_id, *contracts).apply(lambda known: _checked(targets, *known))
 
 
 def _checked(
-    names: Sequence[Environment], region: str, account_id: str, source: StorageOutputs, *targets: StorageOutputs
+    names: Sequence[str], region: str, account_id: str, source: StorageOutputs, *targets: StorageOutputs
 ) -> Stores:
     stores = Stores(source=source, targets=dict(zip(names, targets, strict=True)))
     check(stores, region=region, account_id=account_id)

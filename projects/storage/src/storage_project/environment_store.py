@@ -78,7 +78,7 @@ class EnvironmentStore(pulumi.ComponentResource):
     def outputs(self) -> StorageOutputs:
         """Return the contract, whose scalars are outputs until it is exported."""
         return StorageOutputs(
-            environment=self._environment.value,
+            environment=self._environment.name,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             bucket_name=eventually(self.bucket.bucket),

@@ -15,7 +15,6 @@ from pipeline_common.infra.policies import Statement, function_policy
 
 __all__ = [
     "LONGEST_NAME",
-    "LONGEST_STORAGE_NAME",
     "QUEUE_SECONDS",
     "AlarmCount",
     "function_faults",
@@ -55,17 +54,14 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAl
 LONGEST_NAME = "n" * 64
 """As long as a function's name may be; https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html."""
 
-LONGEST_STORAGE_NAME = "n" * len("storage-staging-dead-letters-1a2b3c4")
-"""As long as what the engine calls an environment's storage, by the pattern in projects/storage/Pulumi.yaml."""
-
 _PARTITION = "aws-us-gov"
 _REGION = "ap-southeast-1"
 _ACCOUNT = "0" * 12
 
 
 def longest_storage(environment: str) -> StorageOutputs:
-    """Return the contract of an environment's storage whose names are as long as they can be."""
-    name = LONGEST_STORAGE_NAME
+    """Return the contract of an environment's storage whose names are as long as the engine's, but of one letter."""
+    name = "n" * len(f"storage-{environment}-dead-letters-1a2b3c4")  # the pattern in projects/storage/Pulumi.yaml
     return StorageOutputs(
         environment=environment,
         region=_REGION,

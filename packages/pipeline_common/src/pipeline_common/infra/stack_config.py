@@ -52,17 +52,16 @@ Config = TypeVar("Config", bound=StackConfig)
 
 
 def current_environment() -> Environment:
-    """Return the environment that the running stack is named after.
+    """Return the environment, or the instance, that the running stack is named after.
 
-    Raises StackConfigError for a stack that is not named as an environment.
+    Raises StackConfigError for a stack that is not named as one.
     """
     name = pulumi.get_stack()
     try:
-        return Environment(name)
-    except ValueError:
-        names = ", ".join(Environment)
+        return Environment.parse(name)
+    except ValueError as error:
         raise StackConfigError(
-            f"Stack {name!r} is not an environment of the pipeline: use a stack named one of {names}."
+            f"Stack {name!r} is not named as a stack of the pipeline, <environment> or <environment>-<suffix>: {error}"
         ) from None
 
 
@@ -87,7 +86,8 @@ def load(model: type[Config], namespace: str | None = None) -> Config:
 
 def stack_file() -> str:
     """Return where the running stack's configuration stands, from the repository's root."""
-    return f"projects/{pulumi.get_project()}/Pulumi.{pulumi.get_stack()}.yaml"
+    environment, _, _ = pulumi.get_stack().partition("-")
+    return f"projects/{pulumi.get_project()}/Pulumi.{environment}.yaml"
 
 
 def _strangers(stored: Iterable[str]) -> list[str]:

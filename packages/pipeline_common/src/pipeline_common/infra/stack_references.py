@@ -23,7 +23,7 @@ def stack_name(project: str, environment: Environment, organization: str | None 
     The organization is the running program's own unless one is given: on a file or bucket backend it is the literal
     `organization`, on Pulumi Cloud the real one.
     """
-    return f"{organization or pulumi.get_organization()}/{project}/{environment.value}"
+    return f"{organization or pulumi.get_organization()}/{project}/{environment}"
 
 
 def read(contract: type[Promised], environment: Environment) -> pulumi.Output[Promised]:
@@ -33,7 +33,7 @@ def read(contract: type[Promised], environment: Environment) -> pulumi.Output[Pr
     is not there raises StackOutputError, which names the stack, the output and the command that deploys it.
     """
     name = stack_name(contract.PROJECT, environment)
-    reference = pulumi.StackReference(f"{contract.PROJECT}-{environment.value}", stack_name=name)
+    reference = pulumi.StackReference(f"{contract.PROJECT}-{environment.name}", stack_name=name)
     return reference.outputs.apply(lambda outputs: _parse(contract, environment, name, outputs))
 
 
@@ -44,5 +44,5 @@ def _parse(contract: type[Promised], environment: Environment, name: str, output
         raise StackOutputError(
             # Not as a command: a program doesn't know by which options it was reached.
             f"Stack {name} has no output {missing.name!r}: it was deployed by another release. "
-            f"Deploy {contract.PROJECT} of {environment.value} first, then run this again."
+            f"Deploy {contract.PROJECT} of {environment} first, then run this again."
         ) from None

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from pipeline_common.contracts import ProcessingOutputs
-from pipeline_common.environments import Environment
 from pipeline_ops.counting import counted
 from pipeline_ops.demo.changes import Wave, scenario
 from pipeline_ops.demo.comparison import compare
@@ -25,8 +24,8 @@ def run_demo(system: System, console: Console, as_json: bool, *, deadline_second
     anything was different at the end. With `as_json` the console gets one JSON document and nothing else. Raises
     OperatorError when the system refuses to be changed or read.
     """
-    source = Store.of(system, Environment.PROD)
-    targets = Store.targets_of(system, Environment.PROD)
+    source = Store.source_of(system)
+    targets = Store.targets_of(system, source.environment)
     run = uuid.uuid4().hex[:8]
     progress = silence() if as_json else console
     with waiting(f"Changing {source.environment}", progress) as say, explained("The demo can't go on"):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
+from pipeline_common.environments import Environment
 from pipeline_ops.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class Store:
     """One environment's bucket and table."""
 
     environment: str
+    """As its stacks are named."""
+
     bucket: str
     table: str
     s3: "S3Client"
@@ -142,7 +145,7 @@ class Store:
         """
         outputs = StorageOutputs.parse(system.outputs[f"{StorageOutputs.PROJECT}/{environment}"])
         return cls(
-            environment=outputs.environment,
+            environment=environment,
             bucket=outputs.bucket_name,
             table=outputs.table_name,
             s3=system.cloud.client("s3", region=outputs.region),
@@ -150,10 +153,21 @@ class Store:
         )
 
     @classmethod
+    def source_of(cls, system: System) -> Self:
+        """Return the storage that the system's one replication reads."""
+        (source,) = (
+            environment
+            for project, _, environment in (stack.partition("/") for stack in system.outputs)
+            if project == ReplicationOutputs.PROJECT
+        )
+        return cls.of(system, source)
+
+    @classmethod
     def targets_of(cls, system: System, source: str) -> list[Self]:
         """Return the storage of each target that the source's replication has a route to."""
         outputs = system.outputs[f"{ReplicationOutputs.PROJECT}/{source}"]
-        return [cls.of(system, target) for target in ReplicationOutputs.parse(outputs).routes]
+        beside = Environment.parse(source).beside
+        return [cls.of(system, str(beside(target))) for target in ReplicationOutputs.parse(outputs).routes]
 
     def object(self, ref: ObjectRef) -> ObjectState | None:
         """Read an object whole, or return None if it has no current version.
