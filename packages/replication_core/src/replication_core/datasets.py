@@ -1,0 +1,225 @@
+"""Datasets, and the keys of their records: the one place that knows how a key is made up and written.
+
+A dataset is a bucket or a table of an environment's storage under a name of ours, the same in every environment. A
+record is an object or an item; its key has one spelling, so that equal keys are equal texts.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from replication_core.numbers import NumberError, number_text
+from replication_core.object_keys import KEY_BYTES
+
+__all__ = ["ITEMS", "NAME", "OBJECTS", "Dataset", "InvalidKeyError", "KeyAttribute", "KeyType", "Kind", "RecordKey"]
+
+NAME = r"[a-z][a-z0-9-]{0,23}"
+"""The form of a dataset's name."""
+
+PARTITION_KEY_BYTES = 2048
+SORT_KEY_BYTES = 1024
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: partition and sort keys"""
+
+
+class InvalidKeyError(ValueError):
+    """What is no key of a record of this dataset; the message says why."""
+
+
+class Kind(StrEnum):
+    """What a dataset's records are: the objects of a bucket, or the items of a table."""
+
+    BUCKET = "bucket"
+    TABLE = "table"
+
+    @property
+    def record(self) -> str:
+        """What one record is called."""
+        return "object" if self is Kind.BUCKET else "item"
+
+
+class KeyType(StrEnum):
+    """DynamoDB's types of a key's attribute."""
+
+    STRING = "S"
+    NUMBER = "N"
+    BINARY = "B"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAttribute:
+    """One attribute of a table's key."""
+
+    name: str
+    type: KeyType
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A bucket or a table by its name, and what its records' keys are made of.
+
+    >>> orders = Dataset("orders", Kind.TABLE, (KeyAttribute("pk", KeyType.STRING), KeyAttribute("sk", KeyType.NUMBER)))
+    >>> str(orders.record("a", "1.50"))
+    'orders pk=a sk=1.5'
+    >>> str(OBJECTS.record("reports/1.csv"))
+    'reports/1.csv'
+    """
+
+    name: str
+    kind: Kind = field(hash=False)
+    key: tuple[KeyAttribute, ...] = field(hash=False)
+    """A table's partition key, and its sort key if it has one; a bucket's is the object's key."""
+
+    @property
+    def is_bucket(self) -> bool:
+        """Whether its records are objects."""
+        return self.kind is Kind.BUCKET
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The names of the key's attributes."""
+        return tuple(attribute.name for attribute in self.key)
+
+    def record(self, *values: str) -> "RecordKey":
+        """Return the key of these values, as texts in any spelling: a binary one in base64.
+
+        Raises InvalidKeyError for what S3 or DynamoDB would not take as one.
+        """
+        if len(values) != len(self.key):
+            raise InvalidKeyError(f"a key of {self.name} has {' and '.join(self.attribute_names)}")
+        return RecordKey(self, tuple(map(self._value, range(len(values)), values)))
+
+    def named(self, values: Mapping[str, Any]) -> "RecordKey":
+        """Return the key whose values are given by their attributes' names, and nothing else is. Raises likewise."""
+        if values.keys() != set(self.attribute_names) or not all(isinstance(each, str) for each in values.values()):
+            raise InvalidKeyError(f"a key of {self.name} has a text for each of {' and '.join(self.attribute_names)}")
+        return self.record(*(values[name] for name in self.attribute_names))
+
+    def of_item(self, item: Mapping[str, Any]) -> "RecordKey":
+        """Return the key of an item in DynamoDB's own JSON, or of what has at least its key. Raises likewise."""
+        return self.record(*(_text(item, attribute) for attribute in self.key))
+
+    def _value(self, position: int, text: str) -> str:
+        attribute = self.key[position]
+        what = f"{self.kind.record}'s {attribute.name}"
+        if attribute.type is KeyType.NUMBER:
+            try:
+                return number_text(text)
+            except NumberError as error:
+                raise InvalidKeyError(f"an {what} {error}") from error
+        if attribute.type is KeyType.BINARY:
+            return base64.b64encode(_sized(_binary(text, what), self._most(position), what)).decode()
+        try:
+            _sized(text.encode(), self._most(position), what)
+        except UnicodeEncodeError as error:
+            raise InvalidKeyError(f"an {what} is not Unicode text") from error
+        return text
+
+    def _most(self, position: int) -> int:
+        if self.is_bucket:
+            return KEY_BYTES
+        return SORT_KEY_BYTES if position else PARTITION_KEY_BYTES
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a contract or a route's specification holds it."""
+        told = {"name": self.name, "kind": self.kind.value}
+        key = [{"name": attribute.name, "type": attribute.type.value} for attribute in self.key]
+        return told if self.is_bucket else {**told, "key": key}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises ValueError for what is none."""
+        match document:
+            case {"name": str(name), "kind": Kind.BUCKET.value} if re.fullmatch(NAME, name):
+                return cls(name, Kind.BUCKET, OBJECTS.key)
+            case {"name": str(name), "kind": Kind.TABLE.value, "key": [*attributes]} if re.fullmatch(NAME, name):
+                key = tuple(map(_attribute, attributes))
+                if 1 <= len(key) <= 2 and len({attribute.name for attribute in key}) == len(key):  # noqa: PLR2004
+                    return cls(name, Kind.TABLE, key)
+        raise ValueError(f"{document!r} is no dataset")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """The key of an object or an item, its values in their one spelling; made by its dataset."""
+
+    dataset: Dataset
+    values: tuple[str, ...]
+
+    def __lt__(self, other: "RecordKey") -> bool:
+        return (self.dataset.name, self.values) < (other.dataset.name, other.values)
+
+    def __str__(self) -> str:
+        if self.dataset == OBJECTS:
+            return self.values[0]
+        if self.dataset == ITEMS:
+            return "@".join(self.values)
+        if self.dataset.is_bucket:
+            return f"{self.dataset.name} {self.values[0]}"
+        return " ".join((self.dataset.name, *(f"{name}={value}" for name, value in self.named.items())))
+
+    @property
+    def object_key(self) -> str:
+        """The key of an object, as S3 has it."""
+        return self.values[0]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The values by their attributes' names."""
+        return dict(zip(self.dataset.attribute_names, self.values, strict=True))
+
+    def attributes(self) -> dict[str, Any]:
+        """Return an item's key in DynamoDB's own JSON, as the SDK takes it."""
+        return {
+            attribute.name: {
+                attribute.type.value: base64.b64decode(value) if attribute.type is KeyType.BINARY else value
+            }
+            for attribute, value in zip(self.dataset.key, self.values, strict=True)
+        }
+
+    def document(self) -> dict[str, Any]:
+        """Return it as every document names a record: an object or an item of the datasets there are by default.
+
+        Those of other datasets have the dataset's name beside, and the key's values by name below `key`.
+        """
+        kind = {"kind": self.dataset.kind.record}
+        if self.dataset in (OBJECTS, ITEMS):
+            return {**kind, **self.named}
+        return {**kind, "dataset": self.dataset.name, "key": self.named}
+
+
+OBJECTS = Dataset("objects", Kind.BUCKET, (KeyAttribute("key", KeyType.STRING),))
+ITEMS = Dataset("items", Kind.TABLE, (KeyAttribute("id", KeyType.STRING), KeyAttribute("timestamp", KeyType.NUMBER)))
+"""The datasets that every environment's storage has unless its configuration says otherwise."""
+
+
+def _attribute(document: Any) -> KeyAttribute:
+    match document:
+        case {"name": str(name), "type": str(type_)} if 0 < len(name.encode(errors="replace")) <= 255:  # noqa: PLR2004
+            return KeyAttribute(name, KeyType(type_))
+    raise ValueError(f"{document!r} is no attribute of a key")
+
+
+def _text(item: Mapping[str, Any], attribute: KeyAttribute) -> str:
+    match item.get(attribute.name):
+        case {attribute.type.value: bytes(value)} if attribute.type is KeyType.BINARY:
+            return base64.b64encode(value).decode()
+        case {attribute.type.value: str(value)}:
+            return value
+    raise InvalidKeyError(f"the item has no {attribute.name} of the type {attribute.type.value}")
+
+
+def _binary(text: str, what: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise InvalidKeyError(f"an {what} is not in base64") from error
+
+
+def _sized(value: bytes, most: int, what: str) -> bytes:
+    if not 0 < len(value) <= most:
+        raise InvalidKeyError(f"an {what} has {len(value)} bytes; 1 to {most} are possible")
+    return value
