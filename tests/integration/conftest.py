@@ -44,7 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     endpoint = config.stash[ENDPOINT]
-    return f"integration tests: {'in an emulator of their own' if endpoint is None else f'at {endpoint}'}"
+    if endpoint is None:
+        return "integration tests: in an emulator of their own"
+    named_by = "--endpoint" if config.getoption("endpoint", None) else "the environment"
+    return f"integration tests: at {endpoint}, which {named_by} names"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -32,7 +32,11 @@ def test_an_endpoint_is_a_url_or_a_host(given: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["ftp://localhost", "http://", "http://localhost:port", "localhost:port", "http://a/b"]
+    "given",
+    [
+        *("ftp://localhost", "http://", "http://localhost:port", "localhost:port", "http://a/b"),
+        *("http://a:1?b=c", "http://a:1/#b", "http://user:secret@a:1", "http://user@a:1"),
+    ],
 )
 def test_what_is_no_endpoint_is_refused(given: str) -> None:
     with pytest.raises(LocalCloudError, match="is no endpoint"):

@@ -150,6 +150,9 @@ def test_a_change_to_prod_goes_on_when_its_name_is_typed_and_names_the_account(
         (("deploy", "replication", "dev", "--local"), 2, "replication has no dev stack"),
         (("deploy", "nothing", "dev"), 2, "There is no project 'nothing'"),
         (("deploy", "storage", "qa"), 2, "storage has no qa stack, it is deployed to dev and prod only"),
+        (("deploy", "storage", "dev", "--provider", "official"), 2, "--provider goes with --local or --endpoint"),
+        (("deploy", "storage", "dev", "--provider", "stand-in"), 2, "--provider goes with --local or --endpoint"),
+        (("local", "--stop", "--provider", "official"), 2, "goes with no other option"),
         (("deploy",), 2, "Missing argument"),
         (("nothing",), 2, "No such command"),
     ],
@@ -209,6 +212,20 @@ def test_where_a_command_goes_is_where_its_hints_go() -> None:
     assert Where(local=True, fleeting=True).command("deploy", "storage", "dev") == (
         "nox -s local -- --detach && nox -s deploy -- storage dev --local"
     )
+    official = Where(local=True, provider="official")
+    assert official.command("deploy", "storage", "dev") == "nox -s deploy -- storage dev --local --provider official"
+    assert official.command("resume", "dev") == "nox -s resume -- dev --local"
+
+
+def test_the_official_provider_that_is_not_installed_is_refused_before_anything_is_started(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_HOME", str(checkout / "nowhere"))
+    monkeypatch.setattr("local_cloud.start", lambda *_, **__: pytest.fail("a local cloud was started"))
+    for command in (("deploy", "storage", "dev", "--local"), ("local",), ("demo",)):
+        answer = run(*command, "--provider", "official")
+        assert answer.exit_code == 1
+        assert "`pulumi plugin install resource aws v" in answer.stderr
 
 
 @pytest.mark.parametrize(

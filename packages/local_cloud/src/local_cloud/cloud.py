@@ -54,15 +54,19 @@ class LocalCloud:
 
         Meant to replace the environment, not to be laid over it: see `local_cloud.environment.only_environment`.
         """
-        environment = isolated_environment(
+        environment = self.bare_environment()
+        environment["PATH"] = os.pathsep.join((str(launcher_folder()), environment.get("PATH", os.defpath)))
+        return environment
+
+    def bare_environment(self) -> dict[str, str]:
+        """Return the same environment with no provider in it."""
+        return isolated_environment(
             os.environ,
             endpoint=self.endpoint,
             region=self.region,
             access_key_id=self.credentials.access_key_id,
             secret_access_key=self.credentials.secret_access_key,
         )
-        environment["PATH"] = os.pathsep.join((str(launcher_folder()), environment.get("PATH", os.defpath)))
-        return environment
 
     def stack_config(self) -> dict[str, Any]:
         """Return the `aws:*` configuration that points a stack here; the stack keeps its own region.

@@ -25,7 +25,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def normalize(given: str) -> str:
-    """Return the endpoint as a URL without a path, its host in small letters.
+    """Return the endpoint as a URL of a host and a port, the host in small letters.
 
     `host` and `host:port` are read as LocalStack's client reads them.
     Raises LocalCloudError for what is no endpoint, and for any of AWS's own domains.
@@ -38,17 +38,16 @@ def normalize(given: str) -> str:
         given = f"http://{host}:{port}"
     try:
         parts = urlsplit(given)
-        valid = (
-            parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.path in {"", "/"} and parts.port != 0
-        )
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        # Nothing but the host and its port is ever called.
+        valid = valid and parts.path in {"", "/"} and not (parts.query or parts.fragment or "@" in parts.netloc)
     except ValueError:
         valid = False
     if not valid:
         raise LocalCloudError(f"{given!r} is no endpoint: write it as http://localhost:4566")
     if is_aws(parts.hostname or ""):
         raise LocalCloudError(f"{given!r} is AWS itself, not a local cloud: leave the endpoint out")
-    user, at, host = parts.netloc.rpartition("@")
-    return f"{parts.scheme}://{user}{at}{host.lower()}"
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def identity(endpoint: str) -> str:

@@ -25,7 +25,17 @@ from pipeline_ops.opening import (
     open_projects,
     read_contract,
 )
-from pipeline_ops.options import KEY, Command, Commands, Number, endpoint_option, json_option, where_options, yes_option
+from pipeline_ops.options import (
+    KEY,
+    Command,
+    Commands,
+    Number,
+    endpoint_option,
+    json_option,
+    provider_option,
+    where_options,
+    yes_option,
+)
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import WAIT_SECONDS
 from pipeline_ops.process import process as process_object
@@ -63,33 +73,45 @@ def cli() -> None:
 
 @cli.command()
 @_target_options
+@provider_option
 @yes_option
-def deploy(project: str, environment: str, local: bool, endpoint: str | None, as_json: bool, yes: bool) -> None:
+def deploy(
+    project: str, environment: str, local: bool, endpoint: str | None, provider: str | None, as_json: bool, yes: bool
+) -> None:
     """Make the stacks what the code and the configuration say."""
-    _operate("deploy", project, environment, Where(local, endpoint), as_json=as_json, yes=yes)
+    _operate("deploy", project, environment, Where(local, endpoint, provider=provider), as_json=as_json, yes=yes)
 
 
 @cli.command()
 @_target_options
-def preview(project: str, environment: str, local: bool, endpoint: str | None, as_json: bool) -> None:
+@provider_option
+def preview(
+    project: str, environment: str, local: bool, endpoint: str | None, provider: str | None, as_json: bool
+) -> None:
     """Say what a deploy would change."""
-    _operate("preview", project, environment, Where(local, endpoint), as_json=as_json, yes=True)
+    _operate("preview", project, environment, Where(local, endpoint, provider=provider), as_json=as_json, yes=True)
 
 
 @cli.command()
 @_target_options
+@provider_option
 @yes_option
-def refresh(project: str, environment: str, local: bool, endpoint: str | None, as_json: bool, yes: bool) -> None:
+def refresh(
+    project: str, environment: str, local: bool, endpoint: str | None, provider: str | None, as_json: bool, yes: bool
+) -> None:
     """Make the state what is really there."""
-    _operate("refresh", project, environment, Where(local, endpoint), as_json=as_json, yes=yes)
+    _operate("refresh", project, environment, Where(local, endpoint, provider=provider), as_json=as_json, yes=yes)
 
 
 @cli.command()
 @_target_options
+@provider_option
 @yes_option
-def destroy(project: str, environment: str, local: bool, endpoint: str | None, as_json: bool, yes: bool) -> None:
+def destroy(
+    project: str, environment: str, local: bool, endpoint: str | None, provider: str | None, as_json: bool, yes: bool
+) -> None:
     """Remove all that the stacks have made."""
-    _operate("destroy", project, environment, Where(local, endpoint), as_json=as_json, yes=yes)
+    _operate("destroy", project, environment, Where(local, endpoint, provider=provider), as_json=as_json, yes=yes)
 
 
 @cli.command()
@@ -155,9 +177,10 @@ def process(environment: str, key: str, local: bool, endpoint: str | None, as_js
 @click.option("--detach", is_flag=True, help="Return once it is up, and leave it up.")
 @click.option("--stop", is_flag=True, help="End the one that is up.")
 @endpoint_option
-def local(detach: bool, stop: bool, endpoint: str | None) -> None:
+@provider_option
+def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None) -> None:
     """Bring the whole system up on this machine, until Ctrl-C; .local/cloud.json says where it is."""
-    if stop and (detach or endpoint):
+    if stop and (detach or endpoint or provider):
         raise OperatorError("--stop ends the one that is up, and goes with no other option.", MISUSED)
     repository = open_projects().repository
     playground = Playground(repository)
@@ -165,17 +188,20 @@ def local(detach: bool, stop: bool, endpoint: str | None) -> None:
         tell("The local cloud has ended." if playground.stop() else "No local cloud is up.")
     elif detach:
         with Progress(console(stderr=True)) as progress:
-            running = playground.detach(["--endpoint", endpoint] if endpoint else [], progress.say)
+            given = {"--endpoint": endpoint, "--provider": provider}
+            arguments = [word for name, value in given.items() if value for word in (name, value)]
+            running = playground.detach(arguments, progress.say)
         tell(f"The local cloud is up at {running.endpoint}: {playground.description}")
         tell(f"`{LOCAL_STOPS}` ends it.")
     else:
-        _hold(repository, playground, endpoint)
+        _hold(repository, playground, endpoint, provider)
 
 
 @cli.command()
 @endpoint_option
+@provider_option
 @json_option
-def demo(endpoint: str | None, as_json: bool) -> None:
+def demo(endpoint: str | None, provider: str | None, as_json: bool) -> None:
     """Deploy everything on this machine, change production's data and show it arrive."""
     interrupts = Interrupts()
     with (
@@ -183,6 +209,7 @@ def demo(endpoint: str | None, as_json: bool) -> None:
         running_system(
             open_projects().repository,
             endpoint,
+            provider=provider,
             on_event=progress.on_event,
             on_progress=progress.say,
             interrupts=interrupts,
@@ -213,6 +240,8 @@ def _chosen(projects: Projects, project: str, environment: str) -> tuple[StackId
 
 
 def _operate(name: str, project: str, environment: str, where: Where, *, as_json: bool, yes: bool) -> None:
+    if where.provider and not where.is_local:
+        raise OperatorError("--provider goes with --local or --endpoint: on AWS it is the official one.", MISUSED)
     projects = open_projects(where)
     stacks = _chosen(projects, project, environment)
     if name == "destroy":
@@ -234,12 +263,13 @@ def _operate(name: str, project: str, environment: str, where: Where, *, as_json
         tell(*summaries(results))
 
 
-def _hold(repository: Path, playground: Playground, endpoint: str | None) -> None:
+def _hold(repository: Path, playground: Playground, endpoint: str | None, provider: str | None) -> None:
     with playground.held(), Progress(console(stderr=True)) as progress:
         interrupts = Interrupts(lambda count: progress.say(interrupt_notice(count)))
         with running_system(
             repository,
             endpoint,
+            provider=provider,
             on_event=progress.on_event,
             on_progress=progress.say,
             interrupts=interrupts,

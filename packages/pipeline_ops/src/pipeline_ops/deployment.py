@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi import automation
 
 from local_cloud import LocalCloud
+from local_cloud.aws_provider import AwsProvider, StandIn
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
 from pipeline_ops.checkpoint import exported, imported, is_real, resources_of
@@ -71,8 +72,8 @@ class Deployment:
     """Runs the engine on stacks; a context manager, because it holds temporary folders and isolates the environment.
 
     With a `cloud` everything goes there: the environment of this whole process is the cloud's inside the block, with
-    no AWS_* or PULUMI_* variable of the user's in it, and Pulumi has a home and, unless `backend` is given, a state of
-    its own that last as long as the block. Without one, stacks go to AWS with the user's settings.
+    no AWS_* or PULUMI_* variable of the user's in it, and Pulumi has the `provider`, a home and, unless `backend` is
+    given, a state of its own that last as long as the block. Without one, stacks go to AWS with the user's settings.
 
     No committed file is written. Stacks may be run at the same time from several threads, each of them once.
     Every method raises OperatorError when it can't do what it is asked to.
@@ -83,6 +84,7 @@ class Deployment:
         repository: Path,
         cloud: LocalCloud | None = None,
         *,
+        provider: AwsProvider | None = None,
         backend: Backend | None = None,
         where: Where | None = None,
         on_event: Listener = lambda *_: None,
@@ -92,6 +94,7 @@ class Deployment:
         self.projects = Projects(repository, where or _where(cloud))
         self.cloud = cloud
         self.interrupts = interrupts or Interrupts()
+        self._provider = provider or StandIn()
         self._given_backend = backend
         self._on_event = on_event
         self.on_progress = on_progress
@@ -110,8 +113,9 @@ class Deployment:
                 self._environment = self._user_environment
             else:
                 self.backend = self._given_backend or folder_backend(self._home / "state")
-                self._environment = self.cloud.environment() | {"PULUMI_HOME": str(self._home / "home")}
+                self._environment = self._provider.environment(self.cloud, self._home / "home")
                 stack.enter_context(only_environment(self._environment))
+                self.on_progress(f"The aws provider is {self._provider}.")
             if self.backend.notice:
                 self.on_progress(self.backend.notice)
             self._resources = stack.pop_all()
@@ -299,7 +303,7 @@ class Deployment:
                     program=project_program(
                         self.projects.folder(stack.project),
                         engine_works_in=folder,
-                        local_config=self.cloud.stack_config() if self.cloud else None,
+                        local_config=self._provider.stack_config(self.cloud) if self.cloud else None,
                     ),
                     pulumi_command=command,
                 )

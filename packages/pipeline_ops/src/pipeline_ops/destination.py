@@ -1,11 +1,13 @@
 """Where a command goes: AWS, the checkout's running local cloud, another endpoint, or an emulator of its own."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import local_cloud
 from local_cloud import ANYBODY
+from local_cloud.aws_provider import aws_provider
 from pipeline_ops.deployment import Deployment, Listener
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
@@ -40,6 +42,7 @@ def destination(
         return
     if where.fleeting and not may_begin:
         raise OperatorError(f"No local cloud is up: `{LOCAL_STARTS}` brings the whole system up.")
+    provider = aws_provider(where.provider, os.environ)
     ours = Playground(projects.repository).running_at(where.endpoint)
     endpoint = ours.endpoint if ours else where.endpoint
     credentials = ours.credentials if ours else ANYBODY
@@ -51,5 +54,5 @@ def destination(
             backend = endpoint_backend(projects.repository, cloud.endpoint)
         else:
             on_progress(f"This local cloud ends with the command; `{LOCAL_STARTS}` keeps one up.")
-        with Deployment(projects.repository, cloud, backend=backend, **deploying) as deployment:
+        with Deployment(projects.repository, cloud, provider=provider, backend=backend, **deploying) as deployment:
             yield deployment

@@ -1,5 +1,6 @@
 """The whole system in a local cloud: what the demo, the integration tests and the `local` command stand on."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from pulumi.automation import EngineEvent
 import local_cloud
 from local_cloud import LocalCloud
 from local_cloud import endpoint as endpoints
+from local_cloud.aws_provider import aws_provider
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
@@ -49,6 +51,7 @@ def running_system(
     repository: Path,
     endpoint: str | None = None,
     *,
+    provider: str | None = None,
     on_event: Callable[[StackId, str, EngineEvent], None] = lambda *_: None,
     on_progress: Callable[[str], None] = lambda _: None,
     interrupts: Interrupts | None = None,
@@ -60,10 +63,17 @@ def running_system(
     This process's environment is isolated inside the block. Raises OperatorError and LocalCloudError.
     """
     projects = Projects(repository)
+    chosen = aws_provider(provider, os.environ)
     with local_cloud.start(endpoint, on_progress, region=system_region(projects)) as cloud:
         backend = None if cloud.owned else endpoint_backend(repository, cloud.endpoint)
         with Deployment(
-            repository, cloud, backend=backend, on_event=on_event, on_progress=on_progress, interrupts=interrupts
+            repository,
+            cloud,
+            provider=chosen,
+            backend=backend,
+            on_event=on_event,
+            on_progress=on_progress,
+            interrupts=interrupts,
         ) as deployment:
             yield RunningSystem(cloud, deployment, _deploy_everything(deployment, on_progress))
 

@@ -8,6 +8,7 @@ import click
 
 from local_cloud import LocalCloudError
 from local_cloud import endpoint as endpoints
+from local_cloud.aws_provider import PROVIDERS
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.terminal import document, tell
 from replication_core.numbers import NumberError, number_text
@@ -21,6 +22,7 @@ __all__ = [
     "Number",
     "endpoint_option",
     "json_option",
+    "provider_option",
     "where_options",
     "yes_option",
 ]
@@ -163,6 +165,11 @@ def where_options(command: Command) -> Command:
 
 json_option = click.option(
     "--json", _JSON, is_flag=True, callback=_remember_json, help="Print one JSON document on standard output."
+)
+provider_option = click.option(
+    "--provider",
+    type=click.Choice(PROVIDERS),
+    help=f"The aws provider that Pulumi uses on a local cloud; {PROVIDERS[0]} by default.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask, not even for prod.")
 endpoint_option = click.option(

@@ -11,6 +11,8 @@ LOCAL_STARTS = "nox -s local -- --detach"
 LOCAL_STOPS = "nox -s local -- --stop"
 """What ends it."""
 
+_RUN_A_PROVIDER = frozenset({"deploy", "preview", "refresh", "destroy"})
+
 
 @dataclass(frozen=True)
 class Where:
@@ -23,6 +25,8 @@ class Where:
     endpoint: str | None = None
     fleeting: bool = False
     """Whether the local cloud ends with the command, since none is kept up."""
+    provider: str | None = None
+    """The `aws` provider that Pulumi is to use on a local cloud; None stands for the default."""
 
     @property
     def is_local(self) -> bool:
@@ -38,7 +42,8 @@ class Where:
 
     def command(self, name: str, *arguments: str) -> str:
         """Return the shell command by which an operator's command goes to the same place."""
-        command = shlex.join(("nox", "-s", name, "--", *arguments, *self.options))
+        chosen = ("--provider", self.provider) if self.provider and name in _RUN_A_PROVIDER else ()
+        command = shlex.join(("nox", "-s", name, "--", *arguments, *self.options, *chosen))
         return f"{LOCAL_STARTS} && {command}" if self.fleeting else command
 
 
