@@ -8,7 +8,7 @@ import functools
 import hashlib
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -74,22 +74,18 @@ def is_made(made: Path, wanted: str) -> bool:
 
 def install_environment(session: nox.Session) -> None:
     """Install what the lock names, each checked against its hash, and this repository's packages as they stand here."""
-    python = str(BIN / "python")
+    install = ("pip", "install", "--quiet", "--python", str(BIN / "python"))
     editable = [part for package in WORKSPACE for part in ("--editable", str(package))]
-    install: Callable[..., object]
-    if uv := find_uv():
-        session.run(uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT), external=True)
-        install = functools.partial(session.run, uv, "pip", "install", "--quiet", "--python", python, external=True)
-    else:
-        session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
-        install = functools.partial(session.run, python, "-m", "pip", "install", "--quiet", external=True)
-    install("--require-hashes", "--requirement", str(LOCK))
-    install("--no-deps", "--no-build-isolation", *editable)
+    uv(session, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT))
+    uv(session, *install, "--require-hashes", "--requirement", str(LOCK))
+    uv(session, *install, "--no-deps", "--no-build-isolation", *editable)
 
 
-def find_uv() -> str | None:
-    """Return the uv that came with nox[uv], else the one on PATH, else None."""
-    return shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+def uv(session: nox.Session, *args: str) -> None:
+    """Run the uv that came with nox[uv], else the one on PATH."""
+    if not nox.virtualenv.HAS_UV:
+        session.error('There is no uv here, which every session needs: python3 -m pip install "nox[uv]"')
+    session.run(nox.virtualenv.UV, *args, external=True)
 
 
 def pytest(session: nox.Session, folder: str) -> None:
@@ -157,7 +153,7 @@ def integration(session: nox.Session) -> None:
     pytest(session, "tests/integration")
 
 
-@nox.session(python=LOCALSTACK_PYTHON, venv_backend="uv|virtualenv", reuse_venv=True, default=False)
+@nox.session(python=LOCALSTACK_PYTHON, venv_backend="uv", reuse_venv=True, default=False)
 def localstack(session: nox.Session) -> None:
     """Run the integration tests on a LocalStack of their own, as far as it goes without Docker: [-- <pytest's>]."""
     session.install("--quiet", "--require-hashes", "--requirement", str(LOCK.with_name("localstack.txt")))
@@ -284,14 +280,10 @@ def resolved_for(requirements: Path) -> tuple[str, ...]:
 @command()
 def lock(session: nox.Session) -> None:
     """Compile the requirement files anew, with hashes: [-- --upgrade]."""
-    uv = find_uv()
-    if uv is None:
-        session.error('compiling the requirement files needs uv: python3 -m pip install "nox[uv]"')
     for source in sorted((ROOT / "requirements").glob("*.in")):
-        session.run(
-            uv,
+        uv(
+            session,
             *("pip", "compile", "--quiet", *resolved_for(source), "--generate-hashes"),
             *("--no-header", "--no-annotate", "--output-file", str(source.with_suffix(".txt")), str(source)),
             *session.posargs,
-            external=True,
         )

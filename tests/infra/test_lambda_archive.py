@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_common.infra import lambda_archive
 from pipeline_common.infra.lambda_archive import AWS_SERVICES, build
 from replicator_lambda.settings import NOTIFIER_HANDLER, REPLICATOR_HANDLER
 from tests.infra.recording import ROOT
@@ -46,13 +45,6 @@ def test_an_installation_from_nothing_gives_the_same_bytes(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATA_PIPELINE_CACHE", str(tmp_path / "cache"))
-    build("replicator_lambda", repository=ROOT, into=tmp_path / "built")
-    assert tree(tmp_path / "built") == tree(archive)
-
-
-def test_pip_installs_the_same_bytes_as_uv(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATA_PIPELINE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(lambda_archive, "_with_uv", lambda *_: "not this time")
     build("replicator_lambda", repository=ROOT, into=tmp_path / "built")
     assert tree(tmp_path / "built") == tree(archive)
 

@@ -121,6 +121,17 @@ def test_a_making_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
     assert times_made(folder) == 1
 
 
+def test_without_uv_a_session_ends_with_the_command_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nox.virtualenv.HAS_UV", False, raising=False)
+    session = mock.Mock()
+    session.error.side_effect = SystemExit
+    with pytest.raises(SystemExit):
+        noxfile(checkout(tmp_path)).make_environment(session)
+    assert 'pip install "nox[uv]"' in session.error.call_args.args[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "run"),
     [

@@ -1,7 +1,6 @@
 """The emulator's environment: made once, whole or not at all. The locks here ask for nothing to be downloaded."""
 
 import hashlib
-import shutil
 import subprocess
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -30,14 +29,7 @@ def left_over(cache: Path) -> list[str]:
     return [path.name for path in (cache / "emulator").iterdir() if path.name.startswith(".installing")]
 
 
-@pytest.mark.parametrize("uv", [True, False])
-def test_an_environment_is_made_once_with_uv_and_without(
-    cache: Path, lock: Path, uv: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if uv and shutil.which("uv") is None:
-        pytest.skip("uv is not installed here")
-    if not uv:
-        monkeypatch.setattr("local_cloud.installation.shutil.which", lambda _: None)
+def test_an_environment_is_made_once(cache: Path, lock: Path) -> None:
     said: list[str] = []
     python = ensure_emulator(said.append, lock)
     assert python.exists()

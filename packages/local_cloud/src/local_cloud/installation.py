@@ -3,13 +3,14 @@
 import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from uv import find_uv_bin
 
 from local_cloud.cache import cache_root, make_once
 from local_cloud.errors import LocalCloudError
@@ -59,28 +60,16 @@ def _key(lock: Path) -> str:
 def _install(lock: Path, home: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".installing-", dir=home.parent) as folder:
         fresh = Path(folder) / "venv"
-        uv = shutil.which("uv")
-        problem = _with_uv(uv, lock, fresh) if uv else "uv is not on PATH"
-        if problem is not None:
-            shutil.rmtree(fresh, ignore_errors=True)
-            problem = _with_pip(lock, fresh)
-        if problem is not None:
-            raise LocalCloudError(f"The emulator could not be installed from {lock.name}:\n{problem}")
+        python = str(fresh / "bin" / "python")
+        try:
+            _uv("venv", "--python", _base_python(), str(fresh))
+            _uv("pip", "install", "--python", python, "--require-hashes", "--requirement", str(lock))
+        except (OSError, subprocess.SubprocessError) as error:
+            said = error.stdout if isinstance(error, subprocess.CalledProcessError) else str(error)
+            tail = "\n".join(said.strip().splitlines()[-_TAIL_LINES:])
+            raise LocalCloudError(f"The emulator could not be installed from {lock.name}:\n{tail}") from error
         # Nothing in it is started by its scripts, whose first lines name the folder it was made in.
         fresh.rename(home)
-
-
-def _with_uv(uv: str, lock: Path, home: Path) -> str | None:
-    return _run([uv, "venv", "--quiet", "--python", _base_python(), str(home)]) or _run(
-        [uv, "pip", "install", "--quiet", "--python", str(home / "bin" / "python"), "--require-hashes", "-r", str(lock)]
-    )
-
-
-def _with_pip(lock: Path, home: Path) -> str | None:
-    python = str(home / "bin" / "python")
-    return _run([_base_python(), "-m", "venv", str(home)]) or _run(
-        [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)]
-    )
 
 
 def _base_python() -> str:
@@ -92,14 +81,14 @@ def _base_python() -> str:
     return str(Path(sysconfig.get_config_var("BINDIR")) / f"python{sysconfig.get_python_version()}")
 
 
-def _run(command: list[str]) -> str | None:
+def _uv(*arguments: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-    try:
-        done = subprocess.run(  # noqa: S603 (no shell; the paths are this process's own)
-            command, env=environment, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode == 0:
-        return None
-    return "\n".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:]) or f"exit {done.returncode}"
+    subprocess.run(  # noqa: S603 (no shell; the paths are this process's own)
+        [find_uv_bin(), "--quiet", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_INSTALL_SECONDS,
+        check=True,
+    )

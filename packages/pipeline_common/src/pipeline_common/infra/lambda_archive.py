@@ -10,7 +10,6 @@ for an engine that works elsewhere says so with `engine_folder`.
 """
 
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
@@ -26,6 +25,7 @@ from pathlib import Path
 import pulumi
 from filelock import FileLock
 from platformdirs import user_cache_path
+from uv import find_uv_bin
 
 __all__ = ["ARCHITECTURE", "RUNTIME", "ArchiveError", "build", "engine_folder", "function_archive"]
 
@@ -129,62 +129,22 @@ def _cache_root() -> Path:
 
 
 def _install(lock: Path, folder: Path) -> None:
-    """Install the lock for the functions' runtime, whichever Python this is, with uv or else pip."""
-    problems = []
-    for installer in (_with_uv, _with_pip, _with_a_pip_of_its_own):
-        problem = installer(lock, folder)
-        if problem is None:
-            return
-        problems.append(problem)
-        shutil.rmtree(folder, ignore_errors=True)
-    raise ArchiveError(f"The functions' dependencies could not be installed from {LOCK}:\n" + "\n".join(problems))
+    """Install the lock for the functions' runtime, whichever Python this is.
 
-
-def _with_uv(lock: Path, folder: Path) -> str | None:
-    uv = shutil.which("uv")
-    if uv is None:
-        return "uv: not on PATH"
-    version = RUNTIME.removeprefix("python")
-    target = ["--python-version", version, "--python-platform", "aarch64-manylinux2014"]
-    return _run([uv, "pip", "install", "--quiet", "--python", sys.executable, *target, *_options(lock, folder)])
-
-
-def _with_pip(lock: Path, folder: Path) -> str | None:
-    if importlib.util.find_spec("pip") is None:
-        return "pip: not in this environment"
-    return _run([sys.executable, *_pip(lock, folder)])
-
-
-def _with_a_pip_of_its_own(lock: Path, folder: Path) -> str | None:
-    with tempfile.TemporaryDirectory(prefix="pip-") as environment:
-        python = str(Path(environment) / "bin" / "python")
-        return _run([sys.executable, "-m", "venv", environment]) or _run([python, *_pip(lock, folder)])
-
-
-def _pip(lock: Path, folder: Path) -> list[str]:
-    version = RUNTIME.removeprefix("python")
-    target = ["--python-version", version, "--implementation", "cp", "--platform", "manylinux2014_aarch64"]
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-compile"]
-    return ["-m", "pip", "install", *quiet, *target, *_options(lock, folder)]
-
-
-def _options(lock: Path, folder: Path) -> list[str]:
+    Every hash is checked. Raises ArchiveError with uv's last lines.
+    """
+    target = ["--python-version", RUNTIME.removeprefix("python"), "--python-platform", "aarch64-manylinux2014"]
     checked = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
-    return [*checked, "--target", str(folder), "--requirement", str(lock)]
-
-
-def _run(command: list[str]) -> str | None:
-    """Return None when the command succeeded, else its name and last lines."""
-    name = Path(command[0]).name
+    into = ["--target", str(folder), "--requirement", str(lock)]
+    command = [find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable, *target, *checked, *into]
     try:
-        done = subprocess.run(  # noqa: S603 - no shell, and every word is ours
-            command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
+        subprocess.run(  # noqa: S603 - no shell, and every word is ours
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=_INSTALL_SECONDS, check=True
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{name}: {error}"
-    if done.returncode == 0:
-        return None
-    return f"{name}: " + "\n".join((done.stdout + done.stderr).strip().splitlines()[-_TAIL_LINES:])
+    except (OSError, subprocess.SubprocessError) as error:
+        said = error.stdout if isinstance(error, subprocess.CalledProcessError) else str(error)
+        tail = "\n".join(said.strip().splitlines()[-_TAIL_LINES:])
+        raise ArchiveError(f"The functions' dependencies could not be installed from {LOCK}:\n{tail}") from error
 
 
 def _strip(folder: Path) -> None:
