@@ -18,9 +18,8 @@ def read_own_storage(
     `region` and `account_id` are where the processor is deployed. Raises, when read, StackOutputError for storage
     that lacks an output and StackConfigError for storage that is elsewhere.
     """
-    return pulumi.Output.all(region, account_id, read(StorageOutputs, environment)).apply(
-        lambda known: _checked(known[2], region=known[0], account_id=known[1])
-    )
+    store = read(StorageOutputs, environment)
+    return pulumi.Output.all(store=store, region=region, account_id=account_id).apply(lambda known: _checked(**known))
 
 
 def _checked(store: StorageOutputs, *, region: str, account_id: str) -> StorageOutputs:

@@ -190,7 +190,9 @@ class Processor(pulumi.ComponentResource):
 
     def _function(self, code: pulumi.Archive) -> LiveFunction:
         config = self._config
-        known = pulumi.Output.all(self._store, self.queue.url, self.queue.arn)
+        settings = pulumi.Output.all(store=self._store, queue_url=self.queue.url).apply(
+            lambda known: config.settings(**known)
+        )
         return LiveFunction(
             "processor",
             FunctionConfig(
@@ -203,9 +205,9 @@ class Processor(pulumi.ComponentResource):
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
             code=code,
-            environment=known.apply(lambda values: config.settings(store=values[0], queue_url=values[1]).to_env()),
-            rights=known.apply(
-                lambda values: processor_rights(store=values[0], input_prefix=config.input_prefix, queue_arn=values[2])
+            environment=settings.apply(lambda known: known.to_env()),
+            rights=pulumi.Output.all(store=self._store, queue_arn=self.queue.arn).apply(
+                lambda known: processor_rights(input_prefix=config.input_prefix, **known)
             ),
             alarm_topic_arn=self._topic,
             tags=self._tags,
@@ -274,22 +276,23 @@ class Processor(pulumi.ComponentResource):
         ]
 
     def _dashboard(self) -> aws.cloudwatch.Dashboard:
-        arns = pulumi.Output.all(*(one.arn for one in self._alarms))
-        known = pulumi.Output.all(self._region, self.function.function.name, self.queue.name, self._dead_letters, arns)
+        watched = pulumi.Output.all(
+            region=self._region,
+            function=self.function.function.name,
+            queue=self.queue.name,
+            dead_letter_queue=self._dead_letters.apply(_queue_name),
+            alarm_arns=pulumi.Output.all(*(one.arn for one in self._alarms)),
+        )
         return aws.cloudwatch.Dashboard(
             "dashboard",
             # The engine makes no name for a dashboard; an account has one processor per environment and region.
             dashboard_name=f"{ProcessingOutputs.PROJECT}-{self._environment}",
-            dashboard_body=known.apply(
-                lambda values: json.dumps(
+            dashboard_body=watched.apply(
+                lambda known: json.dumps(
                     dashboard_body(
                         Watched(
-                            region=values[0],
+                            **known,
                             environment=self._environment.name,
-                            function=values[1],
-                            queue=values[2],
-                            dead_letter_queue=_queue_name(values[3]),
-                            alarm_arns=values[4],
                             timeout_seconds=self._config.timeout_seconds,
                             queue_age_alarm_seconds=self._config.queue_age_alarm_seconds,
                         )

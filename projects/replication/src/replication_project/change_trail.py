@@ -51,8 +51,10 @@ class ChangeTrail(pulumi.ComponentResource):
         policy = keep_private(
             f"{name}-log",
             log,
-            policy=pulumi.Output.all(log.arn, source).apply(
-                lambda known: trail_log_policy(known[0], trail_arn=_trail_arn(known[1]), account_id=known[1].account_id)
+            policy=pulumi.Output.all(log_arn=log.arn, source=source).apply(
+                lambda known: trail_log_policy(
+                    known["log_arn"], trail_arn=_trail_arn(known["source"]), account_id=known["source"].account_id
+                )
             ),
             parent=self,
         )

@@ -52,9 +52,10 @@ class ItemChanges(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
-        topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
-        dead_letters = stores.apply(lambda known: known.source.dlq_arn)
-        dead_letters_url = stores.apply(lambda known: known.source.dlq_url)
+        source = stores.apply(lambda known: known.source)
+        topic_arn = source.apply(lambda known: known.failure_topic_arn)
+        dead_letters = source.apply(lambda known: known.dlq_arn)
+        dead_letters_url = source.apply(lambda known: known.dlq_url)
         queue_urls = pulumi.Output.all(*(queue.url for queue in queues.values()))
         queue_arns = pulumi.Output.all(*(queue.arn for queue in queues.values()))
         self.function = LiveFunction(
@@ -69,13 +70,15 @@ class ItemChanges(pulumi.ComponentResource):
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
             code=code,
-            environment=pulumi.Output.all(queue_urls, dead_letters_url).apply(
-                lambda known: NotifierSettings(
-                    targets=tuple(queues), queue_urls=tuple(known[0]), dlq_url=known[1]
+            environment=pulumi.Output.all(queues=queue_urls, dead_letters=dead_letters_url).apply(
+                lambda urls: NotifierSettings(
+                    targets=tuple(queues),
+                    queue_urls=tuple(urls["queues"]),
+                    dlq_url=urls["dead_letters"],
                 ).to_env()
             ),
-            rights=pulumi.Output.all(stores, queue_arns).apply(
-                lambda known: notifier_rights(source=known[0].source, queue_arns=known[1])
+            rights=pulumi.Output.all(source=source, queue_arns=queue_arns).apply(
+                lambda known: notifier_rights(**known)
             ),
             alarm_topic_arn=topic_arn,
             tags=tags,
@@ -83,7 +86,7 @@ class ItemChanges(pulumi.ComponentResource):
         )
         self.mapping = aws.lambda_.EventSourceMapping(
             f"{name}-mapping",
-            event_source_arn=stores.apply(lambda known: known.source.table_stream_arn),
+            event_source_arn=source.apply(lambda known: known.table_stream_arn),
             function_name=self.function.alias.arn,
             # From the oldest record: what changed while this was being made is announced too, and twice is harmless.
             starting_position="TRIM_HORIZON",

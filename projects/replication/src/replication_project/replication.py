@@ -157,30 +157,26 @@ class Replication(pulumi.ComponentResource):
     def _dashboard(
         self, config: ReplicationConfig, stores: pulumi.Output[Stores], dead_letters: aws.cloudwatch.MetricAlarm
     ) -> aws.cloudwatch.Dashboard:
-        alarms = [one for route in self.routes.values() for one in route.alarms]
+        routes = self.routes
+        alarms = [one for route in routes.values() for one in route.alarms]
         alarms += [*self.changes.alarms, *(self.items.alarms if self.items else ()), dead_letters]
-        known = pulumi.Output.all(
-            self._region,
-            pulumi.Output.all(**{target: route.queue.name for target, route in self.routes.items()}),
-            pulumi.Output.all(**{target: route.function.function.name for target, route in self.routes.items()}),
-            self.items.function.function.name if self.items else None,
-            stores.apply(_dead_letter_queue),
-            pulumi.Output.all(*(one.arn for one in alarms)),
+        watched = pulumi.Output.all(
+            region=self._region,
+            queues=pulumi.Output.all(**{target: route.queue.name for target, route in routes.items()}),
+            functions=pulumi.Output.all(**{target: route.function.function.name for target, route in routes.items()}),
+            notifier=self.items.function.function.name if self.items else None,
+            dead_letter_queue=stores.apply(_dead_letter_queue),
+            alarm_arns=pulumi.Output.all(*(one.arn for one in alarms)),
         )
         return aws.cloudwatch.Dashboard(
             "dashboard",
             # The engine makes no name for a dashboard; an account has one replication of a source per region.
             dashboard_name=f"{ReplicationOutputs.PROJECT}-{self._source}",
-            dashboard_body=known.apply(
-                lambda values: json.dumps(
+            dashboard_body=watched.apply(
+                lambda known: json.dumps(
                     replication_dashboard_body(
                         WatchedReplication(
-                            region=values[0],
-                            queues=values[1],
-                            functions=values[2],
-                            notifier=values[3],
-                            dead_letter_queue=values[4],
-                            alarm_arns=values[5],
+                            **known,
                             lag_alarm_seconds=config.lag_alarm_seconds,
                             queue_age_alarm_seconds=config.queue_age_alarm_seconds,
                             stream_age_alarm_seconds=config.stream_age_alarm_seconds,

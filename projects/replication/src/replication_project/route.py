@@ -73,6 +73,9 @@ class ReplicationRoute(pulumi.ComponentResource):
         self._stores = stores
         self._tags = tags
         self.queue = self._queue(rule)
+        self._settings = pulumi.Output.all(stores=stores, queue_url=self.queue.url).apply(
+            lambda known: self._settings_of(**known)
+        )
         self.function = self._function(code)
         self.mapping = aws.lambda_.EventSourceMapping(
             f"{name}-mapping",
@@ -194,7 +197,6 @@ class ReplicationRoute(pulumi.ComponentResource):
 
     def _function(self, code: pulumi.Archive) -> LiveFunction:
         config, target = self._config, self._target
-        known = pulumi.Output.all(self._stores, self.queue.url, self.queue.arn)
         return LiveFunction(
             f"{self._name}-replicator",
             FunctionConfig(
@@ -207,13 +209,13 @@ class ReplicationRoute(pulumi.ComponentResource):
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
             code=code,
-            environment=known.apply(lambda values: self._settings(values[0], values[1]).to_env()),
-            rights=known.apply(
-                lambda values: replicator_rights(
+            environment=self._settings.apply(lambda settings: settings.to_env()),
+            rights=pulumi.Output.all(stores=self._stores, queue_arn=self.queue.arn).apply(
+                lambda known: replicator_rights(
                     target,
-                    source=values[0].source,
-                    replica=values[0].targets[target.environment],
-                    queue_arn=values[2],
+                    source=known["stores"].source,
+                    replica=known["stores"].targets[target.environment],
+                    queue_arn=known["queue_arn"],
                 )
             ),
             alarm_topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
@@ -224,20 +226,19 @@ class ReplicationRoute(pulumi.ComponentResource):
     def _verification(self, code: pulumi.Archive) -> SampleVerification | None:
         if self._target.verify is None:
             return None
-        known = pulumi.Output.all(self._stores, self.queue.url)
         return SampleVerification(
             f"{self._name}-sample",
             self._config,
             self._target.verify,
             target=self._target,
             stores=self._stores,
-            route=known.apply(lambda values: self._settings(values[0], values[1])),
+            route=self._settings,
             code=code,
             tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _settings(self, stores: Stores, queue_url: str) -> ReplicatorSettings:
+    def _settings_of(self, stores: Stores, queue_url: str) -> ReplicatorSettings:
         target = self._target
         replica = stores.targets[target.environment]
         return self._config.settings(target, source=stores.source, replica=replica, queue_url=queue_url)

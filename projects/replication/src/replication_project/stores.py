@@ -33,14 +33,16 @@ def read_stores(
     `region` and `account_id` are where the replication is deployed. Raises, when read, StackOutputError for storage
     that is not deployed and StackConfigError for storage that can't be replicated.
     """
-    contracts = [read(StorageOutputs, source.beside(name)) for name in (source.name, *targets)]
-    return pulumi.Output.all(region, account_id, *contracts).apply(lambda known: _checked(targets, *known))
+    return pulumi.Output.all(
+        source=read(StorageOutputs, source),
+        targets=pulumi.Output.all(**{name: read(StorageOutputs, source.beside(name)) for name in targets}),
+        region=region,
+        account_id=account_id,
+    ).apply(lambda known: _checked(**known))
 
 
-def _checked(
-    names: Sequence[str], region: str, account_id: str, source: StorageOutputs, *targets: StorageOutputs
-) -> Stores:
-    stores = Stores(source=source, targets=dict(zip(names, targets, strict=True)))
+def _checked(source: StorageOutputs, targets: Mapping[str, StorageOutputs], region: str, account_id: str) -> Stores:
+    stores = Stores(source=source, targets=targets)
     check(stores, region=region, account_id=account_id)
     return stores
 

@@ -79,7 +79,9 @@ class LiveFunction(pulumi.ComponentResource):
             f"{name}-rights",
             role=role.name,
             policy=pulumi.Output.json_dumps(
-                pulumi.Output.all(rights, self.log_group.arn).apply(lambda known: function_policy(known[0], known[1]))
+                pulumi.Output.all(rights=rights, log_group_arn=self.log_group.arn).apply(
+                    lambda known: function_policy(**known)
+                )
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
