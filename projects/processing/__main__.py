@@ -5,6 +5,7 @@ from pathlib import Path
 import pulumi
 
 from pipeline_common.infra.aws_provider import aws_provider
+from pipeline_common.infra.every_resource import govern_resources
 from pipeline_common.infra.exports import export
 from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
@@ -13,6 +14,7 @@ from processing_project.processor import Processor
 from processing_project.sizes import check_sizes
 
 environment = current_environment()
+govern_resources(environment)
 config = load(ProcessingConfig)
 check_sizes(config, environment)
 processor = Processor(

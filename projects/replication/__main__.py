@@ -5,6 +5,7 @@ from pathlib import Path
 import pulumi
 
 from pipeline_common.infra.aws_provider import aws_provider
+from pipeline_common.infra.every_resource import govern_resources
 from pipeline_common.infra.exports import export
 from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
@@ -13,6 +14,7 @@ from replication_project.replication import Replication
 from replication_project.sizes import check_sizes
 
 source = current_environment()
+govern_resources(source)
 config = load(ReplicationConfig)
 require_other_targets(config, source)
 check_sizes(config, source)

@@ -283,8 +283,8 @@ def test_what_somebody_has_to_look_at_alarms(deployed: Recording, source: Storag
         expected[f"route-{target}-replicator-errors"] = ("AWS/Lambda", "Errors")
         expected[f"route-{target}-replicator-throttles"] = ("AWS/Lambda", "Throttles")
     expected["route-staging-sample-drift"] = ("DataPipeline/Replication", "ReplicaDrift")
-    expected["route-staging-sample-verifier-errors"] = ("AWS/Lambda", "Errors")
-    expected["route-staging-sample-verifier-throttles"] = ("AWS/Lambda", "Throttles")
+    expected["route-staging-sample-errors"] = ("AWS/Lambda", "Errors")
+    expected["route-staging-sample-throttles"] = ("AWS/Lambda", "Throttles")
     assert alarms == expected
     letters = deployed.named(ALARM, "dead-letters").inputs
     assert letters["dimensions"] == {"QueueName": source.dlq_url.rpartition("/")[2]}

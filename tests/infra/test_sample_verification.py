@@ -35,7 +35,7 @@ def store(environment: str) -> StorageOutputs:
 def test_it_is_off_in_dev_and_on_in_staging_as_committed() -> None:
     routes = ReplicationOutputs.parse(committed_replication().outputs).routes
     assert routes["dev"].verifier_function_name == routes["dev"].verifier_log_group_name == ""
-    assert "verifier" in routes["staging"].verifier_function_name
+    assert "route-staging-sample" in routes["staging"].verifier_function_name
     assert "drift" in routes["staging"].alarm_names
     assert "drift" not in routes["dev"].alarm_names
 
@@ -56,14 +56,14 @@ def test_the_schedule_invokes_the_live_version_and_what_it_can_not_is_a_dead_let
 
 
 def test_it_knows_the_route_and_how_much_to_compare_for_how_long(deployed: Recording) -> None:
-    variables = deployed.named(FUNCTION, "route-staging-sample-verifier").inputs["environment"]["variables"]
+    variables = deployed.named(FUNCTION, "route-staging-sample").inputs["environment"]["variables"]
     assert VerifierSettings.from_env(variables) == VerifierSettings(sample_keys=500, settle_seconds=240)
     route = deployed.named(FUNCTION, "route-staging-replicator").inputs["environment"]["variables"]
     assert ReplicatorSettings.from_env(variables) == ReplicatorSettings.from_env(route)
 
 
 def test_it_reads_what_is_current_on_both_sides_and_writes_to_neither(deployed: Recording) -> None:
-    rights = deployed.named("aws:iam/rolePolicy:RolePolicy", "route-staging-sample-verifier-rights").document()
+    rights = deployed.named("aws:iam/rolePolicy:RolePolicy", "route-staging-sample-rights").document()
     source, replica, other = store("prod"), store("staging"), store("dev")
     for own in (source, replica):
         for action in ("GetObject", "GetObjectTagging", "GetObjectVersionTagging"):
@@ -85,7 +85,7 @@ def test_drift_and_a_run_that_fails_alarm_at_once(deployed: Recording) -> None:
     drift = deployed.named(ALARM, "route-staging-sample-drift").inputs
     assert (drift["metricName"], drift["dimensions"], drift["threshold"]) == ("ReplicaDrift", {"target": "staging"}, 1)
     assert drift["period"] == 86_400, "the silence after a run does not say that all is well"
-    assert deployed.named(ALARM, "route-staging-sample-verifier-errors").inputs["threshold"] == 1
+    assert deployed.named(ALARM, "route-staging-sample-errors").inputs["threshold"] == 1
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_no_storage_has_a_longer_name_than_is_counted_with(environment: str) -> 
         for one in storage(environment).of(type_)
     ]
     assert names
-    assert max(map(len, names)) <= len(longest_storage(environment).bucket_name)
+    assert max(map(len, names)) <= len(longest_storage(Environment(environment)).bucket_name)
 
 
 @pytest.mark.parametrize("stack", STACKS)

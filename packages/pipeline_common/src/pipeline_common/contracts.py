@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, Self, get_origin
 
+from pipeline_common.environments import Environment
+
 __all__ = [
     "Contract",
     "MissingOutputError",
@@ -34,6 +36,15 @@ class Contract:
 
     PROJECT: ClassVar[str]
     """The project whose stacks export this contract."""
+
+    environment: str
+    suffix: str = ""
+    """Of an instance of the environment; else empty."""
+
+    @property
+    def instance(self) -> Environment:
+        """The environment, or the instance of it, that the stack is named after."""
+        return Environment(self.environment, self.suffix)
 
     def exports(self) -> dict[str, Any]:
         """Return the outputs by name, as the stack exports them."""
@@ -65,7 +76,6 @@ class StorageOutputs(Contract):
 
     PROJECT: ClassVar[str] = "storage"
 
-    environment: str
     region: str
     account_id: str
     bucket_name: str
@@ -85,7 +95,6 @@ class ProcessingOutputs(Contract):
 
     PROJECT: ClassVar[str] = "processing"
 
-    environment: str
     region: str
     bucket_name: str
     input_prefix: str
@@ -140,7 +149,6 @@ class ReplicationOutputs(Contract):
 
     PROJECT: ClassVar[str] = "replication"
 
-    environment: str
     region: str
     account_id: str
     rule_name: str

@@ -10,9 +10,13 @@ MANAGED_BY = "Pulumi"
 
 
 def resource_tags(project: str, environment: Environment, name: str) -> dict[str, str]:
-    """Return a resource's own tags: Environment, Project, ManagedBy, and Name as `<project>-<environment>-<name>`."""
+    """Return a resource's own tags: Environment, an instance's Suffix, Project, ManagedBy, and Name.
+
+    The name is `<project>-<environment>-<name>`, or of an instance `<project>-<environment>-<suffix>-<name>`.
+    """
     return {
-        "Environment": str(environment),
+        "Environment": environment.name,
+        **({"Suffix": environment.suffix} if environment.suffix else {}),
         "Project": project,
         "ManagedBy": MANAGED_BY,
         "Name": f"{project}-{environment}-{name}",

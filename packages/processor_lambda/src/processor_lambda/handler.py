@@ -107,7 +107,7 @@ class Function:
         # A delay that can't be set is no loss: the message comes back after the queue's visibility timeout.
         for error in delay(self.processor.clients.sqs, self.processor.settings.queue_url, waiting).values():
             self._warn("message not delayed", error)
-        emit(self.processor.settings.environment, batch.outcomes, len(batch.dead))
+        emit(self.processor.settings.instance, batch.outcomes, len(batch.dead))
         return {"batchItemFailures": [{"itemIdentifier": message} for message in batch.again]}
 
     def _by_hand(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class Function:
         for message in messages:
             self._work(message, batch)
         self._bury(batch)
-        emit(self.processor.settings.environment, batch.outcomes, len(batch.dead))
+        emit(self.processor.settings.instance, batch.outcomes, len(batch.dead))
         self.processor.sweeper.enqueue([message.body for message in messages if message.id in batch.again])
         return batch
 

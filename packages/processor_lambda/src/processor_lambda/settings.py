@@ -53,7 +53,7 @@ TIMESTAMP = "timestamp"
 
 METRICS_NAMESPACE = "DataPipeline/Processing"
 ENVIRONMENT_DIMENSION = "environment"
-"""The one dimension of every metric; its value is the environment's name."""
+"""The one dimension of every metric; its value is the environment's name, or its instance's."""
 
 RUNS_METRIC = "Runs"
 """Runs that came to their end, failed ones included."""
@@ -143,7 +143,10 @@ class ProcessorSettings(EnvironmentSettings):
     PREFIX: ClassVar[str] = "PROCESSOR_"
 
     environment: str
-    """The environment's name: on every item, summary, metric and envelope."""
+    """The environment's name: on every item, summary and envelope."""
+
+    suffix: str = ""
+    """Of an instance of the environment, whose metrics are its own."""
 
     bucket: str
     table: str
@@ -157,6 +160,11 @@ class ProcessorSettings(EnvironmentSettings):
 
     schema: str = "[]"
     """The declared fields, as `fields_of` reads them. What is not declared is kept as it is."""
+
+    @property
+    def instance(self) -> str:
+        """The environment, or its instance, as its stacks are named."""
+        return f"{self.environment}-{self.suffix}" if self.suffix else self.environment
 
     def __post_init__(self) -> None:
         fields_of(self.schema)

@@ -18,9 +18,11 @@ class ReplicatorSettings(EnvironmentSettings):
     PREFIX: ClassVar[str] = "REPLICATOR_"
 
     target: str
-    """The target environment's name: on every replica, metric, notification and envelope."""
+    """The target environment's name: on every replica, notification and envelope."""
 
     source_environment: str
+    """As its stacks are named, so with the suffix of an instance, which the target is of too: on every replica."""
+
     source_bucket: str
     source_table: str
     source_region: str
@@ -46,6 +48,12 @@ class ReplicatorSettings(EnvironmentSettings):
     def __post_init__(self) -> None:
         if self.notifications not in NOTIFICATIONS:
             raise SettingsError(f"notifications must be one of {', '.join(NOTIFICATIONS)}, not {self.notifications!r}")
+
+    @property
+    def target_instance(self) -> str:
+        """The target as its stacks are named: of the source's own instance."""
+        _, hyphen, suffix = self.source_environment.partition("-")
+        return f"{self.target}{hyphen}{suffix}"
 
     def wants_object(self, key: str) -> bool:
         """Tell whether the route replicates this object's key."""

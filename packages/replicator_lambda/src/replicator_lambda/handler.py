@@ -98,7 +98,7 @@ class Route:
             [each.key for each in asked], unsure={each.key for each in asked if each.unsure}
         )
         self._log(outcomes)
-        emit(self.settings.target, outcomes, {}, 0)
+        emit(self.settings.target_instance, outcomes, {}, 0)
         return [
             {
                 "key": str(key),
@@ -153,7 +153,7 @@ class Route:
             )
         self._warn("failure not notified", self.notifications.failed(batch.dead, now))
         self._warn("success not notified", self.notifications.succeeded(outcomes, now))
-        emit(self.settings.target, outcomes, batch.changed_at(), len(batch.buried()))
+        emit(self.settings.target_instance, outcomes, batch.changed_at(), len(batch.buried()))
 
     def _warn(self, what: str, errors: Iterable[StoreError]) -> None:
         for error in errors:

@@ -67,7 +67,7 @@ class Verifier:
         drifted = self._settled(list(suspects.values()))
         for finding in drifted:
             self.logger.warning("drifted", extra=_told(finding, self.stores.settings.target))
-        emit_sample(self.stores.settings.target, compared=compared, drifted=len(drifted))
+        emit_sample(self.stores.settings.target_instance, compared=compared, drifted=len(drifted))
         return {"compared": compared, "drifted": len(drifted)}
 
     def _settled(self, suspects: Sequence[Finding]) -> Sequence[Finding]:

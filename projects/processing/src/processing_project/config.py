@@ -144,6 +144,7 @@ class ProcessingConfig(StackConfig):
         """Return what the function is told: this configuration, and its environment's storage."""
         return ProcessorSettings(
             environment=store.environment,
+            suffix=store.suffix,
             bucket=store.bucket_name,
             table=store.table_name,
             queue_url=queue_url,

@@ -109,6 +109,7 @@ class Processor(pulumi.ComponentResource):
         names = pulumi.Output.all(*(one.name for one in self._alarms))
         return ProcessingOutputs(
             environment=self._environment.name,
+            suffix=self._environment.suffix,
             region=eventually(self._region),
             bucket_name=eventually(self._store.apply(lambda store: store.bucket_name)),
             input_prefix=self._config.input_prefix,
@@ -292,7 +293,7 @@ class Processor(pulumi.ComponentResource):
                     dashboard_body(
                         Watched(
                             **known,
-                            environment=self._environment.name,
+                            environment=str(self._environment),
                             timeout_seconds=self._config.timeout_seconds,
                             queue_age_alarm_seconds=self._config.queue_age_alarm_seconds,
                         )

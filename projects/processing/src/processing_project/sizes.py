@@ -17,7 +17,7 @@ __all__ = ["check_sizes"]
 
 def check_sizes(config: ProcessingConfig, environment: Environment) -> None:
     """Raise StackConfigError, with the sums, where the schema and the prefix make more than AWS takes."""
-    store = longest_storage(str(environment))
+    store = longest_storage(environment)
     found = function_faults(
         rights=processor_rights(store=store, input_prefix=config.input_prefix, queue_arn=longest_queue_arn()),
         environment=config.settings(store=store, queue_url=longest_queue_url()).to_env(),

@@ -92,7 +92,7 @@ class ChangeTrail(pulumi.ComponentResource):
 
 
 def _trail_name(source: StorageOutputs) -> str:
-    return f"{ReplicationOutputs.PROJECT}-{source.environment}"
+    return f"{ReplicationOutputs.PROJECT}-{source.instance}"
 
 
 def _trail_arn(source: StorageOutputs) -> str:

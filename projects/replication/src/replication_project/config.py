@@ -181,7 +181,7 @@ class ReplicationConfig(StackConfig):
         """Return what the function of a target's route is told."""
         return ReplicatorSettings(
             target=target.environment,
-            source_environment=source.environment,
+            source_environment=str(source.instance),
             source_bucket=source.bucket_name,
             source_table=source.table_name,
             source_region=source.region,

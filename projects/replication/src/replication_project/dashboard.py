@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline_common.environments import Environment
 from pipeline_common.infra.dashboards import Graph, page
 from replicator_lambda.settings import (
     BYTES_METRIC,
@@ -23,6 +24,7 @@ class WatchedReplication:
     """The names of what the dashboard shows."""
 
     region: str
+    source: Environment
     queues: Mapping[str, str]
     """The queue's name of each target's route."""
 
@@ -90,7 +92,10 @@ def replication_dashboard_body(watched: WatchedReplication) -> dict[str, Any]:
 
 def _own(watched: WatchedReplication, metric: str, *statistics: str) -> list[tuple[Any, ...]]:
     return [
-        (METRICS_NAMESPACE, metric, TARGET_DIMENSION, target, {"stat": statistic, "label": f"{target} {statistic}"})
+        (
+            *(METRICS_NAMESPACE, metric, TARGET_DIMENSION, str(watched.source.beside(target))),
+            {"stat": statistic, "label": f"{target} {statistic}"},
+        )
         for target in watched.queues
         for statistic in statistics
     ]

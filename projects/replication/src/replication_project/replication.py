@@ -103,6 +103,7 @@ class Replication(pulumi.ComponentResource):
         items = self.items
         return ReplicationOutputs(
             environment=self._source.name,
+            suffix=self._source.suffix,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             capture=self._capture,
@@ -177,6 +178,7 @@ class Replication(pulumi.ComponentResource):
                     replication_dashboard_body(
                         WatchedReplication(
                             **known,
+                            source=self._source,
                             lag_alarm_seconds=config.lag_alarm_seconds,
                             queue_age_alarm_seconds=config.queue_age_alarm_seconds,
                             stream_age_alarm_seconds=config.stream_age_alarm_seconds,

@@ -189,7 +189,11 @@ class ReplicationRoute(pulumi.ComponentResource):
                 ),
                 runbook="lag",
             ),
-            dimensions={TARGET_DIMENSION: self._target.environment},
+            dimensions={
+                TARGET_DIMENSION: self._stores.apply(
+                    lambda known: str(known.targets[self._target.environment].instance)
+                )
+            },
             topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
             tags=self._tags(f"{self._name}-lag"),
             opts=pulumi.ResourceOptions(parent=self),

@@ -59,7 +59,7 @@ class SampleVerification(pulumi.ComponentResource):
         own = config.verifier_settings(verification)
         topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.function = LiveFunction(
-            f"{name}-verifier",
+            name,
             FunctionConfig(
                 handler=VERIFIER_HANDLER,
                 description=f"Compares a sample of {target.environment} with its source",
@@ -76,7 +76,8 @@ class SampleVerification(pulumi.ComponentResource):
             ),
             alarm_topic_arn=topic_arn,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            # Its children are found by it too: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
+            opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{name}-verifier")]),
         )
         self._schedule(name, verification, stores, tags)
         drift = alarm(
@@ -94,7 +95,7 @@ class SampleVerification(pulumi.ComponentResource):
                 ),
                 runbook="drift",
             ),
-            dimensions={TARGET_DIMENSION: target.environment},
+            dimensions={TARGET_DIMENSION: stores.apply(lambda known: str(known.targets[target.environment].instance))},
             topic_arn=topic_arn,
             tags=tags(f"{name}-drift"),
             opts=pulumi.ResourceOptions(parent=self),

@@ -43,7 +43,7 @@ def _first_faults(config: ReplicationConfig, target: TargetConfig, source: Envir
 def _functions(
     config: ReplicationConfig, target: TargetConfig, source: Environment
 ) -> Iterator[tuple[Sequence[Statement], Mapping[str, str]]]:
-    original, replica = longest_storage(str(source)), longest_storage(str(source.beside(target.environment)))
+    original, replica = longest_storage(source), longest_storage(source.beside(target.environment))
     settings = config.settings(target, source=original, replica=replica, queue_url=longest_queue_url()).to_env()
     queue_arn = longest_queue_arn()
     yield replicator_rights(target, source=original, replica=replica, queue_arn=queue_arn), settings

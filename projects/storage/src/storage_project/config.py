@@ -70,6 +70,10 @@ class StorageConfig(StackConfig):
         examples=[{"email": ["oncall@example.com"]}],
     )
 
+    def of_an_instance(self) -> Self:
+        """Return the same for an instance of the environment: nothing of it is protected, all of it goes at once."""
+        return self.model_copy(update={"deletion_protection": False, "force_destroy": True})
+
     @property
     def alarms_nobody(self) -> bool:
         """Whether data that is worth protecting has alarms that reach nobody."""

@@ -79,6 +79,7 @@ class EnvironmentStore(pulumi.ComponentResource):
         """Return the contract, whose scalars are outputs until it is exported."""
         return StorageOutputs(
             environment=self._environment.name,
+            suffix=self._environment.suffix,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             bucket_name=eventually(self.bucket.bucket),

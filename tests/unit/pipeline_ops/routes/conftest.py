@@ -134,7 +134,7 @@ def world() -> Iterator[World]:
             for name, url in urls.items()
         }
         source: Any = {each.name: each.name for each in fields(StorageOutputs)}
-        source |= {"environment": "prod", "region": REGION, "dlq_url": urls["dlq"]}
+        source |= {"environment": "prod", "suffix": "", "region": REGION, "dlq_url": urls["dlq"]}
         source |= {"bucket_name": "prod-data", "table_name": "prod-data"}
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
         outputs |= {"rule_name": "changes", "trail_name": ""}

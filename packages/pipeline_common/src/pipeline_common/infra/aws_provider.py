@@ -5,6 +5,9 @@ is an error, and not a resource in whatever account the shell happens to be sign
 """
 
 import inspect
+import os
+import re
+from collections.abc import Callable
 from keyword import iskeyword
 from typing import Annotated, Self
 
@@ -72,13 +75,39 @@ class AwsConfig(StackConfig):
         return self
 
 
-class DefaultTags(StackConfig):
-    """The `tags:` keys of a stack: static values, since a changing one would show up in every preview."""
+def _of_ci(variable: str, otherwise: str) -> Callable[[], str]:
+    """Return what reads a variable that CI sets; what AWS takes in no tag, as in an author's name, becomes a hyphen."""
 
-    repository: TagValue = Field(description="where the code lives", examples=["example/data-pipeline"])
-    author: TagValue = Field(description="who answers for the stack", examples=["platform-engineering"])
-    pr_number: TagValue = Field(description="the pull request that last changed it", examples=['"42"'])
-    team: TagValue = Field(description="the team that pays for it", examples=["data-platform"])
+    def read() -> str:
+        return re.sub(r"[^\w\s+\-=.:/@]", "-", os.environ.get(variable, "").strip())[:256] or otherwise
+
+    return read
+
+
+class DefaultTags(StackConfig):
+    """The `tags:` keys of a stack; what is in no file is as CI's variables say, else there is a default.
+
+    A value that differs from one deploy to the next changes every resource each time.
+    """
+
+    repository: TagValue = Field(
+        default_factory=_of_ci("REPOSITORY", "data-pipeline"),
+        description="where the code lives",
+        examples=["example/data-pipeline"],
+    )
+    author: TagValue = Field(
+        default_factory=_of_ci("COMMIT_AUTHOR", "unknown"),
+        description="who answers for the stack",
+        examples=["platform-engineering"],
+    )
+    pr_number: TagValue = Field(
+        default_factory=_of_ci("PR_NUMBER", "none"),
+        description="the pull request that last changed it",
+        examples=['"42"'],
+    )
+    team: TagValue = Field(
+        default_factory=_of_ci("TEAM", "unknown"), description="the team that pays for it", examples=["data-platform"]
+    )
     created_at: TagValue = Field(description="the day it was first deployed", examples=['"2026-01-31"'])
 
     def as_tags(self) -> dict[str, str]:

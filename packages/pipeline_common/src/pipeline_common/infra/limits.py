@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline_common.contracts import StorageOutputs
+from pipeline_common.environments import Environment
 from pipeline_common.infra.policies import Statement, function_policy
 
 __all__ = [
@@ -59,11 +60,12 @@ _REGION = "ap-southeast-1"
 _ACCOUNT = "0" * 12
 
 
-def longest_storage(environment: str) -> StorageOutputs:
+def longest_storage(environment: Environment) -> StorageOutputs:
     """Return the contract of an environment's storage whose names are as long as the engine's, but of one letter."""
     name = "n" * len(f"storage-{environment}-dead-letters-1a2b3c4")  # the pattern in projects/storage/Pulumi.yaml
     return StorageOutputs(
-        environment=environment,
+        environment=environment.name,
+        suffix=environment.suffix,
         region=_REGION,
         account_id=_ACCOUNT,
         bucket_name=name,

@@ -196,7 +196,7 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
 
 
 def _last_success(replication: Replication, route: Route, at: datetime) -> datetime | None:
-    target = {TARGET_DIMENSION: route.target}
+    target = {TARGET_DIMENSION: str(replication.source.instance.beside(route.target))}
     changes = newest_first(
         replication, METRICS_NAMESPACE, CHANGES_METRIC, target, statistic="Sum", until=at, window=_SUCCESS_WINDOW
     )
