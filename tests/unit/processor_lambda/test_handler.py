@@ -13,11 +13,12 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, parse
+from processor_lambda.notices import Continuation, ObjectNotice, Progress, parse
 from processor_lambda.processor import Action
 from processor_lambda.sweep import Page, Sweeper
 from queue_worker.messages import UnknownEventError
 from replication_core.aws.errors import StoreError
+from replication_core.changes import PoisonError
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Send, lines, record, refusal
 
 NOTICE = ObjectNotice(key=KEY, reason="event").body()

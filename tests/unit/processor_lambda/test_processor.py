@@ -14,11 +14,12 @@ from moto.core.botocore_stubber import MockRawResponse
 
 from processor_lambda import rejections, runs
 from processor_lambda.files import Bucket, InputFile
-from processor_lambda.notices import Continuation, ObjectNotice, PoisonError, Progress, Sweep, parse
+from processor_lambda.notices import Continuation, ObjectNotice, Progress, Sweep, parse
 from processor_lambda.processor import Action, Processor
 from processor_lambda.reading import Limits
 from processor_lambda.results import Results
 from replication_core.aws.errors import StoreError
+from replication_core.changes import PoisonError
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Fault, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
 from tests.unit.processor_lambda.cloud import record as message
@@ -192,8 +193,9 @@ def test_what_is_gone_is_done(cloud: Cloud) -> None:
 
 
 def test_an_event_of_another_bucket_is_none_of_ours(cloud: Cloud) -> None:
+    event = {"source": "aws.s3", "detail": {"bucket": {"name": "other"}, "object": {"key": KEY}}}
     with pytest.raises(PoisonError, match="of the bucket other"):
-        cloud.process(bucket="other")
+        cloud.processor().parse(json.dumps(event))
 
 
 REPLICA: dict[str, Any] = {"Metadata": {"replicated-from": "prod"}}

@@ -18,13 +18,10 @@ from typing import Any, Self, TypeVar
 
 from processor_lambda.settings import MESSAGE_SCHEMA
 from processor_lambda.splitting import Position
+from replication_core.changes import PoisonError
 from replication_core.object_keys import KEY_BYTES, readings
 
-__all__ = ["Continuation", "Notice", "ObjectNotice", "PoisonError", "Progress", "Sweep", "parse"]
-
-
-class PoisonError(ValueError):
-    """A message that is no notice, however often it is tried."""
+__all__ = ["Continuation", "Notice", "ObjectNotice", "Progress", "Sweep", "parse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from processor_lambda.clients import Clients
 from processor_lambda.files import Bucket, Gone, InputFile
-from processor_lambda.notices import Continuation, Notice, ObjectNotice, PoisonError, Progress, Sweep
+from processor_lambda.notices import Continuation, Notice, ObjectNotice, Progress, Sweep, parse
 from processor_lambda.reading import Encoding, Limits, Reading
 from processor_lambda.records import Schema
 from processor_lambda.rejections import Rejections, StateGoneError
@@ -21,6 +21,7 @@ from processor_lambda.sweep import Sweeper
 from processor_lambda.table import NOT_A_REPLICA, NOT_THERE, Table
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
+from replication_core.changes import PoisonError
 from replication_core.deadline import Deadline
 from replication_core.object_keys import KEY_BYTES, fits_xml
 
@@ -95,8 +96,15 @@ class Processor:
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], datetime] = _now
 
+    def parse(self, body: str) -> Notice:
+        """Return a message's notice; raises PoisonError for what is none, and for an event of another bucket."""
+        notice = parse(body)
+        if isinstance(notice, ObjectNotice) and notice.bucket not in {None, self.settings.bucket}:
+            raise PoisonError(f"the event is of the bucket {notice.bucket}, not of this environment's")
+        return notice
+
     def process(self, notice: Notice) -> Outcome:
-        """Do what a notice asks for; raises PoisonError or StoreError where that can't be done."""
+        """Do what a notice asks for; raises StoreError where that can't be done."""
         match notice:
             case Sweep():
                 swept = self.sweeper.sweep(notice)
@@ -113,8 +121,6 @@ class Processor:
 
         A key that can't be looked at may be there: it comes last, so that its own message tells why.
         """
-        if notice.bucket not in {None, self.settings.bucket}:
-            raise PoisonError(f"the event is of the bucket {notice.bucket}, not of this environment's")
         if not notice.others:
             return notice
         readings = [replace(notice, key=key, others=()) for key in (notice.key, *notice.others)]
@@ -188,7 +194,7 @@ class Processor:
         """Leave a failed run's summary for an input that is given up, so that no sweep asks for it at each round.
 
         It stands for the version where no later try can help; an input that no sweep can look at or read is known by
-        its listed ETag, and is processed as soon as it can be. Raises PoisonError or StoreError.
+        its listed ETag, and is processed as soon as it can be. Raises StoreError.
         """
         if isinstance(notice, ObjectNotice):
             notice = self._meant(notice)

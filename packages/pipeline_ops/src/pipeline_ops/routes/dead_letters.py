@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Replication, explained
-from processor_lambda.notices import PoisonError as UnreadableError
 from processor_lambda.notices import Sweep
 from processor_lambda.notices import parse as parse_processing
 from queue_worker.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
@@ -89,7 +88,7 @@ class Routing:
                 notice = parse_processing(event)
                 return () if isinstance(notice, Sweep) else (notice.key,)
             return tuple(str(notice.key) for notice in parse(event))
-        except (PoisonError, UnreadableError):
+        except PoisonError:
             return None
 
 
