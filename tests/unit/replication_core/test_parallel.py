@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from replication_core.parallel import chunks, in_parallel, windowed
+from replication_core.parallel import in_parallel, windowed
 
 
 def test_all_sources_are_read_each_in_its_order() -> None:
@@ -80,8 +80,3 @@ def test_an_error_stops_who_reads_ahead() -> None:
             # Here, where the traceback keeps alive what it went through.
             left = [thread.name for thread in threading.enumerate() if thread.name.startswith("read")]
             assert left == []
-
-
-def test_values_are_divided_and_none_is_lost() -> None:
-    assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
-    assert list(chunks([], 2)) == []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
-__all__ = ["chunks", "in_parallel", "windowed"]
+__all__ = ["in_parallel", "windowed"]
 
 _GIVE_UP_SECONDS = 0.1
 
@@ -94,15 +94,3 @@ def windowed(executor: Executor, function: Callable[[T], R], values: Iterable[T]
         # Else an error's traceback keeps a generator alive, and with it the threads that read for it.
         if isinstance(values, Generator):
             values.close()
-
-
-def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Divide values into lists of so many, the last one of what is left."""
-    chunk: list[T] = []
-    for value in values:
-        chunk.append(value)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

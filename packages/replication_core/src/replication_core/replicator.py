@@ -1,6 +1,6 @@
 """A route's replicator: keys in, outcomes out, many at a time."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
+from replication_core.batching import batches
 from replication_core.changes import ItemKey, Key, ObjectKey
 from replication_core.clients import Clients
 from replication_core.deadline import Deadline
@@ -68,7 +69,7 @@ class Replicator:
             else:
                 items.append(key)
         # Items first: a batch of them is done in a moment, and would else wait for every object, however large.
-        work = [self.executor.submit(self._items, batch) for batch in _batches(items, READ_BATCH)]
+        work = [self.executor.submit(self._items, batch) for batch in batches(items, READ_BATCH)]
         work += [self.executor.submit(self._unsure if key in unsure else self._objects, [key]) for key in objects]
         for future in work:
             outcomes.update(future.result())
@@ -119,10 +120,6 @@ class Replicator:
             outcomes = dict.fromkeys(keys, Outcome(Action.FAILED, error=unexpected(error)))
         now = self.clock()
         return {key: replace(outcome, settled_at=now) for key, outcome in outcomes.items()}
-
-
-def _batches(keys: list[T], size: int) -> Iterator[list[T]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def build_replicator(

@@ -13,12 +13,13 @@ from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart, P
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selection, chosen_objects
+from replication_core.batching import batches
 from replication_core.changes import ItemKey, Key, ObjectKey
 from replication_core.comparing.stores import Stores
 from replication_core.items.dynamodb import key_of
 from replication_core.items.scans import Segment, scan
 from replication_core.objects.listings import KeyRange, key_ranges
-from replication_core.parallel import chunks, in_parallel
+from replication_core.parallel import in_parallel
 
 __all__ = ["Backfill"]
 
@@ -122,7 +123,7 @@ class Backfill:
 
     def _part(self, number: int, part: Part) -> Iterator[Load[_Position]]:
         keys = self._objects(part) if isinstance(part, ObjectsPart) else self._items(part)
-        for batch in chunks(keys, ENTRIES):
+        for batch in batches(keys, ENTRIES):
             yield Load(batch, _Position(number, batch[-1]))
         yield Load([], _Position(number, None))
 

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selection, chosen_objects
+from replication_core.batching import batches
 from replication_core.comparing.stores import Stores
 from replication_core.objects.listings import KeyRange, key_ranges
-from replication_core.parallel import chunks, in_parallel
+from replication_core.parallel import in_parallel
 
 __all__ = ["PRICES", "Counted", "Estimate", "count", "estimate_of"]
 
@@ -87,7 +88,7 @@ def count(stores: Stores, selection: Selection, since: datetime | None) -> Itera
 
 
 def _sums(stores: Stores, prefix: str, key_range: KeyRange, since: datetime | None) -> Iterator[tuple[int, int]]:
-    for page in chunks(chosen_objects(stores, prefix, key_range, since), _PAGE):
+    for page in batches(chosen_objects(stores, prefix, key_range, since), _PAGE):
         yield len(page), sum(each.size for each in page)
 
 

@@ -18,12 +18,12 @@ from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.route_stores import THREADS
 from pipeline_ops.routes.selection import Selection
+from replication_core.batching import batches
 from replication_core.comparing.findings import DRIFT, SUSPECT, Finding, Looked
 from replication_core.comparing.items import compare_items
 from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
 from replication_core.comparing.stores import Stores
-from replication_core.parallel import chunks
 
 __all__ = ["Verification", "repair", "still_drifting", "verify"]
 
@@ -147,7 +147,7 @@ def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False
     count = 0
     with report.open(encoding="utf-8") as file:
         keys = (finding.key for finding in _drift(file, keep_own=keep_own))
-        for load in enqueuer.enqueue(Load(batch, None) for batch in chunks(keys, ENTRIES)):
+        for load in enqueuer.enqueue(Load(batch, None) for batch in batches(keys, ENTRIES)):
             count += len(load.keys)
             say(f"Enqueued {counted(count, 'key')}")
     return count

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated
+from replication_core.batching import batches, thoroughly
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -14,26 +15,10 @@ __all__ = ["ENTRIES", "delay", "refused", "remove", "send", "tens"]
 ENTRIES = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html: entries."""
 
-_ENTRY_TRIES = 3
-
 _BATCH_BYTES = 256 * 1024
 """The sum of the bodies in a call, by the limit that SQS had before 2025; a body of more is sent alone."""
 
 T = TypeVar("T")
-
-
-def tens(entries: Sequence[T], size_of: Callable[[T], int] = lambda _: 0) -> Iterator[list[T]]:
-    """Divide entries into batches of at most ten, and of no more bytes than a call may have."""
-    batch: list[T] = []
-    size = 0
-    for entry in entries:
-        if batch and (len(batch) == ENTRIES or size + size_of(entry) > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += size_of(entry)
-    if batch:
-        yield batch
 
 
 def send(
@@ -46,8 +31,9 @@ def send(
         for position, body in enumerate(bodies)
     ]
     return _by_tens(
-        tens(entries, lambda entry: len(entry["MessageBody"].encode())),
+        entries,
         lambda batch: sqs.send_message_batch(QueueUrl=queue_url, Entries=batch),
+        lambda entry: len(entry["MessageBody"].encode()),
     )
 
 
@@ -57,45 +43,38 @@ def delay(sqs: "SQSClient", queue_url: str, receipts: Sequence[tuple[str, int]])
         {"Id": str(position), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
         for position, (receipt, seconds) in enumerate(receipts)
     ]
-    return _by_tens(tens(entries), lambda batch: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=batch))
+    return _by_tens(entries, lambda batch: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=batch))
 
 
 def remove(sqs: "SQSClient", queue_url: str, receipts: Sequence[str]) -> dict[int, StoreError]:
     """Delete received messages; return the errors by position."""
     entries: list[Any] = [{"Id": str(position), "ReceiptHandle": receipt} for position, receipt in enumerate(receipts)]
-    return _by_tens(tens(entries), lambda batch: sqs.delete_message_batch(QueueUrl=queue_url, Entries=batch))
+    return _by_tens(entries, lambda batch: sqs.delete_message_batch(QueueUrl=queue_url, Entries=batch))
 
 
-def _by_tens(batches: Iterable[list[Any]], call: Callable[[list[Any]], Any]) -> dict[int, StoreError]:
-    """Make a call for each batch of entries, and return the errors of all by the entries' positions."""
-    errors: dict[int, StoreError] = {}
-    for batch in batches:
-        errors |= _call(batch, call)
-    return errors
-
-
-def _call(entries: list[Any], call: Callable[[list[Any]], Any]) -> dict[int, StoreError]:
-    """Make the call, again for the entries that SQS failed to take, and return the errors of those left.
+def _by_tens(
+    entries: Sequence[Any], call: Callable[[list[Any]], Any], size_of: Callable[[Any], int] = lambda _: 0
+) -> dict[int, StoreError]:
+    """Make a call for each ten entries, and return the errors by the entries' positions.
 
     botocore repeats a call that failed, but not the entries that failed in one that did not.
     """
+
+    def some(positions: Sequence[int]) -> dict[int, StoreError]:
+        chosen = [entries[position] for position in positions]
+        with translated("SQS"):
+            answer = call(chosen)
+        return {int(id_): error for id_, error in refused("SQS", answer, chosen).items()}
+
     errors: dict[int, StoreError] = {}
-    for _ in range(_ENTRY_TRIES):
-        try:
-            with translated("SQS"):
-                answer = call(entries)
-        except StoreError as error:
-            return errors | dict.fromkeys((int(entry["Id"]) for entry in entries), error)
-        failed = refused("SQS", answer, entries)
-        errors |= {int(id_): error for id_, error in failed.items()}
-        again = [entry for entry in entries if entry["Id"] in failed and not failed[entry["Id"]].permanent]
-        for entry in entries:
-            if entry["Id"] not in failed:
-                errors.pop(int(entry["Id"]), None)
-        if not again:
-            break
-        entries = again
+    for batch in tens(range(len(entries)), lambda position: size_of(entries[position])):
+        errors |= thoroughly(batch, some)
     return errors
+
+
+def tens(values: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Divide values into batches as SQS and SNS take them, of at most ten and of no more bytes than a call may have."""
+    return batches(values, ENTRIES, size_of=size_of, most_bytes=_BATCH_BYTES)
 
 
 def refused(operation: str, answer: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> dict[str, StoreError]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
+from replication_core.batching import batches
 from replication_core.changes import ItemKey, Key
 from replication_core.comparing.differences import item_differences
 from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
@@ -16,7 +17,7 @@ from replication_core.comparing.stores import Stores
 from replication_core.items.dynamodb import key_of, read_items
 from replication_core.items.scans import Page, Segment, scan
 from replication_core.items.states import READ_BATCH, Item, ItemState, ordered, read_states
-from replication_core.parallel import chunks, in_parallel, windowed
+from replication_core.parallel import in_parallel, windowed
 from replication_core.reconcile import Reading
 from replication_core.replicas import REPLICATED_FROM
 
@@ -65,7 +66,7 @@ def _batches(
     client: "DynamoDBClient", table: str, segment: Segment, limit: int | None, *, only_keys: bool = False
 ) -> Iterator[list[Item]]:
     pages: Iterator[Page] = scan(client, table, segment, only_keys=only_keys, limit=limit)
-    yield from chunks(islice((item for page in pages for item in page.items), limit), READ_BATCH)
+    yield from batches(islice((item for page in pages for item in page.items), limit), READ_BATCH)
 
 
 def _compare(stores: Stores, batch: Sequence[Item]) -> Looked:

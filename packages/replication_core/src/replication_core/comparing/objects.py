@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
+from replication_core.batching import batches
 from replication_core.changes import ObjectKey
 from replication_core.comparing.differences import object_differences
 from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
@@ -16,7 +17,7 @@ from replication_core.comparing.stores import Stores
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
 from replication_core.objects.reading import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.states import Head, ObjectState, TagsRead
-from replication_core.parallel import chunks, in_parallel, windowed
+from replication_core.parallel import in_parallel, windowed
 
 __all__ = ["Pair", "compare_objects", "compare_pairs", "look_at_object", "side_by_side"]
 
@@ -55,7 +56,7 @@ def compare_objects(stores: Stores, executor: Executor, *, prefix: str = "", qui
     four per key, which tell nothing of headers, metadata and tags.
     """
     ranges = key_ranges(stores.source_s3, stores.settings.source_bucket, prefix)
-    listings = [chunks(_pairs(stores, prefix, key_range), _CHUNK) for key_range in ranges]
+    listings = [batches(_pairs(stores, prefix, key_range), _CHUNK) for key_range in ranges]
     return windowed(
         executor,
         lambda pairs: compare_pairs(stores, pairs, quick=quick),

@@ -8,13 +8,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.failures import told, translated
+from replication_core.batching import batches
 from replication_core.comparing.findings import Looked
 from replication_core.comparing.items import compare_segments
 from replication_core.comparing.objects import Pair, compare_pairs, side_by_side
 from replication_core.comparing.stores import Stores
 from replication_core.items.scans import Segment
 from replication_core.objects.listings import KeyRange, list_objects
-from replication_core.parallel import chunks, windowed
+from replication_core.parallel import windowed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +42,7 @@ def compare_sample(stores: Stores, executor: Executor, keys: int, chance: random
     walks = max(1, keys // _WINDOW)
     pairs = (pair for _ in range(walks) for pair in islice(_walk(stores, chance), min(keys, _WINDOW)))
     yield from windowed(
-        executor, lambda some: compare_pairs(stores, some), chunks(pairs, _AT_ONCE), window=_WALKS_AT_ONCE * _AT_ONCE
+        executor, lambda some: compare_pairs(stores, some), batches(pairs, _AT_ONCE), window=_WALKS_AT_ONCE * _AT_ONCE
     )
     if stores.settings.replicate_items:
         yield from compare_segments(stores, executor, [_segment(stores, keys, chance)], limit=keys)

@@ -5,13 +5,14 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import groupby
 
+from replication_core.batching import batches
 from replication_core.changes import ItemKey, Key, ObjectKey
 from replication_core.comparing.findings import DRIFT, Finding, Verdict
 from replication_core.comparing.items import look_at_items
 from replication_core.comparing.objects import look_at_object
 from replication_core.comparing.stores import Stores
 from replication_core.items.states import READ_BATCH
-from replication_core.parallel import chunks, windowed
+from replication_core.parallel import windowed
 
 __all__ = ["look_again"]
 
@@ -37,7 +38,7 @@ def look_again(
 
 def _batches(suspects: Iterable[Finding]) -> Iterator[list[Finding]]:
     for is_item, findings in groupby(suspects, key=lambda finding: isinstance(finding.key, ItemKey)):
-        yield from chunks(findings, READ_BATCH if is_item else _OBJECTS)
+        yield from batches(findings, READ_BATCH if is_item else _OBJECTS)
 
 
 def _look(stores: Stores, batch: list[Finding], worked_off: bool) -> list[Finding]:

@@ -3,11 +3,12 @@
 100 keys cost six calls: a consistent batch read, four batch writes, and the confirming batch read.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from replication_core.aws.errors import StoreError
+from replication_core.batching import batches, thoroughly
 from replication_core.changes import ItemKey
 from replication_core.reconcile import Reading, SourceMoved, Writing
 
@@ -19,16 +20,18 @@ READ_BATCH = 100
 WRITE_BATCH = 25
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: writes per call."""
 
-_STALLS = 3
-"""Calls in a row that may process nothing before the keys left over are given back to the queue."""
+UNPROCESSED = StoreError("Unprocessed", "left unprocessed")
+"""Of what DynamoDB leaves of a batch: called again at once, since each answer makes room.
+
+Where calls in a row process nothing, the table is throttled, and the keys go back to their queue, whose delay is the
+backoff.
+"""
 
 Item = Mapping[str, Any]
 """An item in DynamoDB's own JSON, each attribute with its type: nothing is converted on the way."""
 
 Get = Callable[[Sequence[ItemKey]], tuple[Mapping[ItemKey, Item], Collection[ItemKey]]]
 """Reads up to READ_BATCH items; returns them, and the keys left unprocessed."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,12 +83,13 @@ class ItemStore:
         """Write and delete replicas; an item that DynamoDB won't take fails alone."""
         answers: dict[ItemKey, int | StoreError | SourceMoved] = dict.fromkeys(states, 0)
 
-        def put(batch: Sequence[ItemKey]) -> Collection[ItemKey]:
+        def put(batch: Sequence[ItemKey]) -> Mapping[ItemKey, StoreError]:
             wanted = ((key, states[key]) for key in batch)
-            return self.calls.write({key: None if state is None else state.item for key, state in wanted})
+            left = self.calls.write({key: None if state is None else state.item for key, state in wanted})
+            return dict.fromkeys(left, UNPROCESSED)
 
-        for batch in _batches(states, WRITE_BATCH):
-            answers.update(_thoroughly(batch, put))
+        for batch in batches(states, WRITE_BATCH):
+            answers.update(thoroughly(batch, put))
         return answers
 
     def confirm(self, states: Mapping[ItemKey, ItemState | None]) -> Reading[ItemKey, ItemState]:
@@ -97,44 +101,13 @@ def read_states(keys: Collection[ItemKey], get: Get) -> Reading[ItemKey, ItemSta
     """Read items in batches, and again what a batch left unprocessed; None for a key that has no item."""
     states: dict[ItemKey, ItemState | StoreError | None] = {}
 
-    def get_some(batch: Sequence[ItemKey]) -> Collection[ItemKey]:
+    def get_some(batch: Sequence[ItemKey]) -> Mapping[ItemKey, StoreError]:
         found, left = get(batch)
         for key in set(batch).difference(left):
             item = found.get(key)
             states[key] = None if item is None else ItemState(item)
-        return left
+        return dict.fromkeys(left, UNPROCESSED)
 
-    for batch in _batches(keys, READ_BATCH):
-        states.update(_thoroughly(batch, get_some))
+    for batch in batches(keys, READ_BATCH):
+        states.update(thoroughly(batch, get_some))
     return states
-
-
-def _batches(keys: Iterable[T], size: int) -> Iterator[Sequence[T]]:
-    ordered = list(keys)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
-
-
-def _thoroughly(
-    batch: Sequence[ItemKey], call: Callable[[Sequence[ItemKey]], Collection[ItemKey]]
-) -> dict[ItemKey, StoreError]:
-    """Call until every key of the batch is processed, and return the errors of those that can't be.
-
-    A batch that is refused for good is halved until what it is refused for stands alone. Keys left unprocessed are
-    called again at once, since each answer makes room; where several calls in a row process nothing, the table is
-    throttled, and the keys go back to their queue, whose delay is the backoff.
-    """
-    left: Sequence[ItemKey] = batch
-    stalls = 0
-    while left:
-        try:
-            rest = list(call(left))
-        except StoreError as error:
-            if not error.permanent or len(left) == 1:
-                return dict.fromkeys(left, error)
-            middle = len(left) // 2
-            return _thoroughly(left[:middle], call) | _thoroughly(left[middle:], call)
-        stalls = stalls + 1 if len(rest) == len(left) else 0
-        if stalls == _STALLS:
-            return dict.fromkeys(rest, StoreError("Unprocessed", f"left unprocessed {_STALLS} times in a row"))
-        left = rest
-    return {}
