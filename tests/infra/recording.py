@@ -20,6 +20,7 @@ from pulumi.runtime.stack import run_in_stack
 __all__ = ["ACCOUNT", "REGION", "ROOT", "Recording", "Registration", "committed_config", "record"]
 
 ROOT = Path(__file__).parents[2]
+ROOT_TYPE = "pulumi:pulumi:Stack"
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
 
@@ -50,10 +51,15 @@ ANSWERS: Mapping[str, dict[str, str]] = {
 class Registration:
     """One resource as the program registered it."""
 
+    urn: str
+    former_urns: frozenset[str]
+    """What it was called in an earlier release, by its own aliases and by those of what it is in."""
     type: str
     name: str
     physical: str
     """Its name in AWS; that of a component says nothing."""
+    arn: str
+    """Its ARN in AWS; empty where it has none that anybody asks for."""
     inputs: dict[str, Any]
     provider: str
     parent: str
@@ -105,13 +111,40 @@ class _Monitor(mocks.MockMonitor):
     """The engine's side of the conversation, answering as AWS would; a preview knows nothing that AWS computes."""
 
     def __init__(
-        self, recording: Recording, stack: str, stacks: Mapping[str, Mapping[str, Any]], *, preview: bool
+        self, recording: Recording, project: str, stack: str, stacks: Mapping[str, Mapping[str, Any]], *, preview: bool
     ) -> None:
         super().__init__(_Unused())
+        self._project = project
         self._stack = stack
         self._recording = recording
         self._stacks = stacks
         self._preview = preview
+        self._former: dict[str, frozenset[str]] = {}
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """Return the URN that the engine makes: with the type of every parent, which the SDK's mocks leave out.
+
+        https://www.pulumi.com/docs/iac/concepts/resources/names/#urns
+        """
+        parents = parent.split("::")[2] if parent else ROOT_TYPE
+        types = type_ if parents == ROOT_TYPE else f"{parents}${type_}"
+        return "::".join([f"urn:pulumi:{self._stack}", self._project, types, name])
+
+    def _former_urns(self, request: Any) -> frozenset[str]:
+        """Return the aliases, and those by its parent's: a child's name that began with its parent's did so before.
+
+        https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
+        """
+        parent = request.parent.rpartition("::")[2]
+        former_urns = {
+            self.make_urn(spec.parentUrn or request.parent, spec.type or request.type, spec.name or request.name)
+            for spec in (alias.spec for alias in request.aliases)
+        }
+        for former in self._former.get(request.parent, ()):
+            own = request.name.removeprefix(parent)
+            name = request.name if own == request.name else former.rpartition("::")[2] + own
+            former_urns.add(self.make_urn(former, request.type, name))
+        return frozenset(former_urns)
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         if not request.provider:
@@ -128,13 +161,23 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         urn = self.make_urn(request.parent, request.type, request.name)
-        if request.type == "pulumi:pulumi:Stack":
+        if request.type == ROOT_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
+        self._former[urn] = self._former_urns(request)
         inputs = rpc.deserialize_properties(request.object)
         physical, state = _created(self._stack, request.type, request.name, inputs)
         self._recording.registrations.append(
             Registration(
-                request.type, request.name, physical, inputs, request.provider, request.parent, request.protect
+                urn,
+                self._former[urn],
+                request.type,
+                request.name,
+                physical,
+                state["arn"],
+                inputs,
+                request.provider,
+                request.parent,
+                request.protect,
             )
         )
         if not request.custom:
@@ -144,7 +187,7 @@ class _Monitor(mocks.MockMonitor):
         return resource_pb2.RegisterResourceResponse(urn=urn, id=physical, object=_struct(state))
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        if "pulumi:pulumi:Stack" in request.urn:
+        if ROOT_TYPE in request.urn:
             self._recording.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         return empty_pb2.Empty()
 
@@ -175,7 +218,7 @@ def record(
 
     def run() -> None:
         set_all_config({key: _stored(value) for key, value in values.items() if value is not None})
-        monitor = _Monitor(recording, stack, stacks or {}, preview=preview)
+        monitor = _Monitor(recording, project, stack, stacks or {}, preview=preview)
         features = set(monitor.GetDeploymentInfo(None).supportedFeatures)  # type: ignore[no-untyped-call]
         settings.configure(
             mocks.MockSettings(  # type: ignore[no-untyped-call]

@@ -285,7 +285,6 @@ def test_a_prefix_with_a_policys_own_characters_grants_itself_alone() -> None:
 def test_what_somebody_has_to_look_at_alarms(deployed: Recording, store: StorageOutputs) -> None:
     outputs = outputs_of(deployed)
     function, queue = {"FunctionName": outputs.lambda_function_name}, {"QueueName": outputs.queue_name}
-    dead_letters = {"QueueName": store.dlq_url.rpartition("/")[2]}
     alarms = {
         one.name: (one.inputs["namespace"], one.inputs["metricName"], one.inputs["dimensions"])
         for one in deployed.of(ALARM)
@@ -295,13 +294,13 @@ def test_what_somebody_has_to_look_at_alarms(deployed: Recording, store: Storage
         "processor-throttles": ("AWS/Lambda", "Throttles", function),
         "duration": ("AWS/Lambda", "Duration", function),
         "queue-age": ("AWS/SQS", "ApproximateAgeOfOldestMessage", queue),
-        "dead-letters": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", dead_letters),
     }
     errors = deployed.named(ALARM, "processor-errors").inputs
     assert (errors["threshold"], errors["period"], errors["statistic"]) == (5, 300, "Sum")
     assert deployed.named(ALARM, "duration").inputs["threshold"] == 24_000  # 80 % of 30 s, in milliseconds
     suffix = outputs.queue_name.rpartition("-")[2]
-    assert sorted(outputs.alarm_names.split(",")) == sorted(f"{name}-{suffix}" for name in alarms)
+    told = [*(f"{name}-{suffix}" for name in alarms), store.dlq_alarm_name]
+    assert sorted(outputs.alarm_names.split(",")) == sorted(told)
 
 
 def test_thresholds_are_the_configurations() -> None:
@@ -313,7 +312,6 @@ def test_thresholds_are_the_configurations() -> None:
             "processing:durationAlarmPercent": 50,
             "processing:timeoutSeconds": 60,
             "processing:queueAgeAlarmSeconds": 777,
-            "processing:deadLettersAlarmCount": 8,
         },
     )
     thresholds = {one.name: one.inputs["threshold"] for one in deployed.of(ALARM)}
@@ -322,7 +320,6 @@ def test_thresholds_are_the_configurations() -> None:
         "processor-throttles": 7,
         "duration": 30_000,
         "queue-age": 777,
-        "dead-letters": 8,
     }
 
 
@@ -334,7 +331,9 @@ def test_the_dashboard_shows_the_alarms_the_function_and_both_queues(
     assert dashboard.inputs["dashboardName"] == outputs.dashboard_name == f"processing-{environment}"
     widgets = json.loads(dashboard.inputs["dashboardBody"])["widgets"]
     alarms, *graphs = widgets
-    assert len(alarms["properties"]["alarms"]) == len(deployed.of(ALARM))
+    letters = storage(environment).named(ALARM, "dead-letters").arn
+    assert alarms["properties"]["alarms"][-1] == letters
+    assert len(alarms["properties"]["alarms"]) == len(deployed.of(ALARM)) + 1
     shown = {part for graph in graphs for metric in graph["properties"]["metrics"] for part in metric[2:4]}
     assert {outputs.lambda_function_name, outputs.queue_name, store.dlq_url.rpartition("/")[2]} <= shown
     places = [(widget["x"], widget["y"]) for widget in widgets]
@@ -368,6 +367,12 @@ def test_storage_without_an_output_is_named_with_the_command_that_deploys_it(pre
     with pytest.raises(StackOutputError, match="organization/storage/dev has no output 'region'") as caught:
         processing("dev", stacks=outputs, preview=preview)
     assert "Deploy storage of dev first" in str(caught.value)
+
+
+def test_storage_that_a_former_release_deployed_is_to_be_deployed_first() -> None:
+    former = {name: value for name, value in storage("dev").outputs.items() if name != "dlq_alarm_name"}
+    with pytest.raises(StackOutputError, match=r"has no output 'dlq_alarm_name'.* Deploy storage of dev first"):
+        processing("dev", stacks={**stack_outputs(), "organization/storage/dev": former})
 
 
 def test_a_contract_is_not_parsed_from_outputs_that_lack_one_of_its_own() -> None:

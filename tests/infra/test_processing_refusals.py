@@ -19,6 +19,11 @@ from tests.infra.deployed import processing, stack_outputs
         ({"timeoutSeconds": 0}, "processing:timeoutSeconds is '0'"),
         ({"logRetentionDays": 8}, "CloudWatch Logs keeps logs for one of 1, 3, 5, 7"),
         ({"memoryMb": None}, "processing:memoryMb is missing"),
+        (
+            {"deadLettersAlarmCount": 2},
+            "processing:deadLettersAlarmCount is not a setting any more; set storage:deadLettersAlarmCount instead, in "
+            "projects/storage.",
+        ),
         ({"memory": 512}, "processing:memory is not a setting; did you mean memoryMb?"),
         ({"inputPrefix": ""}, "processing:inputPrefix"),
         ({"inputPrefix": "incoming"}, "it ends with /"),

@@ -166,7 +166,7 @@ def test_what_can_fail_alarms_and_the_dashboard_shows_it_without_the_notifier(de
     }
     (dashboard,) = deployed.of("aws:cloudwatch/dashboard:Dashboard")
     alarms, *graphs = json.loads(dashboard.inputs["dashboardBody"])["widgets"]
-    assert len(alarms["properties"]["alarms"]) == len(names)
+    assert len(alarms["properties"]["alarms"]) == len(names) + 1, "and the storage's, on dead letters"
     metrics: list[Any] = [metric for graph in graphs for metric in graph["properties"]["metrics"]]
     assert metrics
     assert "IteratorAge" not in {metric[1] for metric in metrics}

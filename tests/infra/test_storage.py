@@ -10,6 +10,7 @@ from tests.infra.deployed import ENVIRONMENTS, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording, record
 
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 STORED = ("aws:s3/bucket:Bucket", "aws:dynamodb/table:Table", "aws:kms/key:Key")
 
 
@@ -70,6 +71,15 @@ def test_dead_letters_are_kept_for_fourteen_days_and_taken_from_the_accounts_rul
     assert taken("events.amazonaws.com", ACCOUNT)
     assert not taken("events.amazonaws.com", "999999999999")
     assert not taken("sns.amazonaws.com", ACCOUNT)
+
+
+def test_a_dead_letter_alarms(store: Recording) -> None:
+    (alarm,) = store.of(ALARM)
+    assert (alarm.inputs["metricName"], alarm.inputs["threshold"]) == ("ApproximateNumberOfMessagesVisible", 1)
+    assert alarm.inputs["dimensions"] == {"QueueName": store.outputs["dlq_url"].rpartition("/")[2]}
+    assert StorageOutputs.parse(store.outputs).dlq_alarm_arn == alarm.arn
+    many = record("storage", "dev", {"storage:deadLettersAlarmCount": 8})
+    assert [one.inputs["threshold"] for one in many.of(ALARM)] == [8]
 
 
 def test_alarms_can_publish_to_the_encrypted_failure_topic_and_another_accounts_cannot(store: Recording) -> None:

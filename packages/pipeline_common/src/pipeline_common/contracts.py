@@ -87,6 +87,19 @@ class StorageOutputs(Contract):
     failure_topic_arn: str
     dlq_url: str
     dlq_arn: str
+    dlq_alarm_name: str = ""
+    """The alarm on the dead letters; empty where the storage was deployed before it had one."""
+
+    @property
+    def dlq_name(self) -> str:
+        """The dead-letter queue's name, as CloudWatch's metrics have it."""
+        return self.dlq_arn.rpartition(":")[2]
+
+    @property
+    def dlq_alarm_arn(self) -> str:
+        """The ARN of the alarm on the dead letters, as dashboards name alarms."""
+        partition = self.dlq_arn.split(":")[1]
+        return f"arn:{partition}:cloudwatch:{self.region}:{self.account_id}:alarm:{self.dlq_alarm_name}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What is processed, how eagerly and when somebody hears of it: the `processing:` keys of `Pulumi.<env>.yaml`."""
 
 import json
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
 from urllib.parse import quote, quote_plus
 
 from pydantic import AfterValidator, Field, model_validator
@@ -53,6 +54,8 @@ class FieldConfig(StackConfig):
 class ProcessingConfig(StackConfig):
     """An environment's processing settings."""
 
+    MOVED: ClassVar[Mapping[str, str]] = {"deadLettersAlarmCount": "storage:deadLettersAlarmCount"}
+
     memory_mb: int = Field(ge=128, le=10_240, description="the function's memory", examples=[1024])
     timeout_seconds: int = Field(
         default=30, ge=10, le=900, description="the longest that the function works on a file at once", examples=[30]
@@ -95,9 +98,6 @@ class ProcessingConfig(StackConfig):
     )
     queue_age_alarm_seconds: int = Field(
         default=300, ge=60, le=QUEUE_SECONDS, description="the oldest waiting file's age that alarms", examples=[300]
-    )
-    dead_letters_alarm_count: AlarmCount = Field(
-        default=1, description="the environment's dead letters that alarm", examples=[1]
     )
 
     @model_validator(mode="after")

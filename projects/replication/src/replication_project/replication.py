@@ -10,7 +10,6 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
-from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.tags import resource_tags
 from replication_project.config import ReplicationConfig
@@ -25,7 +24,7 @@ __all__ = ["Replication"]
 
 
 class Replication(pulumi.ComponentResource):
-    """Capture, a route per target, the alarm on dead letters, the dashboard (`pipeline:replication:Replication`).
+    """Capture, a route per target, the dashboard (`pipeline:replication:Replication`).
 
     Guarantees: nothing is declared that reads from or writes to storage before all of it was read and checked.
 
@@ -80,22 +79,7 @@ class Replication(pulumi.ComponentResource):
             for target in config.targets
         }
         self.items = self._items(config, stores, code, tags)
-        dead_letters = alarm(
-            "dead-letters",
-            AlarmRule(
-                namespace="AWS/SQS",
-                metric="ApproximateNumberOfMessagesVisible",
-                statistic="Maximum",
-                threshold=1,
-                description="Changes could not be replicated: each dead letter says which and why; then redrive them.",
-                runbook="dead-letters",
-            ),
-            dimensions={"QueueName": stores.apply(_dead_letter_queue)},
-            topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
-            tags=tags("dead-letters"),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.dashboard = self._dashboard(config, stores, dead_letters)
+        self.dashboard = self._dashboard(config, stores)
         self.register_outputs(self.outputs().exports())
 
     def outputs(self) -> ReplicationOutputs:
@@ -143,7 +127,9 @@ class Replication(pulumi.ComponentResource):
         if config.capture != "native":
             return None
         queues = {
-            target.environment: self.routes[target.environment].queue for target in config.targets if target.items
+            target.environment: self.routes[target.environment].worker.queue
+            for target in config.targets
+            if target.items
         }
         return ItemChanges(
             "items",
@@ -155,19 +141,19 @@ class Replication(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _dashboard(
-        self, config: ReplicationConfig, stores: pulumi.Output[Stores], dead_letters: aws.cloudwatch.MetricAlarm
-    ) -> aws.cloudwatch.Dashboard:
-        routes = self.routes
-        alarms = [one for route in routes.values() for one in route.alarms]
-        alarms += [*self.changes.alarms, *(self.items.alarms if self.items else ()), dead_letters]
+    def _dashboard(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> aws.cloudwatch.Dashboard:
+        workers = {target: route.worker for target, route in self.routes.items()}
+        alarms = [one for route in self.routes.values() for one in route.alarms]
+        alarms += [*self.changes.alarms, *(self.items.alarms if self.items else ())]
         watched = pulumi.Output.all(
             region=self._region,
-            queues=pulumi.Output.all(**{target: route.queue.name for target, route in routes.items()}),
-            functions=pulumi.Output.all(**{target: route.function.function.name for target, route in routes.items()}),
+            queues=pulumi.Output.all(**{target: one.queue.name for target, one in workers.items()}),
+            functions=pulumi.Output.all(**{target: one.function.function.name for target, one in workers.items()}),
             notifier=self.items.function.function.name if self.items else None,
-            dead_letter_queue=stores.apply(_dead_letter_queue),
-            alarm_arns=pulumi.Output.all(*(one.arn for one in alarms)),
+            dead_letter_queue=stores.apply(lambda known: known.source.dlq_name),
+            alarm_arns=pulumi.Output.all(
+                *(one.arn for one in alarms), stores.apply(lambda known: known.source.dlq_alarm_arn)
+            ),
         )
         return aws.cloudwatch.Dashboard(
             "dashboard",
@@ -188,7 +174,3 @@ class Replication(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-
-def _dead_letter_queue(stores: Stores) -> str:
-    return stores.source.dlq_arn.rpartition(":")[2]

@@ -1,6 +1,5 @@
 """One target's route: its own queue, function, role, limit and alarms."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -9,10 +8,9 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_common.infra.alarms import AlarmRule, alarm
-from pipeline_common.infra.event_target import queue_target
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
-from pipeline_common.infra.policies import queue_for_rules
+from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from replication_core.route_spec import ReplicatorSettings
 from replication_project.config import ReplicationConfig, TargetConfig
 from replication_project.policies import replicator_rights
@@ -28,13 +26,6 @@ from replicator_lambda.settings import (
 
 __all__ = ["ReplicationRoute"]
 
-QUEUE_RETENTION_SECONDS = RouteOutputs.QUEUE_RETENTION_DAYS * 24 * 3600
-"""A route may stand still for that long and lose nothing.
-
-SQS counts a dead letter's days from when it was first sent: what a function's crash makes one after such a standstill
-has only the rest of them. The alarm on the queue's age comes long before.
-"""
-
 
 class ReplicationRoute(pulumi.ComponentResource):
     """What carries changes to one target and applies them (`pipeline:replication:ReplicationRoute`).
@@ -48,9 +39,7 @@ class ReplicationRoute(pulumi.ComponentResource):
 
     TOKEN: ClassVar[str] = "pipeline:replication:ReplicationRoute"  # noqa: S105 - a resource type's token
 
-    queue: aws.sqs.Queue
-    function: LiveFunction
-    mapping: aws.lambda_.EventSourceMapping
+    worker: QueueFunction
     verification: SampleVerification | None
     alarms: Sequence[aws.cloudwatch.MetricAlarm]
 
@@ -72,106 +61,54 @@ class ReplicationRoute(pulumi.ComponentResource):
         self._target = target
         self._stores = stores
         self._tags = tags
-        self.queue = self._queue(rule)
-        self._settings = pulumi.Output.all(stores=stores, queue_url=self.queue.url).apply(
-            lambda known: self._settings_of(**known)
-        )
-        self.function = self._function(code)
-        self.mapping = aws.lambda_.EventSourceMapping(
-            f"{name}-mapping",
-            event_source_arn=self.queue.arn,
-            function_name=self.function.alias.arn,
-            batch_size=config.batch_size,
-            maximum_batching_window_in_seconds=config.batch_window_seconds,
-            function_response_types=["ReportBatchItemFailures"],
-            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=target.max_concurrency),
-            tags=tags(f"{name}-mapping"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
-        )
+        self.worker = self._worker(rule, code)
         self.verification = self._verification(code)
         self.alarms = [
-            *self.function.alarms,
-            self._queue_age_alarm(),
+            *self.worker.alarms,
             self._lag_alarm(),
             *(self.verification.alarms if self.verification else ()),
         ]
-        self.register_outputs({"queue_url": self.queue.url, "alias_arn": self.function.alias.arn})
+        self.register_outputs({"queue_url": self.worker.queue.url, "alias_arn": self.worker.function.alias.arn})
 
     def outputs(self) -> RouteOutputs:
         """Return the route's part of the contract, whose scalars are outputs until it is exported."""
+        queue, function = self.worker.queue, self.worker.function
         verifier = self.verification.function if self.verification else None
         return RouteOutputs(
-            queue_name=eventually(self.queue.name),
-            queue_url=eventually(self.queue.url),
-            queue_arn=eventually(self.queue.arn),
-            function_name=eventually(self.function.function.name),
-            function_arn=eventually(self.function.function.arn),
-            alias_arn=eventually(self.function.alias.arn),
-            event_source_mapping_id=eventually(self.mapping.uuid),
-            log_group_name=eventually(self.function.log_group.name),
+            queue_name=eventually(queue.name),
+            queue_url=eventually(queue.url),
+            queue_arn=eventually(queue.arn),
+            function_name=eventually(function.function.name),
+            function_arn=eventually(function.function.arn),
+            alias_arn=eventually(function.alias.arn),
+            event_source_mapping_id=eventually(self.worker.mapping.uuid),
+            log_group_name=eventually(function.log_group.name),
             verifier_function_name=eventually(verifier.function.name) if verifier else "",
             verifier_log_group_name=eventually(verifier.log_group.name) if verifier else "",
             alarm_names=eventually(pulumi.Output.all(*(one.name for one in self.alarms)).apply(",".join)),
         )
 
-    def _queue(self, rule: aws.cloudwatch.EventRule) -> aws.sqs.Queue:
-        name, config = f"{self._name}-queue", self._config
-        dead_letters = self._stores.apply(lambda stores: stores.source.dlq_arn)
-        queue = aws.sqs.Queue(
-            name,
-            # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-            visibility_timeout_seconds=6 * config.timeout_seconds + config.batch_window_seconds,
-            message_retention_seconds=QUEUE_RETENTION_SECONDS,
-            sqs_managed_sse_enabled=True,
-            redrive_policy=dead_letters.apply(
-                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES})
-            ),
-            tags=self._tags(name),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        policy = aws.sqs.QueuePolicy(
-            f"{name}-policy",
-            queue_url=queue.url,
-            policy=pulumi.Output.json_dumps(
-                queue_for_rules(
-                    queue_arn=queue.arn,
-                    rule_arns=rule.arn,
-                    account_id=self._stores.apply(lambda stores: stores.source.account_id),
-                )
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        queue_target(
-            f"{self._name}-events",
-            rule=rule,
-            target_id=self._name,
-            queue=queue,
-            policy=policy,
-            dead_letters_arn=dead_letters,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        return queue
-
-    def _queue_age_alarm(self) -> aws.cloudwatch.MetricAlarm:
-        seconds = self._config.queue_age_alarm_seconds
-        return alarm(
-            f"{self._name}-queue-age",
-            AlarmRule(
-                namespace="AWS/SQS",
-                metric="ApproximateAgeOfOldestMessage",
-                statistic="Maximum",
-                threshold=seconds,
-                periods=3,
-                description=(
-                    f"Changes have been waiting for {self._target.environment} for "
-                    f"{seconds} s or more: its function fails, is throttled or can't keep up."
+    def _worker(self, rule: aws.cloudwatch.EventRule, code: pulumi.Archive) -> QueueFunction:
+        config, environment = self._config, self._target.environment
+        return QueueFunction(
+            f"{self._name}-",
+            QueueConfig(
+                timeout_seconds=config.timeout_seconds,
+                max_receives=MAX_RECEIVES,
+                batch_size=config.batch_size,
+                batch_window_seconds=config.batch_window_seconds,
+                max_concurrency=self._target.max_concurrency,
+                age_alarm_seconds=config.queue_age_alarm_seconds,
+                age_alarm=(
+                    f"Changes have been waiting for {environment} for {config.queue_age_alarm_seconds} s or more: its "
+                    "function fails, is throttled or can't keep up."
                 ),
-                runbook="queue-age",
             ),
-            dimensions={"QueueName": self.queue.name},
-            topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
-            tags=self._tags(f"{self._name}-queue-age"),
-            opts=pulumi.ResourceOptions(parent=self),
+            feeds=[Feed(name=f"{self._name}-events", target_id=self._name, rule=rule)],
+            function=lambda queue: self._function(code, queue),
+            store=self._stores.apply(lambda stores: stores.source),
+            tags=self._tags,
+            parent=self,
         )
 
     def _lag_alarm(self) -> aws.cloudwatch.MetricAlarm:
@@ -199,7 +136,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _function(self, code: pulumi.Archive) -> LiveFunction:
+    def _function(self, code: pulumi.Archive, queue: aws.sqs.Queue) -> LiveFunction:
         config, target = self._config, self._target
         return LiveFunction(
             f"{self._name}-replicator",
@@ -213,8 +150,8 @@ class ReplicationRoute(pulumi.ComponentResource):
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
             code=code,
-            environment=self._settings.apply(lambda settings: settings.to_env()),
-            rights=pulumi.Output.all(stores=self._stores, queue_arn=self.queue.arn).apply(
+            environment=self._settings(queue).apply(lambda settings: settings.to_env()),
+            rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn).apply(
                 lambda known: replicator_rights(
                     target,
                     source=known["stores"].source,
@@ -236,13 +173,15 @@ class ReplicationRoute(pulumi.ComponentResource):
             self._target.verify,
             target=self._target,
             stores=self._stores,
-            route=self._settings,
+            route=self._settings(self.worker.queue),
             code=code,
             tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _settings_of(self, stores: Stores, queue_url: str) -> ReplicatorSettings:
-        target = self._target
-        replica = stores.targets[target.environment]
-        return self._config.settings(target, source=stores.source, replica=replica, queue_url=queue_url)
+    def _settings(self, queue: aws.sqs.Queue) -> pulumi.Output[ReplicatorSettings]:
+        def told(stores: Stores, queue_url: str) -> ReplicatorSettings:
+            replica = stores.targets[self._target.environment]
+            return self._config.settings(self._target, source=stores.source, replica=replica, queue_url=queue_url)
+
+        return pulumi.Output.all(stores=self._stores, queue_url=queue.url).apply(lambda known: told(**known))

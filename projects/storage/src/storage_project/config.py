@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from pipeline_common.infra.limits import AlarmCount
 from pipeline_common.infra.stack_config import StackConfig
 
 __all__ = ["AlarmSubscribers", "StorageConfig"]
@@ -63,7 +64,9 @@ class StorageConfig(StackConfig):
     force_destroy: bool = Field(
         description="whether destroying the stack deletes the bucket's objects with it", examples=[False]
     )
-
+    dead_letters_alarm_count: AlarmCount = Field(
+        default=1, description="the environment's dead letters that alarm", examples=[1]
+    )
     alarm_subscribers: AlarmSubscribers = Field(
         default=AlarmSubscribers(),
         description="who hears of the environment's alarms and failures",

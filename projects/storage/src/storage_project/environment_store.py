@@ -8,7 +8,9 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import StorageOutputs
 from pipeline_common.environments import Environment
+from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
+from pipeline_common.infra.limits import QUEUE_SECONDS
 from pipeline_common.infra.private_bucket import keep_private
 from pipeline_common.infra.stack_config import stack_file
 from pipeline_common.tags import resource_tags
@@ -23,23 +25,18 @@ from storage_project.policies import (
 
 __all__ = ["EnvironmentStore"]
 
-DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
-"""As long as SQS keeps a message at most, in every environment.
-
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-"""
-
 
 class EnvironmentStore(pulumi.ComponentResource):
     """An environment's bucket, table, topics and dead-letter queue (`pipeline:storage:EnvironmentStore`).
 
     Guarantees: encrypted at rest, TLS only, no public access, no ACLs, the bucket's changes on the account's default
     event bus, the table's on its stream as keys alone (who reads the stream sees no item; the current item is read
-    from the table, by who may), dead letters for 14 days, and every resource tagged. With deletion protection the
-    bucket, the table and the topics' key can neither be deleted nor replaced, by Pulumi and, for the table, by AWS.
+    from the table, by who may), dead letters for 14 days and an alarm on them, and every resource tagged. With deletion
+    protection the bucket, the table and the topics' key can neither be deleted nor replaced, by Pulumi and, for the
+    table, by AWS.
 
-    Leaves out: alarms (who works with the data decides what is alarming; whom they reach stands here), and access for
-    anybody: the policies here restrict, and roles elsewhere grant.
+    Leaves out: other alarms (who works with the data decides what is alarming; whom they reach stands here), and
+    access for anybody: the policies here restrict, and roles elsewhere grant.
     """
 
     TOKEN: ClassVar[str] = "pipeline:storage:EnvironmentStore"  # noqa: S105 - a resource type's token
@@ -49,6 +46,7 @@ class EnvironmentStore(pulumi.ComponentResource):
     success_topic: aws.sns.Topic
     failure_topic: aws.sns.Topic
     dead_letter_queue: aws.sqs.Queue
+    dead_letters_alarm: aws.cloudwatch.MetricAlarm
 
     def __init__(
         self,
@@ -73,6 +71,7 @@ class EnvironmentStore(pulumi.ComponentResource):
         self._topic_policies()
         self._alarm_subscriptions()
         self.dead_letter_queue = self._dead_letter_queue()
+        self.dead_letters_alarm = self._dead_letters_alarm()
         self.register_outputs(self.outputs().exports())
 
     def outputs(self) -> StorageOutputs:
@@ -91,6 +90,7 @@ class EnvironmentStore(pulumi.ComponentResource):
             failure_topic_arn=eventually(self.failure_topic.arn),
             dlq_url=eventually(self.dead_letter_queue.url),
             dlq_arn=eventually(self.dead_letter_queue.arn),
+            dlq_alarm_name=eventually(self.dead_letters_alarm.name),
         )
 
     def _child(self, *, protect: bool | None = None) -> pulumi.ResourceOptions:
@@ -250,7 +250,7 @@ class EnvironmentStore(pulumi.ComponentResource):
     def _dead_letter_queue(self) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(
             "dead-letters",
-            message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
+            message_retention_seconds=QUEUE_SECONDS,
             sqs_managed_sse_enabled=True,
             tags=self._tags("dead-letters"),
             opts=self._child(),
@@ -262,3 +262,24 @@ class EnvironmentStore(pulumi.ComponentResource):
             opts=self._child(),
         )
         return queue
+
+    def _dead_letters_alarm(self) -> aws.cloudwatch.MetricAlarm:
+        count = self._config.dead_letters_alarm_count
+        return alarm(
+            "dead-letters",
+            AlarmRule(
+                namespace="AWS/SQS",
+                metric="ApproximateNumberOfMessagesVisible",
+                statistic="Maximum",
+                threshold=count,
+                description=(
+                    f"The dead-letter queue of {self._environment} holds {count} or more: each dead letter says what "
+                    "was not done and why; then redrive them."
+                ),
+                runbook="dead-letters",
+            ),
+            dimensions={"QueueName": self.dead_letter_queue.name},
+            topic_arn=self.failure_topic.arn,
+            tags=self._tags("dead-letters"),
+            opts=self._child(),
+        )

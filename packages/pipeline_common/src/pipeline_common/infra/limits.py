@@ -77,6 +77,7 @@ def longest_storage(environment: Environment) -> StorageOutputs:
         failure_topic_arn=_arn("sns", name),
         dlq_url=_queue_url(name),
         dlq_arn=_arn("sqs", name),
+        dlq_alarm_name=name,
     )
 
 

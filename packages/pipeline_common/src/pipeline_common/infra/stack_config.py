@@ -7,7 +7,7 @@ wrong there stops the program before any resource is registered, in a sentence t
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pulumi
 from pulumi.runtime import config as runtime_config
@@ -44,6 +44,9 @@ class StackConfig(BaseModel):
     Give each field a description, and `examples` whose first is what an error suggests to write. A validator's message
     does not repeat the value, which may be secret.
     """
+
+    MOVED: ClassVar[Mapping[str, str]] = {}
+    """Settings that a former release had here, and what each is called now, with its namespace."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=False)
 
@@ -136,6 +139,8 @@ def _sentence(model: type[StackConfig], namespace: str, error: ErrorDetails) -> 
     path = list(error["loc"])
     key = _written(namespace, path)
     owner, field = _find(model, path)
+    if moved := owner.MOVED.get(str(path[-1]) if path else ""):
+        return f"{key} is not a setting any more; set {moved} instead, in projects/{moved.partition(':')[0]}."
     if error["type"] == "extra_forbidden":
         return f"{key} is not a setting; {_suggestion(list(_by_alias(owner)), str(path[-1]))}"
     meaning = f" ({field.description})" if field and field.description else ""

@@ -1,0 +1,34 @@
+"""What a stack of release 1 already has, as the present programs would find it: nothing is replaced unawares."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.infra.deployed import STACKS
+from tests.infra.recording import ROOT, Recording
+
+RELEASE = ROOT / "tests" / "recorded" / "release_1" / "resources"
+
+DELETED: Mapping[str, set[str]] = {
+    "processing": {"dead-letters"},
+    "replication": {"dead-letters"},
+}
+"""By project, the names of what is deleted because another does its work: storage has the alarm on dead letters."""
+
+
+def recorded(stack: str) -> list[str]:
+    project, _, rest = stack.partition("/")
+    environment, _, capture = rest.partition(" by ")
+    captured = f"_{capture or 'native'}" if project == "replication" else ""
+    urns: list[str] = json.loads((RELEASE / f"{project}_{environment}{captured}.json").read_text())
+    return urns
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_deployed_stacks_resources_are_found_by_their_urns_or_by_aliases_and_so_are_not_replaced(stack: str) -> None:
+    record: Callable[[], Recording] = STACKS[stack]
+    found = {urn for one in record().registrations for urn in (one.urn, *one.former_urns)}
+    project = stack.partition("/")[0]
+    gone = {urn.rpartition("::")[2] for urn in recorded(stack) if urn not in found}
+    assert gone == DELETED.get(project, set())
