@@ -248,7 +248,7 @@ def replicate(session: nox.Session) -> None:
 
 @command()
 def redrive(session: nox.Session) -> None:
-    """Send dead letters back to their queues: [-- <target>] [--reason R] [--key K] [--older-than T] [--list]."""
+    """Send an environment's dead letters back: [-- <environment>] [--route TARGET] [--reason R] [--key K] [--list]."""
     operate(session, "redrive")
 
 

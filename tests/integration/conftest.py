@@ -12,7 +12,7 @@ from local_cloud.endpoint import named_in, normalize
 from local_cloud.errors import LocalCloudError
 from pipeline_ops import pulumi_cli
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import RunningSystem, running_system, system_region
+from pipeline_ops.local import RunningSystem, running_system
 from pipeline_ops.projects import Projects
 from tests.integration.mirror import Mirror
 from tests.integration.probes import lacks
@@ -94,7 +94,7 @@ def system(engine: Path, endpoint: str | None, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def empty_cloud(engine: Path) -> Iterator[LocalCloud]:
     """An emulator of the test's own."""
-    with local_cloud.start(region=system_region(Projects(ROOT))) as cloud:
+    with local_cloud.start(region=Projects(ROOT).region) as cloud:
         yield cloud
 
 

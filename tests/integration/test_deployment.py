@@ -14,6 +14,8 @@ from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, Sto
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.local import RunningSystem
+from pipeline_ops.projects import StackId
+from pipeline_ops.stack_outputs import StackOutputs
 from tests.integration.repositories import ROOT, copied_repository, disposable_repository
 
 pytestmark = pytest.mark.engine
@@ -96,7 +98,10 @@ def test_a_target_whose_storage_is_not_deployed_is_refused_with_the_command_that
         with pytest.raises(OperatorError, match="nox -s deploy -- storage staging"):
             deployment.up("replication", "prod")
         assert deployment.destroy("storage", "dev").changes
-        assert deployment.outputs("storage", "prod")["environment"] == "prod"
+        assert (
+            StackOutputs(deployment.projects, deployment.backend).of(StackId("storage", "prod"))["environment"]
+            == "prod"
+        )
 
 
 @pytest.mark.parametrize(

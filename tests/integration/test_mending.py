@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 
-from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.checkpoint import Checkpoint
+from pipeline_ops.routes.dead_letters import DeadLetterQueue
 from pipeline_ops.routes.enqueueing import Enqueuer, failed_keys, follow
-from pipeline_ops.routes.opening import routing_of
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.route_stores import open_stores
@@ -192,8 +191,8 @@ def test_a_backfill_of_what_is_there_goes_together_with_a_writer_of_the_same_key
     assert enqueued >= 119
     assert rounds > 0
     follow(backlog, enqueued, silent)
-    routing = routing_of(replication, ProcessingOutputs.parse(system.outputs["processing/prod"]))
-    failures = failed_keys(backlog, routing, work.reason)
+    queue = DeadLetterQueue.of(mirror.storage["prod"], None, mirror.replication, system.cloud.client)
+    failures = failed_keys(queue, "dev", work.reason)
     assert [one for one in failures.keys if one.key.startswith(prefix)] == [], "others are there to fail"
     assert drift_of(verified(backlog, tmp_path / "after.jsonl", prefix)[1]) == {}
     assert mirror.object("dev", keys[3]) is None

@@ -6,17 +6,17 @@ unknown here; they are tested against CloudWatch's own data in tests/unit.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.local import RunningSystem
-from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.backlog import Backlog
-from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
-from pipeline_ops.routes.opening import routing_of
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, dead_letters
 from pipeline_ops.routes.pausing import set_enabled
+from pipeline_ops.routes.reconciliation import key_of, reconcile_now
 from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.status import RouteStatus, read_status
 from replication_core.changes import Notice, ObjectKey
@@ -32,14 +32,15 @@ def replication(system: RunningSystem, mirror: Mirror) -> Replication:
 
 
 @pytest.fixture
-def routing(system: RunningSystem, replication: Replication) -> Routing:
-    return routing_of(replication, ProcessingOutputs.parse(system.outputs["processing/prod"]))
+def queue(system: RunningSystem, mirror: Mirror) -> DeadLetterQueue:
+    processing = ProcessingOutputs.parse(system.outputs["processing/prod"])
+    return DeadLetterQueue.of(mirror.storage["prod"], processing, mirror.replication, system.cloud.client)
 
 
 @pytest.fixture
-def empty_dead_letters(replication: Replication, routing: Routing) -> Iterator[None]:
+def empty_dead_letters(queue: DeadLetterQueue) -> Iterator[None]:
     def purge() -> None:
-        with dead_letters(replication, routing) as held:
+        with dead_letters(queue) as held:
             held.purge(held.letters)
 
     purge()
@@ -54,15 +55,15 @@ def paused_dev(replication: Replication) -> Iterator[None]:
     set_enabled(replication, replication.route("dev"), enabled=True)
 
 
-def status_of(replication: Replication, routing: Routing, target: str) -> RouteStatus:
-    (route,) = read_status(replication, target, routing).routes
+def status_of(replication: Replication, queue: DeadLetterQueue, target: str) -> RouteStatus:
+    (route,) = read_status(replication, target, queue).routes
     return route
 
 
 @pytest.mark.usefixtures("empty_dead_letters")
-def test_an_idle_system_is_healthy(replication: Replication, routing: Routing, mirror: Mirror) -> None:
-    eventually(lambda: read_status(replication, None, routing).healthy, what="every route healthy", within=120)
-    status = read_status(replication, None, routing)
+def test_an_idle_system_is_healthy(replication: Replication, queue: DeadLetterQueue, mirror: Mirror) -> None:
+    eventually(lambda: read_status(replication, None, queue).healthy, what="every route healthy", within=120)
+    status = read_status(replication, None, queue)
     assert [route.target for route in status.routes] == ["dev", "staging"]
     for route in status.routes:
         assert route.state == "enabled"
@@ -73,17 +74,17 @@ def test_an_idle_system_is_healthy(replication: Replication, routing: Routing, m
 @pytest.mark.needs("pausing")
 @pytest.mark.usefixtures("paused_dev")
 def test_changes_wait_while_a_route_is_paused_and_arrive_once_it_is_resumed(
-    replication: Replication, routing: Routing, mirror: Mirror
+    replication: Replication, queue: DeadLetterQueue, mirror: Mirror
 ) -> None:
     route = replication.route("dev")
     assert not set_enabled(replication, route, enabled=False), "it is paused already"
     mirror.put("paused/a.txt", b"while paused")
     mirror.wait_until_mirrored("paused/a.txt", targets=("staging",))
-    eventually(lambda: status_of(replication, routing, "dev").waiting, what="a change that waits")
-    waits = status_of(replication, routing, "dev")
+    eventually(lambda: status_of(replication, queue, "dev").waiting, what="a change that waits")
+    waits = status_of(replication, queue, "dev")
     assert waits.state == "paused"
     assert any("paused" in problem for problem in waits.problems)
-    assert status_of(replication, routing, "staging").state == "enabled"
+    assert status_of(replication, queue, "staging").state == "enabled"
     assert mirror.object("dev", "paused/a.txt") is None
     assert set_enabled(replication, route, enabled=True)
     mirror.wait_until_mirrored("paused/a.txt")
@@ -111,7 +112,7 @@ def test_a_key_is_reconciled_at_once_on_a_paused_route_and_drift_is_gone(
 
 @pytest.mark.usefixtures("empty_dead_letters")
 def test_what_a_broken_target_left_in_the_dead_letters_is_redriven_to_zero(
-    replication: Replication, routing: Routing, mirror: Mirror
+    replication: Replication, queue: DeadLetterQueue, mirror: Mirror
 ) -> None:
     # What an earlier test has left to be worked off would become dead letters, too.
     backlog = Backlog(replication=replication, route=replication.route("dev"), quiet_seconds=2)
@@ -126,7 +127,7 @@ def test_what_a_broken_target_left_in_the_dead_letters_is_redriven_to_zero(
         for key in keys:
             mirror.put(key, key.encode())
         eventually(
-            lambda: status_of(replication, routing, "dev").dead_letters.get("NoSuchBucket", 0) >= 12,
+            lambda: status_of(replication, queue, "dev").dead_letters.get("NoSuchBucket", 0) >= 12,
             what="twelve dead letters for dev",
             within=180,
             every=2,
@@ -139,21 +140,21 @@ def test_what_a_broken_target_left_in_the_dead_letters_is_redriven_to_zero(
     mirror.sqs.send_message(
         QueueUrl=mirror.storage["prod"].dlq_url, MessageBody=json.dumps({"DDBStreamBatchInfo": {"shardId": "s"}})
     )
-    with dead_letters(replication, routing) as held:
+    with dead_letters(queue) as held:
         assert held.complete
         assert {key for letter in held.letters for key in letter.keys} == set(keys)
-    with dead_letters(replication, routing) as held:
+    with dead_letters(queue) as held:
         chosen = [letter for letter in held.letters if letter.target == "dev"]
         assert len(chosen) == 12, "looking at them lost none"
         assert held.redrive(chosen, who="a tester", why="the bucket is back") == 12
     mirror.wait_until_mirrored(*keys)
-    with dead_letters(replication, routing) as held:
+    with dead_letters(queue) as held:
         assert [(letter.reason, letter.event) for letter in held.letters] == [("StreamGap", None)], "not chosen: kept"
 
 
 @pytest.mark.usefixtures("empty_dead_letters")
 def test_what_a_queue_itself_gave_up_is_known_by_its_queue_and_goes_back_there(
-    replication: Replication, mirror: Mirror
+    queue: DeadLetterQueue, mirror: Mirror
 ) -> None:
     sqs, dlq_arn = mirror.sqs, mirror.storage["prod"].dlq_arn
     policy = json.dumps({"deadLetterTargetArn": dlq_arn, "maxReceiveCount": 1})
@@ -161,13 +162,13 @@ def test_what_a_queue_itself_gave_up_is_known_by_its_queue_and_goes_back_there(
     url = sqs.create_queue(QueueName="gives-up", Attributes=attributes)["QueueUrl"]
     try:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        routing = Routing(urls={"dev": url}, names={arn: "dev"})
+        given_up_queue = replace(queue, routing=Routing(urls={"dev": url}, names={arn: "dev"}))
         notice = Notice(ObjectKey("given/up"), "test").body()
         sqs.send_message(QueueUrl=url, MessageBody=notice)
 
         def given_up() -> list[DeadLetter]:
             sqs.receive_message(QueueUrl=url)
-            with dead_letters(replication, routing) as held:
+            with dead_letters(given_up_queue) as held:
                 return list(held.letters)
 
         (letter,) = eventually(given_up, what="the message in the dead-letter queue")

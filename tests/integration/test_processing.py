@@ -16,6 +16,7 @@ from local_cloud import LocalCloud
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.process import process
+from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from tests.integration.environment_data import EnvironmentData
 from tests.integration.mirror import Mirror
 from tests.integration.repositories import ROOT
@@ -137,6 +138,29 @@ def test_a_truncated_file_is_a_failed_run_with_its_reason_and_what_came_before_i
     )
     assert letters[0]["error"] == {"type": "FailedRun", "message": "the gzip stream ends too early"}
     assert letters[0]["attempts"] == 1, "what can't succeed is not tried again"
+
+
+def test_what_a_lower_environments_processor_gave_up_is_listed_sent_back_to_it_and_purged(
+    system: RunningSystem, dev: EnvironmentData
+) -> None:
+    key = "incoming/given-up.jsonl.gz"
+    queue = DeadLetterQueue.of(dev.storage, dev.processing, None, system.cloud.client)
+
+    def given_up() -> list[str]:
+        with dead_letters(queue) as held:
+            return [
+                one.id for one in held.letters if (one.target, one.reason, one.keys) == ("dev", "FailedRun", (key,))
+            ]
+
+    dev.put(key, gzip.compress(json_lines(records("given-up", 9)))[:40])
+    (before,) = eventually(given_up, what="its dead letter")
+    with dead_letters(queue) as held:
+        assert held.redrive([one for one in held.letters if one.id == before], who="a tester", why="to see") == 1
+    (after,) = eventually(given_up, what="the dead letter of the second run")
+    assert after != before, "the processor tried it again"
+    with dead_letters(queue) as held:
+        assert held.purge([one for one in held.letters if one.id == after]) == 1
+    assert given_up() == []
 
 
 def test_an_empty_file_is_a_run_without_records(dev: EnvironmentData) -> None:

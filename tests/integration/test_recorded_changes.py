@@ -16,7 +16,7 @@ import local_cloud
 from local_cloud import LocalCloud
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.local import RunningSystem, system_region
+from pipeline_ops.local import RunningSystem
 from pipeline_ops.projects import Projects
 from tests.integration.mirror import Mirror
 from tests.integration.repositories import ROOT
@@ -43,7 +43,7 @@ def captured(way: str) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def system(engine: object) -> Iterator[RunningSystem]:
     with (
-        local_cloud.start(on_progress=print, region=system_region(Projects(ROOT))) as cloud,
+        local_cloud.start(on_progress=print, region=Projects(ROOT).region) as cloud,
         Deployment(ROOT, cloud) as deployment,
     ):
         outputs = {"/".join(stack): deployment.up(*stack).outputs for stack in STORAGE}

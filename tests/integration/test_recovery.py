@@ -23,9 +23,9 @@ from local_cloud import LocalCloud
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
-from pipeline_ops.local import endpoint_backend
 from pipeline_ops.projects import StackId
-from pipeline_ops.state import Backend, folder_backend
+from pipeline_ops.stack_outputs import StackOutputs
+from pipeline_ops.state import Backend, endpoint_backend, folder_backend
 from tests.integration.another_cloud import AnotherCloud
 from tests.integration.repositories import ROOT, copied_repository
 from tests.integration.test_deployment import inventory
@@ -204,7 +204,8 @@ def test_a_state_that_is_cut_off_is_put_right_by_the_command_that_is_told(cloud:
         deployment.up(*STORAGE)
         whole = state.read_bytes()
         state.write_bytes(whole[: len(whole) // 2])
-        for act in (deployment.outputs, deployment.refresh, deployment.up, deployment.destroy):
+        outputs = StackOutputs(deployment.projects, deployment.backend)
+        for act in (lambda *stack: outputs.of(StackId(*stack)), deployment.refresh, deployment.up, deployment.destroy):
             with pytest.raises(OperatorError, match="is cut off, as on a full disk: make room, then `cp ") as failed:
                 act(*STORAGE)
             assert str(state) in str(failed.value)

@@ -19,12 +19,10 @@ from moto.s3.models import s3_backends
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import Run
-from pipeline_ops.routes.asking import Answer
 from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart
-from pipeline_ops.routes.dead_letters import DeadLetter, Routing, letter_of
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, letter_of
 from pipeline_ops.routes.drift_report import read_findings
-from pipeline_ops.routes.opening import routing_of
-from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.reconciliation import Answer
 from pipeline_ops.routes.selection import select
 from processor_lambda import runs
 from processor_lambda.notices import Continuation, ObjectNotice, Sweep
@@ -92,21 +90,18 @@ def replication(capture: str) -> ReplicationOutputs:
     return ReplicationOutputs.parse(document(f"contracts/replication_prod_{capture}"))
 
 
+def no_client(service: str, /, **_: Any) -> Any:
+    raise AssertionError(service)
+
+
 def production_routing() -> Routing:
     """Return where the letters of production's dead-letter queue go back to, by the recorded contracts."""
-
-    def no_client(service: str, /, **_: Any) -> Any:
-        raise AssertionError(service)
-
-    opened = Replication.of(storage("prod"), replication("native"), no_client, storage)
-    return routing_of(opened, processing("prod"))
+    return DeadLetterQueue.of(storage("prod"), processing("prod"), replication("native"), no_client).routing
 
 
 def processors_routing(environment: str) -> Routing:
     """Return where the letters of an environment's processor go back to."""
-    outputs = processing(environment)
-    names = {outputs.queue_arn: environment}
-    return Routing(urls={environment: outputs.queue_url}, names=names, processor=environment)
+    return DeadLetterQueue.of(storage(environment), processing(environment), None, no_client).routing
 
 
 def replicator_settings(target: str) -> ReplicatorSettings:

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from local_cloud import LocalCloudError
-from pipeline_ops import cli, deployment, opening
+from pipeline_ops import cli, deployment, lifecycle
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.where import AWS, Where
@@ -32,7 +32,7 @@ class FakeDeployment:
         self.error: Exception | None = None
 
     def __getattr__(self, operation: str) -> Any:
-        if operation not in {"up", "preview", "refresh", "destroy", "outputs", "unlock"}:
+        if operation not in {"up", "preview", "refresh", "destroy", "unlock"}:
             raise AttributeError(operation)
 
         def act(project: str, environment: str) -> Any:
@@ -40,8 +40,6 @@ class FakeDeployment:
                 raise self.error
             stack = StackId(project, environment)
             self.asked.append((operation, str(stack)))
-            if operation == "outputs":
-                return {"bucket_name": f"bucket-of-{environment}"}
             return deployment.Result(stack, operation, {"create": 1}, 0.5, {})
 
         return act
@@ -65,13 +63,24 @@ def fake(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployment:
     fake = FakeDeployment()
 
     @contextmanager
-    def where(projects: Projects, **_: Any) -> Iterator[FakeDeployment]:
+    def opened(projects: Projects, **_: Any) -> Iterator[FakeDeployment]:
         fake.where = projects.where
         yield fake
 
-    monkeypatch.setattr(opening, "destination", where)
-    monkeypatch.setattr(cli, "check_account", lambda *_: "111122223333")
+    monkeypatch.setattr(lifecycle, "open_deployment", opened)
+    monkeypatch.setattr(lifecycle, "check_account", lambda *_: "111122223333")
     return fake
+
+
+@pytest.fixture
+def recorded(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state with an output per stack that there is."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", checkout.as_uri())
+    for stack in Projects(checkout).every_stack():
+        state = checkout / ".pulumi" / "stacks" / stack.project / f"{stack.environment}.json"
+        state.parent.mkdir(parents=True, exist_ok=True)
+        root = {"type": "pulumi:pulumi:Stack", "outputs": {"name": str(stack), "a": 1}}
+        state.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [root]}}}))
 
 
 def run(*arguments: str) -> Result:
@@ -91,7 +100,7 @@ def test_a_command_runs_its_operation_on_the_stack(fake: FakeDeployment, command
 
 
 def test_every_command_reads_answers_of_as_many_headers_as_s3_sends(
-    fake: FakeDeployment, monkeypatch: pytest.MonkeyPatch
+    recorded: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http.client, "_MAXHEADERS", 100)
     assert run("outputs", "storage", "dev").exit_code == 0
@@ -137,8 +146,8 @@ def test_a_change_to_prod_goes_on_when_its_name_is_typed_and_names_the_account(
         asked.append(text)
         return "storage/prod"
 
-    monkeypatch.setattr(cli, "ask", type_it)
-    monkeypatch.setattr(cli, "at_terminal", lambda: True)
+    monkeypatch.setattr(lifecycle, "ask", type_it)
+    monkeypatch.setattr(lifecycle, "at_terminal", lambda: True)
     assert run("deploy", "storage", "prod").exit_code == 0
     assert "account 111122223333" in asked[0]
     assert fake.asked == [("up", "storage/prod")]
@@ -176,16 +185,23 @@ def test_an_error_is_a_sentence_and_with_json_a_document_too(fake: FakeDeploymen
     assert run("deploy", "storage", "dev").stdout == ""
 
 
-def test_results_and_outputs_are_one_document_each(fake: FakeDeployment) -> None:
+def test_results_are_one_document(fake: FakeDeployment) -> None:
     assert [r["stack"] for r in json.loads(run("deploy", "all", "prod", "--local", "--json").stdout)["results"]] == [
         "storage/prod",
         "replication/prod",
     ]
-    assert json.loads(run("outputs", "storage", "dev", "--json").stdout) == {"bucket_name": "bucket-of-dev"}
+
+
+def test_the_outputs_of_one_stack_are_flat_and_those_of_several_are_by_stack(recorded: None) -> None:
+    assert run("outputs", "storage", "dev").stdout == "storage/dev\n  a     1\n  name  storage/dev\n"
+    assert json.loads(run("outputs", "storage", "dev", "--json").stdout) == {"name": "storage/dev", "a": 1}
     assert json.loads(run("outputs", "all", "dev", "--json").stdout) == {
-        "storage/dev": {"bucket_name": "bucket-of-dev"},
-        "processing/dev": {"bucket_name": "bucket-of-dev"},
+        "storage/dev": {"name": "storage/dev", "a": 1},
+        "processing/dev": {"name": "processing/dev", "a": 1},
     }
+    assert run("outputs", "all", "dev").stdout.startswith(
+        "storage/dev\n  a     1\n  name  storage/dev\n\nprocessing/dev\n"
+    )
 
 
 def test_a_lock_is_removed_only_when_that_is_confirmed(fake: FakeDeployment) -> None:
@@ -279,8 +295,8 @@ def test_where_standard_input_is_closed_nobody_is_asked(fake: FakeDeployment, co
 # Who started the tests with SIGINT ignored would have it ignored in a program too, which a terminal's shell does not.
 HEEDING = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
 WITHOUT_ACCOUNT = f"""{HEEDING}
-from pipeline_ops import cli
-cli.check_account = lambda *_: "111122223333"
+from pipeline_ops import cli, lifecycle
+lifecycle.check_account = lambda *_: "111122223333"
 cli.main()
 """
 PULUMI = """#!/bin/sh
@@ -306,7 +322,7 @@ def interrupted(program: list[str], environment: dict[str, str], begun: Path) ->
     return process.returncode, said, complained
 
 
-@pytest.mark.parametrize("command", ["outputs", "preview", "unlock"])
+@pytest.mark.parametrize("command", ["preview", "unlock"])
 def test_ctrl_c_ends_what_changes_nothing_and_says_no_more_than_that(
     checkout: Path, tmp_path: Path, command: str
 ) -> None:
@@ -333,7 +349,9 @@ def test_ctrl_c_ends_what_changes_nothing_and_says_no_more_than_that(
     assert interrupted(program, environment, tmp_path / "asked") == (130, "", "Interrupted.\n")
 
 
-def test_all_says_which_project_it_leaves_out_and_one_that_is_named_is_refused(fake: FakeDeployment) -> None:
+def test_all_says_which_project_it_leaves_out_and_one_that_is_named_is_refused(
+    fake: FakeDeployment, recorded: None
+) -> None:
     answer = run("preview", "all", "dev", "--local", "--json")
     assert answer.stderr == "replication is left out: it has no Pulumi.dev.yaml.\n"
     assert [result["stack"] for result in json.loads(answer.stdout)["results"]] == ["storage/dev", "processing/dev"]
@@ -408,5 +426,5 @@ def test_ctrl_c_while_a_command_is_being_loaded_is_no_traceback(tmp_path: Path) 
         HEEDING + 'import os, time\nopen(os.environ["PLACE"], "w").close()\nwhile True:\n    time.sleep(0.05)\n'
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PLACE": str(tmp_path / "loading")}
-    program = [sys.executable, "-m", "pipeline_ops", "status"]
+    program = [sys.executable, "-m", "pipeline_ops", "deploy", "storage", "dev"]
     assert interrupted(program, environment, tmp_path / "loading") == (130, "", "Interrupted.\n")

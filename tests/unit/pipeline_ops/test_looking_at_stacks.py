@@ -85,7 +85,7 @@ def test_a_state_that_can_not_be_read_suggests_no_command_on_a_stack(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     url = f"file://{tmp_path}/state"
     with Deployment(ROOT, backend=Backend(url)) as deployment, pytest.raises(OperatorError) as failed:
-        deployment.outputs("storage", "dev")
+        deployment.refresh("storage", "dev")
     assert str(failed.value).startswith(f"The state at {url} can't be read: the disk is full ")
     assert "nox -s" not in str(failed.value)
 

@@ -21,7 +21,7 @@ from pipeline_ops.deployment import Result
 from pipeline_ops.journal import short_type
 from pipeline_ops.progress import Progress, Tracker
 from pipeline_ops.projects import StackId
-from pipeline_ops.report import outputs_document, outputs_lines, results_document, summaries, summary
+from pipeline_ops.report import results_document, summaries, summary
 
 STACK = StackId("storage", "dev")
 
@@ -166,14 +166,6 @@ def test_results_are_one_document() -> None:
             "notices": [],
         }
     ]
-
-
-def test_the_outputs_of_one_stack_are_flat_and_those_of_several_are_by_stack() -> None:
-    outputs = {"storage/dev": {"bucket_name": "b"}}
-    assert outputs_document(outputs, single=True) == {"bucket_name": "b"}
-    assert outputs_document(outputs, single=False) == outputs
-    both = outputs_lines({**outputs, "storage/prod": {"bucket_name": "c"}})
-    assert both == ["storage/dev", "  bucket_name  b", "", "storage/prod", "  bucket_name  c"]
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 keys"), (1, "1 key"), (2, "2 keys"), (12_345, "12,345 keys")])

@@ -6,8 +6,9 @@ import pytest
 
 from local_cloud.endpoint import normalize
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.local import endpoint_backend, system_region, waves
+from pipeline_ops.local import waves
 from pipeline_ops.projects import ALL, DEPENDENCIES, Projects, StackId, find_repository
+from pipeline_ops.state import endpoint_backend
 from pipeline_ops.where import Where
 
 ROOT = Path(__file__).parents[3]
@@ -151,7 +152,7 @@ def test_the_settings_of_another_stack_that_can_not_be_read_stop_no_command(proj
     for bad in BROKEN.values():
         for path in projects.repository.glob("projects/*/Pulumi.*.yaml"):
             path.write_bytes(bad)
-        assert system_region(projects) == "us-east-1"
+        assert projects.region == "us-east-1"
         assert projects.needs(StackId("processing", "dev")) == (StackId("storage", "dev"),)
         assert projects.needed_by(StackId("processing", "prod"), projects.every_stack()) == ()
         assert projects.needed_by(StackId("storage", "dev"), [StackId("processing", "dev")]) == (
@@ -166,8 +167,8 @@ def test_what_a_replication_reads_from_is_not_guessed_from_settings_that_can_not
 
 
 def test_the_systems_region_is_that_of_its_last_stack(projects: Projects, tmp_path: Path) -> None:
-    assert system_region(projects) == "eu-west-1"
-    assert system_region(repository(tmp_path / "other", storage={"dev": ""})) == "us-east-1"
+    assert projects.region == "eu-west-1"
+    assert repository(tmp_path / "other", storage={"dev": ""}).region == "us-east-1"
 
 
 def test_the_repository_is_found_from_any_folder_in_it(projects: Projects, tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import endpoint_backend
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.settings import copy_settings
-from pipeline_ops.state import Backend, aws_backend, secrets_environment
+from pipeline_ops.state import Backend, aws_backend, endpoint_backend, prepared_aws_backend, secrets_environment
 
 STACK = StackId("storage", "dev")
 COMMITTED = "# kept as it is\nconfig:\n  aws:region: eu-west-1\n  aws:allowedAccountIds: ['111122223333']\n"
@@ -65,23 +64,24 @@ def test_a_key_of_the_real_world_is_left_out_locally_and_all_else_stays(projects
 
 
 def test_the_users_backend_is_used_and_nothing_is_made(tmp_path: Path) -> None:
-    backend = aws_backend(tmp_path, {"PULUMI_BACKEND_URL": "s3://state"})
-    assert backend == Backend("s3://state")
+    for backend in (aws_backend, prepared_aws_backend):
+        assert backend(tmp_path, {"PULUMI_BACKEND_URL": "s3://state"}) == Backend("s3://state")
+    aws_backend(tmp_path, {})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_checkouts_own_state_is_made_with_a_notice_the_first_time_only(tmp_path: Path) -> None:
-    first = aws_backend(tmp_path, {})
-    assert first.url == (tmp_path / ".state").as_uri() + "?metadata=skip"
+    first = prepared_aws_backend(tmp_path, {})
+    assert first.url == aws_backend(tmp_path, {}).url == (tmp_path / ".state").as_uri() + "?metadata=skip"
     assert "PULUMI_BACKEND_URL" in first.notice
-    assert aws_backend(tmp_path, {}).notice == ""
+    assert prepared_aws_backend(tmp_path, {}).notice == ""
 
 
 def test_a_checkout_that_can_t_be_written_is_told_with_what_helps(tmp_path: Path) -> None:
     # A file where the folder has to be: permissions are no hindrance to root.
     (tmp_path / "checkout").write_text("")
     with pytest.raises(OperatorError, match=r"checkout/.state can't be made .*export PULUMI_BACKEND_URL="):
-        aws_backend(tmp_path / "checkout", {})
+        prepared_aws_backend(tmp_path / "checkout", {})
 
 
 def test_the_default_state_is_ignored_by_git() -> None:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from local_cloud.cloud import LocalCloud, start
     from local_cloud.credentials import ANYBODY, Credentials
+    from local_cloud.endpoint import normalize
     from local_cloud.errors import LocalCloudError
 
-__all__ = ["ANYBODY", "Credentials", "LocalCloud", "LocalCloudError", "start"]
+__all__ = ["ANYBODY", "Credentials", "LocalCloud", "LocalCloudError", "normalize", "start"]
 
 _MODULES = {
     "ANYBODY": "credentials",
     "Credentials": "credentials",
     "LocalCloud": "cloud",
     "LocalCloudError": "errors",
+    "normalize": "endpoint",
     "start": "cloud",
 }
 

@@ -6,7 +6,7 @@ from pipeline_ops.errors import INTERRUPTED
 from pipeline_ops.terminal import tell
 
 try:
-    from pipeline_ops.cli import main  # Pulumi alone takes a second to import
+    from pipeline_ops.cli import main
 except KeyboardInterrupt:
     tell("Interrupted.", err=True)
     sys.exit(INTERRUPTED)

@@ -33,7 +33,7 @@ from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.versions import version_of
 from pipeline_ops.settings import copy_settings
-from pipeline_ops.state import Backend, aws_backend, folder_backend, secrets_environment
+from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, secrets_environment
 from pipeline_ops.state_files import back_up, damage
 from pipeline_ops.where import AWS, Where
 
@@ -109,7 +109,7 @@ class Deployment:
             self._home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pipeline-")))
             self._user_environment = dict(os.environ)
             if self.cloud is None:
-                self.backend = self._given_backend or aws_backend(self.projects.repository, os.environ)
+                self.backend = self._given_backend or prepared_aws_backend(self.projects.repository, os.environ)
                 self._environment = self._user_environment
             else:
                 self.backend = self._given_backend or folder_backend(self._home / "state")
@@ -158,13 +158,6 @@ class Deployment:
         for other in self.projects.needed_by(stack, self.deployed()):
             raise OperatorError(f"{other} still reads from {stack}: `{self.projects.command('destroy', other)}` first.")
         return self._run(stack, "destroy", self._destroy)
-
-    def outputs(self, project: str, environment: str) -> dict[str, Any]:
-        """Return the stack's outputs; a secret one as `[secret]`."""
-        stack = self.projects.stack(project, environment)
-        self.require_deployed(stack)
-        with self._selected(stack, "outputs") as pulumi:
-            return _masked(pulumi.outputs())
 
     def unlock(self, project: str, environment: str) -> None:
         """Remove another run's lock from the stack; only for a run that no longer runs, and never done unasked."""

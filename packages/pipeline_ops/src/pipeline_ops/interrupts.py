@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Interrupts", "ReadingInterrupts"]
+__all__ = ["Interrupts", "ReadingInterrupts", "interrupt_notice"]
 
 
 class Interrupts:
@@ -79,3 +79,10 @@ class ReadingInterrupts(Interrupts):
             process.send_signal(signal.SIGINT)
             process.wait()  # until it has released its lock
             raise
+
+
+def interrupt_notice(count: int) -> str:
+    """Say what the first Ctrl-C does, and what a second one would."""
+    if count == 1:
+        return "Interrupted: Pulumi finishes the resources it is at. Once more ends it at once, and may lose track."
+    return "Interrupted again: Pulumi ends at once."

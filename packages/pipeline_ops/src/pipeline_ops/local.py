@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,13 @@ from pulumi.automation import EngineEvent
 
 import local_cloud
 from local_cloud import LocalCloud
-from local_cloud import endpoint as endpoints
 from local_cloud.aws_provider import aws_provider
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.errors import OperatorError
 from pipeline_ops.interrupts import Interrupts
-from pipeline_ops.private_files import private_folder
 from pipeline_ops.projects import Projects, StackId
-from pipeline_ops.state import Backend, folder_backend
+from pipeline_ops.state import endpoint_backend
 
-__all__ = [
-    "LOCAL_FOLDER",
-    "RunningSystem",
-    "endpoint_backend",
-    "local_folder",
-    "running_system",
-    "system_region",
-    "waves",
-]
-
-LOCAL_FOLDER = ".local"
-"""The folder of the checkout for what belongs to local clouds."""
-
-_FALLBACK_REGION = "us-east-1"
+__all__ = ["RunningSystem", "running_system", "waves"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +48,7 @@ def running_system(
     """
     projects = Projects(repository)
     chosen = aws_provider(provider, os.environ)
-    with local_cloud.start(endpoint, on_progress, region=system_region(projects)) as cloud:
+    with local_cloud.start(endpoint, on_progress, region=projects.region) as cloud:
         backend = None if cloud.owned else endpoint_backend(repository, cloud.endpoint)
         with Deployment(
             repository,
@@ -76,33 +60,6 @@ def running_system(
             interrupts=interrupts,
         ) as deployment:
             yield RunningSystem(cloud, deployment, _deploy_everything(deployment, on_progress))
-
-
-def local_folder(repository: Path) -> Path:
-    """Return the checkout's `.local`, made where it isn't there.
-
-    It is for its owner's eyes alone: the key of a local cloud is in it, and production's keys in reports.
-    """
-    return private_folder(repository / LOCAL_FOLDER)
-
-
-def system_region(projects: Projects) -> str:
-    """Return the region of the last stack that names one: where clients look for things unless told otherwise."""
-    regions = (_region(projects, stack) for stack in reversed(projects.every_stack()))
-    return next(filter(None, regions), _FALLBACK_REGION)
-
-
-def _region(projects: Projects, stack: StackId) -> str | None:
-    # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
-    with suppress(OperatorError):
-        return projects.settings(stack).text("aws:region")
-    return None
-
-
-def endpoint_backend(repository: Path, endpoint: str) -> Backend:
-    """Return the state of what is deployed to a local cloud that outlives the command, by its normalized endpoint."""
-    name = endpoints.identity(endpoint).partition("://")[2].replace(":", "_").replace("/", "_")
-    return replace(folder_backend(local_folder(repository) / "state" / name), may_outlive=True)
 
 
 def waves(projects: Projects) -> list[list[StackId]]:

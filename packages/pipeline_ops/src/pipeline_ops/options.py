@@ -1,16 +1,19 @@
-"""What the commands' options have in common, and how a command fails."""
+"""What the commands' options have in common, how a command's work is loaded, and how it fails."""
 
+import functools
+import importlib
 import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+import local_cloud
 from local_cloud import LocalCloudError
-from local_cloud import endpoint as endpoints
 from local_cloud.aws_provider import PROVIDERS
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.terminal import document, tell
+from pipeline_ops.where import Where
 from replication_core.numbers import NumberError, number_text
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "endpoint_option",
     "json_option",
     "provider_option",
+    "runs",
     "where_options",
     "yes_option",
 ]
@@ -132,7 +136,7 @@ class _Endpoint(_Text):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return it normalized; what is no endpoint, or is AWS's, is misuse."""
         try:
-            return endpoints.normalize(super().convert(value, param, ctx))
+            return local_cloud.normalize(super().convert(value, param, ctx))
         except LocalCloudError as error:
             self.fail(f"{error}.", param, ctx)
 
@@ -151,16 +155,39 @@ def _remember_json(ctx: click.Context, _parameter: click.Parameter, value: bool)
 Command = Callable[..., None]
 
 
+def runs(work: str) -> Callable[[Command], Command]:
+    """Have a command run `module:function` of this package, which takes its arguments and options by their names.
+
+    That is loaded when it is run, so that to help, and to refuse what was typed, takes neither Pulumi nor boto3.
+    """
+    module, _, function = work.partition(":")
+
+    def decorate(declared: Command) -> Command:
+        @functools.wraps(declared)
+        def load_and_run(**given: Any) -> None:
+            getattr(importlib.import_module(f"pipeline_ops.{module}"), function)(**given)
+
+        return load_and_run
+
+    return decorate
+
+
 def where_options(command: Command) -> Command:
-    """Add where a command goes, and how it answers."""
+    """Add where a command goes, which it is given as `where`, and how it answers."""
+
+    @functools.wraps(command)
+    def with_where(local: bool, endpoint: str | None, provider: str | None = None, **given: Any) -> None:
+        command(where=Where(local, endpoint, provider=provider), **given)
+
     decorators = (
         click.option("--local", is_flag=True, help="Go to a local cloud: the one that is up, else one of its own."),
         click.option("--endpoint", metavar="URL", type=_ENDPOINT, help="Go to this LocalStack or MiniStack."),
         json_option,
     )
+    decorated: Command = with_where
     for decorator in reversed(decorators):
-        command = decorator(command)
-    return command
+        decorated = decorator(decorated)
+    return decorated
 
 
 json_option = click.option(

@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from local_cloud import Credentials
 from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import LOCAL_FOLDER, RunningSystem, local_folder
-from pipeline_ops.private_files import open_private_bytes
+from pipeline_ops.private_files import LOCAL_FOLDER, local_folder, open_private_bytes
 from pipeline_ops.where import LOCAL_STOPS
+
+if TYPE_CHECKING:
+    from pipeline_ops.local import RunningSystem
 
 __all__ = ["Playground", "Running"]
 
@@ -69,7 +71,7 @@ class Playground:
             finally:
                 self.description.unlink(missing_ok=True)
 
-    def describe(self, system: RunningSystem) -> None:
+    def describe(self, system: "RunningSystem") -> None:
         """Write `.local/cloud.json`, all at once, so that whoever waits for it reads it whole.
 
         Its owner alone may read it, as everything that `mkstemp` makes: it holds the cloud's key.
@@ -210,7 +212,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _description(system: RunningSystem) -> Mapping[str, Any]:
+def _description(system: "RunningSystem") -> Mapping[str, Any]:
     cloud = system.cloud
     return {
         "endpoint": cloud.endpoint,

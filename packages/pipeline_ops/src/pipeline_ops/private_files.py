@@ -5,7 +5,17 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-__all__ = ["make_missing_folders", "open_private", "open_private_bytes", "private_folder"]
+__all__ = [
+    "LOCAL_FOLDER",
+    "local_folder",
+    "make_missing_folders",
+    "open_private",
+    "open_private_bytes",
+    "private_folder",
+]
+
+LOCAL_FOLDER = ".local"
+"""The folder of the checkout for what belongs to local clouds, and for reports."""
 
 _FOLDER = 0o700
 _FILE = 0o600
@@ -16,6 +26,14 @@ def private_folder(folder: Path) -> Path:
     make_missing_folders(folder)
     folder.chmod(_FOLDER)
     return folder
+
+
+def local_folder(repository: Path) -> Path:
+    """Return the checkout's `.local`, made where it isn't there.
+
+    It is for its owner's eyes alone: the key of a local cloud is in it, and production's keys in reports.
+    """
+    return private_folder(repository / LOCAL_FOLDER)
 
 
 def make_missing_folders(folder: Path) -> None:

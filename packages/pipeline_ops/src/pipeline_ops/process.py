@@ -19,10 +19,7 @@ from replication_core.aws.errors import StoreError
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["WAIT_SECONDS", "Run", "process"]
-
-WAIT_SECONDS = 900.0
-"""How long a run is followed unless told otherwise: a cold start, a queue before it, and several invocations."""
+__all__ = ["Run", "process"]
 
 _POLL_SECONDS = 0.5
 _SAY_EVERY_SECONDS = 10.0
@@ -54,7 +51,7 @@ def process(
     key: str,
     *,
     on_progress: Callable[[str], None] = lambda _: None,
-    wait_seconds: float = WAIT_SECONDS,
+    wait_seconds: float = 900.0,
 ) -> Run:
     """Have the environment's processor process the object's current version, and return its run.
 

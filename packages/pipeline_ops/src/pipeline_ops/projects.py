@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ __all__ = ["ALL", "DEPENDENCIES", "Projects", "StackId", "find_repository"]
 
 ALL = "all"
 """What a command is given instead of a project's name, to act on every project's stack of an environment."""
+
+_FALLBACK_REGION = "us-east-1"
 
 
 @dataclass(frozen=True, order=True)
@@ -84,6 +87,11 @@ class Projects:
             )
         return tuple(name for name in DEPENDENCIES if name in found)
 
+    @property
+    def region(self) -> str:
+        """The region of the last stack that names one: where clients look for things unless told otherwise."""
+        return next(filter(None, map(self._region, reversed(self.every_stack()))), _FALLBACK_REGION)
+
     def folder(self, project: str) -> Path:
         """Return the project's folder."""
         return self.repository / "projects" / project
@@ -136,9 +144,14 @@ class Projects:
             )
         return stacks
 
-    def left_out(self, environment: str) -> tuple[str, ...]:
-        """Return the projects that have no stack of the environment, which ALL goes past."""
-        return tuple(name for name in self.names if environment not in self.environments(name))
+    def left_out(self, project: str, environment: str) -> tuple[str, ...]:
+        """Return a sentence for each project that ALL goes past, since it has no stack of the environment."""
+        names = self.names if project == ALL else ()
+        return tuple(
+            f"{name} is left out: it has no Pulumi.{environment}.yaml."
+            for name in names
+            if environment not in self.environments(name)
+        )
 
     def every_stack(self) -> tuple[StackId, ...]:
         """Return every stack of the repository, each after those that it needs."""
@@ -166,6 +179,12 @@ class Projects:
             other for other in self.every_stack() if other in among and stack.project in DEPENDENCIES[other.project]
         ]
         return tuple(other for other in readers if stack in self.needs(other))
+
+    def _region(self, stack: StackId) -> str | None:
+        # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
+        with suppress(OperatorError):
+            return self.settings(stack).text("aws:region")
+        return None
 
     def _without_stacks(self, project: str) -> OperatorError:
         return OperatorError(

@@ -1,12 +1,12 @@
 """What a command prints when it is done: sentences for people, one JSON document for programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline_ops.counting import counted
 from pipeline_ops.deployment import Result
 
-__all__ = ["outputs_document", "outputs_lines", "results_document", "summaries", "summary"]
+__all__ = ["results_document", "summaries", "summary"]
 
 _DONE = {
     "create": "created",
@@ -64,20 +64,6 @@ def results_document(results: Sequence[Result]) -> dict[str, Any]:
             for result in results
         ]
     }
-
-
-def outputs_lines(outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the outputs of each stack, one per line."""
-    lines = []
-    for stack, values in outputs.items():
-        width = max(map(len, values), default=0)
-        lines += ["", stack, *(f"  {name:<{width}}  {value}" for name, value in sorted(values.items()))]
-    return lines[1:]
-
-
-def outputs_document(outputs: Mapping[str, Mapping[str, Any]], *, single: bool) -> Mapping[str, Any]:
-    """Return the outputs by stack, or a `single` stack's own."""
-    return next(iter(outputs.values())) if single else outputs
 
 
 def _changes_word(result: Result) -> str:

@@ -1,13 +1,23 @@
 """Where Pulumi keeps the stacks' state, and the passphrase for the secrets in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import OperatorError
+from pipeline_ops.private_files import local_folder
 
-__all__ = ["AWS_STATE_FOLDER", "Backend", "aws_backend", "folder_backend", "secrets_environment"]
+__all__ = [
+    "AWS_STATE_FOLDER",
+    "Backend",
+    "aws_backend",
+    "endpoint_backend",
+    "folder_backend",
+    "prepared_aws_backend",
+    "secrets_environment",
+]
 
 AWS_STATE_FOLDER = ".state"
 """The folder of the checkout that holds the state of what is deployed to AWS, when no other backend is named."""
@@ -33,6 +43,12 @@ class Backend:
     may_outlive: bool = False
 
     @property
+    def folder(self) -> Path | None:
+        """The folder that the state is in; None where it is in none."""
+        parts = urlsplit(self.url)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @property
     def uses_passphrase(self) -> bool:
         """Whether Pulumi encrypts secrets itself here, and so asks for a passphrase unless a stack names a provider."""
         return self.url.startswith(_PASSPHRASE_SCHEMES)
@@ -47,24 +63,36 @@ def folder_backend(folder: Path) -> Backend:
             f"The state's folder {folder} can't be made ({error.strerror}): make it writable, or name a backend that "
             f"is elsewhere, `export {_BACKEND}=...`."
         ) from error
-    return Backend(f"{folder.absolute().as_uri()}?{_NO_SIDECARS}")
+    return Backend(_url_of(folder))
+
+
+def endpoint_backend(repository: Path, endpoint: str) -> Backend:
+    """Return the state of what is deployed to a local cloud that outlives the command, by its normalized endpoint."""
+    name = endpoints.identity(endpoint).partition("://")[2].replace(":", "_").replace("/", "_")
+    return replace(folder_backend(local_folder(repository) / "state" / name), may_outlive=True)
 
 
 def aws_backend(repository: Path, environ: Mapping[str, str]) -> Backend:
-    """Return the backend that PULUMI_BACKEND_URL names, else the checkout's own folder."""
+    """Return the backend that PULUMI_BACKEND_URL names, else the checkout's own folder; nothing is made."""
     url = environ.get(_BACKEND)
-    if url:
-        return Backend(_absolute(url))
+    return Backend(_absolute(url) if url else _url_of(repository / AWS_STATE_FOLDER))
+
+
+def prepared_aws_backend(repository: Path, environ: Mapping[str, str]) -> Backend:
+    """Return that backend ready to be written: the checkout's own folder is made, with a notice, the first time."""
+    backend = aws_backend(repository, environ)
     folder = repository / AWS_STATE_FOLDER
-    is_new = not folder.exists()
-    backend = folder_backend(folder)
-    if not is_new:
+    if environ.get(_BACKEND) or folder.exists():
         return backend
-    return Backend(
-        backend.url,
-        f"What is deployed is recorded in {folder} and nowhere else: without it Pulumi does not know what it made. "
-        f"Back it up, or keep the state where the team can reach it: export {_BACKEND}=s3://<bucket>.",
+    return replace(
+        folder_backend(folder),
+        notice=f"What is deployed is recorded in {folder} and nowhere else: without it Pulumi does not know what it "
+        f"made. Back it up, or keep the state where the team can reach it: export {_BACKEND}=s3://<bucket>.",
     )
+
+
+def _url_of(folder: Path) -> str:
+    return f"{folder.absolute().as_uri()}?{_NO_SIDECARS}"
 
 
 def _absolute(url: str) -> str:

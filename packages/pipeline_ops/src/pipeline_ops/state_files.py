@@ -10,7 +10,6 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
@@ -27,7 +26,7 @@ def back_up(backend: Backend, stack: StackId) -> None:
 
     Raises OperatorError where there is no room for that: there would be none for the run's state either.
     """
-    folder = _folder(backend)
+    folder = backend.folder
     state = folder / _state(stack) if folder else None
     if folder is None or state is None or not _is_whole(state):
         return
@@ -50,7 +49,7 @@ def damage(backend: Backend, projects: Projects, stack: StackId | None = None) -
 
     Every stack's state is looked at, since Pulumi reads them all to tell which are there, and the one stack's locks.
     """
-    folder = _folder(backend)
+    folder = backend.folder
     if folder is None:
         return None
     for state in sorted((folder / _PULUMI / "stacks").glob("*/*.json")):
@@ -98,11 +97,6 @@ def _copies(folder: Path, stack: StackId) -> Iterator[Path]:
 
 def _state(stack: StackId) -> Path:
     return Path(_PULUMI, "stacks", stack.project, f"{stack.environment}.json")
-
-
-def _folder(backend: Backend) -> Path | None:
-    url = urlsplit(backend.url)
-    return Path(unquote(url.path)) if url.scheme == "file" else None
 
 
 def _is_whole(state: Path) -> bool:

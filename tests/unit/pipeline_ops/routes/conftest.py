@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
-from pipeline_ops.routes.dead_letters import Routing
+from pipeline_ops.routes.dead_letters import DeadLetterQueue, Routing
 from pipeline_ops.routes.route import Replication
 from replication_core.changes import Notice, parse
 from replication_core.clients import Clients
@@ -63,7 +63,7 @@ class Functions:
 @dataclass
 class World:
     replication: Replication
-    routing: Routing
+    dead_letters: DeadLetterQueue
     functions: Functions
     sqs: Any
     cloudwatch: Any
@@ -77,7 +77,7 @@ class World:
         return self.replication.source.dlq_url
 
     def url(self, target: str) -> str:
-        return self.routing.urls[target]
+        return self.dead_letters.routing.urls[target]
 
     def put(self, key: str, body: bytes = b"body", *, bucket: str = "prod-data", **options: Any) -> None:
         self.s3.put_object(Bucket=bucket, Key=key, Body=body, **options)
@@ -179,9 +179,12 @@ def world() -> Iterator[World]:
         _capture(made, arns)
         del urls["dlq"]
         routing = Routing(urls=urls, names={arns[target]: target for target in urls})
+        queue = DeadLetterQueue(
+            environment="prod", url=source["dlq_url"], region=REGION, routing=routing, client=client
+        )
         yield World(
             replication,
-            routing,
+            queue,
             functions,
             made["sqs"],
             made["cloudwatch"],

@@ -227,12 +227,12 @@ def test_the_failed_keys_are_those_of_this_run(world: World, monkeypatch: pytest
         Notice(ObjectKey("live"), "Object Created").body(),
     ]
     assert not letters.send([Letter(notice=body, error=error, attempts=6) for body in bodies], datetime.now(UTC))
-    failures = failed_keys(backlog_of(world), world.routing, "backfill 1")
+    failures = failed_keys(world.dead_letters, "dev", "backfill 1")
     (failed,) = failures.keys
     assert failures.complete
     assert (failed.key, failed.reason, failed.message) == ("mine", "Archived", "it is archived")
     monkeypatch.setattr(enqueueing, "MOST_LETTERS", 2)
-    none = failed_keys(backlog_of(world), world.routing, "backfill 3")
+    none = failed_keys(world.dead_letters, "dev", "backfill 3")
     assert (list(none.keys), none.complete, bool(none)) == ([], False, True), "what was not looked at may be of it"
     assert len(world.bodies(world.dlq)) == 3, "looking took none"
 

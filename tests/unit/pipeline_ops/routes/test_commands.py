@@ -2,30 +2,36 @@
 
 import json
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pipeline_ops import cli
-from pipeline_ops.routes import backfill_command, commands, verify_command
-from pipeline_ops.routes.opening import Opened
+from pipeline_ops.routes import (
+    backfill_command,
+    redrive_command,
+    replicate_command,
+    status_command,
+    switch_commands,
+    verify_command,
+)
+from pipeline_ops.routes.deployed_replication import DeployedReplication
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
 from tests.unit.pipeline_ops.test_terminal import HOSTILE, is_plain, meant
 
+MODULES = (status_command, switch_commands, replicate_command, verify_command, backfill_command)
+
 
 @pytest.fixture(autouse=True)
-def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    @contextmanager
-    def opened(_where: Any) -> Iterator[Any]:
-        yield Opened(replication=world.replication, routing=world.routing, repository=tmp_path, quiet_seconds=0)
-
-    for module in (commands, backfill_command, verify_command):
-        monkeypatch.setattr(module, "open_replication", opened)
+def _deployed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    deployed = DeployedReplication(
+        replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
+    )
+    for module in MODULES:
+        monkeypatch.setattr(module, "deployed_replication", lambda _where: deployed)
+    monkeypatch.setattr(redrive_command, "deployed_dead_letters", lambda _where, _environment: world.dead_letters)
 
 
 def run(*arguments: str, typed: str = "", charset: str = "utf-8") -> Result:
@@ -92,10 +98,11 @@ def test_an_options_number_that_is_none_is_misuse(world: World, arguments: tuple
     ("options", "count"),
     [
         ((), 3),
-        (("dev",), 2),
+        (("--route", "dev"), 2),
         (("--reason", "Archived"), 1),
         (("--key", "other"), 2),
-        (("staging", "--key", "other"), 1),
+        (("--route", "staging", "--key", "other"), 1),
+        (("prod",), 3),
         (("--older-than", "1h"), 0),
         (("--older-than", "0s"), 3),
     ],
@@ -111,10 +118,10 @@ def test_the_options_choose_and_listing_changes_nothing(world: World, options: t
 def test_what_is_redriven_is_asked_about_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(world)
     assert run("redrive").exit_code == 2, "nobody is at a terminal"
-    monkeypatch.setattr(commands, "at_terminal", lambda: True)
+    monkeypatch.setattr(redrive_command, "at_terminal", lambda: True)
     assert run("redrive", typed="no\n").exit_code == 1
     assert world.bodies(world.url("dev")) == []
-    answer = run("redrive", "dev", typed="redrive\n")
+    answer = run("redrive", "--route", "dev", typed="redrive\n")
     assert answer.exit_code == 0, answer.output
     assert "Redriven: 2 of 2 letters." in answer.stdout
     assert len(world.bodies(world.url("dev"))) == 2
@@ -123,9 +130,9 @@ def test_what_is_redriven_is_asked_about_first(world: World, monkeypatch: pytest
 
 def test_a_purge_has_its_own_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(world)
-    monkeypatch.setattr(commands, "at_terminal", lambda: True)
+    monkeypatch.setattr(redrive_command, "at_terminal", lambda: True)
     assert run("redrive", "--purge", typed="redrive\n").exit_code == 1
-    assert run("redrive", "staging", "--purge", typed="purge\n").exit_code == 0
+    assert run("redrive", "--route", "staging", "--purge", typed="purge\n").exit_code == 0
     assert len(world.bodies(world.dlq)) == 2
     assert run("redrive", "--purge", "--list").exit_code == 2
 
@@ -144,7 +151,7 @@ def test_letters_that_name_no_queue_are_kept_and_said(world: World, tmp_path: Pa
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("redrive", "qa", "--list"),
+        ("redrive", "--route", "qa", "--list"),
         ("redrive", "--older-than", "soon", "--list"),
         ("redrive", "--older-than", "9999999999999d", "--list"),
         ("redrive", "--key", "", "--list"),

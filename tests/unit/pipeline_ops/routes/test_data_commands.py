@@ -4,8 +4,6 @@ import html
 import json
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from click.testing import CliRunner, Result
 from pipeline_ops import cli
 from pipeline_ops.routes import backfill_command, verify_command
 from pipeline_ops.routes.backlog import Backlog
-from pipeline_ops.routes.opening import Opened
+from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.terminal import shown
 from replication_core.changes import ItemKey, Key, ObjectKey
 from tests.unit.pipeline_ops.routes.conftest import World
@@ -24,19 +22,18 @@ from tests.unit.pipeline_ops.test_terminal import is_plain, meant
 
 
 @pytest.fixture(autouse=True)
-def _opened(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _deployed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The route works off its queue whenever a command waits."""
 
-    class Worked(Opened):
+    class Worked(DeployedReplication):
         def backlog(self, route: Any) -> Backlog:
             return replace(super().backlog(route), pause=lambda _: world.work_off())
 
-    @contextmanager
-    def opened(_where: Any) -> Iterator[Opened]:
-        yield Worked(replication=world.replication, routing=world.routing, repository=tmp_path, quiet_seconds=0)
-
+    deployed = Worked(
+        replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
+    )
     for module in (backfill_command, verify_command):
-        monkeypatch.setattr(module, "open_replication", opened)
+        monkeypatch.setattr(module, "deployed_replication", lambda _where: deployed)
 
 
 def run(*arguments: str, typed: str = "", charset: str = "utf-8") -> Result:

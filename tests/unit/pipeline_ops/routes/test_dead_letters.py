@@ -35,7 +35,7 @@ def put(world: World, body: str, **attributes: str) -> None:
 
 
 def only(world: World) -> DeadLetter:
-    with dead_letters(world.replication, world.routing) as held:
+    with dead_letters(world.dead_letters) as held:
         (letter,) = held.letters
         return letter
 
@@ -51,7 +51,7 @@ def test_an_envelope_says_its_target_reason_and_key(world: World) -> None:
 def test_an_events_dead_letter_says_what_event_bridge_was_refused(world: World) -> None:
     detail = {"bucket": {"name": "b"}, "object": {"key": "k%+"}}
     event = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
-    arn = next(arn for arn, name in world.routing.names.items() if name == "staging")
+    arn = next(arn for arn, name in world.dead_letters.routing.names.items() if name == "staging")
     put(world, json.dumps(event), TARGET_ARN=arn, ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="not allowed")
     letter = only(world)
     assert (letter.target, letter.reason) == ("staging", "Undelivered")
@@ -84,9 +84,13 @@ OBJECT = {"schema": "pipeline.processing/1", "kind": "object", "key": "incoming/
 
 
 def test_a_processors_letter_goes_back_to_the_processor(world: World) -> None:
-    routing = replace(world.routing, urls={**world.routing.urls, "prod": world.url("staging")}, processor="prod")
+    routing = replace(
+        world.dead_letters.routing,
+        urls={**world.dead_letters.routing.urls, "prod": world.url("staging")},
+        processor="prod",
+    )
     put(world, envelope(OBJECT, target="prod"))
-    with dead_letters(world.replication, routing) as held:
+    with dead_letters(replace(world.dead_letters, routing=routing)) as held:
         assert [(letter.target, letter.keys) for letter in held.letters] == [("prod", ("incoming/a.csv",))]
         assert held.redrive(held.letters, who="w", why="y") == 1
     assert [json.loads(body) for body in world.bodies(world.url("staging"))] == [OBJECT]
@@ -96,7 +100,7 @@ def test_a_malformed_letter_hides_no_other_and_is_itself_put_back(world: World) 
     """Neither while it is looked at, nor when something else goes wrong in the middle of that."""
     put(world, json.dumps({"schema": "pipeline.envelope/1"}))
     put(world, envelope())
-    with dead_letters(world.replication, world.routing) as held:
+    with dead_letters(world.dead_letters) as held:
         assert sorted(letter.reason for letter in held.letters) == ["NoSuchBucket", "Unknown"]
         assert held.redrive(held.letters, who="w", why="y") == 1
     assert len(world.bodies(world.dlq)) == 1
@@ -110,25 +114,25 @@ def test_letters_are_put_back_although_one_could_not_be_read(world: World, monke
         raise RuntimeError
 
     monkeypatch.setattr("pipeline_ops.routes.dead_letters.letter_of", broken)
-    with pytest.raises(RuntimeError), dead_letters(world.replication, world.routing):
+    with pytest.raises(RuntimeError), dead_letters(world.dead_letters):
         pass
     assert len(world.bodies(world.dlq)) == 3
 
 
 def test_a_forged_letter_brings_nothing_into_a_queue_that_its_function_does_not_understand(world: World) -> None:
-    routing = replace(world.routing, processor="staging")
+    routing = replace(world.dead_letters.routing, processor="staging")
     put(world, envelope(OBJECT, target="dev"))
     put(world, envelope({"anything": 1}, target="dev"))
     put(world, envelope(NOTICE, target="staging"))
     put(world, envelope({**OBJECT, "kind": "continuation", "progress": {"read": "many"}}, target="staging"))
-    with dead_letters(world.replication, routing) as held:
+    with dead_letters(replace(world.dead_letters, routing=routing)) as held:
         assert held.redrive(held.letters, who="w", why="y") == 0
     assert len(world.bodies(world.dlq)) == 4
 
 
 def test_a_letter_is_sent_back_in_characters_that_a_queue_takes(world: World) -> None:
     put(world, envelope(event=json.dumps({**NOTICE, "key": "\x01é\ufffe\U0001f600"}, ensure_ascii=False)))
-    with dead_letters(world.replication, world.routing) as held:
+    with dead_letters(world.dead_letters) as held:
         held.redrive(held.letters, who="w", why="y")
     (body,) = world.bodies(world.url("dev"))
     assert body.isascii()
@@ -200,10 +204,10 @@ def test_looking_loses_none_and_leaves_none_out_of_sight(world: World) -> None:
     for number in range(25):
         put(world, envelope({**NOTICE, "key": f"k{number}"}))
     for _ in range(2):
-        with dead_letters(world.replication, world.routing) as held:
+        with dead_letters(world.dead_letters) as held:
             assert held.complete
             assert len({letter.keys for letter in held.letters}) == 25
-    with pytest.raises(RuntimeError), dead_letters(world.replication, world.routing):
+    with pytest.raises(RuntimeError), dead_letters(world.dead_letters):
         raise RuntimeError
     assert len(world.bodies(world.dlq)) == 25
 
@@ -211,7 +215,7 @@ def test_looking_loses_none_and_leaves_none_out_of_sight(world: World) -> None:
 def test_a_quick_look_says_that_it_was_not_all(world: World) -> None:
     for number in range(25):
         put(world, envelope({**NOTICE, "key": f"k{number}"}))
-    with dead_letters(world.replication, world.routing, most=10) as held:
+    with dead_letters(world.dead_letters, most=10) as held:
         assert not held.complete
         assert len(held.letters) >= 10
 
@@ -219,7 +223,7 @@ def test_a_quick_look_says_that_it_was_not_all(world: World) -> None:
 def test_only_the_chosen_go_back_and_who_sent_them_and_why_goes_with_them(world: World) -> None:
     put(world, envelope())
     put(world, envelope({**NOTICE, "key": "other"}, target="staging"))
-    with dead_letters(world.replication, world.routing) as held:
+    with dead_letters(world.dead_letters) as held:
         chosen = [letter for letter in held.letters if letter.target == "dev"]
         assert held.redrive(chosen, who="arn:someone", why="mended") == 1
     (message,) = world.sqs.receive_message(QueueUrl=world.url("dev"), MessageAttributeNames=["All"])["Messages"]
@@ -236,7 +240,7 @@ def test_what_could_not_be_sent_is_kept(world: World) -> None:
     world.sqs.delete_queue(QueueUrl=world.url("dev"))
     with (
         pytest.raises(OperatorError, match="0 of 1 letter redriven, and the rest kept"),
-        dead_letters(world.replication, world.routing) as held,
+        dead_letters(world.dead_letters) as held,
     ):
         held.redrive(held.letters, who="w", why="y")
     assert len(world.bodies(world.dlq)) == 1
@@ -244,7 +248,7 @@ def test_what_could_not_be_sent_is_kept(world: World) -> None:
 
 def test_what_has_no_queue_is_not_redriven_and_what_is_purged_is_gone(world: World) -> None:
     put(world, json.dumps({"DDBStreamBatchInfo": {}}))
-    with dead_letters(world.replication, world.routing) as held:
+    with dead_letters(world.dead_letters) as held:
         assert held.redrive(held.letters, who="w", why="y") == 0
         assert held.purge(held.letters) == 1
     assert world.bodies(world.dlq) == []

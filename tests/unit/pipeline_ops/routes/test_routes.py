@@ -9,9 +9,9 @@ from botocore.utils import parse_timestamp
 
 from pipeline_common.contracts import StorageOutputs
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.routes.asking import key_of, reconcile_now
 from pipeline_ops.routes.dead_letters import dead_letters
 from pipeline_ops.routes.pausing import require_enabled, set_enabled
+from pipeline_ops.routes.reconciliation import key_of, reconcile_now
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.route_stores import settings_of
 from pipeline_ops.routes.status import read_status
@@ -26,7 +26,7 @@ NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def test_a_route_at_rest_is_healthy(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    status = read_status(world.replication, None, world.routing)
+    status = read_status(world.replication, None, world.dead_letters)
     assert status.healthy
     (dev, _) = status.routes
     assert (dev.target, dev.state, dev.lag_seconds, dev.waiting, dev.version) == ("dev", "enabled", 0.0, 0, "7")
@@ -60,14 +60,14 @@ def test_lag_and_last_success_are_cloudwatchs_figures(world: World) -> None:
                 }
             ],
         )
-    (dev,) = read_status(world.replication, "dev", world.routing, now=NOW).routes
+    (dev,) = read_status(world.replication, "dev", world.dead_letters, now=NOW).routes
     assert (dev.lag_seconds, dev.waiting) == (70.0, 1)
     assert dev.last_success == NOW - timedelta(minutes=90)
 
 
 def test_what_is_waited_for_without_a_figure_is_unknown_and_not_none(world: World) -> None:
     world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
-    dev, staging = read_status(world.replication, None, world.routing).routes
+    dev, staging = read_status(world.replication, None, world.dead_letters).routes
     assert (dev.lag_seconds, staging.lag_seconds) == (None, 0.0)
 
 
@@ -76,12 +76,12 @@ def test_dead_letters_are_counted_by_route_and_reason_and_those_of_no_route_apar
         put(world, envelope())
     put(world, envelope(target="staging", type_="Archived"))
     put(world, envelope(target="prod", type_="FailedRun"))
-    status = read_status(world.replication, "dev", world.routing)
+    status = read_status(world.replication, "dev", world.dead_letters)
     (dev,) = status.routes
     assert dev.dead_letters == {"NoSuchBucket": 2}
     assert status.other_dead_letters == {"FailedRun": 1}
     assert not status.healthy
-    assert dev.problems == ["2 dead letters: `nox -s redrive -- dev`"]
+    assert dev.problems == ["2 dead letters: `nox -s redrive -- --route dev`"]
 
 
 def test_an_alarm_that_fires_is_a_problem(world: World) -> None:
@@ -96,14 +96,14 @@ def test_an_alarm_that_fires_is_a_problem(world: World) -> None:
         ComparisonOperator="GreaterThanThreshold",
     )
     world.cloudwatch.set_alarm_state(AlarmName="dev-alarm_names", StateValue="ALARM", StateReason="test")
-    dev, staging = read_status(world.replication, None, world.routing).routes
+    dev, staging = read_status(world.replication, None, world.dead_letters).routes
     assert dev.problems == ["in alarm: dev-alarm_names"]
     assert staging.problems == []
 
 
 def problems(world: World) -> list[str]:
     """What keeps changes from being noticed, without the sentence that says what helps."""
-    status = read_status(world.replication, None, world.routing)
+    status = read_status(world.replication, None, world.dead_letters)
     assert not status.healthy
     assert status.problems[-1].startswith("`nox -s refresh -- replication prod`, then `nox -s deploy")
     return list(status.problems[:-1])
@@ -163,7 +163,7 @@ def test_a_table_that_was_made_again_is_a_problem(world: World) -> None:
 def test_what_no_notifier_reads_is_not_looked_at(world: World) -> None:
     world.s3.get_bucket_notification_configuration = lambda **_: {}
     recorded = replace(world.replication, notifier_mapping_id="", notifier_function_name="")
-    assert read_status(recorded, None, world.routing).healthy
+    assert read_status(recorded, None, world.dead_letters).healthy
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_no_notifier_reads_is_not_looked_at(world: World) -> None:
 )
 def test_a_route_of_other_stores_than_storage_names_is_a_problem(world: World, variable: str, what: str) -> None:
     world.functions.others["staging:live"][f"REPLICATOR_{variable}"] = "earlier"
-    status = read_status(world.replication, None, world.routing)
+    status = read_status(world.replication, None, world.dead_letters)
     assert [route.target for route in status.routes if route.problems] == ["staging"]
     ((problem,),) = [route.problems for route in status.routes if route.problems]
     assert problem.startswith(f"its {what} is earlier, and the stacks name ")
@@ -191,31 +191,33 @@ def test_a_target_whose_storage_is_not_deployed_is_a_problem_of_its_own_route(wo
             raise OperatorError("storage/dev is not deployed: `deploy it`.")
         return world.replication.target_storage(target)
 
-    dev, staging = read_status(replace(world.replication, target_storage=target_storage), None, world.routing).routes
+    dev, staging = read_status(
+        replace(world.replication, target_storage=target_storage), None, world.dead_letters
+    ).routes
     assert dev.problems == ["storage/dev is not deployed: `deploy it`."]
     assert staging.problems == []
 
 
 def test_a_trail_that_records_nothing_is_a_problem(world: World) -> None:
     recorded = replace(world.replication, notifier_mapping_id="", notifier_function_name="", trail_name="audit")
-    (problem, _) = read_status(recorded, None, world.routing).problems
+    (problem, _) = read_status(recorded, None, world.dead_letters).problems
     assert problem == "the trail audit is not there: changes are not noticed, and lost"
     cloudtrail = recorded.client("cloudtrail", region=recorded.region)
     cloudtrail.create_trail(Name="audit", S3BucketName="prod-data")
-    (problem, _) = read_status(recorded, None, world.routing).problems
+    (problem, _) = read_status(recorded, None, world.dead_letters).problems
     assert problem.startswith("the trail audit does not record, since its logging is stopped: ")
     cloudtrail.start_logging(Name="audit")
-    assert read_status(recorded, None, world.routing).healthy
+    assert read_status(recorded, None, world.dead_letters).healthy
 
 
 def test_a_route_that_can_not_be_looked_at_hides_no_other(world: World) -> None:
     world.functions.others["staging:live"] = {"REPLICATOR_REPLICATE_ITEMS": "perhaps"}
-    status = read_status(world.replication, None, world.routing)
+    status = read_status(world.replication, None, world.dead_letters)
     assert [route.target for route in status.routes] == ["dev", "staging"]
     (problem,) = status.routes[1].problems
     assert "was deployed by another release" in problem
     world.sqs.delete_queue(QueueUrl=world.url("staging"))
-    status = read_status(world.replication, None, world.routing)
+    status = read_status(world.replication, None, world.dead_letters)
     assert [route.target for route in status.routes] == ["dev"]
     (problem,) = status.problems
     assert problem.startswith("The route to staging can't be looked at: ")
@@ -225,18 +227,18 @@ def test_a_route_that_can_not_be_looked_at_hides_no_other(world: World) -> None:
 def test_letters_that_somebody_looks_at_are_counted(world: World) -> None:
     put(world, envelope())
     put(world, envelope(target="staging"))
-    with dead_letters(world.replication, world.routing):
-        status = read_status(world.replication, None, world.routing)
+    with dead_letters(world.dead_letters):
+        status = read_status(world.replication, None, world.dead_letters)
     assert (status.letters_out_of_sight, status.healthy) == (2, False)
     assert status.exported()["dead_letters_out_of_sight"] == 2
-    status = read_status(world.replication, None, world.routing)
+    status = read_status(world.replication, None, world.dead_letters)
     assert status.letters_out_of_sight == 0
     assert [route.dead_letters for route in status.routes] == [{"NoSuchBucket": 1}, {"NoSuchBucket": 1}]
 
 
 def test_a_target_that_is_none_is_refused_with_those_there_are(world: World) -> None:
     with pytest.raises(OperatorError, match="the targets are dev, staging") as refused:
-        read_status(world.replication, "qa", world.routing)
+        read_status(world.replication, "qa", world.dead_letters)
     assert refused.value.exit_code == MISUSED
 
 
@@ -333,8 +335,8 @@ def test_what_helps_a_route_goes_where_the_route_is(world: World, where: Where, 
     replication = replace(world.replication, where=where)
     world.functions.states = ["Disabled"]
     put(world, envelope())
-    dev = read_status(replication, "dev", world.routing).routes[0]
-    assert any(f"`nox -s redrive -- dev{options}`" in problem for problem in dev.problems)
+    dev = read_status(replication, "dev", world.dead_letters).routes[0]
+    assert any(f"`nox -s redrive -- --route dev{options}`" in problem for problem in dev.problems)
     with pytest.raises(OperatorError, match=f"`nox -s resume -- dev{options}` first"):
         require_enabled(replication, dev_route := replication.route("dev"))
     with pytest.raises(OperatorError, match=f"`nox -s status -- dev{options}` says"):

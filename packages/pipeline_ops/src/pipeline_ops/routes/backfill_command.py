@@ -6,16 +6,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
-from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backfilling import Backfill
-from pipeline_ops.routes.enqueueing import DEFAULT_RATE, Enqueuer, Failures, failed_keys, follow
+from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
+from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
-from pipeline_ops.routes.opening import Opened, open_replication
 from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
@@ -27,25 +24,8 @@ from replication_core.comparing.stores import Stores
 __all__ = ["backfill"]
 
 
-@click.command()
-@click.argument("target")
-@click.option(
-    "--objects", "prefix", type=PREFIX, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
-)
-@click.option("--items", is_flag=True, help="Only items; with --objects, both.")
-@click.option(
-    "--since",
-    metavar="TIME",
-    help="Only objects modified at or after this ISO-8601 time (UTC unless it says otherwise), and items whose own "
-    "timestamp, in Unix seconds, is.",
-)
-@click.option("--rate", type=Number(min=1), default=DEFAULT_RATE, metavar="KEYS", help="Keys a second at most.")
-@click.option("--restart", is_flag=True, help="Begin anew, even where an earlier run can be gone on with.")
-@click.option("--resume", is_flag=True, help="Go on with an earlier run even where it was cut off long ago.")
-@click.option("--dry-run", is_flag=True, help="Only say what it will take.")
-@yes_option
-@where_options
-def backfill(  # noqa: PLR0917 - click passes them by name
+def backfill(
+    *,
     target: str,
     prefix: str | None,
     items: bool,
@@ -55,38 +35,33 @@ def backfill(  # noqa: PLR0917 - click passes them by name
     resume: bool,
     dry_run: bool,
     yes: bool,
-    local: bool,
-    endpoint: str | None,
+    where: Where,
     as_json: bool,
 ) -> None:
-    """Replicate what is in production already: all of it, or what the options choose.
-
-    Says what it will take, asks, enqueues every key for its route, and follows the route until they are through. Cut
-    off, the same command goes on from where it was. Live changes go on meanwhile, and no newer state is undone.
-    """
+    """Replicate what is in production already: all of it, or what the options choose; exit with 1 where some failed."""
     if restart and resume:
         raise OperatorError("--restart begins anew and --resume goes on: choose one.", MISUSED)
     begin = _instant(since)
     if not (dry_run or yes):
         require_terminal(f"the replicas in {target}", interactive=at_terminal())
-    with open_replication(Where(local, endpoint)) as opened:
-        route = opened.replication.route(target)
-        backlog = opened.backlog(route)
-        stores = open_stores(opened.replication, route)
-        selection = select(stores.settings, prefix=prefix, items=items)
-        if not dry_run:
-            require_enabled(opened.replication, route)
-        folder = opened.folder("backfill")
-        work = Backfill.open(stores, selection, begin, folder, restart=restart, resume=resume or dry_run)
-        if work.resumed:
-            tell(_resumption(work), err=True)
-        estimate = _estimate(stores, selection, begin, rate)
-        if not as_json:
-            _show(estimate, selection)
-        if not dry_run and not yes:
-            confirm(target, f"{selection} are replicated to {target}.", ask=ask)
-        enqueuer = Enqueuer(backlog=backlog, reason=work.reason, rate=rate)
-        failed = Failures() if dry_run else _replicate(opened, work, enqueuer)
+    deployed = deployed_replication(where)
+    route = deployed.replication.route(target)
+    backlog = deployed.backlog(route)
+    stores = open_stores(deployed.replication, route)
+    selection = select(stores.settings, prefix=prefix, items=items)
+    if not dry_run:
+        require_enabled(deployed.replication, route)
+    folder = deployed.folder("backfill")
+    work = Backfill.open(stores, selection, begin, folder, restart=restart, resume=resume or dry_run)
+    if work.resumed:
+        tell(_resumption(work), err=True)
+    estimate = _estimate(stores, selection, begin, rate)
+    if not as_json:
+        _show(estimate, selection)
+    if not dry_run and not yes:
+        confirm(target, f"{selection} are replicated to {target}.", ask=ask)
+    enqueuer = Enqueuer(backlog=backlog, reason=work.reason, rate=rate)
+    failed = Failures() if dry_run else _replicate(deployed, work, enqueuer)
     if as_json:
         document(_document(target, selection, estimate, work) | failed.exported())
     elif not dry_run:
@@ -100,7 +75,7 @@ def _tell(work: Backfill, failed: Failures) -> None:
     tell(*failed.sentences())
 
 
-def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> Failures:
+def _replicate(deployed: DeployedReplication, work: Backfill, enqueuer: Enqueuer) -> Failures:
     """Enqueue what is left and follow it through; return the keys that the route gave up."""
     backlog = enqueuer.backlog
     target = backlog.route.target
@@ -110,7 +85,7 @@ def _replicate(opened: Opened, work: Backfill, enqueuer: Enqueuer) -> Failures:
                 for enqueued in counts:
                     say(f"Enqueued {counted(enqueued, 'key')} for {target}")
             follow(backlog, work.checkpoint.enqueued, say)
-            failed = failed_keys(backlog, opened.routing, work.reason)
+            failed = failed_keys(deployed.dead_letters, target, work.reason)
         except KeyboardInterrupt:
             raise OperatorError(
                 f"Interrupted. {counted(work.checkpoint.enqueued, 'key')} enqueued, to be replicated all the same: "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline_common.contracts import RouteOutputs
-from pipeline_ops.routes.figures import newest_first
+from pipeline_ops.routes.cloudwatch_queries import newest_first
 from pipeline_ops.routes.route import Replication, Route, explained
 
 __all__ = ["Backlog", "Depth", "depth_of", "oldest_change"]

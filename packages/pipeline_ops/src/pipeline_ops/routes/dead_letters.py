@@ -1,15 +1,17 @@
-"""The source's dead-letter queue: looked through without losing a message, and sent back from."""
+"""An environment's dead-letter queue: looked through without losing a message, and sent back from."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, RouteOutputs, StorageOutputs
+from pipeline_ops.clients import Clients
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.routes.route import Replication, explained
+from pipeline_ops.routes.route import explained
 from processor_lambda.notices import Sweep
 from processor_lambda.notices import parse as parse_processing
 from queue_worker.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
@@ -19,7 +21,7 @@ from replication_core.changes import PoisonError, parse
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["DeadLetter", "DeadLetters", "Routing", "dead_letters", "letter_of"]
+__all__ = ["DeadLetter", "DeadLetterQueue", "DeadLetters", "Routing", "dead_letters", "letter_of"]
 
 HOLD_SECONDS = 900
 """How long what was received stays out of sight unless it is released: what a command that dies leaves behind.
@@ -90,6 +92,38 @@ class Routing:
             return tuple(str(notice.key) for notice in parse(event))
         except PoisonError:
             return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterQueue:
+    """The queue, and where what is in it goes back to."""
+
+    environment: str
+    url: str
+    region: str
+    routing: Routing
+    client: Clients
+
+    @classmethod
+    def of(
+        cls,
+        storage: StorageOutputs,
+        processing: ProcessingOutputs | None,
+        replication: ReplicationOutputs | None,
+        client: Clients,
+    ) -> Self:
+        """Build it from what is deployed of an environment: its processor's letters are here, and its routes'."""
+        sources = dict[str, ProcessingOutputs | RouteOutputs](replication.routes if replication else {})
+        if processing is not None:
+            sources[processing.environment] = processing
+        routing = Routing(
+            urls={name: each.queue_url for name, each in sources.items()},
+            names={each.queue_arn: name for name, each in sources.items()},
+            processor=None if processing is None else processing.environment,
+        )
+        return cls(
+            environment=storage.environment, url=storage.dlq_url, region=storage.region, routing=routing, client=client
+        )
 
 
 @dataclass(kw_only=True)
@@ -169,11 +203,11 @@ class DeadLetters:
 
 @contextmanager
 def dead_letters(
-    replication: Replication, routing: Routing, *, most: int | None = None, hold_seconds: int = HOLD_SECONDS
+    queue: DeadLetterQueue, *, most: int | None = None, hold_seconds: int = HOLD_SECONDS
 ) -> Iterator[DeadLetters]:
     """Hold the queue's letters, or at least `most` of them, for the block."""
-    sqs = replication.client("sqs", region=replication.region)
-    held = DeadLetters(sqs=sqs, url=replication.source.dlq_url, routing=routing, hold_seconds=hold_seconds)
+    sqs = queue.client("sqs", region=queue.region)
+    held = DeadLetters(sqs=sqs, url=queue.url, routing=queue.routing, hold_seconds=hold_seconds)
     try:
         with explained("The dead-letter queue can't be looked through"):
             held.look(most)

@@ -12,15 +12,12 @@ from botocore.config import Config
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
-from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
 from replication_core.aws.batches import ENTRIES, send
 from replication_core.changes import Key, Notice, PoisonError, parse
 from replication_core.parallel import windowed
 
-__all__ = ["DEFAULT_RATE", "ENTRIES", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
-
-DEFAULT_RATE = 500.0
-"""Keys a second."""
+__all__ = ["ENTRIES", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
 
 MOST_WAITING = 10_000
 """Messages in the queue above which nothing is added: a live change waits behind all of them."""
@@ -84,7 +81,9 @@ class Enqueuer:
     reason: str
     """Stands in each notice, and so in the dead letter of one that is given up."""
 
-    rate: float = DEFAULT_RATE
+    rate: float = 500.0
+    """Keys a second."""
+
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _free_at: float = field(default=0.0, init=False)
@@ -136,15 +135,15 @@ def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
     backlog.worked_off(datetime.now(UTC), on_depth=show)
 
 
-def failed_keys(backlog: Backlog, routing: Routing, reason: str) -> Failures:
-    """Return the keys that were enqueued for that reason and that the route gave up, each once.
+def failed_keys(queue: DeadLetterQueue, target: str, reason: str) -> Failures:
+    """Return the keys that were enqueued for that reason and that the route to the target gave up, each once.
 
     They are looked for among `MOST_LETTERS` dead letters.
     """
     found: dict[str, Failed] = {}
-    with dead_letters(backlog.replication, routing, most=MOST_LETTERS) as held:
+    with dead_letters(queue, most=MOST_LETTERS) as held:
         for letter in held.letters:
-            if letter.target == backlog.route.target:
+            if letter.target == target:
                 for key in _keys_for(letter, reason):
                     found[key] = Failed(key=key, reason=letter.reason, message=letter.message)
         complete = held.complete

@@ -11,8 +11,8 @@ from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import depth_of, oldest_change
 from pipeline_ops.routes.capture import capture_problems, route_problems
-from pipeline_ops.routes.dead_letters import Routing, dead_letters
-from pipeline_ops.routes.figures import newest_first
+from pipeline_ops.routes.cloudwatch_queries import newest_first
+from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.pausing import ENABLED, state_of
 from pipeline_ops.routes.route import Replication, Route, explained
 from replicator_lambda.settings import CHANGES_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION
@@ -128,7 +128,7 @@ class Status:
 
 
 def read_status(
-    replication: Replication, target: str | None, routing: Routing, *, now: datetime | None = None
+    replication: Replication, target: str | None, queue: DeadLetterQueue, *, now: datetime | None = None
 ) -> Status:
     """Look at one target's route, or at all, and at what brings changes to them.
 
@@ -136,8 +136,8 @@ def read_status(
     """
     at = now or datetime.now(UTC)
     routes = replication.chosen(target)
-    out_of_sight = _out_of_sight(replication)
-    with dead_letters(replication, routing, most=LETTERS_LOOKED_AT, hold_seconds=LOOK_SECONDS) as held:
+    out_of_sight = _out_of_sight(queue)
+    with dead_letters(queue, most=LETTERS_LOOKED_AT, hold_seconds=LOOK_SECONDS) as held:
         reasons = {route.target: Counter[str]() for route in replication.routes.values()}
         other: Counter[str] = Counter()
         for letter in held.letters:
@@ -162,11 +162,11 @@ def read_status(
     )
 
 
-def _out_of_sight(replication: Replication) -> int:
+def _out_of_sight(queue: DeadLetterQueue) -> int:
     name = "ApproximateNumberOfMessagesNotVisible"
-    sqs = replication.client("sqs", region=replication.region)
+    sqs = queue.client("sqs", region=queue.region)
     with explained("The dead-letter queue can't be looked at"):
-        found = sqs.get_queue_attributes(QueueUrl=replication.source.dlq_url, AttributeNames=[name])["Attributes"]
+        found = sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=[name])["Attributes"]
     return int(found[name])
 
 
@@ -191,7 +191,7 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
         version=alias["FunctionVersion"],
         alarms=alarms,
         mismatches=route_problems(replication, route),
-        redrive_command=replication.where.command("redrive", route.target),
+        redrive_command=replication.where.command("redrive", "--route", route.target),
     )
 
 

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import click
-
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.options import PREFIX, Number, where_options, yes_option
 from pipeline_ops.routes.backlog import Backlog
+from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
 from pipeline_ops.routes.drift_report import Tally, write_page
 from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
-from pipeline_ops.routes.opening import Opened, open_replication
 from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import select
@@ -29,7 +26,6 @@ from replication_core.comparing.stores import Stores
 
 __all__ = ["verify"]
 
-_WAIT_SECONDS = 1800.0
 _PAGE = ".html"
 _LOOKED_AT = (Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN)
 _EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
@@ -49,28 +45,8 @@ class _Repaired:
         return {"enqueued": self.enqueued, "still_different": self.still_different, **self.failures.exported()}
 
 
-@click.command()
-@click.argument("target")
-@click.option(
-    "--objects", "prefix", type=PREFIX, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
-)
-@click.option("--items", is_flag=True, help="Only items; with --objects, both.")
-@click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
-@click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
-@click.option("--keep-own", is_flag=True, help="What the target has of its own is no drift, and is not deleted.")
-@click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON Lines here, not to .local/."
-)
-@click.option(
-    "--wait",
-    type=Number(min=0),
-    default=_WAIT_SECONDS,
-    metavar="SECONDS",
-    help="How long the route may take to work off what it has, before what differs is looked at again.",
-)
-@yes_option
-@where_options
-def verify(  # noqa: PLR0917 - click passes them by name
+def verify(
+    *,
     target: str,
     prefix: str | None,
     items: bool,
@@ -80,42 +56,37 @@ def verify(  # noqa: PLR0917 - click passes them by name
     report: Path | None,
     wait: float,
     yes: bool,
-    local: bool,
-    endpoint: str | None,
+    where: Where,
     as_json: bool,
 ) -> None:
-    """Compare the target's replicas with production; exit with 1 when something has drifted, or could not be told.
-
-    What differs is looked at again once the route has worked off what it had, so that lag is not called drift. All
-    findings go into a JSON Lines file, with a page beside it that counts them.
-    """
+    """Compare the target's replicas with production; exit with 1 when something has drifted, or could not be told."""
     if report is not None and report.suffix == _PAGE:
         raise OperatorError(f"--report {report} is where the page goes: name the report otherwise.", MISUSED)
     if repairs and not yes:
         require_terminal(f"the replicas in {target}", interactive=at_terminal())
-    with open_replication(Where(local, endpoint)) as opened:
-        route = opened.replication.route(target)
-        backlog = opened.backlog(route)
-        if repairs:
-            require_enabled(opened.replication, route)
-        stores = open_stores(opened.replication, route)
-        selection = select(stores.settings, prefix=prefix, items=items)
-        path = report or opened.folder("verify") / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
-        with waiting(f"Comparing {selection} of {target}") as say:
-            found = verify_replicas(stores, backlog, selection, path, quick=quick, within=wait, say=say)
-        _write_page(found, target)
-        if not as_json:
-            show(_table(found, target))
-        drift = found.tally.drift(keep_own=keep_own)
-        repaired = _repair(opened, stores, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
-    _tell(found, target, repaired, opened.replication.where, keep_own=keep_own, as_json=as_json)
+    deployed = deployed_replication(where)
+    route = deployed.replication.route(target)
+    backlog = deployed.backlog(route)
+    if repairs:
+        require_enabled(deployed.replication, route)
+    stores = open_stores(deployed.replication, route)
+    selection = select(stores.settings, prefix=prefix, items=items)
+    path = report or deployed.folder("verify") / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+    with waiting(f"Comparing {selection} of {target}") as say:
+        found = verify_replicas(stores, backlog, selection, path, quick=quick, within=wait, say=say)
+    _write_page(found, target)
+    if not as_json:
+        show(_table(found, target))
+    drift = found.tally.drift(keep_own=keep_own)
+    repaired = _repair(deployed, stores, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
+    _tell(found, target, repaired, deployed.replication.where, keep_own=keep_own, as_json=as_json)
     left = repaired.left if repaired else drift
     if left or found.tally.unknown or not found.worked_off:
         sys.exit(FAILED)
 
 
 def _repair(
-    opened: Opened, stores: Stores, backlog: Backlog, found: Verification, *, yes: bool, keep_own: bool
+    deployed: DeployedReplication, stores: Stores, backlog: Backlog, found: Verification, *, yes: bool, keep_own: bool
 ) -> _Repaired:
     target = backlog.route.target
     if not yes:
@@ -125,7 +96,7 @@ def _repair(
         enqueued = repair(enqueuer, found.report, say, keep_own=keep_own)
         follow(backlog, enqueued, say)
         say("Comparing what was repaired")
-        failed = failed_keys(backlog, opened.routing, enqueuer.reason)
+        failed = failed_keys(deployed.dead_letters, target, enqueuer.reason)
         still = still_drifting(stores, found.report, keep_own=keep_own)
     return _Repaired(enqueued, failed, still)
 

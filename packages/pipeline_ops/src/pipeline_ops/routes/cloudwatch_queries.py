@@ -1,4 +1,4 @@
-"""What CloudWatch tells of a metric, newest first."""
+"""CloudWatch metric queries."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta

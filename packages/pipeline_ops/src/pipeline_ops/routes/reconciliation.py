@@ -1,4 +1,4 @@
-"""One key reconciled at once, by its route's own function."""
+"""The reconciliation of one key at once, by its route's own function."""
 
 import json
 from collections.abc import Mapping

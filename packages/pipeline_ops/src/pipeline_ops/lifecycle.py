@@ -1,0 +1,78 @@
+"""A stack's life as it is typed: deploy, preview, refresh, destroy, and unlock."""
+
+from collections.abc import Callable
+
+from pipeline_ops.account import check_account
+from pipeline_ops.checkout import open_projects
+from pipeline_ops.confirm import confirm, must_be_confirmed, require_terminal
+from pipeline_ops.deployment import Result
+from pipeline_ops.destination import open_deployment
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.report import results_document, summaries
+from pipeline_ops.terminal import ask, at_terminal, document, tell
+from pipeline_ops.where import Where
+
+__all__ = ["deploy", "destroy", "preview", "refresh", "unlock"]
+
+_BEGINNING = {"deploy", "preview"}
+"""What can be done in a cloud that is empty."""
+
+
+def deploy(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
+    """Make the stacks what the code and the configuration say."""
+    _operate("deploy", project, environment, where, as_json=as_json, yes=yes)
+
+
+def preview(project: str, environment: str, where: Where, as_json: bool) -> None:
+    """Say what a deploy would change."""
+    _operate("preview", project, environment, where, as_json=as_json, yes=True)
+
+
+def refresh(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
+    """Make the state what is really there."""
+    _operate("refresh", project, environment, where, as_json=as_json, yes=yes)
+
+
+def destroy(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
+    """Remove all that the stacks have made."""
+    _operate("destroy", project, environment, where, as_json=as_json, yes=yes)
+
+
+def unlock(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
+    """Remove the lock of a run that no longer runs."""
+    projects = open_projects(where)
+    stack = projects.stack(project, environment)
+    if not yes:
+        require_terminal(str(stack), interactive=at_terminal())
+        confirm(str(stack), f"No other run on {stack} may be going on.", ask=ask)
+    with open_deployment(projects) as deployment:
+        deployment.unlock(stack.project, stack.environment)
+    if as_json:
+        document(results_document([]))
+    else:
+        tell(f"{stack}: unlocked")
+
+
+def _operate(name: str, project: str, environment: str, where: Where, *, as_json: bool, yes: bool) -> None:
+    if where.provider and not where.is_local:
+        raise OperatorError("--provider goes with --local or --endpoint: on AWS it is the official one.", MISUSED)
+    projects = open_projects(where)
+    stacks = projects.select(project, environment)
+    tell(*projects.left_out(project, environment), err=True)
+    if name == "destroy":
+        stacks = stacks[::-1]
+    asks = not yes and must_be_confirmed(name, environment, local=where.is_local)
+    if asks:
+        require_terminal(f"{project}/{environment}", interactive=at_terminal())
+    accounts = [] if where.is_local else [check_account(stack, projects.settings(stack)) for stack in stacks]
+    if asks:
+        account = " and ".join(sorted(set(accounts)))
+        question = f"This is to {name} {' and '.join(map(str, stacks))} in AWS account {account}."
+        confirm(f"{project}/{environment}", question, ask=ask)
+    with open_deployment(projects, may_begin=name in _BEGINNING, changes=name != "preview") as deployment:
+        run: Callable[[str, str], Result] = getattr(deployment, "up" if name == "deploy" else name)
+        results = [run(stack.project, stack.environment) for stack in stacks]
+    if as_json:
+        document(results_document(results))
+    else:
+        tell(*summaries(results))

@@ -1,0 +1,131 @@
+"""`redrive` as it is typed: which dead letters, shown, asked about, and sent back or deleted."""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.counting import counted
+from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.private_files import open_private
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, DeadLetters, dead_letters
+from pipeline_ops.routes.deployed_replication import deployed_dead_letters
+from pipeline_ops.routes.route import explained
+from pipeline_ops.routes.tables import letters_table
+from pipeline_ops.terminal import ask, at_terminal, document, show, tell, waiting
+from pipeline_ops.where import Where
+
+__all__ = ["redrive"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def redrive(
+    *,
+    environment: str | None,
+    route: str | None,
+    reason: str | None,
+    key: str | None,
+    older_than: str | None,
+    only_list: bool,
+    export: Path | None,
+    why: str,
+    purge: bool,
+    yes: bool,
+    where: Where,
+    as_json: bool,
+) -> None:
+    """Show the dead letters that are chosen, ask, and send them back or delete them; exit with 1 where any is kept."""
+    if purge and only_list:
+        raise OperatorError("--purge deletes and --list changes nothing: choose one.", MISUSED)
+    age = _age(older_than)
+    acts = not only_list
+    if acts and not yes:
+        require_terminal("the dead-letter queue", interactive=at_terminal())
+    queue = deployed_dead_letters(where, environment)
+    sources = queue.routing.urls
+    if route is not None and route not in sources:
+        raise OperatorError(
+            f"Nothing in the dead-letter queue of {queue.environment} is of {route}: --route is one of "
+            f"{', '.join(sources)}.",
+            MISUSED,
+        )
+    with ExitStack() as stack:
+        with waiting(f"Looking through the dead-letter queue of {queue.environment}"):
+            held = stack.enter_context(dead_letters(queue))
+        now = datetime.now(UTC)
+        chosen = [
+            letter
+            for letter in held.letters
+            if route in {None, letter.target}
+            and reason in {None, letter.reason}
+            and (key is None or key in letter.keys)
+            and now - letter.since >= age
+        ]
+        if export is not None:
+            _export(export, chosen)
+        if not as_json:
+            _show(chosen, now, queue, where, of=len(held.letters))
+        done = _act(held, chosen, purge, yes, why, queue) if acts and chosen else 0
+    _tell(chosen, done, acts=acts, purge=purge, as_json=as_json)
+
+
+def _show(chosen: Sequence[DeadLetter], now: datetime, queue: DeadLetterQueue, where: Where, *, of: int) -> None:
+    if chosen:
+        show(letters_table(chosen, now))
+        return
+    tell(f"No dead letter is chosen, of {of} in the queue of {queue.environment}.")
+    if set(queue.routing.urls) <= {queue.routing.processor}:
+        helps = where.command("redrive", "--route", queue.environment)
+        tell(f"What a route to {queue.environment} gave up is in the queue of the route's source: `{helps}`.")
+
+
+def _act(
+    held: DeadLetters, chosen: Sequence[DeadLetter], purge: bool, yes: bool, why: str, queue: DeadLetterQueue
+) -> int:
+    if purge:
+        if not yes:
+            confirm("purge", f"{counted(len(chosen), 'change')} will never be tried again.", ask=ask)
+        return held.purge(chosen)
+    if not yes:
+        confirm("redrive", f"{counted(len(chosen), 'letter')}: sent back to where they came from.", ask=ask)
+    with explained("It is not known who asks"):
+        who = queue.client("sts", region=queue.region).get_caller_identity()["Arn"]
+    return held.redrive(chosen, who=who, why=why or "not said")
+
+
+def _tell(chosen: Sequence[DeadLetter], done: int, *, acts: bool, purge: bool, as_json: bool) -> None:
+    kept = len(chosen) - done if acts else 0
+    if as_json:
+        listed = [{name: value for name, value in one.exported().items() if name != "body"} for one in chosen]
+        document({"letters": listed, "purged" if purge else "redriven": done, "kept": kept})
+    elif acts and chosen:
+        tell(f"{'Deleted' if purge else 'Redriven'}: {done} of {counted(len(chosen), 'letter')}.")
+    if kept:
+        tell(
+            f"Kept: {counted(kept, 'letter')} without a queue to go back to, or without what is understood there. "
+            "Touch what changed since in the source, then `--purge` them.",
+            err=True,
+        )
+        sys.exit(FAILED)
+
+
+def _export(path: Path, letters: Sequence[DeadLetter]) -> None:
+    try:
+        with open_private(path) as file:
+            file.writelines(json.dumps(letter.exported()) + "\n" for letter in letters)
+    except OSError as error:
+        raise OperatorError(f"The letters can't be exported to {path}: {error.strerror}.") from error
+
+
+def _age(text: str | None) -> timedelta:
+    if text is None:
+        return timedelta()
+    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if found is None:
+        raise OperatorError(f"--older-than {text} is no length of time: write 90s, 30m, 12h or 3d.", MISUSED)
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
