@@ -36,7 +36,7 @@ def test_help_loads_neither_pulumi_nor_boto3(arguments: tuple[str, ...]) -> None
 
 
 def test_what_was_typed_wrong_is_refused_without_them_too() -> None:
-    assert loaded_by("deploy", "storage", "nowhere") == (2, [])
+    assert loaded_by("deploy", "storage", "dev", "--tpyo") == (2, [])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pipeline_ops.routes import (
     switch_commands,
     verify_command,
 )
+from pipeline_ops.routes.dead_letters import Routing
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
@@ -126,6 +128,19 @@ def test_what_is_redriven_is_asked_about_first(world: World, monkeypatch: pytest
     assert "Redriven: 2 of 2 letters." in answer.stdout
     assert len(world.bodies(world.url("dev"))) == 2
     assert len(world.bodies(world.dlq)) == 1
+
+
+def test_where_a_lower_environments_queue_is_empty_it_is_said_where_a_routes_letters_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routing = Routing(urls={"dev": world.url("dev")}, names={}, processor="dev")
+    dev = replace(world.dead_letters, environment="dev", routing=routing)
+    monkeypatch.setattr(redrive_command, "deployed_dead_letters", lambda _where, _environment: dev)
+    assert run("redrive", "dev", "--list", "--local").stdout.splitlines() == [
+        "No dead letter is chosen, of 0 in the queue of dev.",
+        "What a route to dev gave up is in the queue of the route's source: `nox -s redrive -- --route dev --local`.",
+    ]
+    assert "--route is one of dev" in run("redrive", "dev", "--route", "staging", "--list").stderr
 
 
 def test_a_purge_has_its_own_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
