@@ -50,7 +50,7 @@ def cli() -> None:
 @stack_options
 @provider_option
 @yes_option
-@runs("lifecycle:deploy")
+@runs("lifecycle:operate", name="deploy")
 def deploy() -> None:
     """Make the stacks what the code and the configuration say."""
 
@@ -58,7 +58,7 @@ def deploy() -> None:
 @cli.command()
 @stack_options
 @provider_option
-@runs("lifecycle:preview")
+@runs("lifecycle:operate", name="preview")
 def preview() -> None:
     """Say what a deploy would change."""
 
@@ -67,7 +67,7 @@ def preview() -> None:
 @stack_options
 @provider_option
 @yes_option
-@runs("lifecycle:refresh")
+@runs("lifecycle:operate", name="refresh")
 def refresh() -> None:
     """Make the state what is really there."""
 
@@ -76,7 +76,7 @@ def refresh() -> None:
 @stack_options
 @provider_option
 @yes_option
-@runs("lifecycle:destroy")
+@runs("lifecycle:operate", name="destroy")
 def destroy() -> None:
     """Remove all that the stacks have made."""
 
@@ -193,7 +193,7 @@ def backfill() -> None:
 @cli.command()
 @click.argument("target")
 @where_options
-@runs("routes.switch_commands:pause")
+@runs("routes.switch_command:switch", enabled=False)
 def pause() -> None:
     """Stop a route: its changes wait in its queue, and none is lost for 14 days."""
 
@@ -201,7 +201,7 @@ def pause() -> None:
 @cli.command()
 @click.argument("target")
 @where_options
-@runs("routes.switch_commands:resume")
+@runs("routes.switch_command:switch", enabled=True)
 def resume() -> None:
     """Start a paused route again: it works off what has waited."""
 

@@ -12,30 +12,10 @@ from pipeline_ops.report import results_document, summaries
 from pipeline_ops.terminal import ask, at_terminal, document, tell
 from pipeline_ops.where import Where
 
-__all__ = ["deploy", "destroy", "preview", "refresh", "unlock"]
+__all__ = ["operate", "unlock"]
 
 _BEGINNING = {"deploy", "preview"}
 """What can be done in a cloud that is empty."""
-
-
-def deploy(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
-    """Make the stacks what the code and the configuration say."""
-    _operate("deploy", project, environment, where, as_json=as_json, yes=yes)
-
-
-def preview(project: str, environment: str, where: Where, as_json: bool) -> None:
-    """Say what a deploy would change."""
-    _operate("preview", project, environment, where, as_json=as_json, yes=True)
-
-
-def refresh(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
-    """Make the state what is really there."""
-    _operate("refresh", project, environment, where, as_json=as_json, yes=yes)
-
-
-def destroy(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
-    """Remove all that the stacks have made."""
-    _operate("destroy", project, environment, where, as_json=as_json, yes=yes)
 
 
 def unlock(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:
@@ -53,7 +33,8 @@ def unlock(project: str, environment: str, where: Where, as_json: bool, yes: boo
         tell(f"{stack}: unlocked")
 
 
-def _operate(name: str, project: str, environment: str, where: Where, *, as_json: bool, yes: bool) -> None:
+def operate(project: str, environment: str, where: Where, as_json: bool, *, name: str, yes: bool = False) -> None:
+    """Deploy, preview, refresh or destroy the stacks, by its `name`, and say what came of it."""
     if where.provider and not where.is_local:
         raise OperatorError("--provider goes with --local or --endpoint: on AWS it is the official one.", MISUSED)
     projects = open_projects(where)

@@ -155,17 +155,18 @@ def _remember_json(ctx: click.Context, _parameter: click.Parameter, value: bool)
 Command = Callable[..., None]
 
 
-def runs(work: str) -> Callable[[Command], Command]:
+def runs(work: str, **more: Any) -> Callable[[Command], Command]:
     """Have a command run `module:function` of this package, which takes its arguments and options by their names.
 
-    That is loaded when it is run, so that to help, and to refuse what was typed, takes neither Pulumi nor boto3.
+    It is loaded when it is run, so that to help, and to refuse what was typed, takes neither Pulumi nor boto3. What it
+    takes `more` tells it which of several commands it is.
     """
     module, _, function = work.partition(":")
 
     def decorate(declared: Command) -> Command:
         @functools.wraps(declared)
         def load_and_run(**given: Any) -> None:
-            getattr(importlib.import_module(f"pipeline_ops.{module}"), function)(**given)
+            getattr(importlib.import_module(f"pipeline_ops.{module}"), function)(**given, **more)
 
         return load_and_run
 

@@ -14,7 +14,7 @@ from pipeline_ops.routes import (
     redrive_command,
     replicate_command,
     status_command,
-    switch_commands,
+    switch_command,
     verify_command,
 )
 from pipeline_ops.routes.dead_letters import Routing
@@ -23,7 +23,7 @@ from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
 from tests.unit.pipeline_ops.test_terminal import HOSTILE, is_plain, meant
 
-MODULES = (status_command, switch_commands, replicate_command, verify_command, backfill_command)
+MODULES = (status_command, switch_command, replicate_command, verify_command, backfill_command)
 
 
 @pytest.fixture(autouse=True)
