@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_common.contracts import MissingOutputError, ProcessingOutputs, StorageOutputs
 from pipeline_common.infra.stack_references import StackOutputError
-from processor_lambda.settings import PROCESSOR_HANDLER, ProcessorSettings, fields_of
+from processor_lambda.settings import PROCESSOR_HANDLER, ProcessorSettings
 from tests.infra.deployed import ENVIRONMENTS, committed_processing, processing, stack_outputs, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording
@@ -168,7 +168,7 @@ def test_the_function_knows_its_storage_its_queue_and_its_input(
     assert (settings.bucket, settings.table) == (store.bucket_name, store.table_name)
     assert (settings.queue_url, settings.dlq_url) == (outputs_of(deployed).queue_url, store.dlq_url)
     assert settings.input_prefix == "incoming/"
-    assert [(field.name, field.type, field.required) for field in fields_of(settings.schema)] == [
+    assert [(field.name, field.type, field.required) for field in settings.fields] == [
         ("id", "string", True),
         ("timestamp", "number", True),
         ("amount", "number", False),

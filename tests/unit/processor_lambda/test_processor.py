@@ -20,6 +20,7 @@ from processor_lambda.reading import Limits
 from processor_lambda.results import Results
 from replication_core.aws.errors import StoreError
 from replication_core.changes import PoisonError
+from replication_core.datasets import Dataset, KeyAttribute, KeyType, Kind
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Fault, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
 from tests.unit.processor_lambda.cloud import record as message
@@ -263,6 +264,35 @@ def test_an_older_version_fills_in_and_does_not_overwrite_what_a_later_one_put(c
     assert cloud.items()["a@1"]["n"] == {"S": "new"}
     assert cloud.items()["b@2.5"] == ITEMS["b@2.5"]
     assert cloud.json("results/dev/latest.json") == new
+
+
+def test_a_file_becomes_items_of_a_table_with_another_key(cloud: Cloud) -> None:
+    key = (KeyAttribute("default", KeyType.BINARY), KeyAttribute("range", KeyType.STRING))  # both are reserved words
+    cloud.clients.dynamodb.create_table(
+        TableName="orders",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "default", "KeyType": "HASH"},
+            {"AttributeName": "range", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[{"AttributeName": each.name, "AttributeType": each.type.value} for each in key],
+    )
+    cloud.with_settings(table="orders", dataset=Dataset("orders", Kind.TABLE, key))
+    old = cloud.put(b"default,range,n\nAA==,a,old\nAQ==,b,old\nAQ==,b,again\n???,c,bad\n", "incoming/a.csv")
+    assert cloud.summary(b"default,range,n\nAA==,a,new\n", "incoming/a.csv")["first_timestamp"] is None
+    outcome = cloud.process("incoming/a.csv", version_id=old)
+    assert outcome.summary is not None
+    assert (outcome.summary["written"], outcome.summary["kept"], outcome.summary["rejected"]) == (1, 1, 2)
+    found = cloud.clients.dynamodb.scan(TableName="orders")["Items"]
+    assert sorted((item["default"]["B"], item["range"]["S"], item["n"]["S"]) for item in found) == [
+        (b"\0", "a", "new"),
+        (b"\1", "b", "old"),
+    ]
+    listed = cloud.clients.s3.get_object(Bucket="data", Key=outcome.summary["rejected_key"])["Body"].read()
+    assert [json.loads(line)["reason"] for line in listed.splitlines()] == [
+        "the default and range are those of a record before it",
+        "the field 'default' is not text in base64",
+    ]
 
 
 # Once more
@@ -644,7 +674,7 @@ def test_what_the_table_leaves_unprocessed_is_put_again_after_a_pause(cloud: Clo
     left[0] = 1_000
     with pytest.raises(StoreError, match="left unprocessed"):
         cloud.process(processor=processor, reason="manual")
-    assert len(pauses) == 3 + table.ROUNDS - 1
+    assert len(pauses) == 3 + len(table.PAUSES)
 
 
 def test_an_item_that_the_table_refuses_is_a_rejected_record_and_its_neighbours_are_put(cloud: Cloud) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor_lambda.records import Header, Record, RecordError, Schema, read_json
+from processor_lambda.runs import Seen
 from processor_lambda.settings import ProcessorSettings, fields_of
+from replication_core.datasets import ITEMS, Dataset, KeyAttribute, KeyType, Kind, RecordKey
 from replication_core.environment import SettingsError
 
 FIELDS = [
@@ -21,8 +24,8 @@ FIELDS = [
 ]
 
 
-def schema(fields: list[Any] | None = None) -> Schema:
-    return Schema(fields_of(json.dumps(fields or [])), "dev")
+def schema(fields: list[Any] | None = None, table: Dataset = ITEMS) -> Schema:
+    return Schema(fields_of(json.dumps(fields or []), table), "dev", table)
 
 
 def record(text: str | bytes, fields: list[Any] | None = None) -> Record:
@@ -75,7 +78,7 @@ def test_an_item_is_the_record_exactly_and_the_environment(fields: dict[str, Any
     ],
 )
 def test_numbers_of_38_digits_are_exact(number: str, written: str) -> None:
-    assert record(f'{{"id": "a", "timestamp": {number}}}').timestamp == written
+    assert record(f'{{"id": "a", "timestamp": {number}}}').key.values[1] == written
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_a_bad_record_is_rejected_with_the_reason(text: str | bytes, reason: str
 def test_declared_fields_have_their_types(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(RecordError, match=reason):
         record(good(**fields), FIELDS)
-    assert record(good(name="x", amount=1.5, pieces=2.0, paid=False), FIELDS).id == "a"
+    assert record(good(name="x", amount=1.5, pieces=2.0, paid=False), FIELDS).key.values[0] == "a"
 
 
 def test_a_records_own_environment_and_a_replicas_marks_do_not_reach_the_item() -> None:
@@ -204,7 +207,7 @@ def test_a_header_that_can_not_be_one_is_refused(row: bytes, reason: str) -> Non
 )
 def test_a_schema_that_is_none_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        fields_of(text)
+        fields_of(text, ITEMS)
 
 
 SETTINGS = ProcessorSettings(
@@ -215,6 +218,7 @@ SETTINGS = ProcessorSettings(
     dlq_url="d",
     process_replicas=True,
     schema='[{"name": "é"}]',
+    dataset=Dataset("orders", Kind.TABLE, (KeyAttribute("pk", KeyType.BINARY),)),
 )
 
 
@@ -226,3 +230,70 @@ def test_settings_come_back_from_the_environment_as_they_were() -> None:
 def test_an_input_prefix_that_is_written_to_is_refused(prefix: str) -> None:
     with pytest.raises(SettingsError, match="overlaps"):
         ProcessorSettings.from_env({**SETTINGS.to_env(), "PROCESSOR_INPUT_PREFIX": prefix})
+
+
+def table(*key: tuple[str, str]) -> Dataset:
+    return Dataset("orders", Kind.TABLE, tuple(KeyAttribute(name, KeyType(type_)) for name, type_ in key))
+
+
+def test_a_record_has_the_key_of_its_table_and_a_binary_field_is_put_as_its_bytes() -> None:
+    fields = [{"name": "blob", "type": "binary"}, {"name": "none", "type": "binary"}]
+    text = b'{"pk": "AP8=", "sk": 1.50, "id": 7, "blob": "aGk=", "none": null}'
+    made = schema(fields, table(("pk", "B"), ("sk", "N"))).record(read_json(text))
+    assert made.key.values == ("AP8=", "1.5")
+    assert made.item == {
+        "pk": {"B": b"\x00\xff"},
+        "sk": {"N": "1.5"},
+        "id": {"N": "7"},
+        "blob": {"B": b"hi"},
+        "none": {"NULL": True},
+        "environment": {"S": "dev"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "reason"),
+    [
+        ([("pk", "S")], '{"id": "a", "timestamp": 1}', "the field 'pk' is missing"),
+        ([("pk", "S"), ("sk", "S")], '{"pk": "a", "sk": 1}', "the field 'sk' is not text"),
+        (
+            [("pk", "S"), ("sk", "S")],
+            f'{{"pk": "a", "sk": "{"x" * 1025}"}}',
+            "the field 'sk' must have 1 to 1024 bytes",
+        ),
+        ([("pk", "N")], '{"pk": "1"}', "the field 'pk' is not a number"),
+        ([("pk", "B")], '{"pk": "no base64"}', "the field 'pk' is not text in base64"),
+        ([("pk", "B")], '{"pk": ""}', "the field 'pk' must have 1 to 2048 bytes"),
+    ],
+)
+def test_a_record_without_its_tables_key_is_rejected_with_the_reason(
+    key: list[tuple[str, str]], text: str, reason: str
+) -> None:
+    with pytest.raises(RecordError) as caught:
+        schema([], table(*key)).record(read_json(text.encode()))
+    assert str(caught.value) == reason
+
+
+def test_a_csv_header_has_the_columns_of_the_tables_key() -> None:
+    orders = schema([], table(("pk", "B")))
+    assert orders.record(Header(b"pk,a", orders).read(b"aGk=,1")).item["pk"] == {"B": b"hi"}
+    with pytest.raises(RecordError, match="the header has no column 'pk'"):
+        Header(b"id,timestamp", orders)
+
+
+@pytest.mark.parametrize("name", ["environment", "replicatedFrom"])
+def test_a_table_whose_key_the_processor_would_overwrite_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"has '{name}', which the processor sets itself"):
+        fields_of("[]", table(("pk", "S"), (name, "S")))
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=2, max_size=2, unique=True))
+def test_no_two_keys_are_taken_for_the_same(values: list[tuple[str, str]]) -> None:
+    orders, seen = table(("pk", "S"), ("sk", "S")), Seen()
+    assert [seen.add(Record(RecordKey(orders, each), {}, 0)) for each in values] == [True, True]
+
+
+def test_keys_that_a_window_has_seen_are_known_from_one_release_to_the_next() -> None:
+    seen = Seen()
+    seen.add(record('{"id": "a", "timestamp": 1.50}'))
+    assert seen.to_bytes() == blake2b(b"1.5\na", digest_size=16).digest()

@@ -16,14 +16,15 @@ from processor_lambda.records import Schema
 from processor_lambda.rejections import Rejections, StateGoneError
 from processor_lambda.results import FAILED, RUN_SCHEMA, SUCCEEDED, Results, Summary
 from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen, run_of, unreadable_run_of
-from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings, fields_of
+from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings
 from processor_lambda.sweep import Sweeper
-from processor_lambda.table import NOT_A_REPLICA, NOT_THERE, Table
+from processor_lambda.table import Table
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
 from replication_core.changes import PoisonError
 from replication_core.deadline import Deadline
 from replication_core.object_keys import KEY_BYTES, fits_xml
+from replication_core.replicas import REPLICATED_FROM
 
 __all__ = ["THREADS", "Action", "Outcome", "Processor", "build_processor"]
 
@@ -256,7 +257,8 @@ class Processor:
             rejections=rejections,
             seen=seen,
             progress=progress,
-            condition=NOT_THERE if superseded else NOT_A_REPLICA if replica else None,
+            # Whatever is there already stays, by its key, or what the replication put there, by its mark.
+            unless=self.schema.table.attribute_names[0] if superseded else REPLICATED_FROM if replica else None,
             out_of_time=self.deadline.passed,
         )
         reached = working.work()
@@ -370,13 +372,13 @@ def build_processor(
     return Processor(
         settings=settings,
         bucket=bucket,
-        table=Table(dynamodb=clients.dynamodb, name=settings.table, executor=executor),
+        table=Table(dynamodb=clients.dynamodb, name=settings.table, dataset=settings.dataset, executor=executor),
         results=results,
         clients=clients,
         sweeper=Sweeper(
             settings=settings, bucket=bucket, results=results, sqs=clients.sqs, executor=executor, deadline=deadline
         ),
-        schema=Schema(fields_of(settings.schema), settings.environment),
+        schema=Schema(settings.fields, settings.environment, settings.dataset),
         deadline=deadline,
         limits=limits or Limits(),
     )

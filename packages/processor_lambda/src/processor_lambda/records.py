@@ -1,10 +1,11 @@
 """What a record has to be, and the item that it becomes. Pure.
 
-A record's `id` (text) and `timestamp` (a number) are its key; declared fields have their declared types; fields that
-are not declared are kept as they are. Numbers are exact. Reasons name declared fields at most: never a value, and never
+A record has the fields of the table's key; declared fields have their declared types; fields that are not declared are
+kept as they are. Numbers are exact. Reasons name declared fields at most: never a value, and never
 a name that the file brought.
 """
 
+import base64
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,19 +13,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from processor_lambda.settings import ID, TIMESTAMP, Field, FieldType
+from processor_lambda.settings import ENVIRONMENT, SET_ATTRIBUTES, Field, FieldType
+from replication_core.datasets import PARTITION_KEY_BYTES, SORT_KEY_BYTES, Dataset, KeyType, RecordKey
 from replication_core.numbers import NumberError, number_text, read_number
-from replication_core.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 
 __all__ = ["ITEM_BYTES", "Header", "Item", "Record", "RecordError", "Schema", "read_json"]
 
 ITEM_BYTES = 400 * 1024
-_ID_BYTES = 2048
 _DEPTH = 32
-"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: items, partition keys, nesting."""
-
-ENVIRONMENT = "environment"
-_MARKS = (REPLICATED_FROM, REPLICATION_TIMESTAMP)
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: items and nesting."""
 
 Item = Mapping[str, Any]
 """An item as DynamoDB's low-level interface has it."""
@@ -38,10 +35,7 @@ class RecordError(ValueError):
 class Record:
     """A valid record."""
 
-    id: str
-    timestamp: str
-    """As `number_text` writes it."""
-
+    key: RecordKey
     item: Item
     size: int
     """The item's size, in bytes, as DynamoDB counts it or a little more."""
@@ -101,7 +95,7 @@ class Header:
             raise RecordError("the header has a column without a name")
         if len(set(self._names)) != len(self._names):
             raise RecordError("the header has two columns of the same name")
-        if missing := {ID, TIMESTAMP} - set(self._names):
+        if missing := set(schema.table.attribute_names) - set(self._names):
             raise RecordError(f"the header has no column {min(missing)!r}")
         types = {field.name: field.type for field in schema.fields}
         self._readers = [(name, _CELLS.get(types.get(name, FieldType.ANY))) for name in self._names]
@@ -155,8 +149,17 @@ _TYPES: Mapping[FieldType, tuple[Callable[[Any], bool], str]] = {
     FieldType.NUMBER: (lambda value: isinstance(value, Decimal), "a number"),
     FieldType.INTEGER: (lambda value: isinstance(value, Decimal) and _is_whole(value), "a whole number"),
     FieldType.BOOLEAN: (lambda value: isinstance(value, bool), "true or false"),
+    FieldType.BINARY: (lambda value: isinstance(value, str) and _is_base64(value), "text in base64"),
     FieldType.ANY: (lambda _: True, ""),
 }
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:  # also of binascii.Error, and of text that is not ASCII
+        return False
+    return True
 
 
 def _is_whole(number: Decimal) -> bool:
@@ -168,11 +171,15 @@ def _is_whole(number: Decimal) -> bool:
 
 
 class Schema:
-    """The declared fields, and one environment's name for every item."""
+    """The table's key and the declared fields, and one environment's name for every item."""
 
-    def __init__(self, fields: Sequence[Field], environment: str) -> None:
+    def __init__(self, fields: Sequence[Field], environment: str, table: Dataset) -> None:
         self.fields = fields
+        self.table = table
         self._environment = environment
+        self._binary = [field.name for field in fields if field.type is FieldType.BINARY]
+        most = zip(table.key, (PARTITION_KEY_BYTES, SORT_KEY_BYTES), strict=False)
+        self._key_bytes = {each.name: size for each, size in most if each.type is not KeyType.NUMBER}
 
     def record(self, fields: Mapping[str, Any]) -> Record:
         """Return the item that a record becomes; raises RecordError.
@@ -188,14 +195,16 @@ class Schema:
             fits, what = _TYPES[field.type]
             if not fits(value):
                 raise RecordError(f"the field {field.name!r} is not {what}")
-        id_ = fields[ID]
-        if not 0 < len(_encoded(id_)) <= _ID_BYTES:
-            raise RecordError(f"the field {ID!r} must have 1 to {_ID_BYTES} bytes")
-        kept = {name: value for name, value in fields.items() if name not in _MARKS}
+        kept = {name: value for name, value in fields.items() if name not in SET_ATTRIBUTES}
+        kept |= {name: base64.b64decode(kept[name]) for name in self._binary if kept.get(name) is not None}
+        for name, most in self._key_bytes.items():
+            value = kept[name]
+            if not 0 < len(value if isinstance(value, bytes) else _encoded(value)) <= most:
+                raise RecordError(f"the field {name!r} must have 1 to {most} bytes")
         item, size = _map({**kept, ENVIRONMENT: self._environment}, 1)
         if size > ITEM_BYTES:
             raise RecordError(f"larger than the {ITEM_BYTES} bytes of an item")
-        return Record(id_, item[TIMESTAMP]["N"], item, size)
+        return Record(self.table.of_item(item), item, size)
 
 
 def _encoded(text: str) -> bytes:
@@ -230,6 +239,8 @@ def _attribute(value: Any, depth: int) -> tuple[dict[str, Any], int]:
     match value:
         case str():
             return {"S": value}, len(_encoded(value))
+        case bytes():
+            return {"B": value}, len(value)
         case bool():
             return {"BOOL": value}, 1
         case Decimal():

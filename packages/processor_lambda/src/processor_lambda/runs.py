@@ -1,6 +1,7 @@
 """One run: a file's records become items, as many as the invocation's time suffices for."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -11,6 +12,7 @@ from processor_lambda.records import Record, RecordError, read_json
 from processor_lambda.rejections import Rejections
 from processor_lambda.splitting import Raw
 from processor_lambda.table import Numbered, Table
+from replication_core.datasets import Dataset, KeyType, RecordKey
 
 __all__ = [
     "BLOCK_BYTES",
@@ -71,8 +73,7 @@ class Seen:
 
     def add(self, record: Record) -> bool:
         """Take a record's key in; tell whether it is new."""
-        text = f"{record.timestamp}\n{record.id}".encode()
-        digest = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
+        digest = hashlib.blake2b(_text(record.key).encode(), digest_size=_DIGEST_BYTES).digest()
         known = len(self._digests)
         self._digests.add(digest)
         return len(self._digests) > known
@@ -95,7 +96,9 @@ class Run:
     rejections: Rejections
     seen: Seen
     progress: Progress
-    condition: str | None
+    unless: str | None
+    """The attribute by which an item that is there stays as it is, see `Table.put`."""
+
     out_of_time: Callable[[], bool]
     finished: bool = False
     _read: int = field(init=False)
@@ -148,24 +151,25 @@ class Run:
         header = self.reading.header
         record = self.reading.schema.record(header.read(raw.data) if header else read_json(raw.data))
         if not self.seen.add(record):
-            raise RecordError("the id and timestamp are those of a record before it")
+            raise RecordError(_repeated(record.key.dataset))
         return record
 
     def _flush(self) -> None:
         """Put the block, and take what came of it into the progress."""
-        done = self.table.put(self._block, self.condition)
+        done = self.table.put(self._block, unless=self.unless)
         bad = [(number, self._lines[number], f"the table refuses it: {error.kind}") for number, error in done.refused]
         bad += self._bad
         for number, line, reason in sorted(bad):
             self.rejections.add(line, number, reason)
         refused = {number for number, _ in done.refused}
-        stamps = [record.timestamp for number, record in self._block if number not in refused]
+        valid = [record for number, record in self._block if number not in refused]
+        stamps = [stamp for record in valid if (stamp := _timestamp(record.key)) is not None]
         before = self.progress
         self.progress = replace(
             before,
             position=self.reading.position,
             read=self._read,
-            valid=before.valid + len(stamps),
+            valid=before.valid + len(valid),
             rejected=before.rejected + len(bad),
             written=before.written + done.written,
             first=_extreme(min, stamps, before.first),
@@ -173,6 +177,24 @@ class Run:
             pieces=self.rejections.spill(self._read),
         )
         self._block, self._lines, self._bad, self._bytes = [], {}, [], 0
+
+
+def _text(key: RecordKey) -> str:
+    """Return a text of a key that no other key of its table has."""
+    partition, *sort = key.values
+    # Escaped, so that where it ends is told. Releases go on with each other's digests.
+    return "\n".join([*(json.dumps(value)[1:-1] for value in sort), partition])
+
+
+def _timestamp(key: RecordKey) -> str | None:
+    """Return the number that is in a key, None where none is."""
+    numbers = (value for each, value in zip(key.dataset.key, key.values, strict=True) if each.type is KeyType.NUMBER)
+    return next(numbers, None)
+
+
+def _repeated(table: Dataset) -> str:
+    verb = "is that" if len(table.key) == 1 else "are those"
+    return f"the {' and '.join(table.attribute_names)} {verb} of a record before it"
 
 
 def _extreme(choose: Callable[..., str], timestamps: list[str], before: str | None) -> str | None:

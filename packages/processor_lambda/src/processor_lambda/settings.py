@@ -11,14 +11,15 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from queue_worker.messages import MAX_RECEIVES
+from replication_core.datasets import ITEMS, Dataset, KeyType
 from replication_core.environment import EnvironmentSettings, SettingsError
+from replication_core.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 
 __all__ = [
     "DURATION_METRIC",
     "ENVIRONMENT_DIMENSION",
     "FAILED_RUNS_METRIC",
     "FAILURES_METRIC",
-    "ID",
     "INPUT_PREFIX",
     "MAX_RECEIVES",
     "MESSAGE_SCHEMA",
@@ -29,11 +30,11 @@ __all__ = [
     "REJECTED_PREFIX",
     "RESULTS_PREFIX",
     "RUNS_METRIC",
-    "TIMESTAMP",
     "WRITTEN_METRIC",
     "Field",
     "FieldType",
     "ProcessorSettings",
+    "declared_fields",
     "fields_of",
 ]
 
@@ -46,10 +47,6 @@ MESSAGE_SCHEMA = "pipeline.processing/1"
 INPUT_PREFIX = "incoming/"
 REJECTED_PREFIX = "rejected/"
 RESULTS_PREFIX = "results/"
-
-ID = "id"
-TIMESTAMP = "timestamp"
-"""The table's keys: text, and a number. Every record has both, whatever the schema declares besides."""
 
 METRICS_NAMESPACE = "DataPipeline/Processing"
 ENVIRONMENT_DIMENSION = "environment"
@@ -80,6 +77,9 @@ class FieldType(StrEnum):
     NUMBER = "number"
     INTEGER = "integer"
     BOOLEAN = "boolean"
+    BINARY = "binary"
+    """Text in base64, put as the bytes that it stands for."""
+
     ANY = "any"
 
 
@@ -108,17 +108,17 @@ class Field:
         return cls(name, FieldType(type_), required)
 
 
-_KEYS = (Field(ID, FieldType.STRING, required=True), Field(TIMESTAMP, FieldType.NUMBER, required=True))
+ENVIRONMENT = "environment"
+"""The attribute of every item that names its environment."""
+
+SET_ATTRIBUTES = frozenset({ENVIRONMENT, REPLICATED_FROM, REPLICATION_TIMESTAMP})
+"""The attributes that are not as the file has them: the first is set, and the marks of a replica go."""
+
+_KEY_TYPES = {KeyType.STRING: FieldType.STRING, KeyType.NUMBER: FieldType.NUMBER, KeyType.BINARY: FieldType.BINARY}
 
 
-def fields_of(schema: str) -> tuple[Field, ...]:
-    """Return the fields that a schema, a JSON list of them, declares, with the keys that every record has.
-
-    The keys need not be declared, and may be as just what they are. Raises SettingsError saying what is wrong.
-
-    >>> [field.name for field in fields_of('[{"name": "amount", "type": "number"}]')]
-    ['id', 'timestamp', 'amount']
-    """
+def declared_fields(schema: str) -> list[Field]:
+    """Return the fields that a schema, a JSON list of them, declares; raises SettingsError saying what is wrong."""
     try:
         entries = json.loads(schema)
     except ValueError as error:
@@ -129,11 +129,26 @@ def fields_of(schema: str) -> tuple[Field, ...]:
     names = [field.name for field in declared]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise SettingsError(f"the schema declares the field {min(repeated)!r} more than once")
-    for key in _KEYS:
+    return declared
+
+
+def fields_of(schema: str, table: Dataset) -> tuple[Field, ...]:
+    """Return the fields of the records: the table's key, and those that a schema declares besides.
+
+    The key's fields need not be declared, and may be as just what they are. Raises SettingsError saying what is wrong.
+
+    >>> [field.name for field in fields_of('[{"name": "amount", "type": "number"}]', ITEMS)]
+    ['id', 'timestamp', 'amount']
+    """
+    declared = declared_fields(schema)
+    keys = [Field(attribute.name, _KEY_TYPES[attribute.type], required=True) for attribute in table.key]
+    if taken := SET_ATTRIBUTES.intersection(table.attribute_names):
+        raise SettingsError(f"the key of the table {table.name} has {min(taken)!r}, which the processor sets itself")
+    for key in keys:
         for field in declared:
             if field.name == key.name and field.type is not key.type:
                 raise SettingsError(f"the field {key.name!r} is a key of the table and of the type {key.type}")
-    return (*_KEYS, *(field for field in declared if field.name not in {key.name for key in _KEYS}))
+    return (*keys, *(field for field in declared if field.name not in table.attribute_names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +168,9 @@ class ProcessorSettings(EnvironmentSettings):
     queue_url: str
     dlq_url: str
 
+    dataset: Dataset = ITEMS
+    """What the table is, and what its key is made of."""
+
     input_prefix: str = INPUT_PREFIX
 
     process_replicas: bool = False
@@ -162,12 +180,17 @@ class ProcessorSettings(EnvironmentSettings):
     """The declared fields, as `fields_of` reads them. What is not declared is kept as it is."""
 
     @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields of the records: the table's key, and those declared besides."""
+        return fields_of(self.schema, self.dataset)
+
+    @property
     def instance(self) -> str:
         """The environment, or its instance, as its stacks are named."""
         return f"{self.environment}-{self.suffix}" if self.suffix else self.environment
 
     def __post_init__(self) -> None:
-        fields_of(self.schema)
+        declared_fields(self.schema)  # which refuses what is no schema
         # An empty prefix overlaps everything, and what is written would be read.
         for output in (RESULTS_PREFIX, REJECTED_PREFIX):
             if output.startswith(self.input_prefix) or self.input_prefix.startswith(output):

@@ -6,8 +6,10 @@ reads them back at its cold start, so that no variable's name is written twice.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Self
+
+from replication_core.datasets import Dataset
 
 __all__ = ["EnvironmentSettings", "SettingsError"]
 
@@ -18,7 +20,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSettings:
-    """Fields of text, whole numbers, truth and lists of text, each as one variable `<PREFIX><FIELD>`."""
+    """Fields of text, whole numbers, truth, lists of text and datasets, each as one variable `<PREFIX><FIELD>`."""
 
     PREFIX: ClassVar[str]
 
@@ -36,6 +38,8 @@ class EnvironmentSettings:
         for field in fields(cls):
             variable = cls._variable(field.name)
             if variable not in environ:
+                if field.default is not MISSING:  # a setting that a former release does not have
+                    continue
                 raise SettingsError(f"the environment variable {variable} is not set")
             try:
                 values[field.name] = _decode(environ[variable], field.type)
@@ -48,17 +52,24 @@ class EnvironmentSettings:
         return f"{cls.PREFIX}{name.upper()}"
 
 
+Value = str | bool | int | tuple[str, ...] | Dataset
+
 _FORMS = {bool: "true or false", int: "a whole number"}
 
 
-def _encode(value: str | bool | int | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _encode(value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    document = value.document() if isinstance(value, Dataset) else value
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _decode(text: str, kind: Any) -> str | bool | int | tuple[str, ...]:
+def _decode(text: str, kind: Any) -> Value:
     if kind is str:
         return text
     value = json.loads(text)
+    if kind is Dataset:
+        return Dataset.parse(value)
     if kind in _FORMS:
         if type(value) is kind:  # not isinstance, to which true is a number
             return value  # type: ignore[no-any-return] # it is of the kind

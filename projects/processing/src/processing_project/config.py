@@ -20,6 +20,7 @@ from processor_lambda.settings import (
     ProcessorSettings,
     fields_of,
 )
+from replication_core.datasets import ITEMS
 
 __all__ = ["FieldConfig", "ProcessingConfig"]
 
@@ -113,7 +114,7 @@ class ProcessingConfig(StackConfig):
     @model_validator(mode="after")
     def _fields_make_a_schema(self) -> Self:
         try:
-            fields_of(self.schema_text())
+            fields_of(self.schema_text(), ITEMS)
         except ValueError as error:
             raise ValueError(f"processing:schema: {error}") from None
         return self
