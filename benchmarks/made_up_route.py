@@ -50,7 +50,8 @@ def made_up_settings(**differing: str) -> ReplicatorSettings:
 def made_up_backlog(queue: MadeUpQueue) -> Backlog:
     """Return that queue's backlog, which is believed as soon as it is seen to be empty."""
     route = Route(target=TARGET, outputs=RouteOutputs(**{each.name: each.name for each in fields(RouteOutputs)}))
-    storage = StorageOutputs(**{each.name: each.name for each in fields(StorageOutputs)})
+    outputs: Any = {each.name: each.name for each in fields(StorageOutputs)}
+    storage = StorageOutputs(**outputs | {"datasets": {}})
     replication = Replication(
         source=storage,
         routes={TARGET: route},

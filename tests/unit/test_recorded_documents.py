@@ -34,6 +34,7 @@ from replication_core.changes import ItemKey, Key, KeysNotRecordedError, ObjectK
 from replication_core.changes import parse as parse_notices
 from replication_core.comparing.differences import item_differences, object_differences
 from replication_core.comparing.findings import Finding
+from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.objects.reading import Absent, read_head
 from replication_core.objects.states import ObjectState
 from replication_core.replicas import is_replica
@@ -320,6 +321,7 @@ def test_a_storages_contract_is_read_with_each_of_its_names(environment: str) ->
     names = ("bucket_name", "bucket_arn", "table_name", "table_arn", "table_stream_arn", "dlq_url", "dlq_arn")
     for name in (*names, "success_topic_arn", "failure_topic_arn"):
         assert getattr(outputs, name) == told[name] != "", name
+    assert [each.dataset for each in outputs.datasets.values()] == [OBJECTS, ITEMS]
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])

@@ -1,4 +1,4 @@
-"""Contracts: flat, whole, and open to additions."""
+"""Contracts: whole, and open to additions."""
 
 from dataclasses import MISSING, fields, replace
 from typing import Any
@@ -11,9 +11,25 @@ from pipeline_common.contracts import (
     ReplicationOutputs,
     RouteOutputs,
     StorageOutputs,
+    StoredDataset,
 )
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind
 
-STORAGE = StorageOutputs(**{field.name: f"the {field.name}" for field in fields(StorageOutputs)})
+ORDERS = Dataset("orders", Kind.TABLE, (KeyAttribute("pk", KeyType.BINARY), KeyAttribute("sk", KeyType.NUMBER)))
+STORED = {
+    "objects": StoredDataset(dataset=OBJECTS, name="objects-1", arn="arn:objects-1"),
+    "items": StoredDataset(dataset=ITEMS, name="items-1", arn="arn:items-1", stream_arn="arn:items-1/stream"),
+    "orders": StoredDataset(dataset=ORDERS, name="orders-1", arn="arn:orders-1", stream_arn="arn:orders-1/stream"),
+}
+NAMED: dict[str, Any] = {field.name: f"the {field.name}" for field in fields(StorageOutputs)}
+STORAGE = StorageOutputs(**{**NAMED, "datasets": STORED})
+FLAT = {
+    "bucket_name": "objects-1",
+    "bucket_arn": "arn:objects-1",
+    "table_name": "items-1",
+    "table_arn": "arn:items-1",
+    "table_stream_arn": "arn:items-1/stream",
+}
 PROCESSED: dict[str, Any] = {field.name: f"the {field.name}" for field in fields(ProcessingOutputs)}
 PROCESSING = ProcessingOutputs(**{**PROCESSED, "process_replicas": False})
 ROUTES = {
@@ -32,16 +48,91 @@ def test_a_contract_comes_back_from_its_exports() -> None:
     assert ReplicationOutputs.parse(REPLICATION.exports()) == REPLICATION
 
 
-def test_exports_are_scalars_alone_since_secretness_is_per_output() -> None:
+def test_exports_are_scalars_but_for_the_datasets_since_secretness_is_per_output() -> None:
     for contract in (STORAGE, PROCESSING, REPLICATION):
-        assert all(isinstance(value, str | bool) for value in contract.exports().values())
+        assert all(isinstance(value, str | bool) or name == "datasets" for name, value in contract.exports().items())
+
+
+def test_datasets_are_exported_as_one_output_by_their_names() -> None:
+    assert STORAGE.exports()["datasets"] == {
+        "objects": {"kind": "bucket", "name": "objects-1", "arn": "arn:objects-1"},
+        "items": {
+            "kind": "table",
+            "name": "items-1",
+            "arn": "arn:items-1",
+            "stream_arn": "arn:items-1/stream",
+            "key": [{"name": "id", "type": "S"}, {"name": "timestamp", "type": "N"}],
+        },
+        "orders": {
+            "kind": "table",
+            "name": "orders-1",
+            "arn": "arn:orders-1",
+            "stream_arn": "arn:orders-1/stream",
+            "key": [{"name": "pk", "type": "B"}, {"name": "sk", "type": "N"}],
+        },
+    }
+
+
+def test_the_default_datasets_have_outputs_of_their_own_which_are_empty_where_there_is_none() -> None:
+    assert {name: STORAGE.exports()[name] for name in FLAT} == FLAT
+    other_kinds = {"objects": replace(STORED["items"], dataset=replace(ITEMS, name="objects"))}
+    for datasets in ({}, other_kinds):
+        without = replace(STORAGE, datasets=datasets)
+        assert {without.exports()[name] for name in FLAT} == {""}
+        assert StorageOutputs.parse(without.exports()) == without
+
+
+def test_a_former_releases_storage_has_the_default_datasets_by_its_flat_outputs() -> None:
+    former = {name: value for name, value in STORAGE.exports().items() if name != "datasets"}
+    defaults = {name: STORED[name] for name in ("objects", "items")}
+    assert StorageOutputs.parse(former) == replace(STORAGE, datasets=defaults)
+    for name in FLAT:
+        with pytest.raises(MissingOutputError, match=f"StorageOutputs has no output '{name}'"):
+            StorageOutputs.parse({key: value for key, value in former.items() if key != name})
+
+
+def test_what_a_later_release_adds_to_a_dataset_breaks_no_reader() -> None:
+    exported = STORAGE.exports()
+    exported["datasets"] = {name: {**each, "added": ["later"]} for name, each in exported["datasets"].items()}
+    assert StorageOutputs.parse(exported) == STORAGE
+
+
+TABLE: dict[str, Any] = STORED["orders"].document()
+
+
+@pytest.mark.parametrize(
+    ("datasets", "named"),
+    [
+        (None, "datasets"),
+        ([TABLE], "datasets"),
+        ("orders", "datasets"),
+        ({"orders": "a table"}, "datasets.orders"),
+        ({"orders": {**TABLE, "kind": "queue"}}, "datasets.orders"),
+        ({"orders": {**TABLE, "kind": 5}}, "datasets.orders"),
+        ({"orders": {**TABLE, "name": None}}, "datasets.orders"),
+        ({"orders": {**TABLE, "arn": {}}}, "datasets.orders"),
+        ({"orders": {**TABLE, "stream_arn": None}}, "datasets.orders"),
+        ({"orders": {**TABLE, "key": []}}, "datasets.orders"),
+        ({"orders": {**TABLE, "key": [{"name": "pk", "type": "M"}]}}, "datasets.orders"),
+        ({"orders": {**TABLE, "key": [{"name": "pk", "type": ["S"]}]}}, "datasets.orders"),
+        ({"Orders/1": TABLE}, "datasets.Orders/1"),
+        ({5: TABLE}, "datasets.5"),
+    ],
+)
+def test_a_dataset_that_is_none_is_named(datasets: Any, named: str) -> None:
+    with pytest.raises(MissingOutputError) as caught:
+        StorageOutputs.parse({**STORAGE.exports(), "datasets": datasets})
+    assert caught.value.name == named
 
 
 def test_an_output_that_was_added_later_breaks_no_reader() -> None:
     assert StorageOutputs.parse({**STORAGE.exports(), "added": "later"}) == STORAGE
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(StorageOutputs) if field.default is MISSING])
+REQUIRED = {field.name for field in fields(StorageOutputs) if field.default is MISSING} - {"datasets"}
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
 def test_an_output_that_is_missing_is_named(name: str) -> None:
     outputs = {key: value for key, value in STORAGE.exports().items() if key != name}
     with pytest.raises(MissingOutputError, match=f"StorageOutputs has no output '{name}'"):

@@ -1,15 +1,17 @@
 """What one stack promises to another: the only place where an output's name is written.
 
-A contract is a frozen dataclass of flat scalars. Its project exports it whole, another project reads it whole over a
-StackReference, and an operator's command reads it from a stack's outputs. Secretness is per output in Pulumi, so
-nothing here is nested: what exists once per target is written as `<target>_<field>`.
+A contract is a frozen dataclass. Its project exports it whole, another project reads it whole over a StackReference,
+and an operator's command reads it from a stack's outputs. Outputs are scalars, and what exists once per target is
+written as `<target>_<field>`; the datasets alone are nested. Secretness is per output in Pulumi, so none of them is
+secret.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any, ClassVar, Self, get_origin
 
 from pipeline_common.environments import Environment
+from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
 __all__ = [
     "Contract",
@@ -18,6 +20,7 @@ __all__ = [
     "ReplicationOutputs",
     "RouteOutputs",
     "StorageOutputs",
+    "StoredDataset",
 ]
 
 
@@ -71,18 +74,50 @@ def _required(contract: type[Contract], outputs: Mapping[str, Any], field: Field
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredDataset:
+    """A dataset as an environment's storage has it: the bucket or the table that holds its records."""
+
+    dataset: Dataset
+    name: str
+    """The bucket's or the table's, not the dataset's."""
+    arn: str
+    stream_arn: str = ""
+    """A table's stream's; empty for a bucket."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the contract exports it, under the dataset's name."""
+        told = {**self.dataset.document(), "name": self.name, "arn": self.arn}
+        return told if self.dataset.is_bucket else {**told, "stream_arn": self.stream_arn}
+
+    @classmethod
+    def parse(cls, name: Any, document: Any) -> Self:
+        """Build the dataset of that name from such a document; raises ValueError for what is none."""
+        match document:
+            case {"name": str(physical), "arn": str(arn)}:
+                dataset = Dataset.parse({**document, "name": name})
+                stream_arn = "" if dataset.is_bucket else document.get("stream_arn")
+                if isinstance(stream_arn, str):
+                    return cls(dataset=dataset, name=physical, arn=arn, stream_arn=stream_arn)
+        raise ValueError(f"{document!r} is no dataset")
+
+
+_NOWHERE = StoredDataset(dataset=OBJECTS, name="", arn="")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StorageOutputs(Contract):
-    """What an environment's storage is called and where it is."""
+    """What an environment's storage is called and where it is.
+
+    The outputs `bucket_name`, `bucket_arn`, `table_name`, `table_arn` and `table_stream_arn` are those of the datasets
+    `objects` and `items`, and empty where storage has no dataset of that name and kind.
+    """
 
     PROJECT: ClassVar[str] = "storage"
 
     region: str
     account_id: str
-    bucket_name: str
-    bucket_arn: str
-    table_name: str
-    table_arn: str
-    table_stream_arn: str
+    datasets: Mapping[str, StoredDataset]
+    """By the datasets' names. A former release, which did not export them, has `objects` and `items`."""
     success_topic_arn: str
     failure_topic_arn: str
     dlq_url: str
@@ -100,6 +135,77 @@ class StorageOutputs(Contract):
         """The ARN of the alarm on the dead letters, as dashboards name alarms."""
         partition = self.dlq_arn.split(":")[1]
         return f"arn:{partition}:cloudwatch:{self.region}:{self.account_id}:alarm:{self.dlq_alarm_name}"
+
+    @property
+    def bucket_name(self) -> str:
+        """The name of the bucket of `objects`; empty where there is none."""
+        return self._default(OBJECTS).name
+
+    @property
+    def bucket_arn(self) -> str:
+        """The ARN of the bucket of `objects`; empty where there is none."""
+        return self._default(OBJECTS).arn
+
+    @property
+    def table_name(self) -> str:
+        """The name of the table of `items`; empty where there is none."""
+        return self._default(ITEMS).name
+
+    @property
+    def table_arn(self) -> str:
+        """The ARN of the table of `items`; empty where there is none."""
+        return self._default(ITEMS).arn
+
+    @property
+    def table_stream_arn(self) -> str:
+        """The ARN of the stream of `items`; empty where there is none."""
+        return self._default(ITEMS).stream_arn
+
+    def _default(self, dataset: Dataset) -> StoredDataset:
+        stored = self.datasets.get(dataset.name, _NOWHERE)
+        return stored if stored.dataset.kind is dataset.kind else _NOWHERE
+
+    def exports(self) -> dict[str, Any]:
+        """Return the outputs by name, those of `objects` and `items` beside the datasets."""
+        flat = ("bucket_name", "bucket_arn", "table_name", "table_arn", "table_stream_arn")
+        return {
+            **super().exports(),
+            **{name: getattr(self, name) for name in flat},
+            "datasets": {name: stored.document() for name, stored in self.datasets.items()},
+        }
+
+    @classmethod
+    def parse(cls, outputs: Mapping[str, Any]) -> Self:
+        """Build the contract from a stack's outputs; a dataset that can't be read is named as `datasets.<name>`."""
+        scalars = super().parse({**outputs, "datasets": {}})
+        datasets = _datasets(cls, outputs) if "datasets" in outputs else _former_datasets(cls, outputs)
+        return replace(scalars, datasets=datasets)
+
+
+def _datasets(contract: type[Contract], outputs: Mapping[str, Any]) -> dict[str, StoredDataset]:
+    if not isinstance(outputs["datasets"], Mapping):
+        raise MissingOutputError(contract, "datasets")
+    datasets = {}
+    for name, document in outputs["datasets"].items():
+        try:
+            datasets[name] = StoredDataset.parse(name, document)
+        except ValueError:
+            raise MissingOutputError(contract, f"datasets.{name}") from None
+    return datasets
+
+
+def _former_datasets(contract: type[Contract], outputs: Mapping[str, Any]) -> dict[str, StoredDataset]:
+    def told(name: str) -> str:
+        if isinstance(value := outputs.get(name), str):
+            return value
+        raise MissingOutputError(contract, name)
+
+    return {
+        OBJECTS.name: StoredDataset(dataset=OBJECTS, name=told("bucket_name"), arn=told("bucket_arn")),
+        ITEMS.name: StoredDataset(
+            dataset=ITEMS, name=told("table_name"), arn=told("table_arn"), stream_arn=told("table_stream_arn")
+        ),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

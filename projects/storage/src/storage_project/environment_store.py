@@ -6,7 +6,7 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.contracts import StorageOutputs
+from pipeline_common.contracts import StorageOutputs, StoredDataset
 from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
@@ -14,6 +14,7 @@ from pipeline_common.infra.limits import QUEUE_SECONDS
 from pipeline_common.infra.private_bucket import keep_private
 from pipeline_common.infra.stack_config import stack_file
 from pipeline_common.tags import resource_tags
+from replication_core.datasets import ITEMS, OBJECTS
 from storage_project.config import StorageConfig
 from storage_project.policies import (
     bucket_policy,
@@ -81,11 +82,17 @@ class EnvironmentStore(pulumi.ComponentResource):
             suffix=self._environment.suffix,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
-            bucket_name=eventually(self.bucket.bucket),
-            bucket_arn=eventually(self.bucket.arn),
-            table_name=eventually(self.table.name),
-            table_arn=eventually(self.table.arn),
-            table_stream_arn=eventually(self.table.stream_arn),
+            datasets={
+                OBJECTS.name: StoredDataset(
+                    dataset=OBJECTS, name=eventually(self.bucket.bucket), arn=eventually(self.bucket.arn)
+                ),
+                ITEMS.name: StoredDataset(
+                    dataset=ITEMS,
+                    name=eventually(self.table.name),
+                    arn=eventually(self.table.arn),
+                    stream_arn=eventually(self.table.stream_arn),
+                ),
+            },
             success_topic_arn=eventually(self.success_topic.arn),
             failure_topic_arn=eventually(self.failure_topic.arn),
             dlq_url=eventually(self.dead_letter_queue.url),

@@ -12,8 +12,9 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from moto import mock_aws
 
-from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
+from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
 from pipeline_ops.demo.stores import ObjectRef, Store
+from replication_core.datasets import ITEMS, OBJECTS
 
 REGION = "eu-west-1"
 TARGETS = ("dev", "staging")
@@ -43,14 +44,16 @@ class MotoSystem:
 
 
 def storage_outputs(environment: str) -> dict[str, Any]:
-    names = dict.fromkeys(StorageOutputs.__dataclass_fields__, "unused")
-    return {
-        **names,
+    bucket = StoredDataset(dataset=OBJECTS, name=f"{environment}-bucket", arn="unused")
+    table = StoredDataset(dataset=ITEMS, name=f"{environment}-table", arn="unused")
+    names: Any = {each.name: "unused" for each in fields(StorageOutputs)}
+    names |= {
         "environment": environment,
+        "suffix": "",
         "region": REGION,
-        "bucket_name": f"{environment}-bucket",
-        "table_name": f"{environment}-table",
+        "datasets": {"objects": bucket, "items": table},
     }
+    return StorageOutputs(**names).exports()
 
 
 @pytest.fixture

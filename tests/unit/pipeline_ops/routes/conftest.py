@@ -10,11 +10,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
+from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, Routing
 from pipeline_ops.routes.route import Replication
 from replication_core.changes import Notice, parse
 from replication_core.clients import Clients
+from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.replicator import Replicator, build_replicator
 from replication_core.route_spec import ReplicatorSettings
 
@@ -117,6 +118,11 @@ class World:
         return sorted(taken)
 
 
+def stored(name: str) -> dict[str, StoredDataset]:
+    """Return the datasets that there are by default, whose bucket and table have this name."""
+    return {each.name: StoredDataset(dataset=each, name=name, arn="unused") for each in (OBJECTS, ITEMS)}
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     with mock_aws():
@@ -135,7 +141,7 @@ def world() -> Iterator[World]:
         }
         source: Any = {each.name: each.name for each in fields(StorageOutputs)}
         source |= {"environment": "prod", "suffix": "", "region": REGION, "dlq_url": urls["dlq"]}
-        source |= {"bucket_name": "prod-data", "table_name": "prod-data"}
+        source |= {"datasets": stored("prod-data")}
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
         outputs |= {"rule_name": "changes", "trail_name": ""}
         outputs["routes"] = {
@@ -152,9 +158,7 @@ def world() -> Iterator[World]:
 
         def target_storage(target: str) -> StorageOutputs:
             # Both routes' functions write to the same stores here.
-            return StorageOutputs(
-                **source | {"environment": target, "bucket_name": "dev-data", "table_name": "dev-data"}
-            )
+            return StorageOutputs(**source | {"environment": target, "datasets": stored("dev-data")})
 
         replication = Replication.of(StorageOutputs(**source), ReplicationOutputs(**outputs), client, target_storage)
         for name in ("prod-data", "dev-data"):

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline_common.contracts import StorageOutputs
+from pipeline_common.contracts import StorageOutputs, StoredDataset
 from pipeline_common.environments import Environment
 from pipeline_common.infra.policies import Statement, function_policy
+from replication_core.datasets import ITEMS, OBJECTS
 
 __all__ = [
     "LONGEST_NAME",
@@ -58,21 +59,22 @@ LONGEST_NAME = "n" * 64
 _PARTITION = "aws-us-gov"
 _REGION = "ap-southeast-1"
 _ACCOUNT = "0" * 12
+_STREAM = "2026-01-01T00:00:00.000"
 
 
 def longest_storage(environment: Environment) -> StorageOutputs:
     """Return the contract of an environment's storage whose names are as long as the engine's, but of one letter."""
     name = "n" * len(f"storage-{environment}-dead-letters-1a2b3c4")  # the pattern in projects/storage/Pulumi.yaml
+    table = _arn("dynamodb", f"table/{name}")
     return StorageOutputs(
         environment=environment.name,
         suffix=environment.suffix,
         region=_REGION,
         account_id=_ACCOUNT,
-        bucket_name=name,
-        bucket_arn=f"arn:{_PARTITION}:s3:::{name}",
-        table_name=name,
-        table_arn=_arn("dynamodb", f"table/{name}"),
-        table_stream_arn=_arn("dynamodb", f"table/{name}/stream/2026-01-01T00:00:00.000"),
+        datasets={
+            OBJECTS.name: StoredDataset(dataset=OBJECTS, name=name, arn=f"arn:{_PARTITION}:s3:::{name}"),
+            ITEMS.name: StoredDataset(dataset=ITEMS, name=name, arn=table, stream_arn=f"{table}/stream/{_STREAM}"),
+        },
         success_topic_arn=_arn("sns", name),
         failure_topic_arn=_arn("sns", name),
         dlq_url=_queue_url(name),
