@@ -193,6 +193,12 @@ def destroy(session: nox.Session) -> None:
 
 
 @command()
+def instances(session: nox.Session) -> None:
+    """List the instances of environments, with their age: [-- --prune 3d]."""
+    operate(session, "instances")
+
+
+@command()
 def outputs(session: nox.Session) -> None:
     """Print a stack's outputs: -- <project> <environment> [--json]."""
     operate(session, "outputs")

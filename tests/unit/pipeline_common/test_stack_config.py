@@ -105,7 +105,11 @@ def test_an_unknown_key_is_refused_with_the_one_that_was_meant_or_all_there_are(
         ("aw:region", "aw:region is not a setting; did you mean aws:region?"),
         ("tag:team", "tag:team is not a setting; did you mean tags:team?"),
         ("pulum:tags", "pulum:tags is not a setting; did you mean pulumi:tags?"),
-        ("warehouse:size", "warehouse:size is not a setting; remove it (shop:, aws:, tags:, pulumi: are read here)."),
+        (
+            "warehouse:size",
+            "warehouse:size is not a setting; remove it (shop:, aws:, tags:, pulumi:, pipeline: are read here).",
+        ),
+        ("pipeline:suffix", "pipeline:suffix is not a setting; remove it (the settings are environmentSuffix)."),
         (
             "pulumi:disable-default-provider",
             "pulumi:disable-default-provider is not a setting; did you mean disable-default-providers?",

@@ -80,12 +80,13 @@ def test_credentials_that_do_not_work_are_one_sentence_with_the_command_that_hel
         ("deploy", "dev", False, False),
         ("preview", "prod", False, False),
         ("destroy", "prod", True, False),
+        ("destroy", "prod-pr5400", False, False),
     ],
 )
 def test_changes_to_prod_and_every_destroy_on_aws_are_asked_about(
     operation: str, environment: str, local: bool, asked: bool
 ) -> None:
-    assert must_be_confirmed(operation, environment, local=local) is asked
+    assert must_be_confirmed(operation, StackId("storage", environment), local=local) is asked
 
 
 def test_the_stacks_name_has_to_be_typed() -> None:

@@ -1,5 +1,6 @@
 """Which stacks a repository has, what each needs before it, and how a wrong one is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,66 @@ def test_all_of_an_environment_that_no_project_has_is_misuse(tmp_path: Path) -> 
     with pytest.raises(OperatorError, match=r"^No project has a staging stack: there is no .*staging\.yaml\.$") as info:
         projects.select(ALL, "staging")
     assert info.value.exit_code == MISUSED
+
+
+def instance(projects: Projects, suffix: str | None = None) -> list[str]:
+    return [str(stack) for stack in Projects(projects.repository, Where(suffix=suffix)).select(ALL, "prod")]
+
+
+def test_a_suffix_is_the_options_then_the_configurations_then_the_variables(
+    projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert instance(projects, "pr1") == ["storage/prod-pr1", "processing/prod-pr1", "replication/prod-pr1"]
+    monkeypatch.setenv("ENVIRONMENT_SUFFIX", "ci")
+    assert instance(projects)[0] == "storage/prod-ci"
+    (projects.folder("storage") / "Pulumi.prod.yaml").write_text("config:\n  pipeline:environmentSuffix: 5400\n")
+    assert instance(projects) == ["storage/prod-5400", "processing/prod-5400", "replication/prod-5400"]
+    assert instance(projects, "pr1")[0] == "storage/prod-pr1"
+    assert instance(projects, "")[0] == "storage/prod"
+    (projects.folder("processing") / "Pulumi.prod.yaml").write_text("config:\n  pipeline:environmentSuffix: b\n")
+    with pytest.raises(OperatorError, match=r"differs in projects/storage/Pulumi\.prod\.yaml and projects/processing/"):
+        instance(projects)
+
+
+def test_a_suffix_that_can_be_none_is_refused_in_a_sentence(
+    projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT_SUFFIX", "PR-5400")
+    with pytest.raises(OperatorError, match=r"'PR-5400' is no suffix of an instance.*ENVIRONMENT_SUFFIX") as info:
+        instance(projects)
+    assert info.value.exit_code == MISUSED
+
+
+def test_an_instance_needs_stacks_of_its_own_instance_alone(projects: Projects) -> None:
+    assert [str(stack) for stack in projects.needs(StackId("replication", "prod-pr1"))] == [
+        "storage/prod-pr1",
+        "storage/dev-pr1",
+        "storage/staging-pr1",
+    ]
+    among = [StackId("replication", "prod"), StackId("replication", "prod-pr1"), StackId("storage", "dev-pr1")]
+    assert projects.needed_by(StackId("storage", "dev-pr1"), among) == (StackId("replication", "prod-pr1"),)
+
+
+def test_a_command_about_an_instance_leads_to_it(projects: Projects) -> None:
+    assert projects.command("deploy", StackId("storage", "dev-pr1")) == "nox -s deploy -- storage dev --suffix pr1"
+    with pytest.raises(OperatorError, match="dev-pr1 is an instance of dev: name dev, and --suffix pr1"):
+        projects.stack("storage", "dev-pr1")
+
+
+def test_an_environment_is_added_by_two_files_and_a_target(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "projects", tmp_path / "projects", ignore=shutil.ignore_patterns("src"))
+    before = {str(stack) for stack in Projects(tmp_path).every_stack()}
+    for project in ("storage", "processing"):
+        folder = tmp_path / "projects" / project
+        shutil.copy(folder / "Pulumi.dev.yaml", folder / "Pulumi.qa.yaml")
+    production = tmp_path / "projects" / "replication" / "Pulumi.prod.yaml"
+    production.write_text(
+        production.read_text().replace("replication:targets:\n", "replication:targets:\n    - environment: qa\n")
+    )
+    projects = Projects(tmp_path)
+    assert {str(stack) for stack in projects.every_stack()} - before == {"storage/qa", "processing/qa"}
+    assert StackId("storage", "qa") in projects.needs(StackId("replication", "prod"))
+    assert StackId("storage", "qa") in waves(projects)[0]
 
 
 def test_a_cloud_has_one_state_however_its_endpoint_is_written(tmp_path: Path) -> None:

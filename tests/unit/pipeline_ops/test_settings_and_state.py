@@ -48,6 +48,13 @@ def test_the_copy_is_the_committed_file_byte_for_byte(
     assert (copy / "Pulumi.yaml").read_text() == "name: storage\nruntime: python\n"
 
 
+def test_an_instance_has_its_environments_settings_under_its_own_name(projects: Projects, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    copy_settings(projects, StackId("storage", "dev-pr5400"), copy)
+    assert (copy / "Pulumi.dev-pr5400.yaml").read_text() == COMMITTED
+
+
 def test_a_key_of_the_real_world_is_left_out_locally_and_all_else_stays(projects: Projects, tmp_path: Path) -> None:
     committed = (
         "secretsprovider: awskms://alias/real\nencryptedkey:\n  folded\n\tvalue\n"

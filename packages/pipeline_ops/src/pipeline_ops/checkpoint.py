@@ -1,13 +1,14 @@
 """A stack's state as a document, taken out of its backend and put back by Pulumi."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pulumi import automation
 
-__all__ = ["exported", "imported", "is_real", "resources_of"]
+__all__ = ["exported", "first_made", "imported", "is_real", "resources_of"]
 
 
 def exported(pulumi: automation.Stack) -> dict[str, Any]:
@@ -29,6 +30,11 @@ def imported(pulumi: automation.Stack, document: Mapping[str, Any]) -> None:
 def resources_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the resources of a state; one that says nothing has none."""
     return list((document.get("deployment") or {}).get("resources") or ())
+
+
+def first_made(resources: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """Return when the first of the resources came into the state; None where none tells."""
+    return min((datetime.fromisoformat(each["created"]) for each in resources if "created" in each), default=None)
 
 
 def is_real(resource: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from pipeline_ops.options import (
     json_option,
     provider_option,
     runs,
+    suffix_option,
     where_options,
     yes_option,
 )
@@ -82,6 +83,15 @@ def destroy() -> None:
 
 
 @cli.command()
+@click.option("--prune", metavar="AGE", help="Destroy those as old as this or older, such as 12h or 3d.")
+@yes_option
+@where_options
+@runs("instances_command:instances")
+def instances() -> None:
+    """List the instances of environments, with their age and their stacks, or destroy the old ones."""
+
+
+@cli.command()
 @stack_options
 @yes_option
 @runs("lifecycle:unlock")
@@ -113,6 +123,7 @@ def process() -> None:
 @click.option("--stop", is_flag=True, help="End the one that is up.")
 @endpoint_option
 @provider_option
+@suffix_option
 @runs("local_command:local")
 def local() -> None:
     """Bring the whole system up on this machine, until Ctrl-C; .local/cloud.json says where it is."""
@@ -122,6 +133,7 @@ def local() -> None:
 @endpoint_option
 @provider_option
 @json_option
+@suffix_option
 @runs("demo.command:demo")
 def demo() -> None:
     """Deploy everything on this machine, change production's data and show it arrive."""

@@ -3,16 +3,21 @@
 from collections.abc import Callable
 
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.projects import StackId
 
 __all__ = ["confirm", "must_be_confirmed", "require_terminal"]
-
 
 _PRODUCTION = "prod"
 
 
-def must_be_confirmed(operation: str, environment: str, *, local: bool) -> bool:
-    """Tell whether the operation is asked about: every change to prod, and every destroy, but on AWS only."""
-    return not local and operation != "preview" and (environment == _PRODUCTION or operation == "destroy")
+def must_be_confirmed(operation: str, stack: StackId, *, local: bool) -> bool:
+    """Tell whether the operation is asked about: every change to prod, and every destroy, but on AWS only.
+
+    Of an instance nothing is: it is there to be destroyed.
+    """
+    if local or stack.suffix or operation == "preview":
+        return False
+    return stack.environment == _PRODUCTION or operation == "destroy"
 
 
 def require_terminal(name: str, *, interactive: bool) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from local_cloud import LocalCloud
 from local_cloud.aws_provider import AwsProvider, StandIn
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
-from pipeline_ops.checkpoint import exported, imported, is_real, resources_of
+from pipeline_ops.checkpoint import exported, first_made, imported, is_real, resources_of
 from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
@@ -37,7 +38,7 @@ from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, se
 from pipeline_ops.state_files import back_up, damage
 from pipeline_ops.where import AWS, Where
 
-__all__ = ["Deployment", "Result"]
+__all__ = ["Deployment", "Result", "where_of"]
 
 OnEvent = Callable[[automation.EngineEvent], None]
 Listener = Callable[[StackId, str, automation.EngineEvent], None]
@@ -91,7 +92,7 @@ class Deployment:
         on_progress: Callable[[str], None] = lambda _: None,
         interrupts: Interrupts | None = None,
     ) -> None:
-        self.projects = Projects(repository, where or _where(cloud))
+        self.projects = Projects(repository, where or where_of(cloud))
         self.cloud = cloud
         self.interrupts = interrupts or Interrupts()
         self._provider = provider or StandIn()
@@ -128,14 +129,14 @@ class Deployment:
 
     def up(self, project: str, environment: str) -> Result:
         """Make the stack what its program and configuration say; an up-to-date one is left as it is."""
-        stack = self.projects.stack(project, environment)
+        stack = self.projects.known(project, environment)
         self.require_needed(stack)
         self._look_at(stack)
         return self._run(stack, "deploy", self._up)
 
     def preview(self, project: str, environment: str) -> Result:
         """Say what `up` would change, and change nothing but the record of what is there."""
-        stack = self.projects.stack(project, environment)
+        stack = self.projects.known(project, environment)
         self.require_needed(stack)
         self._look_at(stack)
         return self._run(stack, "preview", self._preview)
@@ -146,22 +147,27 @@ class Deployment:
         What a run that was cut off was at is looked up: the state then knows what of it is there, forgets what isn't,
         and a notice says what can't be looked up.
         """
-        stack = self.projects.stack(project, environment)
+        stack = self.projects.known(project, environment)
         self.require_deployed(stack)
         return self._run(stack, "refresh", self._refresh)
 
     def destroy(self, project: str, environment: str) -> Result:
         """Remove all that the stack has made, what a cut-off run made too; refused while a deployed stack needs it."""
-        stack = self.projects.stack(project, environment)
+        stack = self.projects.known(project, environment)
         for other in (*self.projects.needed_by(stack, self.deployed()), stack):
             self._look_at(other)
         for other in self.projects.needed_by(stack, self.deployed()):
             raise OperatorError(f"{other} still reads from {stack}: `{self.projects.command('destroy', other)}` first.")
         return self._run(stack, "destroy", self._destroy)
 
+    def made_at(self, stack: StackId) -> datetime | None:
+        """Return when the stack was first deployed; None where its state does not say."""
+        with self._selected(stack, "outputs") as pulumi:
+            return first_made(resources_of(exported(pulumi)))
+
     def unlock(self, project: str, environment: str) -> None:
         """Remove another run's lock from the stack; only for a run that no longer runs, and never done unasked."""
-        with self._selected(self.projects.stack(project, environment), "unlock") as pulumi:
+        with self._selected(self.projects.known(project, environment), "unlock") as pulumi:
             pulumi.cancel()
 
     def deployed(self) -> frozenset[StackId]:
@@ -291,18 +297,25 @@ class Deployment:
             command = self._command(self._environment | self._secrets(settings))
             copy_settings(self.projects, stack, folder, local=self.cloud is not None)
             try:
-                workspace = automation.LocalWorkspace(
-                    work_dir=str(folder),
-                    program=project_program(
-                        self.projects.folder(stack.project),
-                        engine_works_in=folder,
-                        local_config=self._provider.stack_config(self.cloud) if self.cloud else None,
-                    ),
-                    pulumi_command=command,
+                workspace = automation.LocalWorkspace(work_dir=str(folder), pulumi_command=command)
+                pulumi = automation.Stack.create_or_select(stack.environment, workspace)
+                workspace.program = project_program(
+                    self.projects.folder(stack.project),
+                    engine_works_in=folder,
+                    config=self._own_config(stack, pulumi, operation),
                 )
-                yield automation.Stack.create_or_select(stack.environment, workspace)
+                yield pulumi
             except automation.CommandError as error:
                 raise self._explained(stack, operation, journal or Journal(), command.failure, folder) from error
+
+    def _own_config(self, stack: StackId, pulumi: automation.Stack, operation: str) -> dict[str, Any]:
+        """Return what a program is told over its committed configuration."""
+        config = self._provider.stack_config(self.cloud) if self.cloud else {}
+        if not stack.suffix or operation not in _RUNS_THE_PROGRAM:
+            return dict(config)
+        # Kept by the state since the first deploy, so that a later one tells the same.
+        made = first_made(resources_of(exported(pulumi))) or datetime.now(UTC)
+        return {**config, "tags:createdAt": f"{made:%Y-%m-%d}"}
 
     def _explained(
         self, stack: StackId, operation: str, journal: Journal, failure: automation.CommandResult | None, copy: Path
@@ -333,9 +346,11 @@ class Deployment:
 
 
 _PROJECT_AND_STACK = 2
+_RUNS_THE_PROGRAM = {"deploy", "preview"}
 
 
-def _where(cloud: LocalCloud | None) -> Where:
+def where_of(cloud: LocalCloud | None) -> Where:
+    """Return how a command goes to the cloud."""
     if cloud is None:
         return AWS
     return Where(local=True, fleeting=True) if cloud.owned else Where(endpoint=cloud.endpoint)

@@ -180,7 +180,7 @@ def _known_of_files(projects: Projects, stack: StackId | None, text: str) -> str
     duplicate = _DUPLICATE.search(text)
     if duplicate and "Pulumi.yaml" not in text:
         again, key, first = duplicate.groups()
-        file = f"projects/{stack.project}/Pulumi.{stack.environment}.yaml"
+        file = f"projects/{stack.project}/{stack.settings_file}"
         return f"{file} has {key} in line {first} and again in line {again}: remove one of them."
     return None
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from pulumi.automation import EngineEvent
 import local_cloud
 from local_cloud import LocalCloud
 from local_cloud.aws_provider import aws_provider
-from pipeline_ops.deployment import Deployment
+from pipeline_ops.deployment import Deployment, where_of
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.state import endpoint_backend
+from pipeline_ops.where import Where
 
 __all__ = ["RunningSystem", "running_system", "waves"]
 
@@ -36,17 +37,18 @@ def running_system(
     endpoint: str | None = None,
     *,
     provider: str | None = None,
+    suffix: str | None = None,
     on_event: Callable[[StackId, str, EngineEvent], None] = lambda *_: None,
     on_progress: Callable[[str], None] = lambda _: None,
     interrupts: Interrupts | None = None,
 ) -> Iterator[RunningSystem]:
-    """Bring every stack of the repository up in a local cloud for the block.
+    """Bring every stack of the repository, or of the environments' instance, up in a local cloud for the block.
 
     The cloud is an emulator of this block's own, gone with all its contents afterwards. One that is named by its
     endpoint keeps what is deployed, and its state is kept under `.local/state`, so that the next time changes nothing.
     This process's environment is isolated inside the block. Raises OperatorError and LocalCloudError.
     """
-    projects = Projects(repository)
+    projects = Projects(repository, Where(suffix=suffix))
     chosen = aws_provider(provider, os.environ)
     with local_cloud.start(endpoint, on_progress, region=projects.region) as cloud:
         backend = None if cloud.owned else endpoint_backend(repository, cloud.endpoint)
@@ -55,6 +57,7 @@ def running_system(
             cloud,
             provider=chosen,
             backend=backend,
+            where=replace(where_of(cloud), suffix=suffix),
             on_event=on_event,
             on_progress=on_progress,
             interrupts=interrupts,

@@ -20,9 +20,9 @@ __all__ = ["local"]
 _ALIVE_SECONDS = 1.0
 
 
-def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None) -> None:
+def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None, suffix: str | None) -> None:
     """Bring the whole system up on this machine, until Ctrl-C, or end the one that is up."""
-    if stop and (detach or endpoint or provider):
+    if stop and (detach or endpoint or provider or suffix):
         raise OperatorError("--stop ends the one that is up, and goes with no other option.", MISUSED)
     repository = open_projects().repository
     playground = Playground(repository)
@@ -30,22 +30,25 @@ def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None) 
         tell("The local cloud has ended." if playground.stop() else "No local cloud is up.")
     elif detach:
         with Progress(console(stderr=True)) as progress:
-            given = {"--endpoint": endpoint, "--provider": provider}
-            arguments = [word for name, value in given.items() if value for word in (name, value)]
+            given = {"--endpoint": endpoint, "--provider": provider, "--suffix": suffix}
+            arguments = [word for name, value in given.items() if value is not None for word in (name, value)]
             running = playground.detach(arguments, progress.say)
         tell(f"The local cloud is up at {running.endpoint}: {playground.description}")
         tell(f"`{LOCAL_STOPS}` ends it.")
     else:
-        _hold(repository, playground, endpoint, provider)
+        _hold(repository, playground, endpoint, provider, suffix)
 
 
-def _hold(repository: Path, playground: Playground, endpoint: str | None, provider: str | None) -> None:
+def _hold(
+    repository: Path, playground: Playground, endpoint: str | None, provider: str | None, suffix: str | None
+) -> None:
     with playground.held(), Progress(console(stderr=True)) as progress:
         interrupts = Interrupts(lambda count: progress.say(interrupt_notice(count)))
         with running_system(
             repository,
             endpoint,
             provider=provider,
+            suffix=suffix,
             on_event=progress.on_event,
             on_progress=progress.say,
             interrupts=interrupts,

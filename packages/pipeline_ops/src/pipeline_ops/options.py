@@ -11,6 +11,7 @@ import click
 import local_cloud
 from local_cloud import LocalCloudError
 from local_cloud.aws_provider import PROVIDERS
+from pipeline_common.environments import SUFFIX
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.terminal import document, tell
 from pipeline_ops.where import Where
@@ -27,6 +28,7 @@ __all__ = [
     "json_option",
     "provider_option",
     "runs",
+    "suffix_option",
     "where_options",
     "yes_option",
 ]
@@ -141,6 +143,18 @@ class _Endpoint(_Text):
             self.fail(f"{error}.", param, ctx)
 
 
+class _Suffix(_Text):
+    """The suffix of an instance, or nothing for the environments themselves."""
+
+    name = "suffix"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as it is; what can be none is misuse."""
+        if value and not re.fullmatch(SUFFIX, value):
+            self.fail(f"{value!r} is no suffix: write up to 12 lower-case letters and digits.", param, ctx)
+        return value
+
+
 KEY = _Text(may_be_empty=False)
 PREFIX = _Text(may_be_empty=True)
 _ENDPOINT = _Endpoint(may_be_empty=False)
@@ -177,12 +191,15 @@ def where_options(command: Command) -> Command:
     """Add where a command goes, which it is given as `where`, and how it answers."""
 
     @functools.wraps(command)
-    def with_where(local: bool, endpoint: str | None, provider: str | None = None, **given: Any) -> None:
-        command(where=Where(local, endpoint, provider=provider), **given)
+    def with_where(
+        local: bool, endpoint: str | None, suffix: str | None, provider: str | None = None, **given: Any
+    ) -> None:
+        command(where=Where(local, endpoint, provider=provider, suffix=suffix), **given)
 
     decorators = (
         click.option("--local", is_flag=True, help="Go to a local cloud: the one that is up, else one of its own."),
         click.option("--endpoint", metavar="URL", type=_ENDPOINT, help="Go to this LocalStack or MiniStack."),
+        suffix_option,
         json_option,
     )
     decorated: Command = with_where
@@ -193,6 +210,12 @@ def where_options(command: Command) -> Command:
 
 json_option = click.option(
     "--json", _JSON, is_flag=True, callback=_remember_json, help="Print one JSON document on standard output."
+)
+suffix_option = click.option(
+    "--suffix",
+    metavar="SUFFIX",
+    type=_Suffix(may_be_empty=True),
+    help="Take this instance of the environments, such as pr5400 of dev-pr5400.",
 )
 provider_option = click.option(
     "--provider",

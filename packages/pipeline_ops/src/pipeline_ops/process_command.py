@@ -20,7 +20,7 @@ def process(environment: str, key: str, where: Where, as_json: bool, wait: float
     stack = projects.stack(ProcessingOutputs.PROJECT, environment)
     system = deployed_system(projects)
     system.check_account(stack)
-    outputs = system.outputs.contract(ProcessingOutputs, environment)
+    outputs = system.outputs.contract(ProcessingOutputs, stack.environment)
     run = process_object(outputs, system.client, key, on_progress=partial(tell, err=True), wait_seconds=wait)
     if as_json:
         document(dict(run.summary))

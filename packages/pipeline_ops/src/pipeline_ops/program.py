@@ -21,18 +21,16 @@ __all__ = ["project_program"]
 _running = threading.Lock()
 
 
-def project_program(
-    folder: Path, engine_works_in: Path, local_config: Mapping[str, Any] | None = None
-) -> Callable[[], None]:
+def project_program(folder: Path, engine_works_in: Path, config: Mapping[str, Any] | None = None) -> Callable[[], None]:
     """Return a function that runs the project's `__main__.py`; what it imports is of this process's environment.
 
-    The program reads the stack's configuration, with `local_config` laid over it. What it builds for the engine goes
+    The program reads the stack's configuration, with `config` laid over it. What it builds for the engine goes
     into the engine's folder, by whose paths the engine finds it.
     An exception that is no sentence of the project's own is shown by its kind, message and place, without a traceback.
     """
 
     def program() -> None:
-        _overlay(local_config or {})
+        _overlay(config or {})
         with _running, engine_folder(engine_works_in):
             try:
                 runpy.run_path(str(folder / "__main__.py"), run_name="__main__")

@@ -1,5 +1,6 @@
 """The projects of this repository, their stacks, and what each stack needs deployed before it."""
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline_common.environments import NAME
+from pipeline_common.environments import NAME, Environment
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.stack_settings import StackSettings, read_settings
 from pipeline_ops.where import AWS, Where
@@ -17,15 +18,37 @@ __all__ = ["ALL", "DEPENDENCIES", "Projects", "StackId", "find_repository"]
 ALL = "all"
 """What a command is given instead of a project's name, to act on every project's stack of an environment."""
 
+_SETTING = "pipeline:environmentSuffix"
+_VARIABLE = "ENVIRONMENT_SUFFIX"
 _FALLBACK_REGION = "us-east-1"
 
 
 @dataclass(frozen=True, order=True)
 class StackId:
-    """A project's stack of one environment, written `storage/dev`."""
+    """A project's stack of one environment, written `storage/dev`, or of an instance of it, `storage/dev-pr5400`."""
 
     project: str
     environment: str
+    """The environment, or the instance, as its stacks are named."""
+
+    @property
+    def name(self) -> str:
+        """The environment's name, without the suffix of an instance."""
+        return self.environment.partition("-")[0]
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of an instance; empty for an environment itself."""
+        return self.environment.partition("-")[2]
+
+    @property
+    def settings_file(self) -> str:
+        """The name of the committed settings: those of the environment."""
+        return f"Pulumi.{self.name}.yaml"
+
+    def beside(self, environment: str) -> str:
+        """Return what the stacks of another environment are named in the same instance."""
+        return f"{environment}-{self.suffix}" if self.suffix else environment
 
     def __str__(self) -> str:
         return f"{self.project}/{self.environment}"
@@ -71,7 +94,7 @@ class Projects:
 
     def command(self, name: str, stack: StackId) -> str:
         """Return the shell command that applies an operator's command to a stack."""
-        return self.where.command(name, stack.project, stack.environment)
+        return self.where.within(stack.suffix).command(name, stack.project, stack.name)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -102,20 +125,34 @@ class Projects:
         return tuple(sorted(name for file in files if re.fullmatch(NAME, name := file.stem.removeprefix("Pulumi."))))
 
     def stack(self, project: str, environment: str) -> StackId:
-        """Return the stack. Raises OperatorError, naming those there are, when the repository has no such stack."""
+        """Return the stack of the environment, or of its instance that is asked for.
+
+        Raises OperatorError, naming those there are, when the repository has no such stack.
+        """
+        named = self.known(project, environment)
+        if named.suffix:
+            raise OperatorError(
+                f"{environment} is an instance of {named.name}: name {named.name}, and --suffix {named.suffix}.",
+                MISUSED,
+            )
+        return StackId(project, self._instance(environment))
+
+    def known(self, project: str, stack_name: str) -> StackId:
+        """Return the stack of that very name. Raises OperatorError as `stack` does."""
+        stack = StackId(project, stack_name)
         if project not in self.names:
             raise OperatorError(f"There is no project {project!r}: it is one of {', '.join(self.names)}.", MISUSED)
         environments = self.environments(project)
         if not environments:
             raise self._without_stacks(project)
-        if environment not in environments:
+        if stack.name not in environments:
             others = " and ".join(environments)
             raise OperatorError(
-                f"{project} has no {environment} stack, it is deployed to {others} only: "
+                f"{project} has no {stack.environment} stack, it is deployed to {others} only: "
                 f"`{self.command('deploy', StackId(project, environments[-1]))}`.",
                 MISUSED,
             )
-        return StackId(project, environment)
+        return stack
 
     def only_stack(self, project: str) -> StackId:
         """Return the stack of a project that has one alone. Raises OperatorError where it has none, or several."""
@@ -127,7 +164,7 @@ class Projects:
                 f"{project} has a stack for {' and '.join(environments)}, and is made for one: remove the others' "
                 f"settings from projects/{project}."
             )
-        return StackId(project, environments[0])
+        return self.stack(project, environments[0])
 
     def select(self, project: str, environment: str) -> tuple[StackId, ...]:
         """Return the one stack, or with ALL every project's stack of the environment, in dependency order.
@@ -136,7 +173,7 @@ class Projects:
         """
         if project != ALL:
             return (self.stack(project, environment),)
-        stacks = tuple(stack for stack in self.every_stack() if stack.environment == environment)
+        stacks = tuple(self.stack(name, environment) for name in self.names if environment in self.environments(name))
         if not stacks:
             raise OperatorError(
                 f"No project has a {environment} stack: there is no projects/<project>/Pulumi.{environment}.yaml.",
@@ -155,28 +192,30 @@ class Projects:
 
     def every_stack(self) -> tuple[StackId, ...]:
         """Return every stack of the repository, each after those that it needs."""
-        return tuple(StackId(name, environment) for name in self.names for environment in self.environments(name))
+        return tuple(self.stack(name, environment) for name in self.names for environment in self.environments(name))
 
     def settings(self, stack: StackId) -> StackSettings:
         """Return what the stack's committed `Pulumi.<environment>.yaml` holds.
 
         Raises OperatorError when that can't be read.
         """
-        path = self._settings_file(stack.project, stack.environment)
+        path = self._settings_file(stack)
         return read_settings(path, str(path.relative_to(self.repository)))
 
     def needs(self, stack: StackId) -> tuple[StackId, ...]:
         """Return the stacks that have to be deployed before this one."""
         return tuple(
-            StackId(project, environment)
+            StackId(project, stack.beside(environment))
             for project, environments in DEPENDENCIES[stack.project].items()
-            for environment in environments(stack.environment, lambda: self.settings(stack))
+            for environment in environments(stack.name, lambda: self.settings(stack))
         )
 
     def needed_by(self, stack: StackId, among: Collection[StackId]) -> tuple[StackId, ...]:
         """Return the stacks, of those given, that read from this one; no other's settings are read."""
         readers = [
-            other for other in self.every_stack() if other in among and stack.project in DEPENDENCIES[other.project]
+            other
+            for other in sorted(among)
+            if stack.project in DEPENDENCIES.get(other.project, ()) and self._settings_file(other).is_file()
         ]
         return tuple(other for other in readers if stack in self.needs(other))
 
@@ -191,8 +230,30 @@ class Projects:
             f"{project} has no stack: there is no projects/{project}/Pulumi.<environment>.yaml.", MISUSED
         )
 
-    def _settings_file(self, project: str, environment: str) -> Path:
-        return self.folder(project) / f"Pulumi.{environment}.yaml"
+    def _settings_file(self, stack: StackId) -> Path:
+        return self.folder(stack.project) / stack.settings_file
+
+    def _instance(self, environment: str) -> str:
+        """Return what the stacks of the environment are named: with `--suffix`, else its own, else the variable's."""
+        suffix = self.where.suffix
+        if suffix is None:
+            suffix = self._configured_suffix(environment) or os.environ.get(_VARIABLE, "")
+        try:
+            return str(Environment(environment, suffix))
+        except ValueError as error:
+            raise OperatorError(f"{error} It is from {_SETTING} or {_VARIABLE}.", MISUSED) from error
+
+    def _configured_suffix(self, environment: str) -> str:
+        found: dict[str, str] = {}
+        for project in self.names:
+            # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
+            with suppress(OperatorError):
+                settings = self.settings(StackId(project, environment))
+                if _SETTING in settings.config:
+                    found[str(settings.config[_SETTING])] = settings.name
+        if len(found) > 1:
+            raise OperatorError(f"{_SETTING} differs in {' and '.join(found.values())}: name the same suffix in each.")
+        return next(iter(found), "")
 
 
 def find_repository(start: Path) -> Path:

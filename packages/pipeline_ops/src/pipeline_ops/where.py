@@ -1,7 +1,7 @@
 """Where a command goes, and how a command that is suggested is written so that it goes there too."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["AWS", "LOCAL_STARTS", "LOCAL_STOPS", "Where"]
 
@@ -27,6 +27,8 @@ class Where:
     """Whether the local cloud ends with the command, since none is kept up."""
     provider: str | None = None
     """The `aws` provider that Pulumi is to use on a local cloud; None stands for the default."""
+    suffix: str | None = None
+    """That of the environments' instance, empty for the environments themselves; None where it was not said."""
 
     @property
     def is_local(self) -> bool:
@@ -36,9 +38,14 @@ class Where:
     @property
     def options(self) -> tuple[str, ...]:
         """The options by which a command goes to the same place."""
+        suffix = () if self.suffix is None else ("--suffix", self.suffix)
         if self.endpoint is not None:
-            return ("--endpoint", self.endpoint)
-        return ("--local",) if self.local else ()
+            return ("--endpoint", self.endpoint, *suffix)
+        return ("--local", *suffix) if self.local else suffix
+
+    def within(self, suffix: str) -> "Where":
+        """Return the same place, in the instance of that suffix."""
+        return replace(self, suffix=suffix) if suffix else self
 
     def command(self, name: str, *arguments: str) -> str:
         """Return the shell command by which an operator's command goes to the same place."""

@@ -23,12 +23,13 @@ __all__ = ["StackConfig", "StackConfigError", "current_environment", "load", "st
 SHARED_NAMESPACES = ("aws", "tags")
 """What every stack is configured by beside its project's own settings, as `aws_provider` reads them."""
 
-PULUMI = "pulumi"
-PULUMI_SETTINGS = ("autonaming", "disable-default-providers", "tags", "template")
-"""The settings of Pulumi's own namespace, which no program reads.
-
-https://github.com/pulumi/pulumi, v3.259.0: autonaming/config.go, default_providers.go, project.go, newcmd/config.go
-"""
+READ_ELSEWHERE: Mapping[str, Sequence[str]] = {
+    # https://github.com/pulumi/pulumi, v3.259.0: autonaming/config.go, default_providers.go, project.go,
+    # newcmd/config.go
+    "pulumi": ("autonaming", "disable-default-providers", "tags", "template"),
+    "pipeline": ("environmentSuffix",),
+}
+"""The settings of Pulumi's own namespace, and of the operator's commands', which no program reads."""
 
 
 class StackConfigError(pulumi.RunError):
@@ -95,7 +96,7 @@ def stack_file() -> str:
 
 def _strangers(stored: Iterable[str]) -> list[str]:
     """Say of each key that nobody reads it, and which one was meant."""
-    known = [pulumi.get_project(), *SHARED_NAMESPACES, PULUMI]
+    known = [pulumi.get_project(), *SHARED_NAMESPACES, *READ_ELSEWHERE]
     sentences = []
     for key in stored:
         namespace, _, name = key.partition(":")
@@ -103,8 +104,8 @@ def _strangers(stored: Iterable[str]) -> list[str]:
             meant = difflib.get_close_matches(namespace, known, n=1)
             instead = f"did you mean {meant[0]}:{name}?" if meant else f"remove it ({_all(known)} are read here)."
             sentences.append(f"{key} is not a setting; {instead}")
-        elif namespace == PULUMI and name not in PULUMI_SETTINGS:
-            sentences.append(f"{key} is not a setting; {_suggestion(PULUMI_SETTINGS, name)}")
+        elif name not in READ_ELSEWHERE.get(namespace, (name,)):
+            sentences.append(f"{key} is not a setting; {_suggestion(READ_ELSEWHERE[namespace], name)}")
     return sentences
 
 

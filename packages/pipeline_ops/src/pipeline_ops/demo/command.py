@@ -12,7 +12,7 @@ from pipeline_ops.terminal import console
 __all__ = ["demo"]
 
 
-def demo(endpoint: str | None, provider: str | None, as_json: bool) -> None:
+def demo(endpoint: str | None, provider: str | None, suffix: str | None, as_json: bool) -> None:
     """Deploy everything on this machine, change production's data and show it arrive."""
     interrupts = Interrupts()
     with (
@@ -21,6 +21,7 @@ def demo(endpoint: str | None, provider: str | None, as_json: bool) -> None:
             open_projects().repository,
             endpoint,
             provider=provider,
+            suffix=suffix,
             on_event=progress.on_event,
             on_progress=progress.say,
             interrupts=interrupts,

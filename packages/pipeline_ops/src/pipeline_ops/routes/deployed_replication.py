@@ -58,7 +58,13 @@ def deployed_replication(where: Where) -> DeployedReplication:
     system.check_account(stack)
     outputs = system.outputs.contract(ReplicationOutputs, stack.environment)
     storage_of = partial(system.outputs.contract, StorageOutputs)
-    replication = Replication.of(storage_of(stack.environment), outputs, system.client, storage_of, projects.where)
+    replication = Replication.of(
+        storage_of(stack.environment),
+        outputs,
+        system.client,
+        lambda target: storage_of(stack.beside(target)),
+        projects.where.within(stack.suffix),
+    )
     processing = system.outputs.find_contract(ProcessingOutputs, stack.environment)
     return DeployedReplication(
         replication=replication,
@@ -74,9 +80,8 @@ def deployed_dead_letters(where: Where, environment: str | None) -> DeadLetterQu
     Raises OperatorError where there is no such environment, or its storage is not deployed.
     """
     projects = open_projects(where)
-    stack = projects.stack(
-        StorageOutputs.PROJECT, environment or projects.only_stack(ReplicationOutputs.PROJECT).environment
-    )
+    named = environment or projects.only_stack(ReplicationOutputs.PROJECT).name
+    stack = projects.stack(StorageOutputs.PROJECT, named)
     system = deployed_system(projects)
     system.check_account(stack)
     return DeadLetterQueue.of(

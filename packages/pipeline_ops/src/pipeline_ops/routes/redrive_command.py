@@ -1,13 +1,13 @@
 """`redrive` as it is typed: which dead letters, shown, asked about, and sent back or deleted."""
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipeline_ops.ages import age_of
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
@@ -20,8 +20,6 @@ from pipeline_ops.terminal import ask, at_terminal, document, show, tell, waitin
 from pipeline_ops.where import Where
 
 __all__ = ["redrive"]
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def redrive(
@@ -42,7 +40,7 @@ def redrive(
     """Show the dead letters that are chosen, ask, and send them back or delete them; exit with 1 where any is kept."""
     if purge and only_list:
         raise OperatorError("--purge deletes and --list changes nothing: choose one.", MISUSED)
-    age = _age(older_than)
+    age = timedelta() if older_than is None else age_of(older_than, "--older-than")
     acts = not only_list
     if acts and not yes:
         require_terminal("the dead-letter queue", interactive=at_terminal())
@@ -120,12 +118,3 @@ def _export(path: Path, letters: Sequence[DeadLetter]) -> None:
             file.writelines(json.dumps(letter.exported()) + "\n" for letter in letters)
     except OSError as error:
         raise OperatorError(f"The letters can't be exported to {path}: {error.strerror}.") from error
-
-
-def _age(text: str | None) -> timedelta:
-    if text is None:
-        return timedelta()
-    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    if found is None:
-        raise OperatorError(f"--older-than {text} is no length of time: write 90s, 30m, 12h or 3d.", MISUSED)
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
