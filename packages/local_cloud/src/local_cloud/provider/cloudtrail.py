@@ -11,7 +11,7 @@ from local_cloud.provider.resource import (
     Change,
     RefusedError,
     Resource,
-    absent_is_fine,
+    Tagging,
     camel,
     found,
     pascal,
@@ -22,7 +22,6 @@ from local_cloud.provider.schema import Block, Flag, ListOf, Properties, Propert
 
 __all__ = ["Trail"]
 
-_GONE = "TrailNotFoundException"
 _SERVICE = "cloudtrail.amazonaws.com"
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
@@ -81,6 +80,15 @@ class Trail(Resource):
         "tags": TAGS,
     }
     outputs = ("arn", "homeRegion")
+    gone = ("TrailNotFoundException",)
+    tagging = Tagging(
+        owner="ResourceId",
+        put="add_tags",
+        remove="remove_tags",
+        tags="TagsList",
+        keys="TagsList",
+        unwritten=lambda keys: [{"Key": key} for key in keys],
+    )
 
     _SETTINGS: ClassVar = ("s3BucketName", "s3KeyPrefix", "includeGlobalServiceEvents", "isMultiRegionTrail")
 
@@ -106,12 +114,9 @@ class Trail(Resource):
         if inputs["enableLogging"]:
             self.api.start_logging(Name=identifier)
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the trail, its selectors, its tags, and whether it logs."""
-        answer = found(self.api.get_trail, _GONE, Name=identifier)
-        if answer is None:
-            return None
-        trail = camel(answer["Trail"])
+        trail = camel(self.api.get_trail(Name=identifier)["Trail"])
         tags = self.api.list_tags(ResourceIdList=[identifier])["ResourceTagList"]
         return {
             "name": trail["name"],
@@ -137,16 +142,10 @@ class Trail(Resource):
         if change.touches("enableLogging"):
             act = self.api.start_logging if change.news["enableLogging"] else self.api.stop_logging
             act(Name=identifier)
-        wanted, unwanted = change.tags()
-        if unwanted:
-            self.api.remove_tags(ResourceId=identifier, TagsList=[{"Key": key} for key in unwanted])
-        if wanted:
-            self.api.add_tags(ResourceId=identifier, TagsList=tag_list(wanted))
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the trail; its bucket and what it logged stay."""
-        with absent_is_fine(_GONE):
-            self.api.delete_trail(Name=identifier)
+        self.api.delete_trail(Name=identifier)
 
     def _settings(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         settings: dict[str, Any] = pascal({name: inputs.get(name) for name in self._SETTINGS})

@@ -9,9 +9,9 @@ from local_cloud.provider.resource import (
     TAGS,
     Change,
     Resource,
-    absent_is_fine,
+    Setting,
+    Tagging,
     camel,
-    found,
     pascal,
     tag_list,
     tag_map,
@@ -124,6 +124,8 @@ class MetricAlarm(Resource):
         "tags": TAGS,
     }
     outputs = ("arn",)
+    gone = ("ResourceNotFound",)
+    tagging = Tagging(owner="ResourceARN", by_arn=True)
 
     # What the API calls otherwise than by a capital letter.
     _NAMES: ClassVar = {
@@ -174,7 +176,7 @@ class MetricAlarm(Resource):
         self._put(inputs, tag_list(inputs.get("tags")))
         return str(inputs["name"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties | None:
         """Read the alarm and its tags."""
         alarms = self.api.describe_alarms(AlarmNames=[identifier], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
         if not alarms:
@@ -197,22 +199,13 @@ class MetricAlarm(Resource):
         self.warn("the local cloud keeps no metric queries: this alarm is recorded, and never goes off here")
         return {"metricQueries": self.known["metricQueries"], "period": None, "statistic": None}
 
-    def update(self, identifier: str, change: Change) -> None:
-        """Put the alarm, all of it, as the API wants it, and the tags that differ."""
-        if change.names - {"tags"}:
-            self._put(change.news, [])
-        wanted, unwanted = change.tags()
-        if wanted or unwanted:
-            arn = self.api.describe_alarms(AlarmNames=[identifier])["MetricAlarms"][0]["AlarmArn"]
-            if unwanted:
-                self.api.untag_resource(ResourceARN=arn, TagKeys=unwanted)
-            if wanted:
-                self.api.tag_resource(ResourceARN=arn, Tags=tag_list(wanted))
+    def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
+        """Put the alarm, all of it, as the API wants it."""
+        self._put(change.news, [])
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the alarm."""
-        with absent_is_fine("ResourceNotFound"):
-            self.api.delete_alarms(AlarmNames=[identifier])
+        self.api.delete_alarms(AlarmNames=[identifier])
 
     def _put(self, inputs: Mapping[str, Any], tags: list[dict[str, str]]) -> None:
         apart = ("tags", "region", "dimensions", "metricQueries")
@@ -259,7 +252,7 @@ def _query(told: Mapping[str, Any]) -> Properties:
     return query
 
 
-class Dashboard(Resource):
+class Dashboard(Setting):
     """A dashboard."""
 
     type_name = "aws:cloudwatch/dashboard:Dashboard"
@@ -269,25 +262,19 @@ class Dashboard(Resource):
         "dashboardBody": Property(kind=Document(ordered=True), required=True),
     }
     outputs = ("dashboardArn",)
+    of = "dashboardName"
+    gone = _NO_DASHBOARD
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Put the dashboard; the id is its name."""
-        self._put(inputs)
-        return str(inputs["dashboardName"])
-
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the dashboard."""
-        answer = found(self.api.get_dashboard, *_NO_DASHBOARD, DashboardName=identifier)
-        return None if answer is None else camel({n: v for n, v in answer.items() if n != "ResponseMetadata"})
+        answer = self.api.get_dashboard(DashboardName=identifier)
+        told: Properties = camel({name: value for name, value in answer.items() if name != "ResponseMetadata"})
+        return told
 
-    def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Put the dashboard."""
-        self._put(change.news)
+        self.api.put_dashboard(DashboardName=identifier, DashboardBody=inputs["dashboardBody"])
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the dashboard."""
-        with absent_is_fine(*_NO_DASHBOARD):
-            self.api.delete_dashboards(DashboardNames=[identifier])
-
-    def _put(self, inputs: Mapping[str, Any]) -> None:
-        self.api.put_dashboard(DashboardName=inputs["dashboardName"], DashboardBody=inputs["dashboardBody"])
+        self.api.delete_dashboards(DashboardNames=[identifier])

@@ -5,13 +5,11 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, absent_is_fine, found, tag_list, tag_map, wait_until
+from local_cloud.provider.resource import TAGS, Change, Resource, Tagging, found, tag_list, tag_map, wait_until
 from local_cloud.provider.schema import Block, Flag, ListOf, Properties, Property, Refusal, Text, same
 from local_cloud.provider.wire import has_unknown
 
 __all__ = ["Table"]
-
-_GONE = "ResourceNotFoundException"
 
 # 3 to 255 characters for tables and indexes:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
@@ -80,6 +78,8 @@ class Table(Resource):
         "tags": TAGS,
     }
     outputs = ("arn", "streamArn", "streamLabel")
+    gone = ("ResourceNotFoundException",)
+    tagging = Tagging(owner="ResourceArn", by_arn=True)
     renewed: ClassVar = {
         "streamArn": frozenset({"streamEnabled", "streamViewType"}),
         "streamLabel": frozenset({"streamEnabled", "streamViewType"}),
@@ -137,12 +137,9 @@ class Table(Resource):
         if inputs.get("ttl", {}).get("enabled"):
             self._put_ttl(identifier, inputs["ttl"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the table, its recovery, its time to live and its tags."""
-        answer = found(self.api.describe_table, _GONE, TableName=identifier)
-        if answer is None:
-            return None
-        table = answer["Table"]
+        table = self.api.describe_table(TableName=identifier)["Table"]
         keys = {each["KeyType"]: each["AttributeName"] for each in table["KeySchema"]}
         backups = self.api.describe_continuous_backups(TableName=identifier)["ContinuousBackupsDescription"]
         recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
@@ -187,17 +184,14 @@ class Table(Resource):
             self._put_recovery(identifier, change.news)
         if change.touches("ttl"):
             self._update_ttl(identifier, change)
-        if change.touches("tags"):
-            self._update_tags(identifier, change)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the table and wait until it is gone; a protected one is refused by the API."""
-        with absent_is_fine(_GONE):
-            self.api.delete_table(TableName=identifier)
-            wait_until(
-                lambda: found(self.api.describe_table, _GONE, TableName=identifier) is None,
-                f"the table {identifier} is gone",
-            )
+        self.api.delete_table(TableName=identifier)
+        wait_until(
+            lambda: found(self.api.describe_table, *self.gone, TableName=identifier) is None,
+            f"the table {identifier} is gone",
+        )
 
     def _wait_until_active(self, table: str) -> None:
         def is_active() -> bool:
@@ -260,14 +254,6 @@ class Table(Resource):
     def _tags(self, arn: str) -> dict[str, str]:
         pages = self.api.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
         return {key: value for page in pages for key, value in tag_map(page["Tags"]).items()}
-
-    def _update_tags(self, table: str, change: Change) -> None:
-        arn = self.api.describe_table(TableName=table)["Table"]["TableArn"]
-        wanted, unwanted = change.tags()
-        if unwanted:
-            self.api.untag_resource(ResourceArn=arn, TagKeys=unwanted)
-        if wanted:
-            self.api.tag_resource(ResourceArn=arn, Tags=tag_list(wanted))
 
 
 def _keys(inputs: Mapping[str, Any]) -> set[str]:

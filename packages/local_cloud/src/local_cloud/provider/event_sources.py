@@ -9,7 +9,7 @@ from local_cloud.provider.resource import (
     Change,
     RefusedError,
     Resource,
-    absent_is_fine,
+    Tagging,
     found,
     pascal,
     wait_until,
@@ -17,8 +17,6 @@ from local_cloud.provider.resource import (
 from local_cloud.provider.schema import Block, Document, Flag, Integer, ListOf, Properties, Property, Refusal, Text
 
 __all__ = ["EventSourceMapping"]
-
-_GONE = "ResourceNotFoundException"
 
 # All limits: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html, the maximum concurrency
 # also https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
@@ -88,6 +86,8 @@ class EventSourceMapping(Resource):
     }
     # `lastProcessingResult` is left out: it changes by itself, and every refresh would tell of it.
     outputs = ("arn", "uuid", "functionArn", "state", "stateTransitionReason", "lastModified")
+    gone = ("ResourceNotFoundException",)
+    tagging = Tagging(owner="Resource", by_arn=True, written=dict)
     renewed: ClassVar = {
         "functionArn": frozenset({"functionName"}),
         "state": frozenset({"enabled"}),
@@ -133,10 +133,10 @@ class EventSourceMapping(Resource):
         """Wait until the mapping is enabled, or disabled as wanted."""
         self._wait(identifier)
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties | None:
         """Read the mapping and its tags."""
-        mapping = found(self.api.get_event_source_mapping, _GONE, UUID=identifier)
-        if mapping is None or mapping["State"] == "Deleting":
+        mapping = self.api.get_event_source_mapping(UUID=identifier)
+        if mapping["State"] == "Deleting":
             return None
         arn = mapping.get("EventSourceMappingArn") or self._arn(mapping, identifier)
         destination = (mapping.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination")
@@ -163,22 +163,15 @@ class EventSourceMapping(Resource):
 
     def update(self, identifier: str, change: Change) -> None:
         """Change what differs."""
-        if change.names - {"tags"}:
-            self._refuse_short_visibility(change.news)
-            self.api.update_event_source_mapping(UUID=identifier, **self._wanted(change.news, change.names))
-            self._wait(identifier)
-        wanted, unwanted = change.tags()
-        if unwanted:
-            self.api.untag_resource(Resource=self.known["arn"], TagKeys=unwanted)
-        if wanted:
-            self.api.tag_resource(Resource=self.known["arn"], Tags=wanted)
+        self._refuse_short_visibility(change.news)
+        self.api.update_event_source_mapping(UUID=identifier, **self._wanted(change.news, change.names))
+        self._wait(identifier)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the mapping and wait until it is gone, so that its source and its function can go too."""
-        with absent_is_fine(_GONE):
-            self.api.delete_event_source_mapping(UUID=identifier)
+        self.api.delete_event_source_mapping(UUID=identifier)
         wait_until(
-            lambda: found(self.api.get_event_source_mapping, _GONE, UUID=identifier) is None,
+            lambda: found(self.api.get_event_source_mapping, *self.gone, UUID=identifier) is None,
             f"the event source mapping {identifier} is gone",
         )
 

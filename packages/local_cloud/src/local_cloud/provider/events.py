@@ -11,9 +11,8 @@ from local_cloud.provider.resource import (
     Change,
     RefusedError,
     Resource,
-    absent_is_fine,
+    Tagging,
     camel,
-    found,
     pascal,
     tag_list,
     tag_map,
@@ -22,7 +21,7 @@ from local_cloud.provider.schema import Block, Document, Integer, Properties, Pr
 
 __all__ = ["EventRule", "EventTarget", "event_pattern"]
 
-_GONE = "ResourceNotFoundException"
+_GONE = ("ResourceNotFoundException",)
 _DEFAULT_BUS = "default"
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
@@ -91,6 +90,8 @@ class EventRule(Resource):
         "tags": TAGS,
     }
     outputs = ("arn",)
+    gone = _GONE
+    tagging = Tagging(owner="ResourceARN", by_arn=True)
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Refuse a rule that nothing triggers, and a schedule on a bus that has none."""
@@ -105,38 +106,26 @@ class EventRule(Resource):
         name, bus = inputs["name"], inputs["eventBusName"]
         return name if bus == _DEFAULT_BUS else f"{bus}/{name}"
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the rule and its tags."""
-        answer = found(self.api.describe_rule, _GONE, Name=_name(identifier), EventBusName=self.known["eventBusName"])
-        if answer is None:
-            return None
+        answer = self.api.describe_rule(Name=_name(identifier), EventBusName=self.known["eventBusName"])
         told = ("name", "description", "eventBusName", "eventPattern", "scheduleExpression", "state", "arn")
         rule = camel(answer)
         tags = tag_map(self.api.list_tags_for_resource(ResourceARN=answer["Arn"])["Tags"])
         return {**{name: rule.get(name) for name in told}, "tags": tags}
 
-    def update(self, identifier: str, change: Change) -> None:
-        """Put the rule, all of it, as the API wants it, and the tags that differ."""
-        if change.names - {"tags"}:
-            self._put(change.news)
-        wanted, unwanted = change.tags()
-        if wanted or unwanted:
-            bus = change.news["eventBusName"]
-            arn = self.api.describe_rule(Name=_name(identifier), EventBusName=bus)["Arn"]
-            if unwanted:
-                self.api.untag_resource(ResourceARN=arn, TagKeys=unwanted)
-            if wanted:
-                self.api.tag_resource(ResourceARN=arn, Tags=tag_list(wanted))
+    def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
+        """Put the rule, all of it, as the API wants it."""
+        self._put(change.news)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the rule, which AWS does only once its targets are gone."""
         rule = {"EventBusName": self.known["eventBusName"]}
-        with absent_is_fine(_GONE):
-            targets = self.api.list_targets_by_rule(Rule=_name(identifier), **rule)["Targets"]
-            if targets:
-                named = ", ".join(target["Id"] for target in targets)
-                raise RefusedError(f"the rule {identifier} still has the targets {named}: AWS does not delete it")
-            self.api.delete_rule(Name=_name(identifier), **rule)
+        targets = self.api.list_targets_by_rule(Rule=_name(identifier), **rule)["Targets"]
+        if targets:
+            named = ", ".join(target["Id"] for target in targets)
+            raise RefusedError(f"the rule {identifier} still has the targets {named}: AWS does not delete it")
+        self.api.delete_rule(Name=_name(identifier), **rule)
 
     def _put(self, inputs: Mapping[str, Any], **more: Any) -> None:
         names = ("name", "description", "eventBusName", "eventPattern", "scheduleExpression", "state")
@@ -171,6 +160,7 @@ class EventTarget(Resource):
             )
         ),
     }
+    gone = _GONE
 
     @classmethod
     def deletes_first(cls, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:  # noqa: ARG003
@@ -186,11 +176,11 @@ class EventTarget(Resource):
         bus = "" if inputs["eventBusName"] == _DEFAULT_BUS else f"{inputs['eventBusName']}-"
         return f"{bus}{inputs['rule']}-{inputs['targetId']}"
 
-    def read(self, identifier: str) -> Properties | None:  # noqa: ARG002 - the id's parts may hold dashes themselves
+    def live(self, identifier: str) -> Properties | None:  # noqa: ARG002 - the id's parts may hold dashes themselves
         """Read the target."""
         rule, bus, target_id = (self.known[name] for name in ("rule", "eventBusName", "targetId"))
-        answer = found(self.api.list_targets_by_rule, _GONE, Rule=rule, EventBusName=bus)
-        targets = {target["Id"]: camel(target) for target in (answer or {"Targets": []})["Targets"]}
+        answer = self.api.list_targets_by_rule(Rule=rule, EventBusName=bus)
+        targets = {target["Id"]: camel(target) for target in answer["Targets"]}
         target = targets.get(target_id)
         if target is None:
             return None
@@ -201,13 +191,12 @@ class EventTarget(Resource):
         """Put the target, all of it, as the API wants it."""
         self._put(change.news)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Remove the target."""
-        with absent_is_fine(_GONE):
-            answer = self.api.remove_targets(
-                Rule=self.known["rule"], EventBusName=self.known["eventBusName"], Ids=[self.known["targetId"]]
-            )
-            _raise_failed(identifier, answer)
+        answer = self.api.remove_targets(
+            Rule=self.known["rule"], EventBusName=self.known["eventBusName"], Ids=[self.known["targetId"]]
+        )
+        _raise_failed(identifier, answer)
 
     def _put(self, inputs: Mapping[str, Any]) -> None:
         names = ("arn", "roleArn", "input", "inputPath", "deadLetterConfig", "retryPolicy")

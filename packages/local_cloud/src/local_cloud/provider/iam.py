@@ -11,8 +11,7 @@ from local_cloud.provider.resource import (
     Change,
     RefusedError,
     Resource,
-    absent_is_fine,
-    found,
+    Tagging,
     tag_list,
     tag_map,
 )
@@ -20,7 +19,7 @@ from local_cloud.provider.schema import Document, Flag, Integer, Properties, Pro
 
 __all__ = ["Role", "RolePolicy", "RolePolicyAttachment"]
 
-_GONE = "NoSuchEntity"
+_GONE = ("NoSuchEntity",)
 
 # Names, sizes and counts: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _ROLE_NAME = rules.matches(r"[\w+=,.@-]+", 1, 64, "letters, digits and _ + = , . @ - are allowed")
@@ -59,6 +58,8 @@ class Role(Resource):
         "tags": TAGS,
     }
     outputs = ("arn", "createDate", "uniqueId")
+    gone = _GONE
+    tagging = Tagging(owner="RoleName", put="tag_role", remove="untag_role")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the role; the id is its name."""
@@ -74,12 +75,9 @@ class Role(Resource):
         answer = self.api.create_role(**{name: value for name, value in wanted.items() if value})
         return str(answer["Role"]["RoleName"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the role and its tags."""
-        answer = found(self.api.get_role, _GONE, RoleName=identifier)
-        if answer is None:
-            return None
-        role = answer["Role"]
+        role = self.api.get_role(RoleName=identifier)["Role"]
         return {
             "name": role["RoleName"],
             "path": role["Path"],
@@ -105,21 +103,15 @@ class Role(Resource):
             )
         if change.touches("permissionsBoundary"):
             self._update_boundary(identifier, change.news.get("permissionsBoundary"))
-        wanted, unwanted = change.tags()
-        if unwanted:
-            self.api.untag_role(RoleName=identifier, TagKeys=unwanted)
-        if wanted:
-            self.api.tag_role(RoleName=identifier, Tags=tag_list(wanted))
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the role; with `forceDetachPolicies` also what others gave it, which AWS refuses otherwise."""
-        with absent_is_fine(_GONE):
-            if self.known.get("forceDetachPolicies"):
-                for name in self.api.list_role_policies(RoleName=identifier)["PolicyNames"]:
-                    self.api.delete_role_policy(RoleName=identifier, PolicyName=name)
-                for policy in self.api.list_attached_role_policies(RoleName=identifier)["AttachedPolicies"]:
-                    self.api.detach_role_policy(RoleName=identifier, PolicyArn=policy["PolicyArn"])
-            self.api.delete_role(RoleName=identifier)
+        if self.known.get("forceDetachPolicies"):
+            for name in self.api.list_role_policies(RoleName=identifier)["PolicyNames"]:
+                self.api.delete_role_policy(RoleName=identifier, PolicyName=name)
+            for policy in self.api.list_attached_role_policies(RoleName=identifier)["AttachedPolicies"]:
+                self.api.detach_role_policy(RoleName=identifier, PolicyArn=policy["PolicyArn"])
+        self.api.delete_role(RoleName=identifier)
 
     def _update_boundary(self, role: str, boundary: str | None) -> None:
         if boundary:
@@ -139,18 +131,17 @@ class RolePolicy(Resource):
         "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=128), rules=(_POLICY_NAME,)),
         "policy": Property(kind=Document(), required=True, rules=(_INLINE_POLICY_SIZE,)),
     }
+    gone = _GONE
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Put the policy; the id is the role's name, a colon and the policy's."""
         self._put(inputs["role"], inputs["name"], inputs["policy"])
         return f"{inputs['role']}:{inputs['name']}"
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the policy."""
         role, name = identifier.rsplit(":", 1)
-        answer = found(self.api.get_role_policy, _GONE, RoleName=role, PolicyName=name)
-        if answer is None:
-            return None
+        answer = self.api.get_role_policy(RoleName=role, PolicyName=name)
         return {"role": role, "name": name, "policy": json.dumps(answer["PolicyDocument"])}
 
     def update(self, identifier: str, change: Change) -> None:
@@ -158,11 +149,10 @@ class RolePolicy(Resource):
         role, name = identifier.rsplit(":", 1)
         self._put(role, name, change.news["policy"])
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the policy."""
         role, name = identifier.rsplit(":", 1)
-        with absent_is_fine(_GONE):
-            self.api.delete_role_policy(RoleName=role, PolicyName=name)
+        self.api.delete_role_policy(RoleName=role, PolicyName=name)
 
     def _put(self, role: str, name: str, policy: str) -> None:
         # The limit is on all inline policies of a role together.
@@ -188,6 +178,7 @@ class RolePolicyAttachment(Resource):
         "role": _ROLE,
         "policyArn": Property(kind=Text(), required=True, replaces=True),
     }
+    gone = _GONE
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Attach the policy; the id is the role's name, a slash and the policy's ARN."""
@@ -198,17 +189,15 @@ class RolePolicyAttachment(Resource):
         self.api.attach_role_policy(RoleName=role, PolicyArn=policy)
         return f"{role}/{policy}"
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties | None:
         """Tell whether the policy is attached."""
         role, policy = identifier.split("/", 1)
-        attached = found(self._attached, _GONE, role=role)
-        return {"role": role, "policyArn": policy} if policy in (attached or ()) else None
+        return {"role": role, "policyArn": policy} if policy in self._attached(role) else None
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Detach the policy."""
         role, policy = identifier.split("/", 1)
-        with absent_is_fine(_GONE):
-            self.api.detach_role_policy(RoleName=role, PolicyArn=policy)
+        self.api.detach_role_policy(RoleName=role, PolicyArn=policy)
 
     def _attached(self, role: str) -> list[str]:
         answer = self.api.list_attached_role_policies(RoleName=role)

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.resource import TAGS, Change, Resource, absent_is_fine, found
+from local_cloud.provider.resource import TAGS, Change, Resource, Tagging
 from local_cloud.provider.schema import Document, Flag, Integer, Properties, Property, Text
 
 __all__ = ["Key"]
 
-_GONE = "NotFoundException"
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
 
 
 class Key(Resource):
@@ -31,6 +33,9 @@ class Key(Resource):
         "tags": TAGS,
     }
     outputs = ("arn", "keyId")
+    # The second one is told of a key that is to be deleted.
+    gone = ("NotFoundException", "KMSInvalidStateException")
+    tagging = Tagging(owner="KeyId", written=_tag_list)
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the key; the id is the key's."""
@@ -46,12 +51,11 @@ class Key(Resource):
         if not inputs["isEnabled"]:
             self.api.disable_key(KeyId=identifier)
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties | None:
         """Read the key; one that is to be deleted is gone, as for the AWS provider."""
-        answer = found(self.api.describe_key, _GONE, KeyId=identifier)
-        if answer is None or answer["KeyMetadata"]["KeyState"] == "PendingDeletion":
+        key = self.api.describe_key(KeyId=identifier)["KeyMetadata"]
+        if key["KeyState"] == "PendingDeletion":
             return None
-        key = answer["KeyMetadata"]
         return {
             "description": key.get("Description"),
             "policy": self.api.get_key_policy(KeyId=identifier, PolicyName="default")["Policy"],
@@ -73,24 +77,10 @@ class Key(Resource):
         if change.touches("enableKeyRotation"):
             wanted = change.news["enableKeyRotation"]
             (self.api.enable_key_rotation if wanted else self.api.disable_key_rotation)(KeyId=identifier)
-        self._update_tags(identifier, change)
         if change.touches("isEnabled") and not change.news["isEnabled"]:
             self.api.disable_key(KeyId=identifier)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Schedule the deletion: AWS deletes no key at once."""
         window = self.known.get("deletionWindowInDays")
-        with absent_is_fine(_GONE, "KMSInvalidStateException"):
-            wanted = {"PendingWindowInDays": window} if window else {}
-            self.api.schedule_key_deletion(KeyId=identifier, **wanted)
-
-    def _update_tags(self, key: str, change: Change) -> None:
-        wanted, unwanted = change.tags()
-        if unwanted:
-            self.api.untag_resource(KeyId=key, TagKeys=unwanted)
-        if wanted:
-            self.api.tag_resource(KeyId=key, Tags=_tag_list(wanted))
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
+        self.api.schedule_key_deletion(KeyId=identifier, **({"PendingWindowInDays": window} if window else {}))

@@ -12,9 +12,9 @@ from local_cloud.provider.resource import (
     Change,
     RefusedError,
     Resource,
-    absent_is_fine,
+    Setting,
+    Tagging,
     camel,
-    found,
     pascal,
     wait_until,
 )
@@ -34,7 +34,7 @@ from local_cloud.provider.schema import (
 
 __all__ = ["Alias", "Function", "FunctionRecursionConfig", "Permission", "environment_variables"]
 
-_GONE = "ResourceNotFoundException"
+_GONE = ("ResourceNotFoundException",)
 
 # Names, sizes and limits: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html and
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -151,6 +151,8 @@ class Function(Resource):
         "sourceCodeSize",
         "lastModified",
     )
+    gone = _GONE
+    tagging = Tagging(owner="Resource", by_arn=True, written=dict)
     renewed: ClassVar = {
         **dict.fromkeys(("version", "qualifiedArn", "qualifiedInvokeArn", "lastModified"), _VERSIONED),
         **dict.fromkeys(("codeSha256", "sourceCodeHash", "sourceCodeSize"), _CODE),
@@ -183,11 +185,9 @@ class Function(Resource):
         if inputs["reservedConcurrentExecutions"] >= 0:
             self._reserve(identifier, inputs["reservedConcurrentExecutions"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the function; code that was changed by others is told as no code."""
-        answer = found(self.api.get_function, _GONE, FunctionName=identifier)
-        if answer is None:
-            return None
+        answer = self.api.get_function(FunctionName=identifier)
         function = answer["Configuration"]
         told = camel({name[0].upper() + name[1:]: function.get(name[0].upper() + name[1:]) for name in _CONFIGURATION})
         arn = function["FunctionArn"]
@@ -231,12 +231,10 @@ class Function(Resource):
             self.api.publish_version(FunctionName=identifier)
         if change.touches("reservedConcurrentExecutions"):
             self._reserve(identifier, change.news["reservedConcurrentExecutions"])
-        self._update_tags(identifier, change)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the function and all its versions."""
-        with absent_is_fine(_GONE):
-            self.api.delete_function(FunctionName=identifier)
+        self.api.delete_function(FunctionName=identifier)
 
     def _changed_configuration(self, change: Change) -> dict[str, Any]:
         nothing: dict[str, Any] = {
@@ -292,15 +290,6 @@ class Function(Resource):
 
         wait_until(is_ready, f"the function {name} is active")
 
-    def _update_tags(self, name: str, change: Change) -> None:
-        wanted, unwanted = change.tags()
-        if wanted or unwanted:
-            arn = self.api.get_function_configuration(FunctionName=name)["FunctionArn"]
-            if unwanted:
-                self.api.untag_resource(Resource=arn, TagKeys=unwanted)
-            if wanted:
-                self.api.tag_resource(Resource=arn, Tags=wanted)
-
 
 def _invoke_arn(region: str, function_arn: str) -> str:
     return f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
@@ -327,17 +316,16 @@ class Alias(Resource):
         "routingConfig": Property(kind=Block({"additionalVersionWeights": Property(kind=MapOf(Number(0, 1)))})),
     }
     outputs = ("arn", "invokeArn")
+    gone = _GONE
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the alias; the id is its ARN."""
         return str(self.api.create_alias(**self._wanted(inputs))["AliasArn"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the alias."""
-        function, name = self.known["functionName"], self.known["name"]
-        answer = found(self.api.get_alias, _GONE, FunctionName=function, Name=name)
-        if answer is None:
-            return None
+        function = self.known["functionName"]
+        answer = self.api.get_alias(FunctionName=function, Name=self.known["name"])
         weights = (answer.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
         return {
             "functionName": function,
@@ -353,10 +341,9 @@ class Alias(Resource):
         """Point the alias elsewhere."""
         self.api.update_alias(**self._wanted(change.news))
 
-    def delete(self, identifier: str) -> None:  # noqa: ARG002
+    def remove(self, identifier: str) -> None:  # noqa: ARG002
         """Delete the alias."""
-        with absent_is_fine(_GONE):
-            self.api.delete_alias(FunctionName=self.known["functionName"], Name=self.known["name"])
+        self.api.delete_alias(FunctionName=self.known["functionName"], Name=self.known["name"])
 
     def _wanted(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         weights = (inputs.get("routingConfig") or {}).get("additionalVersionWeights") or {}
@@ -369,7 +356,7 @@ class Alias(Resource):
         }
 
 
-class FunctionRecursionConfig(Resource):
+class FunctionRecursionConfig(Setting):
     """Whether Lambda stops a function that invokes itself again and again, by way of a queue or a topic.
 
     It is the function's and not its versions'. A function always has one: `Terminate`, unless it was told otherwise.
@@ -382,28 +369,21 @@ class FunctionRecursionConfig(Resource):
         "functionName": Property(kind=Text(), required=True, replaces=True),
         "recursiveLoop": Property(kind=Text(("Allow", "Terminate")), required=True),
     }
+    of = "functionName"
+    gone = _GONE
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Set it; the id is the function's name."""
-        self._put(inputs["functionName"], inputs["recursiveLoop"])
-        return str(inputs["functionName"])
-
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read it; it is gone with its function."""
-        answer = found(self.api.get_function_recursion_config, _GONE, FunctionName=identifier)
-        return answer and {"functionName": identifier, "recursiveLoop": answer["RecursiveLoop"]}
+        answer = self.api.get_function_recursion_config(FunctionName=identifier)
+        return {"functionName": identifier, "recursiveLoop": answer["RecursiveLoop"]}
 
-    def update(self, identifier: str, change: Change) -> None:
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Set it."""
-        self._put(identifier, change.news["recursiveLoop"])
+        self.api.put_function_recursion_config(FunctionName=identifier, RecursiveLoop=inputs["recursiveLoop"])
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Go back to what Lambda gives a new function, as the AWS provider does."""
-        with absent_is_fine(_GONE):
-            self._put(identifier, "Terminate")
-
-    def _put(self, function: str, loop: str) -> None:
-        self.api.put_function_recursion_config(FunctionName=function, RecursiveLoop=loop)
+        self.put(identifier, {"recursiveLoop": "Terminate"})
 
 
 class Permission(Resource):
@@ -428,6 +408,7 @@ class Permission(Resource):
             rules=(rules.matches(r"[a-zA-Z0-9_-]+", 1, 100, "letters, digits, - and _ are allowed"),),
         ),
     }
+    gone = _GONE
 
     _PARAMETERS: ClassVar = {
         "action": "Action",
@@ -446,10 +427,9 @@ class Permission(Resource):
         )
         return str(inputs["statementId"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties | None:
         """Read the statement."""
-        answer = found(self.api.get_policy, _GONE, **self._place())
-        statements = json.loads(answer["Policy"])["Statement"] if answer else []
+        statements = json.loads(self.api.get_policy(**self._place())["Policy"])["Statement"]
         statement = next((each for each in statements if each.get("Sid") == identifier), None)
         if statement is None:
             return None
@@ -466,10 +446,9 @@ class Permission(Resource):
             "sourceAccount": conditions.get("aws:sourceaccount"),
         }
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Remove the statement."""
-        with absent_is_fine(_GONE):
-            self.api.remove_permission(StatementId=identifier, **self._place())
+        self.api.remove_permission(StatementId=identifier, **self._place())
 
     def _place(self) -> dict[str, str]:
         qualifier = {"Qualifier": self.known["qualifier"]} if self.known.get("qualifier") else {}

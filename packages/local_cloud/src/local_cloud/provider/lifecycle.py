@@ -155,7 +155,7 @@ class Lifecycle:
             live = resource.read(identifier)
             olds = _reconciled(resource.declared(), given, live or {})
             difference = self.diff(token, olds, given)
-        resource.update(identifier, Change(_plain(olds), given, frozenset(difference.changed)))
+        resource.apply(identifier, Change(_plain(olds), given, frozenset(difference.changed)))
         return self._state(resource, identifier, given)
 
     def delete(

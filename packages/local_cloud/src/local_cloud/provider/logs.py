@@ -5,12 +5,10 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, absent_is_fine
+from local_cloud.provider.resource import TAGS, Change, Resource, Tagging
 from local_cloud.provider.schema import Flag, Integer, Properties, Property, Text
 
 __all__ = ["LogGroup"]
-
-_GONE = "ResourceNotFoundException"
 
 # The days CloudWatch takes; 0 stands for no policy, which keeps events for ever.
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -40,6 +38,8 @@ class LogGroup(Resource):
         "tags": TAGS,
     }
     outputs = ("arn",)
+    gone = ("ResourceNotFoundException",)
+    tagging = Tagging(owner="resourceArn", by_arn=True, tags="tags", keys="tagKeys", written=dict)
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the log group; the id is its name."""
@@ -53,7 +53,7 @@ class LogGroup(Resource):
         if inputs["retentionInDays"]:
             self._put_retention(identifier, inputs["retentionInDays"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties | None:
         """Read the log group and its tags."""
         group = self._find(identifier)
         if group is None:
@@ -78,13 +78,10 @@ class LogGroup(Resource):
                 self.api.associate_kms_key(logGroupName=identifier, kmsKeyId=key)
             else:
                 self.api.disassociate_kms_key(logGroupName=identifier)
-        self._update_tags(identifier, change)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the log group, unless `skipDestroy` leaves it."""
-        if self.known.get("skipDestroy"):
-            return
-        with absent_is_fine(_GONE):
+        if not self.known.get("skipDestroy"):
             self.api.delete_log_group(logGroupName=identifier)
 
     def _find(self, name: str) -> Any:
@@ -97,12 +94,3 @@ class LogGroup(Resource):
             self.api.put_retention_policy(logGroupName=name, retentionInDays=days)
         else:
             self.api.delete_retention_policy(logGroupName=name)
-
-    def _update_tags(self, name: str, change: Change) -> None:
-        wanted, unwanted = change.tags()
-        if wanted or unwanted:
-            arn = str(self._find(name)["arn"]).removesuffix(":*")
-            if unwanted:
-                self.api.untag_resource(resourceArn=arn, tagKeys=unwanted)
-            if wanted:
-                self.api.tag_resource(resourceArn=arn, tags=wanted)

@@ -21,6 +21,8 @@ __all__ = [
     "Change",
     "RefusedError",
     "Resource",
+    "Setting",
+    "Tagging",
     "absent_is_fine",
     "camel",
     "found",
@@ -68,6 +70,36 @@ class Change:
         ]
 
 
+def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
+    """Return the tags as most AWS APIs take them."""
+    return [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tagging:
+    """By which calls a type's tags are changed, and what their parameters are called."""
+
+    owner: str
+    by_arn: bool = False
+    """What is tagged is named by its ARN, and not by its id."""
+    put: str = "tag_resource"
+    remove: str = "untag_resource"
+    tags: str = "Tags"
+    keys: str = "TagKeys"
+    written: Callable[[Mapping[str, str]], Any] = tag_list
+    """How the API takes tags."""
+    unwritten: Callable[[list[str]], Any] = list
+    """How it takes the keys of those to remove."""
+
+    def change(self, api: Any, owner: str, change: Change) -> None:
+        """Put the tags that differ, and remove those that are no more wanted."""
+        wanted, unwanted = change.tags()
+        if unwanted:
+            getattr(api, self.remove)(**{self.owner: owner, self.keys: self.unwritten(unwanted)})
+        if wanted:
+            getattr(api, self.put)(**{self.owner: owner, self.tags: self.written(wanted)})
+
+
 class Resource(ABC):
     """A resource type. One object serves one operation; the API client is the one of the resource's region."""
 
@@ -81,6 +113,10 @@ class Resource(ABC):
     """What AWS tells beside the inputs."""
     renewed: ClassVar[Mapping[str, frozenset[str]]] = {}
     """The outputs that an update may change, each with the inputs whose change does it."""
+    gone: ClassVar[tuple[str, ...]] = ()
+    """The codes by which the API says that there is no such resource."""
+    tagging: ClassVar[Tagging | None] = None
+    """How tags are changed, where that takes calls of their own."""
     regional: ClassVar[bool] = True
     """The type has the `region` input."""
 
@@ -121,9 +157,21 @@ class Resource(ABC):
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:  # noqa: B027
         """Make the calls that must follow the creation; if one fails, the engine knows the resource all the same."""
 
-    @abstractmethod
     def read(self, identifier: str) -> Properties | None:
         """Return inputs and outputs as the API tells them now, or None if the resource is gone."""
+        told: Properties | None = found(self.live, *self.gone, identifier=identifier)
+        return told
+
+    def live(self, identifier: str) -> Properties | None:
+        """Return what `read` does; a ClientError with a code of `gone` says that there is nothing, too."""
+        raise NotImplementedError
+
+    def apply(self, identifier: str, change: Change) -> None:
+        """Make the change in place: the tags by their own calls, all else by `update`."""
+        if change.names - ({"tags"} if self.tagging else set()):
+            self.update(identifier, change)
+        if self.tagging and change.touches("tags"):
+            self.tagging.change(self.api, self._own_arn(identifier) if self.tagging.by_arn else identifier, change)
 
     def update(self, identifier: str, change: Change) -> None:
         """Make the change in place, by the calls that it needs and no others."""
@@ -131,9 +179,38 @@ class Resource(ABC):
             f"{self.type_name} {identifier}: {', '.join(sorted(change.names))} cannot be changed in place"
         )
 
-    @abstractmethod
     def delete(self, identifier: str) -> None:
         """Delete the resource; that it is gone already is fine."""
+        with absent_is_fine(*self.gone):
+            self.remove(identifier)
+
+    def remove(self, identifier: str) -> None:
+        """Delete the resource; a ClientError with a code of `gone` says that it was gone."""
+        raise NotImplementedError
+
+    def _own_arn(self, identifier: str) -> str:
+        # What could not be completed is recorded without it.
+        return str(self.known.get("arn") or (self.read(identifier) or {})["arn"])
+
+
+class Setting(Resource):
+    """What something that is there already is told, always all of it; its id is that thing's."""
+
+    of: ClassVar[str]
+    """The input that names the thing."""
+
+    def create(self, inputs: Mapping[str, Any]) -> str:
+        """Put it."""
+        self.put(inputs[self.of], inputs)
+        return str(inputs[self.of])
+
+    def update(self, identifier: str, change: Change) -> None:
+        """Put it anew."""
+        self.put(identifier, change.news)
+
+    @abstractmethod
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
+        """Have the API take the inputs."""
 
 
 _REGION = Property(kind=Text(), replaces=True, readable=False)
@@ -204,11 +281,6 @@ def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
             return [_renamed(item, rename) for item in value]
         case _:
             return value
-
-
-def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
-    """Return the tags as most AWS APIs take them."""
-    return [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
 
 
 def tag_map(tags: list[dict[str, str]] | None) -> dict[str, str]:

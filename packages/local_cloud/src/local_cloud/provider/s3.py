@@ -1,5 +1,6 @@
 """S3 buckets, and what is configured on one: each a resource of its own, whose id is the bucket's name."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from local_cloud.provider.resource import (
     Change,
     RefusedError,
     Resource,
-    absent_is_fine,
+    Setting,
     camel,
     found,
     pascal,
@@ -57,6 +58,7 @@ class Bucket(Resource):
         "tags": TAGS,
     }
     outputs = ("arn", "bucketDomainName", "bucketRegion", "bucketRegionalDomainName")
+    gone = _NO_BUCKET
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the bucket in the region."""
@@ -72,10 +74,9 @@ class Bucket(Resource):
         if inputs.get("tags"):
             self.api.put_bucket_tagging(Bucket=identifier, Tagging={"TagSet": tag_list(inputs["tags"])})
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the bucket and its tags."""
-        if found(self.api.head_bucket, *_NO_BUCKET, Bucket=identifier) is None:
-            return None
+        self.api.head_bucket(Bucket=identifier)
         tags = found(self.api.get_bucket_tagging, "NoSuchTagSet", Bucket=identifier)
         return {
             "bucket": identifier,
@@ -92,16 +93,15 @@ class Bucket(Resource):
             self.api.delete_bucket_tagging(Bucket=identifier)
             self.complete(identifier, change.news)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the bucket, with `forceDestroy` every version in it first."""
-        with absent_is_fine(*_NO_BUCKET):
-            if self.known.get("forceDestroy"):
-                self._empty(identifier)
-            elif self._holds_objects(identifier):
-                raise RefusedError(
-                    f"the bucket {identifier} is not empty: empty it, or set forceDestroy and deploy that first"
-                )
-            self.api.delete_bucket(Bucket=identifier)
+        if self.known.get("forceDestroy"):
+            self._empty(identifier)
+        elif self._holds_objects(identifier):
+            raise RefusedError(
+                f"the bucket {identifier} is not empty: empty it, or set forceDestroy and deploy that first"
+            )
+        self.api.delete_bucket(Bucket=identifier)
 
     def _holds_objects(self, bucket: str) -> bool:
         versions = self.api.list_object_versions(Bucket=bucket, MaxKeys=1)
@@ -124,11 +124,31 @@ class Bucket(Resource):
                 )
 
 
-class BucketVersioning(Resource):
+class _BucketSetting(Setting):
+    """What is configured on a bucket."""
+
+    service = "s3"
+    of = "bucket"
+    getter: ClassVar[str]
+    remover: ClassVar[str]
+
+    def live(self, identifier: str) -> Properties:
+        """Read the configuration."""
+        return {"bucket": identifier, **self.told(getattr(self.api, self.getter)(Bucket=identifier))}
+
+    @abstractmethod
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the inputs that the API's answer tells."""
+
+    def remove(self, identifier: str) -> None:
+        """Remove the configuration: the bucket is as a new one."""
+        getattr(self.api, self.remover)(Bucket=identifier)
+
+
+class BucketVersioning(_BucketSetting):
     """Whether a bucket keeps the versions of its objects."""
 
     type_name = "aws:s3/bucketVersioning:BucketVersioning"
-    service = "s3"
     properties: ClassVar = {
         "bucket": _BUCKET,
         "versioningConfiguration": Property(
@@ -136,38 +156,37 @@ class BucketVersioning(Resource):
             required=True,
         ),
     }
+    gone = _NO_BUCKET
+    getter = "get_bucket_versioning"
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Put the configuration; Disabled is what a new bucket is."""
         if inputs["versioningConfiguration"]["status"] != "Disabled":
-            self._put(inputs["bucket"], inputs["versioningConfiguration"]["status"])
+            self.put(inputs["bucket"], inputs)
         return str(inputs["bucket"])
 
-    def read(self, identifier: str) -> Properties | None:
-        """Read the configuration; a bucket where it was never set is Disabled."""
-        answer = found(self.api.get_bucket_versioning, *_NO_BUCKET, Bucket=identifier)
-        if answer is None:
-            return None
-        return {"bucket": identifier, "versioningConfiguration": {"status": answer.get("Status", "Disabled")}}
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the status; a bucket where it was never set is Disabled."""
+        return {"versioningConfiguration": {"status": answer.get("Status", "Disabled")}}
 
     def update(self, identifier: str, change: Change) -> None:
         """Put the configuration.
 
         What was on can only be suspended: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html
         """
-        status = change.news["versioningConfiguration"]["status"]
-        if status == "Disabled":
+        if change.news["versioningConfiguration"]["status"] == "Disabled":
             raise RefusedError(f"the versioning of {identifier} was on: AWS can suspend it, not disable it")
-        self._put(identifier, status)
+        self.put(identifier, change.news)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Suspend the versioning, as the AWS provider does."""
         if self.known["versioningConfiguration"]["status"] == "Enabled":
-            with absent_is_fine(*_NO_BUCKET):
-                self._put(identifier, "Suspended")
+            self.put(identifier, {"versioningConfiguration": {"status": "Suspended"}})
 
-    def _put(self, bucket: str, status: str) -> None:
-        self.api.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
+        """Put the configuration."""
+        status = inputs["versioningConfiguration"]["status"]
+        self.api.put_bucket_versioning(Bucket=identifier, VersioningConfiguration={"Status": status})
 
 
 _DAYS = Integer(minimum=1)
@@ -238,43 +257,27 @@ _LIFECYCLE_RULE = Block(
 )
 
 
-class BucketLifecycleConfiguration(Resource):
+class BucketLifecycleConfiguration(_BucketSetting):
     """When a bucket's objects, versions and incomplete uploads go."""
 
     type_name = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
-    service = "s3"
     properties: ClassVar = {
         "bucket": _BUCKET,
         # 1,000 rules: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
         "rules": Property(kind=ListOf(_LIFECYCLE_RULE, most=1000), required=True),
     }
+    gone = (*_NO_BUCKET, "NoSuchLifecycleConfiguration")
+    getter = "get_bucket_lifecycle_configuration"
+    remover = "delete_bucket_lifecycle"
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the rules."""
+        return {"rules": [_lifecycle_rule(rule) for rule in answer["Rules"]]}
+
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Put the rules."""
-        self._put(inputs["bucket"], inputs["rules"])
-        return str(inputs["bucket"])
-
-    def read(self, identifier: str) -> Properties | None:
-        """Read the rules."""
-        answer = found(
-            self.api.get_bucket_lifecycle_configuration, *_NO_BUCKET, "NoSuchLifecycleConfiguration", Bucket=identifier
-        )
-        if answer is None:
-            return None
-        return {"bucket": identifier, "rules": [_lifecycle_rule(rule) for rule in answer["Rules"]]}
-
-    def update(self, identifier: str, change: Change) -> None:
-        """Put the rules, all of them, as the API wants them."""
-        self._put(identifier, change.news["rules"])
-
-    def delete(self, identifier: str) -> None:
-        """Remove the rules."""
-        with absent_is_fine(*_NO_BUCKET):
-            self.api.delete_bucket_lifecycle(Bucket=identifier)
-
-    def _put(self, bucket: str, rules_: list[Properties]) -> None:
-        wanted = [_lifecycle_request(rule) for rule in rules_]
-        self.api.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": wanted})
+        wanted = {"Rules": [_lifecycle_request(rule) for rule in inputs["rules"]]}
+        self.api.put_bucket_lifecycle_configuration(Bucket=identifier, LifecycleConfiguration=wanted)
 
 
 def _lifecycle_request(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,11 +304,10 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> Properties:
     return {name: value for name, value in told.items() if value not in ({"prefix": ""}, {})}
 
 
-class BucketPublicAccessBlock(Resource):
+class BucketPublicAccessBlock(_BucketSetting):
     """What of public access a bucket refuses."""
 
     type_name = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-    service = "s3"
     properties: ClassVar = {
         "bucket": _BUCKET,
         "blockPublicAcls": Property(kind=Flag(), default=False),
@@ -313,40 +315,25 @@ class BucketPublicAccessBlock(Resource):
         "ignorePublicAcls": Property(kind=Flag(), default=False),
         "restrictPublicBuckets": Property(kind=Flag(), default=False),
     }
+    gone = (*_NO_BUCKET, "NoSuchPublicAccessBlockConfiguration")
+    getter = "get_public_access_block"
+    remover = "delete_public_access_block"
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the settings."""
+        settings: Properties = camel(answer["PublicAccessBlockConfiguration"])
+        return settings
+
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Put all four settings."""
-        self._put(inputs["bucket"], inputs)
-        return str(inputs["bucket"])
-
-    def read(self, identifier: str) -> Properties | None:
-        """Read the settings."""
-        answer = found(
-            self.api.get_public_access_block, *_NO_BUCKET, "NoSuchPublicAccessBlockConfiguration", Bucket=identifier
-        )
-        if answer is None:
-            return None
-        return {"bucket": identifier, **camel(answer["PublicAccessBlockConfiguration"])}
-
-    def update(self, identifier: str, change: Change) -> None:
-        """Put all four settings."""
-        self._put(identifier, change.news)
-
-    def delete(self, identifier: str) -> None:
-        """Remove the settings."""
-        with absent_is_fine(*_NO_BUCKET):
-            self.api.delete_public_access_block(Bucket=identifier)
-
-    def _put(self, bucket: str, inputs: Mapping[str, Any]) -> None:
         settings = pascal({name: inputs[name] for name in self.properties if name != "bucket"})
-        self.api.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=settings)
+        self.api.put_public_access_block(Bucket=identifier, PublicAccessBlockConfiguration=settings)
 
 
-class BucketOwnershipControls(Resource):
+class BucketOwnershipControls(_BucketSetting):
     """Who owns the objects that others write to a bucket."""
 
     type_name = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
-    service = "s3"
     properties: ClassVar = {
         "bucket": _BUCKET,
         "rule": Property(
@@ -360,39 +347,24 @@ class BucketOwnershipControls(Resource):
             required=True,
         ),
     }
+    gone = (*_NO_BUCKET, "OwnershipControlsNotFoundError")
+    getter = "get_bucket_ownership_controls"
+    remover = "delete_bucket_ownership_controls"
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the rule."""
+        return {"rule": camel(answer["OwnershipControls"]["Rules"][0])}
+
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Put the rule."""
-        self._put(inputs["bucket"], inputs["rule"])
-        return str(inputs["bucket"])
-
-    def read(self, identifier: str) -> Properties | None:
-        """Read the rule."""
-        answer = found(
-            self.api.get_bucket_ownership_controls, *_NO_BUCKET, "OwnershipControlsNotFoundError", Bucket=identifier
-        )
-        if answer is None:
-            return None
-        return {"bucket": identifier, "rule": camel(answer["OwnershipControls"]["Rules"][0])}
-
-    def update(self, identifier: str, change: Change) -> None:
-        """Put the rule."""
-        self._put(identifier, change.news["rule"])
-
-    def delete(self, identifier: str) -> None:
-        """Remove the rule."""
-        with absent_is_fine(*_NO_BUCKET, "OwnershipControlsNotFoundError"):
-            self.api.delete_bucket_ownership_controls(Bucket=identifier)
-
-    def _put(self, bucket: str, rule: Mapping[str, Any]) -> None:
-        self.api.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [pascal(rule)]})
+        controls = {"Rules": [pascal(inputs["rule"])]}
+        self.api.put_bucket_ownership_controls(Bucket=identifier, OwnershipControls=controls)
 
 
-class BucketServerSideEncryptionConfiguration(Resource):
+class BucketServerSideEncryptionConfiguration(_BucketSetting):
     """How a bucket encrypts what is put without saying how."""
 
     type_name = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-    service = "s3"
     properties: ClassVar = {
         "bucket": _BUCKET,
         "rules": Property(
@@ -417,37 +389,18 @@ class BucketServerSideEncryptionConfiguration(Resource):
             required=True,
         ),
     }
+    gone = (*_NO_BUCKET, "ServerSideEncryptionConfigurationNotFoundError")
+    getter = "get_bucket_encryption"
+    remover = "delete_bucket_encryption"
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the rule."""
+        return {"rules": [_encryption_rule(rule) for rule in answer["ServerSideEncryptionConfiguration"]["Rules"]]}
+
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Put the rule."""
-        self._put(inputs["bucket"], inputs["rules"])
-        return str(inputs["bucket"])
-
-    def read(self, identifier: str) -> Properties | None:
-        """Read the rule."""
-        answer = found(
-            self.api.get_bucket_encryption,
-            *_NO_BUCKET,
-            "ServerSideEncryptionConfigurationNotFoundError",
-            Bucket=identifier,
-        )
-        if answer is None:
-            return None
-        told = [_encryption_rule(rule) for rule in answer["ServerSideEncryptionConfiguration"]["Rules"]]
-        return {"bucket": identifier, "rules": told}
-
-    def update(self, identifier: str, change: Change) -> None:
-        """Put the rule."""
-        self._put(identifier, change.news["rules"])
-
-    def delete(self, identifier: str) -> None:
-        """Go back to what every bucket has."""
-        with absent_is_fine(*_NO_BUCKET):
-            self.api.delete_bucket_encryption(Bucket=identifier)
-
-    def _put(self, bucket: str, rules_: list[Properties]) -> None:
-        wanted = [_encryption_request(rule) for rule in rules_]
-        self.api.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": wanted})
+        wanted = {"Rules": [_encryption_request(rule) for rule in inputs["rules"]]}
+        self.api.put_bucket_encryption(Bucket=identifier, ServerSideEncryptionConfiguration=wanted)
 
 
 def _encryption_request(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -469,11 +422,10 @@ def _encryption_rule(rule: Mapping[str, Any]) -> Properties:
     }
 
 
-class BucketPolicy(Resource):
+class BucketPolicy(_BucketSetting):
     """Who may do what with a bucket."""
 
     type_name = "aws:s3/bucketPolicy:BucketPolicy"
-    service = "s3"
     properties: ClassVar = {
         "bucket": _BUCKET,
         # 20 KB: https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html
@@ -481,25 +433,17 @@ class BucketPolicy(Resource):
             kind=Document(), required=True, rules=(rules.utf8_bytes_at_most(20 * 1024, "the bucket policy"),)
         ),
     }
+    gone = (*_NO_BUCKET, "NoSuchBucketPolicy")
+    getter = "get_bucket_policy"
+    remover = "delete_bucket_policy"
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the policy."""
+        return {"policy": answer["Policy"]}
+
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Put the policy."""
-        self.api.put_bucket_policy(Bucket=inputs["bucket"], Policy=inputs["policy"])
-        return str(inputs["bucket"])
-
-    def read(self, identifier: str) -> Properties | None:
-        """Read the policy."""
-        answer = found(self.api.get_bucket_policy, *_NO_BUCKET, "NoSuchBucketPolicy", Bucket=identifier)
-        return None if answer is None else {"bucket": identifier, "policy": answer["Policy"]}
-
-    def update(self, identifier: str, change: Change) -> None:
-        """Put the policy."""
-        self.api.put_bucket_policy(Bucket=identifier, Policy=change.news["policy"])
-
-    def delete(self, identifier: str) -> None:
-        """Remove the policy."""
-        with absent_is_fine(*_NO_BUCKET):
-            self.api.delete_bucket_policy(Bucket=identifier)
+        self.api.put_bucket_policy(Bucket=identifier, Policy=inputs["policy"])
 
 
 def _listeners(receiver: str, *, required: bool) -> Property:
@@ -513,11 +457,10 @@ def _listeners(receiver: str, *, required: bool) -> Property:
     return Property(kind=ListOf(Block(block)))
 
 
-class BucketNotification(Resource):
+class BucketNotification(_BucketSetting):
     """Whom a bucket tells of its events. A bucket has one of these."""
 
     type_name = "aws:s3/bucketNotification:BucketNotification"
-    service = "s3"
     properties: ClassVar = {
         "bucket": _BUCKET,
         "eventbridge": Property(kind=Flag(), default=False),
@@ -531,37 +474,30 @@ class BucketNotification(Resource):
         "topics": ("TopicConfigurations", "topicArn", "TopicArn"),
         "lambdaFunctions": ("LambdaFunctionConfigurations", "lambdaFunctionArn", "LambdaFunctionArn"),
     }
+    gone = _NO_BUCKET
+    getter = "get_bucket_notification_configuration"
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Put the configuration."""
-        self._put(inputs["bucket"], inputs)
-        return str(inputs["bucket"])
-
-    def read(self, identifier: str) -> Properties | None:
-        """Read the configuration; an id that AWS made up is not told, as the AWS provider does not compare it."""
-        answer = found(self.api.get_bucket_notification_configuration, *_NO_BUCKET, Bucket=identifier)
-        if answer is None:
-            return None
-        told: Properties = {"bucket": identifier, "eventbridge": "EventBridgeConfiguration" in answer}
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the configuration; an id that AWS made up is not told, as the AWS provider does not compare it."""
+        told: Properties = {"eventbridge": "EventBridgeConfiguration" in answer}
         for name, (group, ours, theirs) in self._RECEIVERS.items():
             own_ids = {each.get("id") for each in self.known.get(name) or ()}
             told[name] = [_listener(each, ours, theirs, own_ids) for each in answer.get(group, ())]
         return told
 
-    def update(self, identifier: str, change: Change) -> None:
-        """Put the configuration, all of it, as the API wants it."""
-        self._put(identifier, change.news)
-
-    def delete(self, identifier: str) -> None:
-        """Put an empty configuration."""
-        with absent_is_fine(*_NO_BUCKET):
-            self.api.put_bucket_notification_configuration(Bucket=identifier, NotificationConfiguration={})
-
-    def _put(self, bucket: str, inputs: Mapping[str, Any]) -> None:
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
+        """Put the configuration."""
         wanted: dict[str, Any] = {"EventBridgeConfiguration": {}} if inputs["eventbridge"] else {}
         for name, (group, ours, theirs) in self._RECEIVERS.items():
             if inputs.get(name):
                 wanted[group] = [_listener_request(each, ours, theirs) for each in inputs[name]]
+        self._configure(identifier, wanted)
+
+    def remove(self, identifier: str) -> None:
+        """Put an empty configuration."""
+        self._configure(identifier, {})
+
+    def _configure(self, bucket: str, wanted: Mapping[str, Any]) -> None:
         self.api.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
 
 

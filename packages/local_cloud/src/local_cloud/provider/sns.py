@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, absent_is_fine, found, tag_list, tag_map
+from local_cloud.provider.resource import TAGS, Change, Resource, Setting, Tagging, tag_list, tag_map
 from local_cloud.provider.schema import Document, Properties, Property, Refusal, Text
 
 __all__ = ["Topic", "TopicPolicy", "TopicSubscription"]
 
-_GONE = "NotFound"
+_GONE = ("NotFound",)
 
 # 1 to 256: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 _NAME = rules.matches(r"[A-Za-z0-9_-]+", 1, 256, "letters, digits, _ and - are allowed")
@@ -36,6 +36,8 @@ class Topic(Resource):
         "tags": TAGS,
     }
     outputs = ("arn", "owner")
+    gone = _GONE
+    tagging = Tagging(owner="ResourceArn")
 
     _ATTRIBUTES: ClassVar = {
         "displayName": "DisplayName",
@@ -49,12 +51,9 @@ class Topic(Resource):
         answer = self.api.create_topic(Name=inputs["name"], Attributes=attributes, Tags=tag_list(inputs.get("tags")))
         return str(answer["TopicArn"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the attributes and tags."""
-        answer = found(self.api.get_topic_attributes, _GONE, TopicArn=identifier)
-        if answer is None:
-            return None
-        attributes = answer["Attributes"]
+        attributes = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]
         return {
             "name": identifier.rsplit(":", 1)[1],
             **{ours: attributes.get(theirs) or None for ours, theirs in self._ATTRIBUTES.items()},
@@ -64,7 +63,7 @@ class Topic(Resource):
         }
 
     def update(self, identifier: str, change: Change) -> None:
-        """Set the attributes and tags that differ."""
+        """Set the attributes that differ."""
         for ours, theirs in self._ATTRIBUTES.items():
             if change.touches(ours):
                 # PassThrough is what a topic has that was never told.
@@ -72,19 +71,13 @@ class Topic(Resource):
                 self.api.set_topic_attributes(
                     TopicArn=identifier, AttributeName=theirs, AttributeValue=change.news.get(ours) or nothing
                 )
-        wanted, unwanted = change.tags()
-        if unwanted:
-            self.api.untag_resource(ResourceArn=identifier, TagKeys=unwanted)
-        if wanted:
-            self.api.tag_resource(ResourceArn=identifier, Tags=tag_list(wanted))
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the topic."""
-        with absent_is_fine(_GONE):
-            self.api.delete_topic(TopicArn=identifier)
+        self.api.delete_topic(TopicArn=identifier)
 
 
-class TopicPolicy(Resource):
+class TopicPolicy(Setting):
     """Who may do what with a topic."""
 
     type_name = "aws:sns/topicPolicy:TopicPolicy"
@@ -94,35 +87,25 @@ class TopicPolicy(Resource):
         "policy": Property(kind=Document(), required=True, rules=(_POLICY_SIZE,)),
     }
     outputs = ("owner",)
+    of = "arn"
+    gone = _GONE
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Set the policy; the id is the topic's ARN."""
-        self._put(inputs["arn"], inputs["policy"])
-        return str(inputs["arn"])
-
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the policy."""
-        answer = found(self.api.get_topic_attributes, _GONE, TopicArn=identifier)
-        if answer is None:
-            return None
-        attributes = answer["Attributes"]
+        attributes = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]
         return {"arn": identifier, "policy": attributes["Policy"], "owner": attributes["Owner"]}
 
-    def update(self, identifier: str, change: Change) -> None:
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Set the policy."""
-        self._put(identifier, change.news["policy"])
+        self.api.set_topic_attributes(TopicArn=identifier, AttributeName="Policy", AttributeValue=inputs["policy"])
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Go back to what AWS gives a new topic: a topic always has a policy.
 
         https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
         """
-        with absent_is_fine(_GONE):
-            owner = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]["Owner"]
-            self._put(identifier, _default_policy(identifier, owner))
-
-    def _put(self, topic: str, policy: str) -> None:
-        self.api.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+        owner = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]["Owner"]
+        self.put(identifier, {"policy": _default_policy(identifier, owner)})
 
 
 class TopicSubscription(Resource):
@@ -140,6 +123,7 @@ class TopicSubscription(Resource):
         "endpoint": Property(kind=Text(), required=True, replaces=True),
     }
     outputs = ("arn",)
+    gone = _GONE
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Refuse an endpoint that is not of the protocol: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html."""
@@ -157,32 +141,23 @@ class TopicSubscription(Resource):
         answer = self.api.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint, ReturnSubscriptionArn=True)
         return str(answer["SubscriptionArn"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the subscription, which is gone with its topic.
 
         So says https://docs.aws.amazon.com/sns/latest/api/API_DeleteTopic.html.
         """
         # The topic is asked, because not every cloud forgets its subscriptions with it, and one may not be made.
-        if found(self.api.get_topic_attributes, _GONE, TopicArn=self.known["topic"]) is None:
-            return None
+        self.api.get_topic_attributes(TopicArn=self.known["topic"])
         if self.known["protocol"] == _NOT_MADE:
             return {**{name: self.known[name] for name in ("topic", "protocol", "endpoint")}, "arn": identifier}
-        answer = found(self.api.get_subscription_attributes, _GONE, SubscriptionArn=identifier)
-        if answer is None:
-            return None
-        told = answer["Attributes"]
-        return {
-            "topic": told["TopicArn"],
-            "protocol": told["Protocol"],
-            "endpoint": told["Endpoint"],
-            "arn": identifier,
-        }
+        told = self.api.get_subscription_attributes(SubscriptionArn=identifier)["Attributes"]
+        described = {"topic": told["TopicArn"], "protocol": told["Protocol"], "endpoint": told["Endpoint"]}
+        return {**described, "arn": identifier}
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """End the subscription."""
         if self.known["protocol"] != _NOT_MADE:
-            with absent_is_fine(_GONE):
-                self.api.unsubscribe(SubscriptionArn=identifier)
+            self.api.unsubscribe(SubscriptionArn=identifier)
 
 
 _NOT_MADE = "https"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, absent_is_fine, found
+from local_cloud.provider.resource import TAGS, Change, Resource, Setting, Tagging
 from local_cloud.provider.schema import Document, Flag, Integer, Properties, Property, Refusal, Text
 from local_cloud.provider.wire import UNKNOWN
 
@@ -41,6 +41,8 @@ class Queue(Resource):
         "tags": TAGS,
     }
     outputs = ("arn", "url")
+    gone = _GONE
+    tagging = Tagging(owner="QueueUrl", put="tag_queue", remove="untag_queue", written=dict)
 
     _ATTRIBUTES: ClassVar = {
         "delaySeconds": "DelaySeconds",
@@ -76,12 +78,9 @@ class Queue(Resource):
         )
         return str(answer["QueueUrl"])
 
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties:
         """Read the attributes and tags."""
-        answer = found(self.api.get_queue_attributes, *_GONE, QueueUrl=identifier, AttributeNames=["All"])
-        if answer is None:
-            return None
-        attributes = answer["Attributes"]
+        attributes = self.api.get_queue_attributes(QueueUrl=identifier, AttributeNames=["All"])["Attributes"]
         return {
             "name": identifier.rsplit("/", 1)[1],
             **{ours: self._told(ours, attributes.get(theirs)) for ours, theirs in self._ATTRIBUTES.items()},
@@ -91,24 +90,14 @@ class Queue(Resource):
         }
 
     def update(self, identifier: str, change: Change) -> None:
-        """Set the attributes and tags that differ."""
-        attributes = {
-            theirs: _written(change.news.get(ours, ""))
-            for ours, theirs in self._ATTRIBUTES.items()
-            if change.touches(ours)
-        }
-        if attributes:
-            self.api.set_queue_attributes(QueueUrl=identifier, Attributes=attributes)
-        wanted, unwanted = change.tags()
-        if unwanted:
-            self.api.untag_queue(QueueUrl=identifier, TagKeys=unwanted)
-        if wanted:
-            self.api.tag_queue(QueueUrl=identifier, Tags=wanted)
+        """Set the attributes that differ."""
+        names = {theirs: ours for ours, theirs in self._ATTRIBUTES.items() if change.touches(ours)}
+        attributes = {theirs: _written(change.news.get(ours, "")) for theirs, ours in names.items()}
+        self.api.set_queue_attributes(QueueUrl=identifier, Attributes=attributes)
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Delete the queue."""
-        with absent_is_fine(*_GONE):
-            self.api.delete_queue(QueueUrl=identifier)
+        self.api.delete_queue(QueueUrl=identifier)
 
     def _told(self, name: str, value: str | None) -> Any:
         match self.properties[name].kind:
@@ -120,7 +109,7 @@ class Queue(Resource):
                 return value or None
 
 
-class QueuePolicy(Resource):
+class QueuePolicy(Setting):
     """Who may do what with a queue."""
 
     type_name = "aws:sqs/queuePolicy:QueuePolicy"
@@ -129,29 +118,22 @@ class QueuePolicy(Resource):
         "queueUrl": Property(kind=Text(), required=True, replaces=True),
         "policy": Property(kind=Document(), required=True, rules=(_POLICY_SIZE,)),
     }
+    of = "queueUrl"
+    gone = _GONE
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Set the policy; the id is the queue's URL."""
-        self._put(inputs["queueUrl"], inputs["policy"])
-        return str(inputs["queueUrl"])
-
-    def read(self, identifier: str) -> Properties | None:
+    def live(self, identifier: str) -> Properties | None:
         """Read the policy; a queue without one has none of these."""
-        answer = found(self.api.get_queue_attributes, *_GONE, QueueUrl=identifier, AttributeNames=["Policy"])
-        policy = (answer or {}).get("Attributes", {}).get("Policy")
+        answer = self.api.get_queue_attributes(QueueUrl=identifier, AttributeNames=["Policy"])
+        policy = answer.get("Attributes", {}).get("Policy")
         return {"queueUrl": identifier, "policy": policy} if policy else None
 
-    def update(self, identifier: str, change: Change) -> None:
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Set the policy."""
-        self._put(identifier, change.news["policy"])
+        self.api.set_queue_attributes(QueueUrl=identifier, Attributes={"Policy": inputs["policy"]})
 
-    def delete(self, identifier: str) -> None:
+    def remove(self, identifier: str) -> None:
         """Remove the policy."""
-        with absent_is_fine(*_GONE):
-            self._put(identifier, "")
-
-    def _put(self, queue: str, policy: str) -> None:
-        self.api.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+        self.put(identifier, {"policy": ""})
 
 
 def _written(value: Any) -> str:
