@@ -1,6 +1,5 @@
 """An environment's processor as one component: what triggers it, what it is, and what watches it."""
 
-import functools
 import json
 from typing import ClassVar
 
@@ -13,7 +12,6 @@ from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
-from pipeline_common.tags import resource_tags
 from processing_project.config import ProcessingConfig
 from processing_project.dashboard import Watched, dashboard_body
 from processing_project.own_storage import read_own_storage
@@ -60,7 +58,6 @@ class Processor(pulumi.ComponentResource):
         super().__init__(self.TOKEN, name, opts=opts)
         self._config = config
         self._environment = environment
-        self._tags = functools.partial(resource_tags, ProcessingOutputs.PROJECT, environment)
         invoked = pulumi.InvokeOptions(parent=self)
         self._region = aws.get_region_output(opts=invoked).region
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
@@ -105,7 +102,6 @@ class Processor(pulumi.ComponentResource):
             "arrivals",
             description="Objects that arrive under the input prefix, for the processor's queue",
             event_pattern=self._store.apply(lambda store: self._config.arrivals(store.bucket_name)),
-            tags=self._tags("arrivals"),
             opts=self._child(),
         )
 
@@ -116,7 +112,6 @@ class Processor(pulumi.ComponentResource):
             "schedule",
             description="When the processor sweeps its input for what events missed",
             schedule_expression=self._config.schedule,
-            tags=self._tags("schedule"),
             opts=self._child(),
         )
 
@@ -142,7 +137,6 @@ class Processor(pulumi.ComponentResource):
             feeds=feeds,
             function=lambda queue: self._function(code, queue),
             store=self._store,
-            tags=self._tags,
             parent=self,
         )
 
@@ -168,7 +162,6 @@ class Processor(pulumi.ComponentResource):
                 lambda known: processor_rights(input_prefix=config.input_prefix, **known)
             ),
             alarm_topic_arn=self._store.apply(lambda store: store.failure_topic_arn),
-            tags=self._tags,
             opts=self._child(),
         )
 
@@ -190,7 +183,6 @@ class Processor(pulumi.ComponentResource):
             ),
             dimensions={"FunctionName": self.worker.function.function.name},
             topic_arn=self._store.apply(lambda store: store.failure_topic_arn),
-            tags=self._tags("duration"),
             opts=self._child(),
         )
 

@@ -1,6 +1,6 @@
 """The rule that brings events of changes to every route's queue, and its alarms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -42,7 +42,6 @@ def change_rule(
     description: str,
     pattern: pulumi.Input[str],
     topic_arn: pulumi.Input[str],
-    tags: Callable[[str], dict[str, str]],
     parent: pulumi.Resource,
 ) -> ChangeRule:
     """Register the rule `<name>-rule` for events of the pattern, and an alarm on each way that it can fail.
@@ -53,7 +52,6 @@ def change_rule(
         f"{name}-rule",
         description=description,
         event_pattern=pattern,
-        tags=tags(f"{name}-rule"),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     alarms = [
@@ -70,7 +68,6 @@ def change_rule(
             ),
             dimensions={"RuleName": rule.name},
             topic_arn=topic_arn,
-            tags=tags(f"{name}-{what}"),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         for what, metric, meaning in UNDELIVERED

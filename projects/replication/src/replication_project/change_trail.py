@@ -1,6 +1,6 @@
 """A trail that records the writes of the source and nothing else."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pulumi
@@ -37,14 +37,12 @@ class ChangeTrail(pulumi.ComponentResource):
         *,
         log_retention_days: int,
         stores: pulumi.Output[Stores],
-        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         log = aws.s3.Bucket(
             f"{name}-log",
             force_destroy=True,
-            tags=tags(f"{name}-log"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         source = stores.apply(lambda known: known.source)
@@ -84,7 +82,6 @@ class ChangeTrail(pulumi.ComponentResource):
             include_global_service_events=False,
             enable_log_file_validation=True,
             advanced_event_selectors=source.apply(_selectors),
-            tags=tags(name),
             # CloudTrail makes no trail that its log's bucket does not let in.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )

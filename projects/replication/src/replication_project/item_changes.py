@@ -1,6 +1,6 @@
 """How changes of the table are noticed: by its stream, which a notifier reads for all routes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pulumi
@@ -48,7 +48,6 @@ class ItemChanges(pulumi.ComponentResource):
         stores: pulumi.Output[Stores],
         queues: Mapping[str, aws.sqs.Queue],
         code: pulumi.Archive,
-        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -81,7 +80,6 @@ class ItemChanges(pulumi.ComponentResource):
                 lambda known: notifier_rights(**known)
             ),
             alarm_topic_arn=topic_arn,
-            tags=tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.mapping = aws.lambda_.EventSourceMapping(
@@ -98,7 +96,6 @@ class ItemChanges(pulumi.ComponentResource):
             destination_config=aws.lambda_.EventSourceMappingDestinationConfigArgs(
                 on_failure=aws.lambda_.EventSourceMappingDestinationConfigOnFailureArgs(destination_arn=dead_letters)
             ),
-            tags=tags(f"{name}-mapping"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
         )
         stream_age = alarm(
@@ -117,7 +114,6 @@ class ItemChanges(pulumi.ComponentResource):
             ),
             dimensions={"FunctionName": self.function.function.name},
             topic_arn=topic_arn,
-            tags=tags(f"{name}-stream-age"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.alarms = [*self.function.alarms, stream_age]

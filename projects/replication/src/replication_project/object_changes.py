@@ -1,7 +1,7 @@
 """How changes of the bucket are noticed: by its own events."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import pulumi
@@ -45,7 +45,6 @@ class ObjectChanges(pulumi.ComponentResource):
         name: str,
         *,
         stores: pulumi.Output[Stores],
-        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -54,7 +53,6 @@ class ObjectChanges(pulumi.ComponentResource):
             description="Changes of the source's objects, for every route's queue",
             pattern=stores.apply(lambda known: _pattern(known.source.bucket_name)),
             topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
-            tags=tags,
             parent=self,
         )
         self.rule, self.alarms = watched.rule, watched.alarms

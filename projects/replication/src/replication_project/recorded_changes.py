@@ -1,7 +1,7 @@
 """How changes are noticed by what CloudTrail records: the writes of objects and items alike."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pulumi
@@ -71,7 +71,6 @@ class RecordedChanges(pulumi.ComponentResource):
         trail: str | None,
         log_retention_days: int,
         stores: pulumi.Output[Stores],
-        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -80,7 +79,6 @@ class RecordedChanges(pulumi.ComponentResource):
                 f"{name}-trail",
                 log_retention_days=log_retention_days,
                 stores=stores,
-                tags=tags,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.trail_name, recorder = own.trail.name, "the replication's own trail"
@@ -91,7 +89,6 @@ class RecordedChanges(pulumi.ComponentResource):
             description=f"Changes of the source's objects and items that {recorder} records, for every route's queue",
             pattern=stores.apply(lambda known: json.dumps(recorded_writes(known.source))),
             topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
-            tags=tags,
             parent=self,
         )
         self.rule, self.alarms = watched.rule, watched.alarms

@@ -1,8 +1,7 @@
 """The whole replication: what notices changes, and a route per target."""
 
-import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pulumi
@@ -11,7 +10,6 @@ import pulumi_aws as aws
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.exports import eventually
-from pipeline_common.tags import resource_tags
 from replication_project.config import ReplicationConfig
 from replication_project.dashboard import WatchedReplication, replication_dashboard_body
 from replication_project.item_changes import ItemChanges
@@ -63,8 +61,7 @@ class Replication(pulumi.ComponentResource):
             region=self._region,
             account_id=self._account_id,
         )
-        tags = functools.partial(resource_tags, ReplicationOutputs.PROJECT, source)
-        self.changes = self._changes(config, stores, tags)
+        self.changes = self._changes(config, stores)
         self.routes = {
             target.environment: ReplicationRoute(
                 f"route-{target.environment}",
@@ -73,12 +70,11 @@ class Replication(pulumi.ComponentResource):
                 stores=stores,
                 rule=self.changes.rule,
                 code=code,
-                tags=tags,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for target in config.targets
         }
-        self.items = self._items(config, stores, code, tags)
+        self.items = self._items(config, stores, code)
         self.dashboard = self._dashboard(config, stores)
         self.register_outputs(self.outputs().exports())
 
@@ -102,18 +98,15 @@ class Replication(pulumi.ComponentResource):
             routes={target: route.outputs() for target, route in self.routes.items()},
         )
 
-    def _changes(
-        self, config: ReplicationConfig, stores: pulumi.Output[Stores], tags: Callable[[str], dict[str, str]]
-    ) -> ObjectChanges | RecordedChanges:
+    def _changes(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> ObjectChanges | RecordedChanges:
         child = pulumi.ResourceOptions(parent=self)
         if config.capture == "native":
-            return ObjectChanges("objects", stores=stores, tags=tags, opts=child)
+            return ObjectChanges("objects", stores=stores, opts=child)
         return RecordedChanges(
             "calls",
             trail=config.trail,
             log_retention_days=config.log_retention_days,
             stores=stores,
-            tags=tags,
             opts=child,
         )
 
@@ -122,7 +115,6 @@ class Replication(pulumi.ComponentResource):
         config: ReplicationConfig,
         stores: pulumi.Output[Stores],
         code: pulumi.Archive,
-        tags: Callable[[str], dict[str, str]],
     ) -> ItemChanges | None:
         if config.capture != "native":
             return None
@@ -137,7 +129,6 @@ class Replication(pulumi.ComponentResource):
             stores=stores,
             queues=queues,
             code=code,
-            tags=tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 

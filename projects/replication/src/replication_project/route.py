@@ -1,6 +1,6 @@
 """One target's route: its own queue, function, role, limit and alarms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import pulumi
@@ -52,7 +52,6 @@ class ReplicationRoute(pulumi.ComponentResource):
         stores: pulumi.Output[Stores],
         rule: aws.cloudwatch.EventRule,
         code: pulumi.Archive,
-        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -60,7 +59,6 @@ class ReplicationRoute(pulumi.ComponentResource):
         self._config = config
         self._target = target
         self._stores = stores
-        self._tags = tags
         self.worker = self._worker(rule, code)
         self.verification = self._verification(code)
         self.alarms = [
@@ -107,7 +105,6 @@ class ReplicationRoute(pulumi.ComponentResource):
             feeds=[Feed(name=f"{self._name}-events", target_id=self._name, rule=rule)],
             function=lambda queue: self._function(code, queue),
             store=self._stores.apply(lambda stores: stores.source),
-            tags=self._tags,
             parent=self,
         )
 
@@ -132,7 +129,6 @@ class ReplicationRoute(pulumi.ComponentResource):
                 )
             },
             topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
-            tags=self._tags(f"{self._name}-lag"),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -160,7 +156,6 @@ class ReplicationRoute(pulumi.ComponentResource):
                 )
             ),
             alarm_topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
-            tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -175,7 +170,6 @@ class ReplicationRoute(pulumi.ComponentResource):
             stores=self._stores,
             route=self._settings(self.worker.queue),
             code=code,
-            tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 

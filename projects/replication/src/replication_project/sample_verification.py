@@ -1,6 +1,6 @@
 """A sample of one target compared with the source on a schedule."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import pulumi
@@ -52,7 +52,6 @@ class SampleVerification(pulumi.ComponentResource):
         stores: pulumi.Output[Stores],
         route: pulumi.Output[ReplicatorSettings],
         code: pulumi.Archive,
-        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -75,11 +74,10 @@ class SampleVerification(pulumi.ComponentResource):
                 lambda known: verifier_rights(target, source=known.source, replica=known.targets[target.environment])
             ),
             alarm_topic_arn=topic_arn,
-            tags=tags,
             # Its children are found by it too: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
             opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{name}-verifier")]),
         )
-        self._schedule(name, verification, stores, tags)
+        self._schedule(name, verification, stores)
         drift = alarm(
             f"{name}-drift",
             AlarmRule(
@@ -97,7 +95,6 @@ class SampleVerification(pulumi.ComponentResource):
             ),
             dimensions={TARGET_DIMENSION: stores.apply(lambda known: str(known.targets[target.environment].instance))},
             topic_arn=topic_arn,
-            tags=tags(f"{name}-drift"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.alarms = [*self.function.alarms, drift]
@@ -108,13 +105,11 @@ class SampleVerification(pulumi.ComponentResource):
         name: str,
         verification: VerificationConfig,
         stores: pulumi.Output[Stores],
-        tags: Callable[[str], dict[str, str]],
     ) -> None:
         rule = aws.cloudwatch.EventRule(
             f"{name}-schedule",
             description="When a sample is compared",
             schedule_expression=verification.schedule,
-            tags=tags(f"{name}-schedule"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         permission = aws.lambda_.Permission(

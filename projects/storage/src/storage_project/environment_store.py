@@ -13,7 +13,6 @@ from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.limits import QUEUE_SECONDS
 from pipeline_common.infra.private_bucket import keep_private
 from pipeline_common.infra.stack_config import stack_file
-from pipeline_common.tags import resource_tags
 from replication_core.datasets import ITEMS, OBJECTS
 from storage_project.config import StorageConfig
 from storage_project.policies import (
@@ -103,15 +102,11 @@ class EnvironmentStore(pulumi.ComponentResource):
     def _child(self, *, protect: bool | None = None) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, protect=protect)
 
-    def _tags(self, name: str) -> dict[str, str]:
-        return resource_tags(StorageOutputs.PROJECT, self._environment, name)
-
     def _bucket(self) -> aws.s3.Bucket:
         config = self._config
         bucket = aws.s3.Bucket(
             "objects",
             force_destroy=config.force_destroy,
-            tags=self._tags("objects"),
             opts=self._child(protect=config.deletion_protection),
         )
         keep_private("objects", bucket, policy=bucket_policy(bucket.arn), parent=self)
@@ -188,7 +183,6 @@ class EnvironmentStore(pulumi.ComponentResource):
             stream_view_type="KEYS_ONLY",
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=config.point_in_time_recovery),
             deletion_protection_enabled=config.deletion_protection,
-            tags=self._tags("items"),
             opts=self._child(protect=config.deletion_protection),
         )
 
@@ -205,7 +199,6 @@ class EnvironmentStore(pulumi.ComponentResource):
             enable_key_rotation=True,
             deletion_window_in_days=30,
             policy=pulumi.Output.json_dumps(topic_key_policy(self._account_arn(), self._account_id, self._region)),
-            tags=self._tags("topic-key"),
             opts=self._child(protect=self._config.deletion_protection),
         )
 
@@ -214,7 +207,7 @@ class EnvironmentStore(pulumi.ComponentResource):
         return pulumi.Output.format("arn:{0}:iam::{1}:root", partition, self._account_id)
 
     def _topic(self, name: str, key: aws.kms.Key) -> aws.sns.Topic:
-        return aws.sns.Topic(name, kms_master_key_id=key.arn, tags=self._tags(name), opts=self._child())
+        return aws.sns.Topic(name, kms_master_key_id=key.arn, opts=self._child())
 
     def _topic_policies(self) -> None:
         aws.sns.TopicPolicy(
@@ -259,7 +252,6 @@ class EnvironmentStore(pulumi.ComponentResource):
             "dead-letters",
             message_retention_seconds=QUEUE_SECONDS,
             sqs_managed_sse_enabled=True,
-            tags=self._tags("dead-letters"),
             opts=self._child(),
         )
         aws.sqs.QueuePolicy(
@@ -287,6 +279,5 @@ class EnvironmentStore(pulumi.ComponentResource):
             ),
             dimensions={"QueueName": self.dead_letter_queue.name},
             topic_arn=self.failure_topic.arn,
-            tags=self._tags("dead-letters"),
             opts=self._child(),
         )

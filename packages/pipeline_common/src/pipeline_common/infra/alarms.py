@@ -37,7 +37,6 @@ def alarm(
     *,
     dimensions: Mapping[str, pulumi.Input[str]],
     topic_arn: pulumi.Input[str],
-    tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> aws.cloudwatch.MetricAlarm:
     """Register an alarm that tells the topic when it fires and when all is well again."""
@@ -55,6 +54,5 @@ def alarm(
         treat_missing_data="notBreaching",
         alarm_actions=[topic_arn],
         ok_actions=[topic_arn],
-        tags=tags,
         opts=opts,
     )

@@ -1,6 +1,6 @@
 """A Lambda function that callers reach by its `live` alias."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -59,20 +59,17 @@ class LiveFunction(pulumi.ComponentResource):
         environment: pulumi.Input[Mapping[str, str]],
         rights: pulumi.Input[Sequence[Statement]],
         alarm_topic_arn: pulumi.Input[str],
-        tags: Callable[[str], dict[str, str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         self.log_group = aws.cloudwatch.LogGroup(
             f"{name}-logs",
             retention_in_days=config.log_retention_days,
-            tags=tags(f"{name}-logs"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         role = aws.iam.Role(
             f"{name}-role",
             assume_role_policy=pulumi.Output.json_dumps(assume_role(service("lambda"))),
-            tags=tags(f"{name}-role"),
             opts=pulumi.ResourceOptions(parent=self),
         )
         policy = aws.iam.RolePolicy(
@@ -98,7 +95,6 @@ class LiveFunction(pulumi.ComponentResource):
             publish=True,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=environment),
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="Text", log_group=self.log_group.name),
-            tags=tags(name),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
         self.alias = aws.lambda_.Alias(
@@ -124,7 +120,6 @@ class LiveFunction(pulumi.ComponentResource):
                 ),
                 dimensions={"FunctionName": self.function.name},
                 topic_arn=alarm_topic_arn,
-                tags=tags(f"{name}-{metric.lower()}"),
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for metric, threshold in (

@@ -76,10 +76,9 @@ class QueueFunction:
         feeds: Sequence[Feed],
         function: Callable[[aws.sqs.Queue], LiveFunction],
         store: pulumi.Output[StorageOutputs],
-        tags: Callable[[str], dict[str, str]],
         parent: pulumi.Resource,
     ) -> None:
-        self._prefix, self._config, self._store, self._tags, self._parent = prefix, config, store, tags, parent
+        self._prefix, self._config, self._store, self._parent = prefix, config, store, parent
         self.queue = self._fed_queue(feeds)
         self.function = function(self.queue)
         self.mapping = self._mapping()
@@ -100,7 +99,6 @@ class QueueFunction:
             redrive_policy=dead_letters_arn.apply(
                 lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": config.max_receives})
             ),
-            tags=self._tags(name),
             opts=self._child(),
         )
         policy = aws.sqs.QueuePolicy(
@@ -148,7 +146,6 @@ class QueueFunction:
             maximum_batching_window_in_seconds=config.batch_window_seconds,
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=config.max_concurrency),
-            tags=self._tags(name),
             opts=self._child(before),
         )
 
@@ -167,6 +164,5 @@ class QueueFunction:
             ),
             dimensions={"QueueName": self.queue.name},
             topic_arn=self._store.apply(lambda store: store.failure_topic_arn),
-            tags=self._tags(name),
             opts=self._child(),
         )
