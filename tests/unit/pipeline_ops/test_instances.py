@@ -1,16 +1,22 @@
 """Instances that are deployed: how old they are, and in which order they go."""
 
+import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from pipeline_ops import instances_command
 from pipeline_ops.ages import age_of, written
 from pipeline_ops.checkpoint import first_made
+from pipeline_ops.deployment import Result
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.instances_command import deployed_instances, destruction_order
+from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.projects import StackId
+from pipeline_ops.where import Where
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -21,6 +27,8 @@ class Deployed:
     def __init__(self, made: Mapping[str, datetime | None]) -> None:
         self.made = {StackId(*name.split("/")): at for name, at in made.items()}
         self.projects = self
+        self.interrupts = Interrupts()
+        self.destroyed: list[str] = []
 
     def deployed(self) -> frozenset[StackId]:
         return frozenset(self.made)
@@ -32,6 +40,13 @@ class Deployed:
 
     def made_at(self, stack: StackId) -> datetime | None:
         return self.made[stack]
+
+    def destroy(self, project: str, environment: str) -> Result:
+        if project == "processing":
+            raise OperatorError("AWS refuses.")
+        stack = StackId(project, environment)
+        self.destroyed.append(str(stack))
+        return Result(stack, "destroy", {"delete": 1}, 0.5)
 
 
 def test_an_instance_is_as_old_as_its_first_stack_and_a_plain_environment_is_none(
@@ -50,6 +65,24 @@ def test_an_instance_is_as_old_as_its_first_stack_and_a_plain_environment_is_non
     found = [(one.environment, one.made_at, len(one.stacks)) for one in deployed_instances(deployment)]
     assert found == [("dev-a", NOW - 3 * day, 2), ("dev-b", NOW - day, 1), ("gone-a", None, 1)]
     assert "storage/gone-a: storage has no gone stack." in capsys.readouterr().err
+
+
+def test_old_ones_are_destroyed_and_one_that_can_not_be_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, young = datetime.now(UTC) - timedelta(days=4), datetime.now(UTC)
+    deployment = Deployed(
+        {"storage/dev-a": old, "processing/dev-a": old, "storage/qa-b": old, "storage/dev-c": young, "storage/dev": old}
+    )
+    monkeypatch.setattr(instances_command, "open_projects", lambda _where: None)
+    monkeypatch.setattr(instances_command, "open_deployment", lambda _projects, **_: nullcontext(deployment))
+    with pytest.raises(SystemExit) as ended:
+        instances_command.instances("3d", yes=True, where=Where(local=True), as_json=True)
+    assert ended.value.code == 1
+    assert deployment.destroyed == ["storage/dev-a", "storage/qa-b"]
+    told = json.loads(capsys.readouterr().out)
+    assert [one["environment"] for one in told["instances"]] == ["dev-a", "qa-b"]
+    assert told["failed"] == {"processing/dev-a": "AWS refuses."}
 
 
 def test_what_reads_from_another_stack_goes_before_it() -> None:

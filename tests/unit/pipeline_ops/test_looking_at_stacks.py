@@ -97,3 +97,10 @@ def test_a_cloud_of_its_own_is_one_that_ends_with_it(owned: bool, where: Where) 
     cloud: Any = SimpleNamespace(owned=owned, endpoint="http://there")
     assert Deployment(ROOT, cloud).projects.where == where
     assert Deployment(ROOT).projects.where == AWS
+
+
+def test_an_environment_that_is_read_from_and_has_no_file_is_told_with_the_file_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(
+        OperatorError, match=r"reads from storage/qa, and there is no projects/storage/Pulumi\.qa\.yaml"
+    ):
+        Looked(tmp_path).require_needed(StackId("processing", "qa"))

@@ -202,6 +202,11 @@ class Deployment:
         if not needed:
             return
         for other in needed:
+            if other.name not in self.projects.environments(other.project):
+                raise OperatorError(
+                    f"{stack} reads from {other}, and there is no projects/{other.project}/{other.settings_file}: "
+                    f"write it, or name another environment in projects/{stack.project}/{stack.settings_file}."
+                )
             self._look_at(other)
         deployed = self.deployed()
         for other in needed:

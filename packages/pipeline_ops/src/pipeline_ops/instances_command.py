@@ -42,7 +42,7 @@ def instances(prune: str | None, yes: bool, where: Where, as_json: bool) -> None
         require_terminal("instances", interactive=at_terminal())
     now = datetime.now(UTC)
     with open_deployment(projects) as deployment:
-        found = deployed_instances(deployment)
+        found = [one for one in deployed_instances(deployment) if where.suffix in {None, one.stacks[0].suffix}]
     chosen = [one for one in found if oldest is None or (one.made_at and now - one.made_at >= oldest)]
     if not as_json:
         tell(*([_line(one, now) for one in chosen] or ["There is no such instance."]))
