@@ -22,7 +22,7 @@ from rich.table import Table as Printed
 
 from benchmarks.memory import MEBIBYTE
 from benchmarks.peak_memory import peak_bytes
-from processor_lambda.clients import Clients
+from processor_lambda.clients import ProcessorClients
 from processor_lambda.decompression import CHUNK_BYTES
 from processor_lambda.files import Bucket, InputFile
 from processor_lambda.notices import ObjectNotice
@@ -123,7 +123,7 @@ class _MadeUpBucket(Bucket):
 
 def _process(aws: Any, records: int) -> float:
     settings = ProcessorSettings(environment="dev", bucket="b", table="t", queue_url="q", dlq_url="d")
-    processor = build_processor(settings, Clients(s3=aws, dynamodb=aws, sqs=aws))
+    processor = build_processor(settings, ProcessorClients(s3=aws, dynamodb=aws, sqs=aws))
     processor = replace(processor, bucket=_MadeUpBucket(s3=aws, name="b"))
     start = time.perf_counter()
     processor.process(ObjectNotice(key="incoming/made-up.jsonl"))

@@ -12,7 +12,7 @@ from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops import process as module
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.process import process
-from processor_lambda.clients import Clients
+from processor_lambda.clients import ProcessorClients
 from processor_lambda.notices import parse
 from processor_lambda.processor import build_processor
 from processor_lambda.settings import ProcessorSettings
@@ -50,7 +50,7 @@ class Cloud:
         self.s3: Any = boto3.client("s3", **keys)  # type: ignore[call-overload]
         self.dynamodb: Any = boto3.client("dynamodb", **keys)  # type: ignore[call-overload]
         self.queue = Queue(self)
-        clients = Clients(s3=self.s3, dynamodb=self.dynamodb, sqs=self.queue)  # type: ignore[arg-type]
+        clients = ProcessorClients(s3=self.s3, dynamodb=self.dynamodb, sqs=self.queue)  # type: ignore[arg-type]
         settings = ProcessorSettings(environment="dev", bucket="data", table="data", queue_url="q", dlq_url="d")
         self.processor = build_processor(settings, clients, threads=1)
 

@@ -14,7 +14,7 @@ from botocore.config import Config
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
-from processor_lambda.clients import Clients
+from processor_lambda.clients import ProcessorClients
 from processor_lambda.handler import Function
 from processor_lambda.notices import ObjectNotice, parse
 from processor_lambda.processor import Outcome, Processor, build_processor
@@ -62,7 +62,7 @@ class Cloud:
     """One environment."""
 
     settings: ProcessorSettings
-    clients: Clients
+    clients: ProcessorClients
     calls: list[str] = field(default_factory=list)
     """Every request's operation, such as `s3.PutObject`, in order."""
 
@@ -139,7 +139,7 @@ class Cloud:
 
 
 @cache
-def _clients() -> Clients:
+def _clients() -> ProcessorClients:
     # One try each: what the SDK's own retries would hide is what these tests are about.
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, request_checksum_calculation="when_required")
 
@@ -148,7 +148,7 @@ def _clients() -> Clients:
             service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test", config=config
         )
 
-    return Clients(s3=client("s3"), dynamodb=client("dynamodb"), sqs=client("sqs"))
+    return ProcessorClients(s3=client("s3"), dynamodb=client("dynamodb"), sqs=client("sqs"))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
 from processor_lambda.runs import run_of
 from replication_core.aws.errors import StoreError
+from replication_core.objects.reading import keep_empty_expires
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -68,7 +69,9 @@ def _process(
     outputs: ProcessingOutputs, client: Clients, key: str, on_progress: Callable[[str], None], wait_seconds: float
 ) -> Run:
     sqs: SQSClient = client("sqs", region=outputs.region)
-    bucket = Bucket(s3=client("s3", region=outputs.region), name=outputs.bucket_name)
+    s3 = client("s3", region=outputs.region)
+    keep_empty_expires(s3)
+    bucket = Bucket(s3=s3, name=outputs.bucket_name)
     results = Results(bucket=bucket, environment=outputs.environment)
     file = _find(bucket, outputs, key)
     run = run_of(key, file.version)

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 import boto3
 
 from replication_core.aws.clients import client_config
+from replication_core.objects.reading import keep_empty_expires
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Clients", "connect"]
+__all__ = ["ProcessorClients", "connect"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clients:
+class ProcessorClients:
     """What a processor calls."""
 
     s3: "S3Client"
@@ -26,7 +27,7 @@ class Clients:
     sqs: "SQSClient"
 
 
-def connect(*, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
+def connect(*, connections: int, environ: Mapping[str, str] = os.environ) -> ProcessorClients:
     """Make the clients, all in the function's own region, where its environment's storage is too.
 
     Where AWS_ENDPOINT_URL names another endpoint than AWS's, buckets are addressed by path: the host's name has no
@@ -34,9 +35,10 @@ def connect(*, connections: int, environ: Mapping[str, str] = os.environ) -> Cli
     """
     session = boto3.session.Session()
     path_style = bool(environ.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3"))
-    config = client_config(connections, path_style=path_style)
-    return Clients(
-        s3=session.client("s3", config=config),
+    s3 = session.client("s3", config=client_config(connections, path_style=path_style))
+    keep_empty_expires(s3)
+    return ProcessorClients(
+        s3=s3,
         dynamodb=session.client("dynamodb", config=client_config(connections)),
         sqs=session.client("sqs", config=client_config(connections)),
     )

@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 from processor_lambda.decompression import CHUNK_BYTES
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import code_of, told, translated
+from replication_core.objects.reading import ABSENT, DELETE_MARKER, read_tags
 from replication_core.replicas import is_replica
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ __all__ = ["ARCHIVED", "Bucket", "Gone", "InputFile", "Listed"]
 _REOPENS = 3
 """Times that what broke off, or was answered with no bytes, is opened again before a byte has come."""
 
-_ABSENT = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed"})
+_GONE = ABSENT | DELETE_MARKER
 """What is answered for an object that is not there, or whose current version is a delete marker."""
-
 
 ARCHIVED = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: of an object that is archived."""
@@ -112,7 +112,7 @@ class Bucket:
             with translated("HeadObject"):
                 answer = self.s3.head_object(Bucket=self.name, Key=key, **version)
         except StoreError as error:
-            if error.kind in _ABSENT:
+            if error.kind in _GONE:
                 raise Gone from error
             raise
         return InputFile.from_head(key, answer)
@@ -125,17 +125,15 @@ class Bucket:
         return is_replica(file.metadata, lambda: self._tag_names(file))
 
     def _tag_names(self, file: InputFile) -> Collection[str]:
-        version: Any = {"VersionId": file.version_id} if file.version_id else {}
         try:
-            with translated("GetObjectTagging"):
-                answer = self.s3.get_object_tagging(Bucket=self.name, Key=file.key, **version)
+            found = read_tags(self.s3, self.name, file.key, file.version_id)
         except StoreError as error:
-            if error.kind in _ABSENT:
-                raise Gone from error
             if error.kind in ARCHIVED:  # not by S3: whoever refuses this refuses the bytes too, with the reason
                 return ()
             raise
-        return {tag["Key"] for tag in told("GetObjectTagging", answer, "TagSet")}
+        if found is None:
+            raise Gone
+        return dict(found.tags)
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object of this key."""
@@ -178,7 +176,7 @@ class Bucket:
             with translated("GetObject"):
                 answer = self.s3.get_object(Bucket=self.name, Key=file.key, **pinned, **from_here)
         except StoreError as error:
-            if error.kind in _ABSENT | {"PreconditionFailed", "412"}:
+            if error.kind in _GONE | {"PreconditionFailed", "412"}:
                 raise Gone from error
             raise
         told("GetObject", answer, "ETag")
@@ -193,7 +191,7 @@ class Bucket:
                 answer = self.s3.get_object(Bucket=self.name, Key=key)
                 return answer["Body"].read(), told("GetObject", answer, "ETag")
         except StoreError as error:
-            if error.kind in _ABSENT:
+            if error.kind in _GONE:
                 return None
             raise
 

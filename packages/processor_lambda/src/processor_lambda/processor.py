@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from processor_lambda.clients import Clients
+from processor_lambda.clients import ProcessorClients
 from processor_lambda.files import Bucket, Gone, InputFile
 from processor_lambda.notices import Continuation, Notice, ObjectNotice, Progress, Sweep, parse
 from processor_lambda.reading import Encoding, Limits, Reading
@@ -90,7 +90,7 @@ class Processor:
     bucket: Bucket
     table: Table
     results: Results
-    clients: Clients
+    clients: ProcessorClients
     sweeper: Sweeper
     schema: Schema
     deadline: Deadline
@@ -358,7 +358,7 @@ def _rejected_key(key: str, run: str, *, superseded: bool) -> str:
 
 
 def build_processor(
-    settings: ProcessorSettings, clients: Clients, *, threads: int = THREADS, limits: Limits | None = None
+    settings: ProcessorSettings, clients: ProcessorClients, *, threads: int = THREADS, limits: Limits | None = None
 ) -> Processor:
     """Put an environment's processor together, in Lambda or anywhere else.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = [
+    "ABSENT",
     "ARCHIVE_CLASSES",
     "DELETE_MARKER",
     "EXPIRES",
@@ -49,7 +50,8 @@ _CHECKSUM_VALUE = "Checksum"
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Storage classes whose objects can't be read before they are restored."""
 
-_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion"})
+ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+"""What is answered for an object, or a version of it, that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def read_head(client: "S3Client", bucket: str, key: str) -> Head | Absent:
         try:
             return _head(client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
         except ClientError as error:
-            if code_of(error) not in _ABSENT:
+            if code_of(error) not in ABSENT:
                 raise
             headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
             return Absent(marked=headers.get("x-amz-delete-marker") == "true")
@@ -79,7 +81,7 @@ def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None)
         with translated("GetObjectTagging"):
             answer = client.get_object_tagging(Bucket=bucket, Key=key, **pinned)
     except StoreError as error:
-        if error.kind in _ABSENT | DELETE_MARKER:
+        if error.kind in ABSENT | DELETE_MARKER:
             return None
         raise
     return TagsRead(answer.get("VersionId"), _sorted_tags(told("GetObjectTagging", answer, "TagSet")))
