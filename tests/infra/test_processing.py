@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline_common.contracts import MissingOutputError, ProcessingOutputs, StorageOutputs
+from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import StackOutputError
 from processor_lambda.settings import PROCESSOR_HANDLER, ProcessorSettings
 from tests.infra.deployed import ENVIRONMENTS, committed_processing, processing, stack_outputs, storage
@@ -379,3 +380,40 @@ def test_a_contract_is_not_parsed_from_outputs_that_lack_one_of_its_own() -> Non
     outputs = {name: value for name, value in committed_processing("dev").outputs.items() if name != "queue_url"}
     with pytest.raises(MissingOutputError, match="queue_url"):
         ProcessingOutputs.parse(outputs)
+
+
+def with_another_table(key: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the storages' outputs, dev's with a bucket and a table more."""
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/orders-1"
+    more = {
+        "files": {"kind": "bucket", "name": "files-1", "arn": "arn:aws:s3:::files-1"},
+        "orders": {"kind": "table", "name": "orders-1", "arn": arn, "stream_arn": f"{arn}/stream/1", "key": key},
+    }
+    dev = stack_outputs()["organization/storage/dev"]
+    return {**stack_outputs(), "organization/storage/dev": {**dev, "datasets": {**dev["datasets"], **more}}}
+
+
+def test_the_datasets_that_are_read_and_written_are_chosen_by_name() -> None:
+    stacks = with_another_table([{"name": "pk", "type": "B"}])
+    deployed = processing("dev", {"processing:bucket": "files", "processing:table": "orders"}, stacks=stacks)
+    settings = settings_of(deployed)
+    assert (settings.bucket, settings.table) == ("files-1", "orders-1")
+    assert [(field.name, field.type) for field in settings.fields][:2] == [("pk", "binary"), ("amount", "number")]
+    outputs = outputs_of(deployed)
+    assert (outputs.bucket_name, outputs.table_name) == ("files-1", "orders-1")
+    rights = rights_of(deployed)
+    assert allows(rights, "dynamodb:PutItem", stacks["organization/storage/dev"]["datasets"]["orders"]["arn"])
+    assert not allows(rights, "dynamodb:PutItem", storage("dev").outputs["table_arn"])
+    assert '"files-1"' in deployed.named(RULE, "arrivals").inputs["eventPattern"]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ({"name": "amount", "type": "S"}, "the field 'amount' is a key of the table and of the type string"),
+        ({"name": "environment", "type": "S"}, "has 'environment', which the processor sets itself"),
+    ],
+)
+def test_a_schema_that_does_not_go_with_the_tables_key_is_refused(key: dict[str, str], said: str) -> None:
+    with pytest.raises(StackConfigError, match=f"^projects/processing/Pulumi.dev.yaml: processing:schema: .*{said}"):
+        processing("dev", {"processing:table": "orders"}, stacks=with_another_table([key]))

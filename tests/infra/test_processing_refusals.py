@@ -45,6 +45,15 @@ from tests.infra.deployed import processing, stack_outputs
         ({"schema": [{"name": "a", "type": "any"}] * 2}, "processing:schema: the schema declares the field 'a' more"),
         ({"schema": [{"name": "id", "type": "number"}]}, "processing:schema: the field 'id' is a key of the table"),
         ({"schema": "amount"}, "processing:schema is 'amount'"),
+        (
+            {"bucket": "files"},
+            "processing:bucket is 'files', which is no bucket of dev's storage (buckets: objects)",
+        ),
+        (
+            {"table": "objects"},
+            "processing:table is 'objects', which is no table of dev's storage (tables: items)",
+        ),
+        ({"table": "Items"}, "processing:table is 'Items'"),
         ({"queueAgeAlarmSeconds": 59}, "processing:queueAgeAlarmSeconds is '59'"),
         ({"queueAgeAlarmSeconds": 1_209_601}, "less than or equal to 1209600"),
         ({"deadLettersAlarmCount": 2**53 + 1}, "processing:deadLettersAlarmCount is"),

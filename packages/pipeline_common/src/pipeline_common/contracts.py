@@ -216,6 +216,8 @@ class ProcessingOutputs(Contract):
 
     region: str
     bucket_name: str
+    table_name: str = ""
+    """Empty where the processing was deployed before it told."""
     input_prefix: str
     process_replicas: bool
     lambda_function_name: str

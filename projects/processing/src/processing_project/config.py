@@ -2,27 +2,29 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 from urllib.parse import quote, quote_plus
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from pipeline_common.contracts import StorageOutputs
+from pipeline_common.contracts import StorageOutputs, StoredDataset
 from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
 from pipeline_common.infra.log_retention import RetentionDays
 from pipeline_common.infra.schedules import Schedule
-from pipeline_common.infra.stack_config import StackConfig
+from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from processor_lambda.settings import (
     INPUT_PREFIX,
     REJECTED_PREFIX,
     RESULTS_PREFIX,
     FieldType,
     ProcessorSettings,
+    declared_fields,
     fields_of,
 )
-from replication_core.datasets import ITEMS
+from replication_core.datasets import ITEMS, NAME, OBJECTS, Kind
 
-__all__ = ["FieldConfig", "ProcessingConfig"]
+__all__ = ["FieldConfig", "OwnStorage", "ProcessingConfig"]
 
 
 MOST_PREFIX_BYTES = 256
@@ -42,6 +44,18 @@ def _is_a_folder(prefix: str) -> str:
 
 
 InputPrefix = Annotated[str, AfterValidator(_is_a_folder)]
+
+
+DatasetName = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnStorage:
+    """An environment's storage, and what of it the processor reads and writes."""
+
+    contract: StorageOutputs
+    bucket: StoredDataset
+    table: StoredDataset
 
 
 class FieldConfig(StackConfig):
@@ -70,10 +84,16 @@ class ProcessingConfig(StackConfig):
     input_prefix: InputPrefix = Field(
         default=INPUT_PREFIX, description="where the files to process arrive", examples=[INPUT_PREFIX]
     )
+    bucket: DatasetName = Field(
+        default=OBJECTS.name, description="the dataset that the files arrive in", examples=[OBJECTS.name]
+    )
+    table: DatasetName = Field(
+        default=ITEMS.name, description="the dataset that the files' records become items of", examples=[ITEMS.name]
+    )
     declared: tuple[FieldConfig, ...] = Field(
         default=(),
         alias="schema",
-        description="the records' fields besides id and timestamp",
+        description="the records' fields besides the table's key",
         examples=[[{"name": "amount", "type": "number"}]],
     )
     process_replicas: bool = Field(
@@ -114,7 +134,7 @@ class ProcessingConfig(StackConfig):
     @model_validator(mode="after")
     def _fields_make_a_schema(self) -> Self:
         try:
-            fields_of(self.schema_text(), ITEMS)
+            declared_fields(self.schema_text())
         except ValueError as error:
             raise ValueError(f"processing:schema: {error}") from None
         return self
@@ -141,16 +161,42 @@ class ProcessingConfig(StackConfig):
             }
         )
 
-    def settings(self, *, store: StorageOutputs, queue_url: str) -> ProcessorSettings:
+    def own_storage(self, store: StorageOutputs) -> OwnStorage:
+        """Return what of an environment's storage is read and written.
+
+        Raises StackConfigError for a dataset that the storage does not have, or has as another kind, and for a schema
+        that does not go with the table's key.
+        """
+        table = _dataset(store, "table", self.table, Kind.TABLE)
+        try:
+            fields_of(self.schema_text(), table.dataset)
+        except ValueError as error:
+            raise StackConfigError(f"{stack_file()}: processing:schema: {error}") from None
+        return OwnStorage(contract=store, bucket=_dataset(store, "bucket", self.bucket, Kind.BUCKET), table=table)
+
+    def settings(self, *, store: OwnStorage, queue_url: str) -> ProcessorSettings:
         """Return what the function is told: this configuration, and its environment's storage."""
         return ProcessorSettings(
-            environment=store.environment,
-            suffix=store.suffix,
-            bucket=store.bucket_name,
-            table=store.table_name,
+            environment=store.contract.environment,
+            suffix=store.contract.suffix,
+            bucket=store.bucket.name,
+            table=store.table.name,
+            dataset=store.table.dataset,
             queue_url=queue_url,
-            dlq_url=store.dlq_url,
+            dlq_url=store.contract.dlq_url,
             input_prefix=self.input_prefix,
             process_replicas=self.process_replicas,
             schema=self.schema_text(),
         )
+
+
+def _dataset(store: StorageOutputs, key: str, name: str, kind: Kind) -> StoredDataset:
+    stored = store.datasets.get(name)
+    if stored is not None and stored.dataset.kind is kind:
+        return stored
+    there = [name for name, each in store.datasets.items() if each.dataset.kind is kind]
+    raise StackConfigError(
+        f"{stack_file()}: processing:{key} is {name!r}, which is no {kind} of {store.instance}'s storage "
+        f"({kind}s: {', '.join(there) or 'none'}): name one of these, or declare it in storage:datasets and deploy "
+        "storage first."
+    )

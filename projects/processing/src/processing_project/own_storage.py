@@ -6,25 +6,26 @@ from pipeline_common.contracts import StorageOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import read
+from processing_project.config import OwnStorage, ProcessingConfig
 
 __all__ = ["check", "read_own_storage"]
 
 
 def read_own_storage(
-    environment: Environment, *, region: pulumi.Input[str], account_id: pulumi.Input[str]
-) -> pulumi.Output[StorageOutputs]:
+    config: ProcessingConfig, environment: Environment, *, region: pulumi.Input[str], account_id: pulumi.Input[str]
+) -> pulumi.Output[OwnStorage]:
     """Read the environment's contract, checked before anything uses it.
 
     `region` and `account_id` are where the processor is deployed. Raises, when read, StackOutputError for storage
-    that lacks an output and StackConfigError for storage that is elsewhere.
+    that lacks an output and StackConfigError for storage that is elsewhere or is not as the configuration needs it.
     """
+
+    def checked(store: StorageOutputs, region: str, account_id: str) -> OwnStorage:
+        check(store, region=region, account_id=account_id)
+        return config.own_storage(store)
+
     store = read(StorageOutputs, environment)
-    return pulumi.Output.all(store=store, region=region, account_id=account_id).apply(lambda known: _checked(**known))
-
-
-def _checked(store: StorageOutputs, *, region: str, account_id: str) -> StorageOutputs:
-    check(store, region=region, account_id=account_id)
-    return store
+    return pulumi.Output.all(store=store, region=region, account_id=account_id).apply(lambda known: checked(**known))
 
 
 def check(store: StorageOutputs, *, region: str, account_id: str) -> None:

@@ -1,7 +1,7 @@
 """What the processor's role may do. Pure: strings in, statements out."""
 
-from pipeline_common.contracts import StorageOutputs
 from pipeline_common.infra.policies import Statement, allow, objects
+from processing_project.config import OwnStorage
 from processor_lambda.settings import REJECTED_PREFIX, RESULTS_PREFIX
 
 __all__ = ["processor_rights"]
@@ -10,13 +10,13 @@ READ_INPUT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:
 CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 
 
-def processor_rights(*, store: StorageOutputs, input_prefix: str, queue_arn: str) -> list[Statement]:
+def processor_rights(*, store: OwnStorage, input_prefix: str, queue_arn: str) -> list[Statement]:
     """Return the processor's rights: read its input, write its output, put items, and work its queue.
 
     It can delete nothing but what it put aside for a run that takes several invocations, and no item at all.
     """
-    bucket = store.bucket_arn
-    results = f"{RESULTS_PREFIX}{store.environment}/"
+    bucket = store.bucket.arn
+    results = f"{RESULTS_PREFIX}{store.contract.environment}/"
     unfinished = f"{results}unfinished/"
     return [
         # For sweeps and for what was put aside. And without the right to list, S3 answers 403 for an object that is
@@ -30,7 +30,7 @@ def processor_rights(*, store: StorageOutputs, input_prefix: str, queue_arn: str
         allow("WriteOutput", ["s3:PutObject"], objects(bucket, [results, REJECTED_PREFIX])),
         allow("AbandonOutput", ["s3:AbortMultipartUpload"], objects(bucket, [REJECTED_PREFIX])),
         allow("RemoveWhatWasPutAside", ["s3:DeleteObject"], objects(bucket, [unfinished])),
-        allow("PutItems", ["dynamodb:BatchWriteItem", "dynamodb:PutItem"], [store.table_arn]),
+        allow("PutItems", ["dynamodb:BatchWriteItem", "dynamodb:PutItem"], [store.table.arn]),
         allow("OwnQueue", [*CONSUME, "sqs:SendMessage"], [queue_arn]),
-        allow("DeadLetters", ["sqs:SendMessage"], [store.dlq_arn]),
+        allow("DeadLetters", ["sqs:SendMessage"], [store.contract.dlq_arn]),
     ]

@@ -61,7 +61,8 @@ class Processor(pulumi.ComponentResource):
         invoked = pulumi.InvokeOptions(parent=self)
         self._region = aws.get_region_output(opts=invoked).region
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
-        self._store = read_own_storage(environment, region=self._region, account_id=self._account_id)
+        self._store = read_own_storage(config, environment, region=self._region, account_id=self._account_id)
+        self._contract = self._store.apply(lambda store: store.contract)
         self.rule = self._rule()
         self.schedule = self._schedule()
         self.worker = self._worker(code)
@@ -72,13 +73,14 @@ class Processor(pulumi.ComponentResource):
     def outputs(self) -> ProcessingOutputs:
         """Return the contract, whose scalars are outputs until it is exported."""
         queue, function = self.worker.queue, self.worker.function
-        dead_letters = self._store.apply(lambda store: store.dlq_alarm_name)
+        dead_letters = self._contract.apply(lambda store: store.dlq_alarm_name)
         names = pulumi.Output.all(*(one.name for one in self._alarms), dead_letters)
         return ProcessingOutputs(
             environment=self._environment.name,
             suffix=self._environment.suffix,
             region=eventually(self._region),
-            bucket_name=eventually(self._store.apply(lambda store: store.bucket_name)),
+            bucket_name=eventually(self._store.apply(lambda store: store.bucket.name)),
+            table_name=eventually(self._store.apply(lambda store: store.table.name)),
             input_prefix=self._config.input_prefix,
             process_replicas=self._config.process_replicas,
             lambda_function_name=eventually(function.function.name),
@@ -101,7 +103,7 @@ class Processor(pulumi.ComponentResource):
         return aws.cloudwatch.EventRule(
             "arrivals",
             description="Objects that arrive under the input prefix, for the processor's queue",
-            event_pattern=self._store.apply(lambda store: self._config.arrivals(store.bucket_name)),
+            event_pattern=self._store.apply(lambda store: self._config.arrivals(store.bucket.name)),
             opts=self._child(),
         )
 
@@ -136,7 +138,7 @@ class Processor(pulumi.ComponentResource):
             ),
             feeds=feeds,
             function=lambda queue: self._function(code, queue),
-            store=self._store,
+            store=self._contract,
             parent=self,
         )
 
@@ -161,7 +163,7 @@ class Processor(pulumi.ComponentResource):
             rights=pulumi.Output.all(store=self._store, queue_arn=queue.arn).apply(
                 lambda known: processor_rights(input_prefix=config.input_prefix, **known)
             ),
-            alarm_topic_arn=self._store.apply(lambda store: store.failure_topic_arn),
+            alarm_topic_arn=self._contract.apply(lambda store: store.failure_topic_arn),
             opts=self._child(),
         )
 
@@ -182,7 +184,7 @@ class Processor(pulumi.ComponentResource):
                 runbook="function-duration",
             ),
             dimensions={"FunctionName": self.worker.function.function.name},
-            topic_arn=self._store.apply(lambda store: store.failure_topic_arn),
+            topic_arn=self._contract.apply(lambda store: store.failure_topic_arn),
             opts=self._child(),
         )
 
@@ -192,9 +194,9 @@ class Processor(pulumi.ComponentResource):
             region=self._region,
             function=worker.function.function.name,
             queue=worker.queue.name,
-            dead_letter_queue=self._store.apply(lambda store: store.dlq_name),
+            dead_letter_queue=self._contract.apply(lambda store: store.dlq_name),
             alarm_arns=pulumi.Output.all(
-                *(one.arn for one in self._alarms), self._store.apply(lambda store: store.dlq_alarm_arn)
+                *(one.arn for one in self._alarms), self._contract.apply(lambda store: store.dlq_alarm_arn)
             ),
         )
         return aws.cloudwatch.Dashboard(
