@@ -57,7 +57,6 @@ def made_up_backlog(queue: MadeUpQueue) -> Backlog:
         routes={TARGET: route},
         notifier_function_name="",
         notifier_mapping_id="",
-        rule_name="",
         trail_name="",
         target_storage=lambda _: storage,
         client=lambda _service, /, **_: queue,

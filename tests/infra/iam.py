@@ -53,6 +53,8 @@ def _is_principal(stated: Any, principal: str | None) -> bool:
 def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -> bool:
     if operator not in {"StringEquals", "ArnEquals", "Bool"}:
         raise NotImplementedError(f"the condition {operator}")
+    if operator == "ArnEquals":  # with wildcards, as ArnLike
+        return all(any(_matches(one, context.get(key, "")) for one in _listed(wanted)) for key, wanted in keys.items())
     return all(key in context and context[key] in _listed(wanted) for key, wanted in keys.items())
 
 

@@ -93,7 +93,7 @@ def of_the_source(call: dict[str, Any], source: StorageOutputs) -> dict[str, Any
 
 def is_matched(system: RunningSystem, event: dict[str, Any]) -> bool:
     events = system.cloud.client("events")
-    rule = ReplicationOutputs.parse(system.outputs["replication/prod"]).rule_name
+    rule = ReplicationOutputs.parse(system.outputs["replication/prod"]).routes["dev"].rule_name
     pattern = events.describe_rule(Name=rule)["EventPattern"]
     return bool(events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"])
 

@@ -23,6 +23,7 @@ from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, letter_of
 from pipeline_ops.routes.drift_report import read_findings
 from pipeline_ops.routes.reconciliation import Answer
+from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.selection import select
 from processor_lambda import runs
 from processor_lambda.notices import Continuation, ObjectNotice, Sweep
@@ -348,6 +349,14 @@ def test_the_replications_contract_has_a_route_for_each_target_by_either_capture
         for name in ("queue_url", "queue_arn", "function_name", "alias_arn", "event_source_mapping_id"):
             assert getattr(route, name) == told[f"{target}_{name}"] != "", name
         assert bool(route.verifier_function_name) is (target == "staging")
+
+
+@pytest.mark.parametrize("capture", ["native", "cloudtrail"])
+def test_the_one_rule_of_all_routes_is_looked_at_as_each_routes_own(capture: str) -> None:
+    outputs = replication(capture)
+    assert outputs.rule_name
+    opened = Replication.of(storage("prod"), outputs, no_client, storage)
+    assert {route.outputs.rule_name for route in opened.routes.values()} == {outputs.rule_name}
 
 
 @pytest.mark.parametrize("target", ["dev", "staging"])

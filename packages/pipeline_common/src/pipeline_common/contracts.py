@@ -245,6 +245,9 @@ class RouteOutputs:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
     """
 
+    rule_name: str = ""
+    """What brings changes to the queue; in a former release one rule did so for all routes, and this is empty."""
+    rule_arn: str = ""
     queue_name: str
     queue_url: str
     queue_arn: str
@@ -272,8 +275,9 @@ class ReplicationOutputs(Contract):
 
     region: str
     account_id: str
-    rule_name: str
-    rule_arn: str
+    rule_name: str = ""
+    """The one rule of all routes in a former release; empty where each route has its own."""
+    rule_arn: str = ""
     capture: str
     """How changes are noticed: `native` or `cloudtrail`."""
     trail_name: str = ""
@@ -309,7 +313,11 @@ class ReplicationOutputs(Contract):
             raise MissingOutputError(cls, "targets")
         routes = {
             target: RouteOutputs(
-                **{field.name: _required(cls, outputs, field, f"{target}_") for field in fields(RouteOutputs)}
+                **{
+                    field.name: _required(cls, outputs, field, f"{target}_")
+                    for field in fields(RouteOutputs)
+                    if f"{target}_{field.name}" in outputs or field.default is MISSING
+                }
             )
             for target in targets.split(",")
             if target

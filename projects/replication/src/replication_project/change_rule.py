@@ -1,4 +1,4 @@
-"""The rule that brings events of changes to every route's queue, and its alarms."""
+"""The rule that brings events of changes to one route's queue, and its alarms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ UNDELIVERED = (
     (
         "undelivered",
         "FailedInvocations",
-        "Events did not reach a route's queue: they are dead letters, to be redriven.",
+        "Events did not reach the queue of {target}: they are dead letters, to be redriven.",
     ),
     (
         "lost",
         "InvocationsFailedToBeSentToDlq",
-        "Events reached neither a route's queue nor the dead letters, and are lost: compare and repair.",
+        "Events reached neither the queue of {target} nor the dead letters, and are lost: compare and repair.",
     ),
 )
 """The alarms on the rule: a name, the metric and what it means.
@@ -39,18 +39,15 @@ class ChangeRule:
 def change_rule(
     name: str,
     *,
-    description: str,
+    target: str,
     pattern: pulumi.Input[str],
     topic_arn: pulumi.Input[str],
     parent: pulumi.Resource,
 ) -> ChangeRule:
-    """Register the rule `<name>-rule` for events of the pattern, and an alarm on each way that it can fail.
-
-    Its targets are the routes', each of which knows what it replicates.
-    """
+    """Register the rule `<name>-rule` for events of the pattern, and an alarm on each way that it can fail."""
     rule = aws.cloudwatch.EventRule(
         f"{name}-rule",
-        description=description,
+        description=f"Changes of the source that {target} gets, for the queue of its route",
         event_pattern=pattern,
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -63,7 +60,7 @@ def change_rule(
                 statistic="Sum",
                 threshold=1,
                 period_seconds=300,
-                description=meaning,
+                description=meaning.format(target=target),
                 runbook="undelivered-events",
             ),
             dimensions={"RuleName": rule.name},

@@ -23,8 +23,8 @@ class ChangeTrail(pulumi.ComponentResource):
     other resource, so that what is written to the log is not recorded itself; the log is private, encrypted, written
     by this trail alone, and kept for as long as the functions' logs.
 
-    Leaves out: an audit. The trail is there to be read by the rule, destroying the stack deletes its log, and who
-    needs one names a trail of his own instead.
+    Leaves out: an audit. The trail is there to be read by the routes' rules, destroying the stack deletes its log, and
+    who needs one names a trail of his own instead.
     """
 
     TOKEN: ClassVar[str] = "pipeline:replication:ChangeTrail"  # noqa: S105 - a resource type's token

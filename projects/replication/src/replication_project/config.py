@@ -14,13 +14,7 @@ from pipeline_common.infra.stack_config import StackConfig, StackConfigError, st
 from replication_core.route_spec import ReplicatorSettings
 from replicator_lambda.settings import VerifierSettings
 
-__all__ = ["ReplicationConfig", "TargetConfig", "VerificationConfig", "require_other_targets"]
-
-MAX_TARGETS = 5
-"""The targets of one EventBridge rule.
-
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
-"""
+__all__ = ["ObjectSelection", "ReplicationConfig", "TargetConfig", "VerificationConfig", "require_other_targets"]
 
 TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
 """https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
@@ -96,8 +90,7 @@ class ReplicationConfig(StackConfig):
 
     targets: tuple[TargetConfig, ...] = Field(
         min_length=1,
-        max_length=MAX_TARGETS,
-        description=f"the environments that get the data, 1 to {MAX_TARGETS}",
+        description="the environments that get the data, at least one",
         examples=[[{"environment": "dev"}]],
     )
     memory_mb: int = Field(default=1024, ge=128, le=10240, description="each function's memory", examples=[1024])

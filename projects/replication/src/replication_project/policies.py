@@ -14,7 +14,7 @@ from pipeline_common.infra.policies import (
 )
 from replication_project.config import TargetConfig
 
-__all__ = ["notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
+__all__ = ["former_rule_arns", "notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
 
 READ_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
 COMPARE_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersionTagging")
@@ -87,6 +87,16 @@ def _excluded(source: StorageOutputs, prefixes: Sequence[str]) -> Statement:
         "Action": list(READ_OBJECT),
         "Resource": objects(source.bucket_arn, prefixes),
     }
+
+
+def former_rule_arns(source: StorageOutputs) -> list[str]:
+    """Return the one rule of all routes, as a former release called it, with a wildcard for the engine's suffix.
+
+    A deploy deletes it last, and until then it sends what each route's own rule may not send yet.
+    """
+    partition = source.dlq_arn.split(":")[1]
+    rules = f"arn:{partition}:events:{source.region}:{source.account_id}:rule/replication-{source.instance}"
+    return [f"{rules}-{what}-rule-*" for what in ("objects", "calls")]
 
 
 def notifier_rights(*, source: StorageOutputs, queue_arns: Sequence[str]) -> list[Statement]:

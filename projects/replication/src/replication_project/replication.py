@@ -10,11 +10,10 @@ import pulumi_aws as aws
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.exports import eventually
+from replication_project.change_trail import ChangeTrail
 from replication_project.config import ReplicationConfig
 from replication_project.dashboard import WatchedReplication, replication_dashboard_body
 from replication_project.item_changes import ItemChanges
-from replication_project.object_changes import ObjectChanges
-from replication_project.recorded_changes import RecordedChanges
 from replication_project.route import ReplicationRoute
 from replication_project.stores import Stores, read_stores
 
@@ -32,11 +31,8 @@ class Replication(pulumi.ComponentResource):
 
     TOKEN: ClassVar[str] = "pipeline:replication:Replication"  # noqa: S105 - a resource type's token
 
-    changes: ObjectChanges | RecordedChanges
-    """Where the rule's events are of: of objects alone, or of items as well."""
-
     items: ItemChanges | None
-    """The notifier; None where the rule's events are of items as well."""
+    """The notifier; None where the rules' events are of items as well."""
 
     routes: Mapping[str, ReplicationRoute]
 
@@ -61,14 +57,13 @@ class Replication(pulumi.ComponentResource):
             region=self._region,
             account_id=self._account_id,
         )
-        self.changes = self._changes(config, stores)
+        self._trail_name = self._trail(config, stores)
         self.routes = {
             target.environment: ReplicationRoute(
                 f"route-{target.environment}",
                 config,
                 target=target,
                 stores=stores,
-                rule=self.changes.rule,
                 code=code,
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -87,9 +82,7 @@ class Replication(pulumi.ComponentResource):
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             capture=self._capture,
-            trail_name=eventually(self.changes.trail_name) if isinstance(self.changes, RecordedChanges) else "",
-            rule_name=eventually(self.changes.rule.name),
-            rule_arn=eventually(self.changes.rule.arn),
+            trail_name=eventually(self._trail_name),
             notifier_function_name=eventually(items.function.function.name) if items else "",
             notifier_function_arn=eventually(items.function.function.arn) if items else "",
             notifier_event_source_mapping_id=eventually(items.mapping.uuid) if items else "",
@@ -98,17 +91,19 @@ class Replication(pulumi.ComponentResource):
             routes={target: route.outputs() for target, route in self.routes.items()},
         )
 
-    def _changes(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> ObjectChanges | RecordedChanges:
-        child = pulumi.ResourceOptions(parent=self)
-        if config.capture == "native":
-            return ObjectChanges("objects", stores=stores, opts=child)
-        return RecordedChanges(
-            "calls",
-            trail=config.trail,
+    def _trail(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> pulumi.Output[str]:
+        """Return the name of the trail that records changes, empty where none does; make one unless it is named."""
+        if config.capture != "cloudtrail" or config.trail is not None:
+            return pulumi.Output.from_input(config.trail or "")
+        # A former release had it in a component of the rule's; of that name CloudTrail would not make a second one.
+        former_parent = pulumi.create_urn("calls", "pipeline:replication:RecordedChanges", self)
+        own = ChangeTrail(
+            "calls-trail",
             log_retention_days=config.log_retention_days,
             stores=stores,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(parent=former_parent)]),
         )
+        return own.trail.name
 
     def _items(
         self,
@@ -135,7 +130,7 @@ class Replication(pulumi.ComponentResource):
     def _dashboard(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> aws.cloudwatch.Dashboard:
         workers = {target: route.worker for target, route in self.routes.items()}
         alarms = [one for route in self.routes.values() for one in route.alarms]
-        alarms += [*self.changes.alarms, *(self.items.alarms if self.items else ())]
+        alarms += self.items.alarms if self.items else ()
         watched = pulumi.Output.all(
             region=self._region,
             queues=pulumi.Output.all(**{target: one.queue.name for target, one in workers.items()}),

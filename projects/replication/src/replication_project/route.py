@@ -12,8 +12,10 @@ from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from replication_core.route_spec import ReplicatorSettings
+from replication_project.change_rule import ChangeRule, change_rule
 from replication_project.config import ReplicationConfig, TargetConfig
-from replication_project.policies import replicator_rights
+from replication_project.policies import former_rule_arns, replicator_rights
+from replication_project.rule_patterns import change_pattern
 from replication_project.sample_verification import SampleVerification
 from replication_project.stores import Stores
 from replicator_lambda.settings import (
@@ -30,15 +32,17 @@ __all__ = ["ReplicationRoute"]
 class ReplicationRoute(pulumi.ComponentResource):
     """What carries changes to one target and applies them (`pipeline:replication:ReplicationRoute`).
 
-    Guarantees: its role may write to this target only, and read only what the target gets; its queue, its function
-    and its concurrency are its own, so that another target's trouble is not felt here; what can't be delivered or
-    applied ends in the source's dead-letter queue; lag, a queue that isn't drained, errors and throttles alarm.
+    Guarantees: its role may write to this target only, and read only what the target gets; its rule, its queue, its
+    function and its concurrency are its own, so that another target's trouble is not felt here; what can't be delivered
+    or applied ends in the source's dead-letter queue; undelivered events, lag, a queue that isn't drained, errors and
+    throttles alarm.
 
-    Leaves out: the rule itself, which is every route's, and the table's stream, whose notifier sends to `queue`.
+    Leaves out: the table's stream, whose notifier sends to the queue.
     """
 
     TOKEN: ClassVar[str] = "pipeline:replication:ReplicationRoute"  # noqa: S105 - a resource type's token
 
+    changes: ChangeRule
     worker: QueueFunction
     verification: SampleVerification | None
     alarms: Sequence[aws.cloudwatch.MetricAlarm]
@@ -50,7 +54,6 @@ class ReplicationRoute(pulumi.ComponentResource):
         *,
         target: TargetConfig,
         stores: pulumi.Output[Stores],
-        rule: aws.cloudwatch.EventRule,
         code: pulumi.Archive,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -59,9 +62,17 @@ class ReplicationRoute(pulumi.ComponentResource):
         self._config = config
         self._target = target
         self._stores = stores
-        self.worker = self._worker(rule, code)
+        self.changes = change_rule(
+            name,
+            target=target.environment,
+            pattern=stores.apply(lambda known: change_pattern(config.capture, target, known.source)),
+            topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
+            parent=self,
+        )
+        self.worker = self._worker(code)
         self.verification = self._verification(code)
         self.alarms = [
+            *self.changes.alarms,
             *self.worker.alarms,
             self._lag_alarm(),
             *(self.verification.alarms if self.verification else ()),
@@ -73,6 +84,8 @@ class ReplicationRoute(pulumi.ComponentResource):
         queue, function = self.worker.queue, self.worker.function
         verifier = self.verification.function if self.verification else None
         return RouteOutputs(
+            rule_name=eventually(self.changes.rule.name),
+            rule_arn=eventually(self.changes.rule.arn),
             queue_name=eventually(queue.name),
             queue_url=eventually(queue.url),
             queue_arn=eventually(queue.arn),
@@ -86,7 +99,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             alarm_names=eventually(pulumi.Output.all(*(one.name for one in self.alarms)).apply(",".join)),
         )
 
-    def _worker(self, rule: aws.cloudwatch.EventRule, code: pulumi.Archive) -> QueueFunction:
+    def _worker(self, code: pulumi.Archive) -> QueueFunction:
         config, environment = self._config, self._target.environment
         return QueueFunction(
             f"{self._name}-",
@@ -102,7 +115,8 @@ class ReplicationRoute(pulumi.ComponentResource):
                     "function fails, is throttled or can't keep up."
                 ),
             ),
-            feeds=[Feed(name=f"{self._name}-events", target_id=self._name, rule=rule)],
+            feeds=[Feed(name=f"{self._name}-events", target_id=self._name, rule=self.changes.rule)],
+            former_rule_arns=self._stores.apply(lambda stores: former_rule_arns(stores.source)),
             function=lambda queue: self._function(code, queue),
             store=self._stores.apply(lambda stores: stores.source),
             parent=self,

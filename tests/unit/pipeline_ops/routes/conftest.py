@@ -143,7 +143,7 @@ def world() -> Iterator[World]:
         source |= {"environment": "prod", "suffix": "", "region": REGION, "dlq_url": urls["dlq"]}
         source |= {"datasets": stored("prod-data")}
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
-        outputs |= {"rule_name": "changes", "trail_name": ""}
+        outputs |= {"rule_name": "", "trail_name": ""}
         outputs["routes"] = {
             target: RouteOutputs(
                 **{each.name: f"{target}-{each.name}" for each in fields(RouteOutputs)}
@@ -202,9 +202,9 @@ def world() -> Iterator[World]:
 def _capture(made: dict[str, Any], arns: dict[str, str]) -> None:
     """Have changes of production noticed, as its stacks do."""
     pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": ["prod-data"]}}}
-    made["events"].put_rule(Name="changes", EventPattern=json.dumps(pattern))
-    targets = [{"Id": target, "Arn": arns[target]} for target in ("dev", "staging")]
-    made["events"].put_targets(Rule="changes", Targets=targets)
+    for target in ("dev", "staging"):
+        made["events"].put_rule(Name=f"{target}-rule_name", EventPattern=json.dumps(pattern))
+        made["events"].put_targets(Rule=f"{target}-rule_name", Targets=[{"Id": target, "Arn": arns[target]}])
     # moto takes it, and does not tell it.
     made["s3"].get_bucket_notification_configuration = lambda **_: {"EventBridgeConfiguration": {}}
     stream = made["dynamodb"].describe_table(TableName="prod-data")["Table"]["LatestStreamArn"]

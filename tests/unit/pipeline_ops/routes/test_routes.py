@@ -109,23 +109,34 @@ def problems(world: World) -> list[str]:
     return list(status.problems[:-1])
 
 
-def test_a_rule_that_is_disabled_is_a_problem(world: World) -> None:
-    world.events.disable_rule(Name="changes")
-    assert problems(world) == ["the rule changes is disabled: changes are not noticed, and lost"]
+def route_problems(world: World, target: str = "dev") -> list[str]:
+    """What keeps changes from one route, while the others have no problem."""
+    status = read_status(world.replication, None, world.dead_letters)
+    assert [route.target for route in status.routes if route.problems] == [target]
+    (sentence,) = status.problems
+    assert sentence.startswith("`nox -s refresh -- replication prod`, then `nox -s deploy")
+    return next(route.problems for route in status.routes if route.target == target)
 
 
-def test_a_rule_without_a_routes_queue_is_a_problem(world: World) -> None:
-    world.events.remove_targets(Rule="changes", Ids=["dev"])
-    assert problems(world) == ["the rule changes has no target for dev: its queue gets none"]
+def test_a_rule_that_is_disabled_is_a_problem_of_its_route(world: World) -> None:
+    world.events.disable_rule(Name="dev-rule_name")
+    assert route_problems(world) == ["its rule dev-rule_name is disabled: changes are not noticed, and lost"]
+
+
+def test_a_rule_without_its_routes_queue_is_a_problem(world: World) -> None:
+    world.events.remove_targets(Rule="staging-rule_name", Ids=["staging"])
+    assert route_problems(world, "staging") == [
+        "its rule staging-rule_name does not have its queue as target: it gets none"
+    ]
 
 
 def test_a_rule_of_another_bucket_or_of_none_at_all_is_a_problem(world: World) -> None:
-    world.events.put_rule(Name="changes", EventPattern=json.dumps({"detail": {"bucket": {"name": ["earlier"]}}}))
-    assert problems(world) == ["the rule changes is not of the bucket that storage names, prod-data"]
-    world.events.remove_targets(Rule="changes", Ids=["dev", "staging"])
-    world.events.delete_rule(Name="changes")
-    (problem,) = problems(world)
-    assert problem.startswith("The rule changes can't be looked at: ")
+    world.events.put_rule(Name="dev-rule_name", EventPattern=json.dumps({"detail": {"bucket": {"name": ["earlier"]}}}))
+    assert route_problems(world) == ["its rule dev-rule_name is not of the bucket that storage names, prod-data"]
+    world.events.remove_targets(Rule="dev-rule_name", Ids=["dev"])
+    world.events.delete_rule(Name="dev-rule_name")
+    (problem,) = route_problems(world)
+    assert problem.startswith("The rule dev-rule_name can't be looked at: ")
 
 
 def test_a_bucket_that_sends_no_events_is_a_problem(world: World) -> None:

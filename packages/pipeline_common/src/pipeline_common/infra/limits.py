@@ -17,6 +17,7 @@ from replication_core.datasets import ITEMS, OBJECTS
 
 __all__ = [
     "LONGEST_NAME",
+    "PATTERN_CHARACTERS",
     "QUEUE_SECONDS",
     "AlarmCount",
     "function_faults",

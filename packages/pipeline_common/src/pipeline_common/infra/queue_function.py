@@ -59,6 +59,8 @@ class QueueFunction:
     function is handed batches by its live alias, and says of each message whether it is done; a queue that is not
     drained alarms, like the function's errors and throttles.
 
+    `former_rule_arns` are rules that fed the queue in a former release, and may do so until a deploy deletes them.
+
     It registers `<prefix>queue`, `-policy` and `-age` of it, and `<prefix>mapping`, and is no component itself: a layer
     between would give each a URN of its own, for which the engine would have to be told the former one.
     """
@@ -77,9 +79,10 @@ class QueueFunction:
         function: Callable[[aws.sqs.Queue], LiveFunction],
         store: pulumi.Output[StorageOutputs],
         parent: pulumi.Resource,
+        former_rule_arns: pulumi.Input[Sequence[str]] = (),
     ) -> None:
         self._prefix, self._config, self._store, self._parent = prefix, config, store, parent
-        self.queue = self._fed_queue(feeds)
+        self.queue = self._fed_queue(feeds, former_rule_arns)
         self.function = function(self.queue)
         self.mapping = self._mapping()
         self.alarms = [*self.function.alarms, self._age_alarm()]
@@ -87,7 +90,7 @@ class QueueFunction:
     def _child(self, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self._parent, depends_on=list(depends_on))
 
-    def _fed_queue(self, feeds: Sequence[Feed]) -> aws.sqs.Queue:
+    def _fed_queue(self, feeds: Sequence[Feed], former_rule_arns: pulumi.Input[Sequence[str]]) -> aws.sqs.Queue:
         name, config = f"{self._prefix}queue", self._config
         dead_letters_arn = self._store.apply(lambda store: store.dlq_arn)
         queue = aws.sqs.Queue(
@@ -107,7 +110,9 @@ class QueueFunction:
             policy=pulumi.Output.json_dumps(
                 queue_for_rules(
                     queue_arn=queue.arn,
-                    rule_arns=[feed.rule.arn for feed in feeds],
+                    rule_arns=pulumi.Output.all(*(feed.rule.arn for feed in feeds), former_rule_arns).apply(
+                        lambda known: [*known[:-1], *known[-1]]
+                    ),
                     account_id=self._store.apply(lambda store: store.account_id),
                 )
             ),

@@ -20,17 +20,17 @@ https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
 
 def capture_problems(replication: Replication) -> list[str]:
     """Say what keeps changes from being noticed, a sentence each; what can't be looked at is one of them."""
-    looks: Sequence[Callable[[Replication], Iterator[str]]] = [_rule]
+    looks: Sequence[Callable[[Replication], Iterator[str]]] = []
     if replication.notifier_mapping_id:  # else CloudTrail's records are of objects and items alike
-        looks = [_rule, _events, _notifier]
+        looks = [_events, _notifier]
     elif replication.trail_name:
-        looks = [_rule, _trail]
+        looks = [_trail]
     return [problem for look in looks for problem in _contained(look(replication))]
 
 
 def route_problems(replication: Replication, route: Route) -> list[str]:
-    """Say where the route's function is of other stores or queues than the stacks name, a sentence each."""
-    return list(_contained(_route(replication, route)))
+    """Say what keeps changes from the route's queue, or where its function is of other stores, a sentence each."""
+    return [*_contained(_rule(replication, route)), *_contained(_function(replication, route))]
 
 
 def _contained(problems: Iterator[str]) -> Iterator[str]:
@@ -40,20 +40,19 @@ def _contained(problems: Iterator[str]) -> Iterator[str]:
         yield str(error)
 
 
-def _rule(replication: Replication) -> Iterator[str]:
-    name, bucket = replication.rule_name, replication.source.bucket_name
+def _rule(replication: Replication, route: Route) -> Iterator[str]:
+    name, bucket = route.outputs.rule_name, replication.source.bucket_name
     events = replication.client("events", region=replication.region)
     with explained(f"The rule {name} can't be looked at"):
         rule = events.describe_rule(Name=name)
         pages = events.get_paginator("list_targets_by_rule").paginate(Rule=name)
         arns = {target["Arn"] for page in pages for target in page["Targets"]}
     if not str(rule.get("State")).startswith("ENABLED"):
-        yield f"the rule {name} is disabled: changes are not noticed, and lost"
+        yield f"its rule {name} is disabled: changes are not noticed, and lost"
     if bucket not in _texts(rule.get("EventPattern", "")):
-        yield f"the rule {name} is not of the bucket that storage names, {bucket}"
-    for route in replication.routes.values():
-        if route.outputs.queue_arn not in arns:
-            yield f"the rule {name} has no target for {route.target}: its queue gets none"
+        yield f"its rule {name} is not of the bucket that storage names, {bucket}"
+    if route.outputs.queue_arn not in arns:
+        yield f"its rule {name} does not have its queue as target: it gets none"
 
 
 def _trail(replication: Replication) -> Iterator[str]:
@@ -117,7 +116,7 @@ def _notifier(replication: Replication) -> Iterator[str]:
         )
 
 
-def _route(replication: Replication, route: Route) -> Iterator[str]:
+def _function(replication: Replication, route: Route) -> Iterator[str]:
     source, told = replication.source, settings_of(replication, route)
     with explained(f"The route to {route.target} can't be looked at"):
         reads = mapping_of(replication, route.outputs.event_source_mapping_id).get("EventSourceArn")

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -38,11 +38,8 @@ class Replication:
     notifier_mapping_id: str
     """The event source mapping by which it reads; empty likewise."""
 
-    rule_name: str
-    """The rule that brings changes to every route's queue."""
-
     trail_name: str
-    """The trail whose records the rule matches; empty where CloudTrail has no part."""
+    """The trail whose records the rules match; empty where CloudTrail has no part."""
 
     target_storage: Callable[[str], StorageOutputs]
     """Reads what a target's storage is called, once; raises OperatorError where it is not deployed."""
@@ -63,13 +60,15 @@ class Replication:
         where: Where = AWS,
     ) -> Self:
         """Build it from what the two stacks export, and what reads the targets' storages."""
-        routes = {target: Route(target=target, outputs=route) for target, route in replication.routes.items()}
+        routes = {
+            target: Route(target=target, outputs=replace(route, rule_name=route.rule_name or replication.rule_name))
+            for target, route in replication.routes.items()
+        }
         return cls(
             source=source,
             routes=routes,
             notifier_function_name=replication.notifier_function_name,
             notifier_mapping_id=replication.notifier_event_source_mapping_id,
-            rule_name=replication.rule_name,
             trail_name=replication.trail_name,
             target_storage=functools.cache(target_storage),
             client=functools.cache(client),

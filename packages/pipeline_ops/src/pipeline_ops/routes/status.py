@@ -54,7 +54,7 @@ class RouteStatus:
     """What sends its dead letters back."""
 
     mismatches: Sequence[str] = ()
-    """Where its function is of other stores or queues than the stacks name, a sentence each."""
+    """What keeps changes from its queue, and where its function is of other stores, a sentence each."""
 
     @property
     def problems(self) -> list[str]:
