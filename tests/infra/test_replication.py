@@ -1,5 +1,6 @@
 """The replication, as its committed configuration makes it, and what it refuses."""
 
+import copy
 import json
 from typing import Any
 
@@ -435,9 +436,10 @@ def test_the_source_is_the_environment_that_the_stack_is_named_after(monkeypatch
 def test_storage_that_does_not_fit_together_is_refused_before_anything_is_declared(
     stack: str, changed: dict[str, str], said: str, preview: bool
 ) -> None:
-    same = {name: stack_outputs()[PROD][name] for name, value in changed.items() if value == "same"}
-    outputs = {**stack_outputs()[stack], **changed, **same}
-    del outputs["datasets"]  # which come first
+    outputs = copy.deepcopy({**stack_outputs()[stack], **changed})
+    for name in [name for name, value in changed.items() if value == "same"]:
+        dataset = {"bucket_arn": "objects", "table_arn": "items"}[name]
+        outputs["datasets"][dataset]["arn"] = stack_outputs()[PROD][name]
     with pytest.raises(StackConfigError, match=said):
         replication(stacks={**stack_outputs(), stack: outputs}, preview=preview)
 
