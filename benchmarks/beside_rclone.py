@@ -16,14 +16,14 @@ from statistics import median
 from typing import Any
 
 from benchmarks.made_up import Calls, MadeUpQueue
-from benchmarks.made_up_route import made_up_backlog, made_up_settings
+from benchmarks.made_up_route import made_up_backlog, made_up_route
 from benchmarks.memory import MEBIBYTE
 from benchmarks.stand_in import made_up_bucket, running_stand_in
 from pipeline_ops.clients import aws_client
-from pipeline_ops.routes.route_stores import CONFIG
-from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.selection import select
+from pipeline_ops.routes.sides import CONFIG
 from pipeline_ops.routes.verifying import verify
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
 
 __all__ = ["VERIFY", "Beside", "beside_rclone", "find_rclone"]
 
@@ -130,17 +130,17 @@ def _environment(endpoint: str) -> Mapping[str, str]:
 def _verify_here(keys: int) -> None:
     """Verify as the operator's command does once it knows the route, with clients made and configured as its are."""
     no_items: Any = None
-    stores = Stores(
-        settings=made_up_settings(**{f"{side}_bucket": made_up_bucket(keys, side) for side in _SIDES}),
+    sides = Sides(
+        route=made_up_route(**{f"{side}_bucket": made_up_bucket(keys, side) for side in _SIDES}),
         source_s3=aws_client("s3", region=_REGION, config=CONFIG),
         target_s3=aws_client("s3", region=_REGION, config=CONFIG),
         source_dynamodb=no_items,
         target_dynamodb=no_items,
     )
-    backlog, objects = made_up_backlog(MadeUpQueue(Calls())), Selection(prefix="", items=False)
+    backlog, objects = made_up_backlog(MadeUpQueue(Calls())), select(sides.route, prefix="", items=False)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
-        found = verify(stores, backlog, objects, report, quick=True, within=0.0, say=lambda _: None)
+        found = verify(sides, backlog, objects, report, quick=True, within=0.0, say=lambda _: None)
     if (found.objects, found.tally.counts.total()) != (keys, 0):
         raise RuntimeError(f"{found.objects} objects were compared, and {found.tally.counts} found")
 

@@ -7,7 +7,7 @@ from benchmarks.counting import CallCounter, Traffic
 from benchmarks.designs import BATCH, DESIGNS
 from benchmarks.site import TARGETS, Site
 from benchmarks.workload import delete_objects, put_items, put_objects
-from replication_core.changes import Key
+from replication_core.datasets import RecordKey
 
 __all__ = ["Cost", "cost_of", "measure_calls"]
 
@@ -30,7 +30,7 @@ class Cost:
 
 def measure_calls(site: Site, server: str) -> list[Cost]:
     """Apply a batch of each kind of change by each design, and count."""
-    kinds: Mapping[str, Callable[[], list[Key]]] = {
+    kinds: Mapping[str, Callable[[], list[RecordKey]]] = {
         "object": lambda: put_objects(site, BATCH),
         "object with tags": lambda: put_objects(site, BATCH, tags="class=a&owner=b"),
         "item": lambda: put_items(site, BATCH),
@@ -42,7 +42,7 @@ def measure_calls(site: Site, server: str) -> list[Cost]:
     return costs
 
 
-def _cost(site: Site, server: str, kind: str, design: str, keys: list[Key]) -> Cost:
+def _cost(site: Site, server: str, kind: str, design: str, keys: list[RecordKey]) -> Cost:
     counter = CallCounter()
     DESIGNS[design](site, counter).apply(keys)
     return cost_of(server, kind, design, counter.take(), changes=len(keys), targets=len(TARGETS))

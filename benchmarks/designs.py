@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from benchmarks.counting import CallCounter
 from benchmarks.site import SOURCE, TARGETS, Site
 from replication_core.aws.clients import client_config
-from replication_core.changes import ItemKey, Key, Notice, ObjectKey
+from replication_core.changes import Change
 from replication_core.clients import Clients
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.replicator import PART_THREADS, THREADS, build_replicator
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RoutedDataset, RouteSpec
 from replicator_lambda.handler import Route
 
 __all__ = ["BATCH", "DESIGNS", "Design", "RouteProcesses", "RoutesDesign", "SequentialDesign"]
@@ -25,7 +26,7 @@ BATCH = 100
 class Design(Protocol):
     """Something that brings changed keys into every target."""
 
-    def apply(self, keys: Sequence[Key]) -> None:
+    def apply(self, keys: Sequence[RecordKey]) -> None:
         """Bring all targets level with the source, and return when they are; raises if one could not be."""
 
 
@@ -40,29 +41,29 @@ class SequentialDesign:
         self._s3 = site.client("s3", counter=counter, latency_seconds=latency_seconds)
         self._dynamodb = site.client("dynamodb", counter=counter, latency_seconds=latency_seconds)
 
-    def apply(self, keys: Sequence[Key]) -> None:
+    def apply(self, keys: Sequence[RecordKey]) -> None:
         """Read and write each key for each target, one after another."""
         for key in keys:
             for target in self._targets:
-                if isinstance(key, ObjectKey):
+                if key.dataset.is_bucket:
                     self._object(key, target)
                 else:
                     self._item(key, target)
 
-    def _object(self, key: ObjectKey, target: str) -> None:
-        original = self._s3.get_object(Bucket=self._site.bucket(SOURCE), Key=key.key)
+    def _object(self, key: RecordKey, target: str) -> None:
+        original = self._s3.get_object(Bucket=self._site.bucket(SOURCE), Key=key.object_key)
         self._s3.put_object(
             Bucket=self._site.bucket(target),
-            Key=key.key,
+            Key=key.object_key,
             Body=original["Body"].read(),
             ContentType=original["ContentType"],
             Metadata=original["Metadata"],
         )
 
-    def _item(self, key: ItemKey, target: str) -> None:
+    def _item(self, key: RecordKey, target: str) -> None:
         item = self._dynamodb.get_item(
             TableName=self._site.table(SOURCE),
-            Key={"id": {"S": key.id}, "timestamp": {"N": key.timestamp}},
+            Key=key.attributes(),
             ConsistentRead=True,
         )["Item"]
         self._dynamodb.put_item(TableName=self._site.table(target), Item={**item, "environment": {"S": target}})
@@ -79,7 +80,7 @@ class RoutesDesign:
     ) -> None:
         self._routes = [_route(site, target, counter, latency_seconds) for target in targets]
 
-    def apply(self, keys: Sequence[Key]) -> None:
+    def apply(self, keys: Sequence[RecordKey]) -> None:
         """Give every route all keys, in batches."""
         batches = [
             {"Records": [_record(number, key) for number, key in enumerate(keys[start : start + BATCH])]}
@@ -109,7 +110,7 @@ class RouteProcesses:
             for target in targets
         ]
 
-    def apply(self, keys: Sequence[Key]) -> None:
+    def apply(self, keys: Sequence[RecordKey]) -> None:
         """Give every route all keys, in batches, at the same time."""
         for answer in [route.submit(_apply_in_route, keys) for route in self._routes]:
             answer.result()
@@ -128,7 +129,7 @@ def _start_route(site: Mapping[str, Any], target: str, latency_seconds: float) -
     _routes_here[target] = RoutesDesign(Site.from_json(site), CallCounter(), latency_seconds, (target,))
 
 
-def _apply_in_route(keys: Sequence[Key]) -> None:
+def _apply_in_route(keys: Sequence[RecordKey]) -> None:
     for route in _routes_here.values():
         route.apply(keys)
 
@@ -153,11 +154,11 @@ def _process(route: Route, batches: Sequence[Mapping[str, Any]]) -> list[Any]:
     return [failure for batch in batches for failure in route.process(batch)["batchItemFailures"]]
 
 
-def _record(number: int, key: Key) -> dict[str, Any]:
+def _record(number: int, key: RecordKey) -> dict[str, Any]:
     return {
         "messageId": str(number),
         "receiptHandle": str(number),
-        "body": Notice(key, "benchmark").body(),
+        "body": Change(key, "benchmark").body(),
         "attributes": {"ApproximateReceiveCount": "1"},
     }
 
@@ -178,14 +179,14 @@ def _route(site: Site, target: str, counter: CallCounter, latency_seconds: float
         sqs=client("sqs"),
         sns=client("sns"),
     )
-    settings = ReplicatorSettings(
+    spec = RouteSpec(
         target=target,
         source_environment=SOURCE,
-        source_bucket=site.bucket(SOURCE),
-        source_table=site.table(SOURCE),
         source_region=s3.meta.region_name,
-        target_bucket=site.bucket(target),
-        target_table=site.table(target),
+        datasets=(
+            RoutedDataset(dataset=OBJECTS, source=site.bucket(SOURCE), target=site.bucket(target)),
+            RoutedDataset(dataset=ITEMS, source=site.table(SOURCE), target=site.table(target)),
+        ),
         target_region=s3.meta.region_name,
         queue_url=f"{site.endpoint}/queue",
         dlq_url=f"{site.endpoint}/dead-letters",
@@ -193,7 +194,7 @@ def _route(site: Site, target: str, counter: CallCounter, latency_seconds: float
         failure_topic_arn=site.topic_arn,
     )
     with _quiet():
-        return Route.build(settings, clients, build_replicator(settings, clients))
+        return Route.build(spec, clients, build_replicator(spec, clients))
 
 
 DESIGNS: Mapping[str, Callable[..., Design]] = {"sequential": SequentialDesign, "replicator": RoutesDesign}

@@ -7,10 +7,11 @@ from benchmarks.made_up import SOURCE, TARGET, Calls, MadeUpKeys, MadeUpObjects,
 from pipeline_common.contracts import RouteOutputs, StorageOutputs
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.route import Replication, Route
-from replication_core.comparing.stores import Stores
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.route_spec import RoutedDataset, RouteSpec
 
-__all__ = ["World", "made_up_backlog", "made_up_settings"]
+__all__ = ["World", "made_up_backlog", "made_up_route"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class World:
 
     keys: int
     calls: Calls
-    stores: Stores
+    sides: Sides
     queue: MadeUpQueue
     backlog: Backlog
 
@@ -27,31 +28,39 @@ class World:
     def of(cls, keys: int, missing_every: int = 0, latency_seconds: float = 0.0) -> Self:
         """Make it up; the target misses every so manyth key."""
         calls = Calls(latency_seconds)
-        sides = {SOURCE: MadeUpKeys(keys), TARGET: MadeUpKeys(keys, missing_every)}
-        buckets: dict[str, Any] = {side: MadeUpObjects(side, its, calls) for side, its in sides.items()}
-        tables: dict[str, Any] = {side: MadeUpTable(side, its, calls) for side, its in sides.items()}
-        stores = Stores(
-            settings=made_up_settings(),
+        keys_of = {SOURCE: MadeUpKeys(keys), TARGET: MadeUpKeys(keys, missing_every)}
+        buckets: dict[str, Any] = {side: MadeUpObjects(side, its, calls) for side, its in keys_of.items()}
+        tables: dict[str, Any] = {side: MadeUpTable(side, its, calls) for side, its in keys_of.items()}
+        sides = Sides(
+            route=made_up_route(),
             source_s3=buckets[SOURCE],
             target_s3=buckets[TARGET],
             source_dynamodb=tables[SOURCE],
             target_dynamodb=tables[TARGET],
         )
         queue = MadeUpQueue(calls)
-        return cls(keys, calls, stores, queue, made_up_backlog(queue))
+        return cls(keys, calls, sides, queue, made_up_backlog(queue))
 
 
-def made_up_settings(**differing: str) -> ReplicatorSettings:
-    """Return a route's settings, in which each name stands for itself, but for those that are told."""
-    required: Any = {each.name: each.name for each in fields(ReplicatorSettings) if each.default is MISSING}
-    return ReplicatorSettings(**required | {"source_environment": SOURCE, "target": TARGET} | differing)
+def made_up_route(
+    *, source_bucket: str = "source_bucket", target_bucket: str = "target_bucket", **differing: str
+) -> RouteSpec:
+    """Return a route's specification, in which each name stands for itself, but for those that are told."""
+    required: Any = {each.name: each.name for each in fields(RouteSpec) if each.default is MISSING}
+    datasets = (
+        RoutedDataset(dataset=OBJECTS, source=source_bucket, target=target_bucket),
+        RoutedDataset(dataset=ITEMS, source="source_table", target="target_table"),
+    )
+    told = {"source_environment": SOURCE, "target": TARGET, "datasets": datasets}
+    return RouteSpec(**required | told | differing)
 
 
 def made_up_backlog(queue: MadeUpQueue) -> Backlog:
     """Return that queue's backlog, which is believed as soon as it is seen to be empty."""
-    route = Route(target=TARGET, outputs=RouteOutputs(**{each.name: each.name for each in fields(RouteOutputs)}))
-    outputs: Any = {each.name: each.name for each in fields(StorageOutputs)}
-    storage = StorageOutputs(**outputs | {"datasets": {}})
+    outputs: Any = {each.name: each.name for each in fields(RouteOutputs) if each.name != "spec"}
+    route = Route(target=TARGET, outputs=RouteOutputs(**outputs), read_spec=made_up_route)
+    stored: Any = {each.name: each.name for each in fields(StorageOutputs)}
+    storage = StorageOutputs(**stored | {"datasets": {}})
     replication = Replication(
         source=storage,
         routes={TARGET: route},

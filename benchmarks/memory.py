@@ -11,7 +11,7 @@ from benchmarks.designs import DESIGNS
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.site import Site
 from benchmarks.workload import put_objects
-from replication_core.changes import ObjectKey
+from replication_core.datasets import OBJECTS
 
 __all__ = ["MEBIBYTE", "Peak", "measure_memory"]
 
@@ -44,7 +44,7 @@ def measure_memory(site: Site, sizes_mib: Sequence[int]) -> list[Peak]:
 def _measure_here() -> None:
     asked = json.loads(sys.stdin.read())
     design = DESIGNS[asked["design"]](Site.from_json(asked["site"]), CallCounter(), 0.0, ("dev",))
-    design.apply([ObjectKey(asked["key"])])
+    design.apply([OBJECTS.record(asked["key"])])
     print(peak_bytes())
 
 

@@ -28,8 +28,9 @@ from benchmarks.peak_memory import peak_bytes
 from benchmarks.results import FLAT_MIB, FLAT_TIME_FACTOR, Expectation
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.enqueueing import Enqueuer
-from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.verifying import verify
+from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
 __all__ = ["CASES", "Case", "Operated", "expectations", "main"]
 
@@ -41,26 +42,28 @@ _LEAST_KEYS = 10_000
 """Keys that every measurement of time works on at least, in as many passes as that takes."""
 
 _LATENCY_SECONDS = 0.03
-_OBJECTS = Selection(prefix="", items=False)
-_ITEMS = Selection(prefix=None, items=True)
 
 
-def _verify(world: World, selection: Selection, missing: int, *, quick: bool = False) -> None:
+def _verify(world: World, dataset: Dataset, missing: int, *, quick: bool = False) -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
-        found = verify(world.stores, world.backlog, selection, report, quick=quick, within=0.0, say=_say)
+        found = verify(world.sides, world.backlog, _all(world, dataset), report, quick=quick, within=0.0, say=_say)
     if (found.objects + found.items, found.tally.drift()) != (world.keys, missing):
         raise RuntimeError(f"{found.objects + found.items} keys were compared, and {found.tally.drift} have drifted")
 
 
-def _backfill(world: World, selection: Selection) -> None:
+def _backfill(world: World, dataset: Dataset) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        backfill = Backfill.open(world.stores, selection, None, Path(folder))
+        backfill = Backfill.open(world.sides, _all(world, dataset), None, Path(folder))
         # So fast that no load is held back: what is measured is how fast it could be.
         for _ in backfill.enqueue(Enqueuer(backlog=world.backlog, reason=backfill.reason, rate=1e9)):
             pass
     if world.queue.sent != world.keys:
         raise RuntimeError(f"{world.queue.sent} of {world.keys} keys were enqueued")
+
+
+def _all(world: World, dataset: Dataset) -> Selection:
+    return select(world.sides.route, prefix=None, items=False, datasets=[dataset.name])
 
 
 def _say(_: str) -> None:
@@ -84,17 +87,17 @@ class Case:
 
 _RANGES, _SEGMENTS = 17, 8
 CASES: Mapping[str, Case] = {
-    "verify objects": Case(lambda world: _verify(world, _OBJECTS, 0), 4 * 1000 + 2, 1 + 2 * _RANGES),
-    "verify objects --quick": Case(lambda world: _verify(world, _OBJECTS, 0, quick=True), 2, 1 + 2 * _RANGES),
-    "verify items": Case(lambda world: _verify(world, _ITEMS, 0), 2 + 2 * 10, 4 * _SEGMENTS),
+    "verify objects": Case(lambda world: _verify(world, OBJECTS, 0), 4 * 1000 + 2, 1 + 2 * _RANGES),
+    "verify objects --quick": Case(lambda world: _verify(world, OBJECTS, 0, quick=True), 2, 1 + 2 * _RANGES),
+    "verify items": Case(lambda world: _verify(world, ITEMS, 0), 2 + 2 * 10, 4 * _SEGMENTS),
     "verify objects --quick, 1 % missing": Case(
-        lambda world: _verify(world, _OBJECTS, -(-world.keys // 100), quick=True), 2 + 2 * 10, 2 + 2 * _RANGES, 100
+        lambda world: _verify(world, OBJECTS, -(-world.keys // 100), quick=True), 2 + 2 * 10, 2 + 2 * _RANGES, 100
     ),
     "verify objects --quick, all missing": Case(
-        lambda world: _verify(world, _OBJECTS, world.keys, quick=True), 1 + 2 * 1000, 2 + 2 * _RANGES, 1
+        lambda world: _verify(world, OBJECTS, world.keys, quick=True), 1 + 2 * 1000, 2 + 2 * _RANGES, 1
     ),
-    "backfill objects": Case(lambda world: _backfill(world, _OBJECTS), 1 + 100 + 1, 2 + 2 * _RANGES),
-    "backfill items": Case(lambda world: _backfill(world, _ITEMS), 1 + 100 + 1, 2 + 2 * _SEGMENTS),
+    "backfill objects": Case(lambda world: _backfill(world, OBJECTS), 1 + 100 + 1, 2 + 2 * _RANGES),
+    "backfill items": Case(lambda world: _backfill(world, ITEMS), 1 + 100 + 1, 2 + 2 * _SEGMENTS),
 }
 
 _KEYS_WITH_LATENCY: Mapping[str, int] = {

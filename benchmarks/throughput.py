@@ -11,7 +11,7 @@ from benchmarks.counting import CallCounter
 from benchmarks.designs import Design, RouteProcesses, SequentialDesign
 from benchmarks.site import Site
 from benchmarks.workload import check_level, put_items, put_objects
-from replication_core.changes import Key
+from replication_core.datasets import RecordKey
 
 __all__ = ["LATENCIES_SECONDS", "Load", "Rate", "measure_rates"]
 
@@ -56,7 +56,7 @@ class Rate:
 
 def measure_rates(site: Site, server: str, load: Load) -> Iterator[Rate]:
     """Measure both kinds of change at every latency, the designs taking turns and the turns' order alternating."""
-    writers: Mapping[str, Callable[[Site, int], list[Key]]] = {"objects": put_objects, "items": put_items}
+    writers: Mapping[str, Callable[[Site, int], list[RecordKey]]] = {"objects": put_objects, "items": put_items}
     for kind, counts in load.changes.items():
         keys = writers[kind](site, max(counts.values()))
         for latency in LATENCIES_SECONDS:
@@ -71,7 +71,7 @@ def measure_rates(site: Site, server: str, load: Load) -> Iterator[Rate]:
 
 
 def _take_turns(
-    designs: Mapping[str, Design], site: Site, keys: Sequence[Key], counts: Mapping[str, int], rounds: int
+    designs: Mapping[str, Design], site: Site, keys: Sequence[RecordKey], counts: Mapping[str, int], rounds: int
 ) -> Mapping[str, Sequence[float]]:
     """Return the seconds per change of each design in each round."""
     for design in designs.values():
@@ -83,7 +83,7 @@ def _take_turns(
     return seconds
 
 
-def _time(design: Design, site: Site, keys: Sequence[Key]) -> float:
+def _time(design: Design, site: Site, keys: Sequence[RecordKey]) -> float:
     begin = time.perf_counter()
     design.apply(keys)
     seconds = time.perf_counter() - begin

@@ -65,6 +65,10 @@ class Registration:
     parent: str
     protect: bool
 
+    def archived(self, name: str) -> Any:
+        """Return a JSON document that is in a function's archive."""
+        return json.loads(self.inputs["code"].assets[name].text)
+
     def document(self, key: str = "policy") -> dict[str, Any]:
         """Return a policy that was given as JSON."""
         parsed: dict[str, Any] = json.loads(self.inputs[key])

@@ -9,11 +9,11 @@ import pytest
 from pipeline_common.contracts import MissingOutputError, ReplicationOutputs, StorageOutputs
 from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import StackOutputError
-from replication_core.route_spec import NOTIFICATIONS, ReplicatorSettings
-from replicator_lambda.settings import NotifierSettings
+from replication_core.route_spec import NOTIFICATIONS, ROUTE_FILE, ROUTES_FILE, RouteSpec
 from tests.infra.deployed import TARGETS, committed_replication, replication, stack_outputs, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording, committed_config
+from tests.made_route import MadeRoute
 
 PROD = "organization/storage/prod"
 FUNCTION = "aws:lambda/function:Function"
@@ -110,9 +110,9 @@ def test_the_notifier_reads_the_stream_from_its_oldest_record_and_loses_nothing(
 def test_the_notifier_announces_on_the_queues_of_the_targets_that_get_items() -> None:
     targets = [{"environment": "dev"}, {"environment": "staging", "items": False}]
     deployed = replication({"replication:targets": targets})
-    variables = deployed.named(FUNCTION, "items-notifier").inputs["environment"]["variables"]
+    served = deployed.named(FUNCTION, "items-notifier").archived(ROUTES_FILE)
     routes = ReplicationOutputs.parse(deployed.outputs).routes
-    assert NotifierSettings.from_env(variables).queue_urls == (routes["dev"].queue_url,)
+    assert [RouteSpec.parse(each).queue_url for each in served] == [routes["dev"].queue_url]
     rights = deployed.named("aws:iam/rolePolicy:RolePolicy", "items-notifier-rights").document()
     assert allows(rights, "sqs:SendMessage", routes["dev"].queue_arn)
     assert not allows(rights, "sqs:SendMessage", routes["staging"].queue_arn)
@@ -121,13 +121,16 @@ def test_the_notifier_announces_on_the_queues_of_the_targets_that_get_items() ->
 # Routes
 
 
+def route_of(deployed: Recording, target: str = "dev") -> RouteSpec:
+    return RouteSpec.parse(deployed.named(FUNCTION, f"route-{target}-replicator").archived(ROUTE_FILE))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_route_knows_its_source_its_target_and_where_it_reports(
     deployed: Recording, source: StorageOutputs, target: str
 ) -> None:
-    function = deployed.named(FUNCTION, f"route-{target}-replicator")
-    settings = ReplicatorSettings.from_env(function.inputs["environment"]["variables"])
-    assert settings == ReplicatorSettings(
+    contract = ReplicationOutputs.parse(deployed.outputs).routes[target]
+    expected = MadeRoute(
         target=target,
         source_environment="prod",
         source_bucket=source.bucket_name,
@@ -136,19 +139,20 @@ def test_a_route_knows_its_source_its_target_and_where_it_reports(
         target_bucket=replica(target).bucket_name,
         target_table=replica(target).table_name,
         target_region=replica(target).region,
-        queue_url=ReplicationOutputs.parse(deployed.outputs).routes[target].queue_url,
+        queue_url=contract.queue_url,
         dlq_url=source.dlq_url,
         success_topic_arn=source.success_topic_arn,
         failure_topic_arn=source.failure_topic_arn,
         object_exclude=("results/prod/unfinished/",),
-    )
+    ).spec
+    assert route_of(deployed, target) == expected
+    assert RouteSpec.parse(contract.spec) == expected
 
 
 @pytest.mark.parametrize("mode", NOTIFICATIONS)
 def test_a_route_notifies_as_the_configuration_says(mode: str) -> None:
     deployed = replication({"replication:notifications": mode})
-    variables = deployed.named(FUNCTION, "route-dev-replicator").inputs["environment"]["variables"]
-    assert ReplicatorSettings.from_env(variables).notifications == mode
+    assert route_of(deployed).notifications == mode
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -270,10 +274,9 @@ def test_objects_that_a_target_does_not_get_can_not_be_read_by_its_route() -> No
     assert allows(rights, "s3:PutObject", f"{replica('dev').bucket_arn}/public/report")
     assert not allows(rights, "s3:PutObject", f"{replica('dev').bucket_arn}/private/report")
     assert not allows(rights, "dynamodb:BatchGetItem", storage("prod").outputs["table_arn"])
-    variables = deployed.named(FUNCTION, "route-dev-replicator").inputs["environment"]["variables"]
-    settings = ReplicatorSettings.from_env(variables)
-    assert (settings.object_include, settings.object_exclude) == (("public/", "a*b/"), ("public/secret/",))
-    assert settings.replicate_items is False
+    selected, left_out = route_of(deployed).datasets
+    assert (selected.include, selected.exclude) == (("public/", "a*b/"), ("public/secret/",))
+    assert not left_out.target
 
 
 # Alarms
@@ -447,5 +450,4 @@ def test_storage_that_does_not_fit_together_is_refused_before_anything_is_declar
 def test_a_target_may_be_in_another_region() -> None:
     moved = {**stack_outputs()["organization/storage/dev"], "region": "eu-west-1"}
     deployed = replication(stacks={**stack_outputs(), "organization/storage/dev": moved})
-    variables = deployed.named(FUNCTION, "route-dev-replicator").inputs["environment"]["variables"]
-    assert ReplicatorSettings.from_env(variables).target_region == "eu-west-1"
+    assert route_of(deployed).target_region == "eu-west-1"

@@ -7,8 +7,7 @@ import pytest
 
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_common.infra.stack_config import StackConfigError
-from replication_core.route_spec import ReplicatorSettings
-from replicator_lambda.settings import VerifierSettings
+from replication_core.route_spec import ROUTE_FILE
 from tests.infra.deployed import committed_replication, replication, storage
 from tests.infra.iam import allows
 from tests.infra.recording import Recording
@@ -56,10 +55,9 @@ def test_the_schedule_invokes_the_live_version_and_what_it_can_not_is_a_dead_let
 
 
 def test_it_knows_the_route_and_how_much_to_compare_for_how_long(deployed: Recording) -> None:
-    variables = deployed.named(FUNCTION, "route-staging-sample").inputs["environment"]["variables"]
-    assert VerifierSettings.from_env(variables) == VerifierSettings(sample_keys=500, settle_seconds=240)
-    route = deployed.named(FUNCTION, "route-staging-replicator").inputs["environment"]["variables"]
-    assert ReplicatorSettings.from_env(variables) == ReplicatorSettings.from_env(route)
+    route = deployed.named(FUNCTION, "route-staging-sample").archived(ROUTE_FILE)
+    assert (route["sample_keys"], route["settle_seconds"]) == (500, 240)
+    assert route == deployed.named(FUNCTION, "route-staging-replicator").archived(ROUTE_FILE)
 
 
 def test_it_reads_what_is_current_on_both_sides_and_writes_to_neither(deployed: Recording) -> None:

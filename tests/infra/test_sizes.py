@@ -45,14 +45,13 @@ def refusal(deploy: Any, config: Mapping[str, Any]) -> str:
     return str(caught.value)
 
 
-def test_prefixes_that_outgrow_a_roles_policy_and_a_functions_environment_are_refused_with_the_sums() -> None:
+def test_prefixes_that_outgrow_a_roles_policy_are_refused_with_the_sums() -> None:
     said = refusal(replication, targets(objects={"include": prefixes(20, 200)}))
     assert said.startswith(
         "projects/replication/Pulumi.prod.yaml: replication:targets[1].objects (prefixes: 20, characters in all: "
         "4,000) gives its role a policy of up to 12,"
     )
-    assert "(IAM takes 10,240) and the function an environment of up to 5," in said
-    assert said.endswith("bytes (Lambda takes 4,096): name fewer or shorter prefixes.")
+    assert said.endswith("(IAM takes 10,240): name fewer or shorter prefixes.")
     assert len(said.splitlines()) == 1
 
 
@@ -62,9 +61,9 @@ def test_prefixes_that_outgrow_a_roles_policy_and_a_functions_environment_are_re
         ({"include": prefixes(16, 150)}, ""),
         ({"include": prefixes(20, 129), "exclude": prefixes(5, 50, "q")}, ""),
         ({"include": prefixes(16, 140), "exclude": prefixes(20, 130, "q")}, "policy of up to 12,"),
-        # Three bytes each in the environment, and six characters in a policy.
+        # Six characters each in a policy.
         ({"include": ["€" * 200] * 10}, "policy of up to"),
-        ({"exclude": ["é" * 150] * 20}, "environment of up to"),
+        ({"exclude": ["é" * 150] * 20}, "policy of up to"),
         # A character that stands for itself takes four in a policy.
         ({"include": ["*" * 170] * 10}, "policy of up to"),
     ],
@@ -84,15 +83,6 @@ def sent_sizes_fit(deployed: Recording) -> None:
     for function in deployed.of("aws:lambda/function:Function"):
         variables = function.inputs["environment"]["variables"]
         assert len(json.dumps(variables, ensure_ascii=False, separators=(",", ":")).encode()) <= 4096
-
-
-def test_what_a_sample_is_told_besides_counts_too() -> None:
-    def longest(**changes: Any) -> int:
-        return max(
-            number for number in range(50, 250) if not faults(objects={"exclude": prefixes(20, number)}, **changes)
-        )
-
-    assert longest(items=False, verify={"schedule": "rate(1 day)"}) < longest(items=False)
 
 
 def test_a_schema_that_outgrows_the_functions_environment_is_refused_with_the_sum() -> None:

@@ -11,8 +11,8 @@ from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueueing import Enqueuer
 from pipeline_ops.routes.route import Replication
-from pipeline_ops.routes.route_stores import open_stores
-from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.selection import select
+from pipeline_ops.routes.sides import open_sides
 
 
 def main(told: str) -> None:
@@ -28,8 +28,8 @@ def main(told: str) -> None:
         )
         route = replication.route("dev")
         backlog = Backlog(replication=replication, route=route, quiet_seconds=1)
-        stores = open_stores(replication, route)
-        work = Backfill.open(stores, Selection(prefix=what["prefix"], items=True), None, Path(what["folder"]))
+        selection = select(route.spec, prefix=what["prefix"], items=True)
+        work = Backfill.open(open_sides(replication, route), selection, None, Path(what["folder"]))
         for _ in work.enqueue(Enqueuer(backlog=backlog, reason=work.reason, rate=what["rate"])):
             pass
 

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from local_cloud import LocalCloud
+from pipeline_common.contracts import ReplicationOutputs
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.backlog import Backlog
@@ -24,8 +27,8 @@ from pipeline_ops.routes.dead_letters import DeadLetterQueue
 from pipeline_ops.routes.enqueueing import Enqueuer, failed_keys, follow
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.route import Replication
-from pipeline_ops.routes.route_stores import open_stores
-from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.selection import select
+from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting, verify
 from replication_core.comparing.findings import DRIFT, Verdict
 from tests.integration.mirror import Mirror
@@ -57,9 +60,9 @@ def verified(
 
     The items of other tests are in the same table, and some of them are there to fail.
     """
-    stores = open_stores(backlog.replication, backlog.route)
-    selection = Selection(prefix=prefix, items=True)
-    found = verify(stores, backlog, selection, report, quick=False, within=within, say=silent)
+    sides = open_sides(backlog.replication, backlog.route)
+    selection = select(sides.route, prefix=prefix, items=True)
+    found = verify(sides, backlog, selection, report, quick=False, within=within, say=silent)
     told = [json.loads(line) for line in report.read_text().splitlines()]
     named = {line.get("key") or f"{line['id']}@{line['timestamp']}": line for line in told}
     own = {name: line for name, line in named.items() if name.startswith(prefix)}
@@ -136,7 +139,7 @@ def test_drift_planted_by_hand_is_found_named_and_repaired(backlog: Backlog, mir
     enqueuer = Enqueuer(backlog=backlog, reason="repair of a test")
     assert repair(enqueuer, report, silent) == len(own)
     follow(backlog, len(own), silent)
-    assert still_drifting(open_stores(backlog.replication, backlog.route), report) == 0
+    assert still_drifting(open_sides(backlog.replication, backlog.route), report) == 0
     for key in (*keys, f"{prefix}mine"):
         assert mirror.object("dev", key) == mirror.object("prod", key)
     assert mirror.item_is_mirrored("dev", f"{prefix}5", "1.5")
@@ -179,8 +182,8 @@ def test_a_backfill_of_what_is_there_goes_together_with_a_writer_of_the_same_key
             mirror.s3.delete_object(Bucket=mirror.bucket(), Key=keys[3])
             rounds += 1
 
-    stores = open_stores(replication, backlog.route)
-    work = Backfill.open(stores, Selection(prefix=prefix, items=True), None, tmp_path)
+    sides = open_sides(replication, backlog.route)
+    work = Backfill.open(sides, select(sides.route, prefix=prefix, items=True), None, tmp_path)
     writer = threading.Thread(target=write)
     writer.start()
     try:
@@ -192,7 +195,7 @@ def test_a_backfill_of_what_is_there_goes_together_with_a_writer_of_the_same_key
     assert rounds > 0
     follow(backlog, enqueued, silent)
     queue = DeadLetterQueue.of(mirror.storage["prod"], None, mirror.replication, system.cloud.client)
-    failures = failed_keys(queue, "dev", work.reason)
+    failures = failed_keys(queue, backlog.route, work.reason)
     assert [one for one in failures.keys if one.key.startswith(prefix)] == [], "others are there to fail"
     assert drift_of(verified(backlog, tmp_path / "after.jsonl", prefix)[1]) == {}
     assert mirror.object("dev", keys[3]) is None
@@ -222,8 +225,8 @@ def test_a_killed_backfill_goes_on_where_it_was(
             assert process.poll() is None, "it has not ended by itself"
         finally:
             process.kill()
-    stores = open_stores(replication, backlog.route)
-    work = Backfill.open(stores, Selection(prefix=prefix, items=True), None, tmp_path)
+    sides = open_sides(replication, backlog.route)
+    work = Backfill.open(sides, select(sides.route, prefix=prefix, items=True), None, tmp_path)
     assert work.resumed
     before = work.checkpoint.enqueued
     *_, enqueued = work.enqueue(Enqueuer(backlog=backlog, reason=work.reason))
@@ -235,23 +238,27 @@ def test_a_killed_backfill_goes_on_where_it_was(
         assert mirror.object("dev", key) == mirror.object("prod", key)
 
 
+@contextmanager
+def settling_within(seconds: int, system: RunningSystem) -> Iterator[None]:
+    """Have the replication deployed so that a sample waits no longer for what may still arrive, and as it was after."""
+    committed = LocalCloud.stack_config
+    own = {"replication:lagAlarmSeconds": seconds}
+    with patch.object(LocalCloud, "stack_config", lambda cloud: {**committed(cloud), **own}):
+        outputs = ReplicationOutputs.parse(system.deployment.up("replication", "prod").outputs)
+    try:
+        assert outputs.routes["staging"].spec["settle_seconds"] == seconds
+        yield
+    finally:
+        system.deployment.up("replication", "prod")
+
+
 def test_the_deployed_function_compares_a_sample(system: RunningSystem, mirror: Mirror) -> None:
-    client = system.cloud.client("lambda")
     name = mirror.replication.routes["staging"].verifier_function_name
-    variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-
-    def configure(settle_seconds: str) -> None:
-        environment = {"Variables": {**variables, "VERIFIER_SETTLE_SECONDS": settle_seconds}}
-        client.update_function_configuration(FunctionName=name, Environment=environment)
-
     mirror.put("sample/one", b"one")
     mirror.put_item("sample", "1")
     # Other tests leave what never arrives: it is not waited for here.
-    configure("1")
-    try:
-        answer = client.invoke(FunctionName=name, Payload=b"{}")
-    finally:
-        configure(variables["VERIFIER_SETTLE_SECONDS"])
+    with settling_within(1, system):
+        answer = system.cloud.client("lambda").invoke(FunctionName=name, Payload=b"{}")
     told = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, told
     assert told["compared"] > 0

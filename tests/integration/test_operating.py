@@ -16,10 +16,11 @@ from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, dead_letters
 from pipeline_ops.routes.pausing import set_enabled
-from pipeline_ops.routes.reconciliation import key_of, reconcile_now
+from pipeline_ops.routes.reconciliation import Answer, key_of, reconcile_now
 from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.status import RouteStatus, read_status
-from replication_core.changes import Notice, ObjectKey
+from replication_core.changes import Change
+from replication_core.datasets import OBJECTS
 from tests.integration.mirror import Mirror
 from tests.polling import eventually
 
@@ -97,17 +98,21 @@ def test_a_key_is_reconciled_at_once_on_a_paused_route_and_drift_is_gone(
     route = replication.route("dev")
     mirror.put("asked/a b+c.txt", b"of prod", ContentType="text/x-asked")
     mirror.put_item("asked", "5", value={"S": "of prod"})
-    answer = reconcile_now(replication, route, key_of("asked/a b+c.txt", None))
+
+    def reconciled(*words: str) -> Answer:
+        return reconcile_now(replication, route, key_of(route.spec, words))
+
+    answer = reconciled("asked/a b+c.txt")
     assert (answer.action, answer.key, answer.size) == ("copied", "asked/a b+c.txt", 7)
     mirror.s3.put_object(Bucket=mirror.bucket("dev"), Key="asked/a b+c.txt", Body=b"edited by hand")
     mirror.s3.put_object(Bucket=mirror.bucket("dev"), Key="asked/extra.txt", Body=b"by hand")
-    assert reconcile_now(replication, route, key_of("asked/a b+c.txt", None)).action == "copied"
+    assert reconciled("asked/a b+c.txt").action == "copied"
     assert mirror.object("dev", "asked/a b+c.txt") == mirror.object("prod", "asked/a b+c.txt")
-    assert reconcile_now(replication, route, key_of("asked/extra.txt", None)).action == "deleted"
+    assert reconciled("asked/extra.txt").action == "deleted"
     assert mirror.object("dev", "asked/extra.txt") is None
-    assert reconcile_now(replication, route, key_of("asked", "5.0")).action == "copied"
+    assert reconciled("asked", "5.0").action == "copied"
     assert mirror.item_is_mirrored("dev", "asked", "5")
-    assert reconcile_now(replication, route, key_of("results/prod/unfinished/x", None)).action == "ignored"
+    assert reconciled("results/prod/unfinished/x").action == "ignored"
 
 
 @pytest.mark.usefixtures("empty_dead_letters")
@@ -162,8 +167,9 @@ def test_what_a_queue_itself_gave_up_is_known_by_its_queue_and_goes_back_there(
     url = sqs.create_queue(QueueName="gives-up", Attributes=attributes)["QueueUrl"]
     try:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        given_up_queue = replace(queue, routing=Routing(urls={"dev": url}, names={arn: "dev"}))
-        notice = Notice(ObjectKey("given/up"), "test").body()
+        routing = Routing(urls={"dev": url}, names={arn: "dev"}, source=queue.routing.source)
+        given_up_queue = replace(queue, routing=routing)
+        notice = Change(OBJECTS.record("given/up"), "test").body()
         sqs.send_message(QueueUrl=url, MessageBody=notice)
 
         def given_up() -> list[DeadLetter]:

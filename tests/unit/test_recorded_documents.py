@@ -7,6 +7,7 @@ changes its import, and one that gets another form changes its adapter. What a t
 import base64
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +20,12 @@ from moto.s3.models import s3_backends
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import Run
+from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, letter_of
 from pipeline_ops.routes.drift_report import read_findings
 from pipeline_ops.routes.reconciliation import Answer
+from pipeline_ops.routes.release_1 import route_of_environment
 from pipeline_ops.routes.route import Replication
 from pipeline_ops.routes.selection import select
 from processor_lambda import runs
@@ -31,24 +34,24 @@ from processor_lambda.notices import parse as parse_processing
 from processor_lambda.processor import Action
 from processor_lambda.settings import ProcessorSettings
 from queue_worker.dead_letters import Envelope, redriven
-from replication_core.changes import ItemKey, Key, KeysNotRecordedError, ObjectKey
+from replication_core.changes import KeysNotRecordedError
 from replication_core.changes import parse as parse_notices
 from replication_core.comparing.differences import item_differences, object_differences
 from replication_core.comparing.findings import Finding
-from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.objects.reading import Absent, read_head
 from replication_core.objects.states import ObjectState
 from replication_core.replicas import is_replica
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RouteSpec
 from replicator_lambda.batch import Batch
-from replicator_lambda.settings import NotifierSettings, VerifierSettings
 from tests.unit.processor_lambda.cloud import cloud as processor_cloud
 
 RELEASE = Path(__file__).parents[1] / "recorded" / "release_1"
 DOCUMENTS = sorted(path.relative_to(RELEASE).with_suffix("").as_posix() for path in RELEASE.rglob("*.json"))
 
-OBJECT = ObjectKey("reports/2026/a b+%20\u00e9.txt")
-ITEM = ItemKey("order-7", "1767225600.25")
+OBJECT = OBJECTS.record("reports/2026/a b+%20\u00e9.txt")
+ITEM = ITEMS.record("order-7", "1767225600.25")
 
 
 def document(name: str) -> Any:
@@ -59,15 +62,16 @@ def document(name: str) -> Any:
 # The readers: an adapter of each
 
 
-def notices(body: Any) -> list[tuple[Key, str, datetime | None, bool]]:
+def notices(body: Any, *, bucket: str | None = None) -> list[tuple[RecordKey, str, datetime | None, bool]]:
     """Return what a message of a route's queue asks for: keys, each with the reason, since when, and whether unsure."""
-    return [(each.key, each.reason, each.changed_at, each.unsure) for each in parse_notices(json.dumps(body))]
+    route = route_of(replicator_route("dev"), bucket=bucket)
+    return [(each.key, each.reason, each.changed_at, each.unsure) for each in parse_notices(json.dumps(body), route)]
 
 
-def asked_keys(body: Any, *, bucket: str, table: str) -> list[Key]:
+def asked_keys(body: Any, *, bucket: str, table: str) -> list[RecordKey]:
     """Return the keys that a route of this source reconciles for a message."""
     record = {"messageId": "m", "receiptHandle": "r", "body": json.dumps(body)}
-    batch = Batch.read([record], bucket=bucket, table=table)
+    batch = Batch.read([record], route_of(replicator_route("dev"), bucket=bucket, table=table))
     assert not batch.dead, batch.dead
     return batch.keys()
 
@@ -96,9 +100,33 @@ def no_client(service: str, /, **_: Any) -> Any:
     raise AssertionError(service)
 
 
-def production_routing() -> Routing:
-    """Return where the letters of production's dead-letter queue go back to, by the recorded contracts."""
-    return DeadLetterQueue.of(storage("prod"), processing("prod"), replication("native"), no_client).routing
+def functions_client(service: str, /, **_: Any) -> Any:
+    """Return what tells of the recorded functions, by the aliases that the recorded contract names."""
+    targets = {route.alias_arn: target for target, route in replication("native").routes.items()}
+
+    def get_function(*, FunctionName: str) -> Any:  # noqa: N803 - boto3's own name
+        variables = document(f"functions/replicator_{targets[FunctionName]}")
+        return {"Configuration": {"Environment": {"Variables": variables}}}
+
+    assert service == "lambda"
+    return SimpleNamespace(get_function=get_function)
+
+
+def opened_replication() -> Replication:
+    """Return what a command reads of the recorded contracts, and of the environments of the functions that they name.
+
+    The release's contract tells a function's name, and its environment what its route is.
+    """
+    return Replication.of(storage("prod"), replication("native"), functions_client, storage)
+
+
+def production_routing(*, bucket: str | None = None) -> Routing:
+    """Return where the letters of production's dead-letter queue go back to, by the recorded contracts.
+
+    A bucket stands for production's: that of a letter which was made in process.
+    """
+    queue = DeadLetterQueue.of(storage("prod"), processing("prod"), replication("native"), no_client)
+    return replace(queue.routing, source=route_of(queue.routing.source, bucket=bucket))
 
 
 def processors_routing(environment: str) -> Routing:
@@ -106,8 +134,23 @@ def processors_routing(environment: str) -> Routing:
     return DeadLetterQueue.of(storage(environment), processing(environment), None, no_client).routing
 
 
-def replicator_settings(target: str) -> ReplicatorSettings:
-    return ReplicatorSettings.from_env(document(f"functions/replicator_{target}"))
+def replicator_route(target: str) -> RouteSpec:
+    return route_of_environment(document(f"functions/replicator_{target}"))
+
+
+def route_of(route: RouteSpec, *, bucket: str | None = None, table: str | None = None) -> RouteSpec:
+    """Return the route with another bucket or table as its source: an event of another one is none of its own."""
+    named = {OBJECTS.name: bucket, ITEMS.name: table}
+    sources = [replace(each, source=named[each.dataset.name] or each.source) for each in route.datasets]
+    return replace(route, datasets=tuple(sources))
+
+
+def backfill(folder: Path, target: str, *, items: bool) -> Backfill:
+    """Return the backfill that a command goes on with in this folder: all that the route replicates, or all items."""
+    client: Any = SimpleNamespace(name="asked for nothing, since the parts are known")
+    route = replicator_route(target)
+    sides = Sides(route=route, source_s3=client, target_s3=client, source_dynamodb=client, target_dynamodb=client)
+    return Backfill.open(sides, select(route, prefix=None, items=items), None, folder, resume=True)
 
 
 def checkpoint(name: str, folder: Path) -> Checkpoint:
@@ -127,39 +170,41 @@ def object_state(described: Mapping[str, Any]) -> ObjectState:
 
 
 def findings(told: list[Any]) -> list[Finding]:
-    return list(read_findings(map(json.dumps, told)))
+    return list(read_findings(map(json.dumps, told), replicator_route("dev")))
 
 
 # Notices
 
 
-WITHOUT_INSTANT: list[tuple[str, Key, str]] = [
+WITHOUT_INSTANT: list[tuple[str, RecordKey, str]] = [
     ("object_asked_for", OBJECT, "manual"),
     ("item_asked_for", ITEM, "manual"),
     ("object_from_a_backfill", OBJECT, "backfill 13cc8a09"),
-    ("item_from_a_backfill", ItemKey("archived-11", "1700000011.5"), "backfill 13cc8a09"),
+    ("item_from_a_backfill", ITEMS.record("archived-11", "1700000011.5"), "backfill 13cc8a09"),
 ]
 
 
 @pytest.mark.parametrize(("name", "key", "reason"), WITHOUT_INSTANT)
-def test_a_notice_of_what_somebody_asked_for_tells_no_time_of_change(name: str, key: Key, reason: str) -> None:
+def test_a_notice_of_what_somebody_asked_for_tells_no_time_of_change(name: str, key: RecordKey, reason: str) -> None:
     assert notices(document(f"notices/{name}")) == [(key, reason, None, False)]
 
 
 def test_a_notice_of_the_notifier_tells_the_item_and_when_it_changed() -> None:
     ((key, reason, changed_at, unsure),) = notices(document("notices/item_from_the_notifier"))
-    assert (key, reason, unsure) == (ItemKey("order-8", "1767225601"), "stream", False)
+    assert (key, reason, unsure) == (ITEMS.record("order-8", "1767225601"), "stream", False)
     assert changed_at is not None
     assert changed_at.date().isoformat() == "2026-11-27"
 
 
 def test_a_notice_of_a_key_that_an_event_may_mean_is_read_as_unsure() -> None:
     when = datetime(2026, 11, 27, 21, 20, 44, 752000, UTC)
-    assert notices(document("notices/object_unsure")) == [(ObjectKey("reports/gone.txt"), "Object Created", when, True)]
+    assert notices(document("notices/object_unsure")) == [
+        (OBJECTS.record("reports/gone.txt"), "Object Created", when, True)
+    ]
 
 
 @pytest.mark.parametrize(("kind", "key"), [("object", OBJECT), ("item", ITEM)])
-def test_a_redriven_message_is_its_notice_and_tells_who_sent_it_back_and_why(kind: str, key: Key) -> None:
+def test_a_redriven_message_is_its_notice_and_tells_who_sent_it_back_and_why(kind: str, key: RecordKey) -> None:
     message = document(f"notices/{kind}_redriven_by_the_command")
     assert [each[0] for each in notices(json.loads(message["Body"]))] == [key]
     # As a function is handed it: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
@@ -187,24 +232,25 @@ def test_an_event_of_an_object_means_each_key_that_it_may_be_written_for() -> No
 
 def test_an_event_of_a_deleted_object_means_its_one_key() -> None:
     ((key, reason, changed_at, unsure),) = notices(document("events/s3_object_deleted"))
-    assert (key, reason, unsure) == (ObjectKey("reports/full-metadata.txt"), "Object Deleted", False)
+    assert (key, reason, unsure) == (OBJECTS.record("reports/full-metadata.txt"), "Object Deleted", False)
     assert changed_at == datetime(2026, 11, 27, 21, 20, 44, 760000, UTC)
 
 
 def test_s3s_own_notification_means_its_decoded_key_and_its_test_means_none() -> None:
-    assert [each[:2] for each in notices(document("events/s3_notification"))] == [(OBJECT, "ObjectCreated:Put")]
+    told = notices(document("events/s3_notification"), bucket="scratch-notifications")
+    assert [each[:2] for each in told] == [(OBJECT, "ObjectCreated:Put")]
     assert notices(document("events/s3_test")) == []
 
 
-RECORDED_CALLS: list[tuple[str, list[Key]]] = [
-    ("object_call", [ObjectKey("test.png")]),
-    ("item_call", [ItemKey("No One You Know", "1700000001")]),
-    ("items_call", [ItemKey("No One You Know", f"170000000{n}") for n in (2, 3, 4)]),
+RECORDED_CALLS: list[tuple[str, list[RecordKey]]] = [
+    ("object_call", [OBJECTS.record("test.png")]),
+    ("item_call", [ITEMS.record("No One You Know", "1700000001")]),
+    ("items_call", [ITEMS.record("No One You Know", f"170000000{n}") for n in (2, 3, 4)]),
 ]
 
 
 @pytest.mark.parametrize(("name", "keys"), RECORDED_CALLS)
-def test_a_recorded_call_means_the_keys_that_it_names(name: str, keys: list[Key]) -> None:
+def test_a_recorded_call_means_the_keys_that_it_names(name: str, keys: list[RecordKey]) -> None:
     event = document(f"events/cloudtrail_{name}")
     assert asked_keys(event, bucket="the-source", table="Music") == keys
 
@@ -243,9 +289,9 @@ ROUTES_LETTERS = [
 def test_a_routes_letter_says_its_target_reason_and_key_and_can_be_redriven(
     name: str, reason: str, message: str, keys: list[str]
 ) -> None:
-    read = letter(name, production_routing())
+    read = letter(name, production_routing(bucket="prod-data"))
     assert (read.target, read.reason, read.message, list(read.keys)) == ("dev", reason, message, keys)
-    assert [str(key) for key, *_ in notices(json.loads(read.event or ""))] == keys
+    assert [str(key) for key, *_ in notices(json.loads(read.event or ""), bucket="prod-data")] == keys
     assert read.since.date().isoformat() == "2026-11-27"
 
 
@@ -361,29 +407,22 @@ def test_the_one_rule_of_all_routes_is_looked_at_as_each_routes_own(capture: str
 
 @pytest.mark.parametrize("target", ["dev", "staging"])
 def test_a_deployed_route_is_told_its_source_its_target_and_its_rules(target: str) -> None:
-    settings = replicator_settings(target)
+    route = opened_replication().route(target).spec
     source, there = storage("prod"), storage(target)
-    assert (settings.target, settings.source_environment) == (target, "prod")
-    assert (settings.source_bucket, settings.source_table) == (source.bucket_name, source.table_name)
-    assert (settings.target_bucket, settings.target_table) == (there.bucket_name, there.table_name)
-    assert (settings.source_region, settings.target_region) == (source.region, there.region)
-    assert settings.queue_url == replication("native").routes[target].queue_url
-    assert settings.dlq_url == source.dlq_url
-    assert settings.success_topic_arn == source.success_topic_arn
-    assert settings.failure_topic_arn == source.failure_topic_arn
-    assert (settings.notifications, settings.replicate_items) == ("each", True)
-    assert settings.wants_object("anything")
-    assert not settings.wants_object("results/prod/unfinished/run/piece")
-
-
-def test_the_deployed_notifier_and_verifier_are_told_their_routes() -> None:
-    routes = replication("native").routes
-    notifier = NotifierSettings.from_env(document("functions/notifier"))
-    assert (notifier.targets, notifier.dlq_url) == (("dev", "staging"), storage("prod").dlq_url)
-    assert notifier.queue_urls == tuple(route.queue_url for route in routes.values())
-    verifier = VerifierSettings.from_env(document("functions/verifier_staging"))
-    assert (verifier.sample_keys, verifier.settle_seconds) == (1000, 300)
-    assert ReplicatorSettings.from_env(document("functions/verifier_staging")) == replicator_settings("staging")
+    assert (route.target, route.source_environment) == (target, "prod")
+    assert [(each.dataset, each.source, each.target) for each in route.routed] == [
+        (OBJECTS, source.bucket_name, there.bucket_name),
+        (ITEMS, source.table_name, there.table_name),
+    ]
+    assert (route.source_region, route.target_region) == (source.region, there.region)
+    assert route.queue_url == replication("native").routes[target].queue_url
+    assert route.dlq_url == source.dlq_url
+    assert route.success_topic_arn == source.success_topic_arn
+    assert route.failure_topic_arn == source.failure_topic_arn
+    assert route.notifications == "each"
+    assert route.wants(ITEM)
+    assert route.wants(OBJECTS.record("anything"))
+    assert not route.wants(OBJECTS.record("results/prod/unfinished/run/piece"))
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
@@ -449,13 +488,12 @@ def test_a_backfill_of_items_alone_is_gone_on_with_too(tmp_path: Path) -> None:
 
 
 def test_a_backfill_is_looked_for_where_it_was_left(tmp_path: Path) -> None:
-    settings = replicator_settings("dev")
-    chosen = {
-        "backfill_objects_and_items_cut_off": select(settings, prefix=None, items=False),
-        "backfill_items_cut_off": select(settings, prefix=None, items=True),
-    }
+    chosen_items = {"backfill_objects_and_items_cut_off": False, "backfill_items_cut_off": True}
     for name, file in document("checkpoints/file_names").items():
-        assert Checkpoint.path(tmp_path, "dev", f"{chosen[name]} since None by {settings}").name == file
+        (tmp_path / file).write_text(json.dumps(document(f"checkpoints/{name}")))
+        left = backfill(tmp_path, "dev", items=chosen_items[name])
+        assert (left.path.name, left.resumed) == (file, True)
+        assert left.checkpoint == checkpoint(name, tmp_path)
 
 
 # Processing
@@ -588,7 +626,7 @@ def test_a_replica_of_an_object_is_known_as_one_and_is_equal_to_its_source(name:
 def test_a_replica_of_an_item_is_equal_to_its_source_but_for_what_tells_its_origin() -> None:
     told = document("replicas/item")
     assert told["replica"]["replicatedFrom"] == {"S": "prod"}
-    assert item_differences(told["source"], told["replica"], source="prod", target="dev") == ()
+    assert item_differences(told["source"], told["replica"], ITEMS, source="prod", target="dev") == ()
 
 
 # What people and their programs read
@@ -614,11 +652,11 @@ def test_a_report_of_drift_is_read_back_finding_by_finding() -> None:
     found = findings(document("reports/verify"))
     assert [(each.key, each.verdict.value, each.own) for each in found] == [
         (OBJECT, "different", False),
-        (ObjectKey("reports/full-metadata.txt"), "extra", False),
-        (ObjectKey("reports/own.txt"), "extra", True),
-        (ObjectKey("archive/00 \u00e9.txt"), "missing", False),
-        (ItemKey("archived-11", "1700000011.5"), "missing", False),
-        (ItemKey("o-1", "1767225600"), "extra", True),
+        (OBJECTS.record("reports/full-metadata.txt"), "extra", False),
+        (OBJECTS.record("reports/own.txt"), "extra", True),
+        (OBJECTS.record("archive/00 \u00e9.txt"), "missing", False),
+        (ITEMS.record("archived-11", "1700000011.5"), "missing", False),
+        (ITEMS.record("o-1", "1767225600"), "extra", True),
     ]
     assert found[0].what == ("size", "provenance", "tag 'class'")
     assert (found[0].size, found[1].source) == (12, None)

@@ -11,10 +11,12 @@ from botocore.config import Config
 
 from local_cloud.clients import ClientFactory
 from replication_core.clients import Clients, connect
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import Dataset
 from replication_core.replicator import Replicator, build_replicator
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RoutedDataset
 from tests.integration.other_implementations.servers import Server
+from tests.made_route import MadeRoute
 
 __all__ = ["ADDED", "REGION", "Site"]
 
@@ -28,7 +30,7 @@ MARKS = "replicated-"
 class Site:
     """Two buckets, or two tables, or both, named after one test."""
 
-    settings: ReplicatorSettings
+    settings: MadeRoute
     s3: Any
     """A client of the test's own, or None."""
 
@@ -38,7 +40,7 @@ class Site:
     def make(cls, name: str, s3: Server | None, dynamodb: Server | None, *, versioned: bool = True) -> Self:
         """Create what it consists of; without versions only where that is asked for."""
         source, target = f"prod-{name}", f"dev-{name}"
-        settings = ReplicatorSettings(
+        settings = MadeRoute(
             target="dev",
             source_environment="prod",
             source_bucket=source,
@@ -77,15 +79,21 @@ class Site:
     @cached_property
     def clients(self) -> Clients:
         """The replicator's own clients, as it makes them itself from its environment."""
-        return connect(self.settings, connections=16)
+        return connect(self.settings.spec, connections=16)
 
     def replicator(self, **options: Any) -> Replicator:
         """Return a replicator of the route."""
-        return build_replicator(self.settings, self.clients, threads=8, part_threads=4, **options)
+        return build_replicator(self.settings.spec, self.clients, threads=8, part_threads=4, **options)
 
-    def stores(self) -> Stores:
+    def sides(self) -> Sides:
         """Return what is compared."""
-        return Stores.of(self.settings, self.clients)
+        return Sides.of(self.settings.spec, self.clients)
+
+    def routed(self, dataset: Dataset) -> RoutedDataset:
+        """Return what the route replicates of a dataset."""
+        routed = self.settings.spec.dataset(dataset.name)
+        assert routed is not None
+        return routed
 
     def objects(self, bucket: str) -> dict[str, Any]:
         """Return all that a reader sees of each object, but for the replicator's marks."""

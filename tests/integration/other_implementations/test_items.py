@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from replication_core.changes import ItemKey, number_text
 from replication_core.comparing.findings import Verdict
 from replication_core.comparing.items import compare_items
+from replication_core.datasets import ITEMS, RecordKey
+from replication_core.numbers import number_text
 from replication_core.reconcile import Action
 from tests.integration.other_implementations.servers import Server
 from tests.integration.other_implementations.sites import ADDED, Site
@@ -30,7 +31,7 @@ class Workload:
     site: Site
     random: Random
     keys: list[tuple[str, str]] = field(default_factory=list)
-    noticed: list[ItemKey] = field(default_factory=list)
+    noticed: list[RecordKey] = field(default_factory=list)
 
     def step(self) -> None:
         """Put or delete an item of the source."""
@@ -43,7 +44,7 @@ class Workload:
             self.put(self.site.settings.source_table, *key)
         else:
             self.remove(self.site.settings.source_table, *key)
-        self.noticed.append(ItemKey(key[0], number_text(key[1])))
+        self.noticed.append(ITEMS.record(*key))
 
     def put(self, table: str, id_: str, timestamp: str, **attributes: Any) -> None:
         made = {f"a{number}": self.value(3) for number in range(self.random.randrange(6))}
@@ -105,7 +106,7 @@ class Workload:
             case _:
                 return f"{sign}{digits[:30]}000"
 
-    def some_noticed(self) -> list[ItemKey]:
+    def some_noticed(self) -> list[RecordKey]:
         """Take some of the noticed keys, in any order, some of them twice."""
         taken = [self.noticed.pop(self.random.randrange(len(self.noticed))) for _ in range(len(self.noticed) // 2)]
         return [*taken, *taken[:3]]
@@ -124,12 +125,13 @@ def seen_replicas(site: Site) -> dict[Key, Any]:
 
 def verdicts(site: Site) -> dict[Key, Verdict]:
     with ThreadPoolExecutor(8) as threads:
-        looked = list(compare_items(site.stores(), threads))
+        looked = list(compare_items(site.sides(), site.routed(ITEMS), threads))
     found = {}
     for one in looked:
         for finding in one.findings:
-            assert isinstance(finding.key, ItemKey)
-            found[finding.key.id, Decimal(finding.key.timestamp)] = finding.verdict
+            assert finding.key.dataset == ITEMS
+            id_, timestamp = finding.key.values
+            found[id_, Decimal(timestamp)] = finding.verdict
     return found
 
 
@@ -162,7 +164,7 @@ def test_replicas_are_as_their_sources_after_any_changes_and_drift_is_found(
     assert len(expected) > 1
     assert verdicts(site) == expected
 
-    replicator.reconcile(ItemKey(id_, number_text(str(timestamp))) for id_, timestamp in expected)
+    replicator.reconcile(ITEMS.record(id_, number_text(timestamp)) for id_, timestamp in expected)
     assert seen_replicas(site) == replicas_of(originals)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from replication_core.changes import ObjectKey
 from replication_core.comparing.findings import Verdict
 from replication_core.comparing.objects import compare_objects
+from replication_core.datasets import OBJECTS, RecordKey
 from replication_core.reconcile import Action
 from tests.integration.other_implementations.servers import Server
 from tests.integration.other_implementations.sites import Site
@@ -95,15 +95,15 @@ class Workload:
             **self.description(),
         )
 
-    def some_noticed(self) -> list[ObjectKey]:
+    def some_noticed(self) -> list[RecordKey]:
         """Take some of the noticed keys, in any order, some of them twice."""
         taken = [self.noticed.pop(self.random.randrange(len(self.noticed))) for _ in range(len(self.noticed) // 2)]
-        return [ObjectKey(key) for key in [*taken, *taken[:2]]]
+        return [OBJECTS.record(key) for key in [*taken, *taken[:2]]]
 
 
 def verdicts(site: Site, *, quick: bool = False) -> dict[str, Verdict]:
     with ThreadPoolExecutor(8) as threads:
-        looked = list(compare_objects(site.stores(), threads, quick=quick))
+        looked = list(compare_objects(site.sides(), site.routed(OBJECTS), threads, quick=quick))
     return {str(finding.key): finding.verdict for one in looked for finding in one.findings}
 
 
@@ -120,7 +120,7 @@ def test_replicas_are_as_their_sources_after_any_changes_and_drift_is_found(
         if number % 10 == 9:
             outcomes = replicator.reconcile(workload.some_noticed())
             assert [outcome for outcome in outcomes.values() if outcome.action is Action.FAILED] == []
-    replicator.reconcile(map(ObjectKey, workload.noticed))
+    replicator.reconcile(map(OBJECTS.record, workload.noticed))
     source, target = site.settings.source_bucket, site.settings.target_bucket
     originals = site.objects(source)
     assert len(originals) > STEPS / 6
@@ -134,7 +134,7 @@ def test_replicas_are_as_their_sources_after_any_changes_and_drift_is_found(
     assert len(expected) > 1
     assert verdicts(site) == expected
 
-    replicator.reconcile(map(ObjectKey, expected))
+    replicator.reconcile(map(OBJECTS.record, expected))
     assert site.objects(target) == originals
 
 
@@ -166,6 +166,6 @@ def test_a_large_object_is_copied_in_parts(s3_server: Server, make_site: Callabl
         Tagging="t=1&u=2%203",
     )
     replicator = site.replicator(large_from=5 * MEBIBYTE, part_size=5 * MEBIBYTE)
-    outcome = replicator.reconcile([ObjectKey("large")])[ObjectKey("large")]
+    outcome = replicator.reconcile([OBJECTS.record("large")])[OBJECTS.record("large")]
     assert (outcome.action, outcome.size) == (Action.COPIED, len(body)), outcome.error
     assert site.objects(target) == site.objects(source)

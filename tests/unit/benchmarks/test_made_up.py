@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from benchmarks.made_up import PAGE, SOURCE, TARGET, Calls, MadeUpKeys, MadeUpObjects, MadeUpTable
 from benchmarks.site import Site
 from benchmarks.stand_in import made_up_bucket, running_stand_in
+from replication_core.datasets import ITEMS
 from replication_core.items.scans import Segment, scan
 from replication_core.objects.listings import key_ranges, list_objects
 
@@ -87,11 +88,11 @@ def _pages_read(keys: MadeUpKeys, after: str | None) -> int:
     return 1 if any(key > (after or "") for key in expected(keys)) else 0
 
 
-@pytest.mark.parametrize("only_keys", [True, False])
-def test_every_item_is_scanned_once_in_pages_of_its_segment(only_keys: bool) -> None:
+@pytest.mark.parametrize("only", [ITEMS.attribute_names, ()])
+def test_every_item_is_scanned_once_in_pages_of_its_segment(only: tuple[str, ...]) -> None:
     keys, calls = MadeUpKeys(KEYS, missing_every=7), Calls()
     table: Any = MadeUpTable(SOURCE, keys, calls)
-    found = [list(scan(table, "t", Segment(number, 2), only_keys=only_keys)) for number in range(2)]
+    found = [list(scan(table, "t", ITEMS, Segment(number, 2), only=only)) for number in range(2)]
     ids = [item["id"]["S"] for segment in found for page in segment for item in page.items]
     assert sorted(ids) == [f"order-{number:09d}" for number in range(KEYS) if keys.has(number)]
     assert [[len(page.items) for page in segment] for segment in found] == [[1000, 5], [1000, 5]]

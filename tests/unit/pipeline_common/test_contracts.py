@@ -33,7 +33,10 @@ FLAT = {
 PROCESSED: dict[str, Any] = {field.name: f"the {field.name}" for field in fields(ProcessingOutputs)}
 PROCESSING = ProcessingOutputs(**{**PROCESSED, "process_replicas": False})
 ROUTES = {
-    target: RouteOutputs(**{field.name: f"{target}'s {field.name}" for field in fields(RouteOutputs)})
+    target: RouteOutputs(
+        **{field.name: f"{target}'s {field.name}" for field in fields(RouteOutputs) if field.name != "spec"},
+        spec={"target": target},
+    )
     for target in ("dev", "staging")
 }
 REPLICATION = ReplicationOutputs(

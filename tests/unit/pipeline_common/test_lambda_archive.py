@@ -168,15 +168,17 @@ def test_the_archive_is_named_relative_to_the_engines_folder_and_built_there(
     engine = tmp_path / "engine"
     with engine_folder(engine):
         archive = function_archive("worker", repository=repository)
-    assert isinstance(archive, pulumi.FileArchive)
-    assert archive.path == "./.build/worker"
-    assert (engine / archive.path / "worker" / "handler.py").is_file()
+    code = archive.assets["worker"]
+    assert isinstance(code, pulumi.FileArchive)
+    assert code.path == "./.build/worker/worker"
+    assert (engine / code.path / "handler.py").is_file()
     assert list(elsewhere.iterdir()) == []
 
 
 def test_by_hand_the_engines_folder_is_the_current_one(installer: Installer, repository: Path, elsewhere: Path) -> None:
-    archive = function_archive("worker", repository=repository)
-    assert (elsewhere / archive.path / "worker" / "handler.py").is_file()
+    code = function_archive("worker", repository=repository).assets["worker"]
+    assert isinstance(code, pulumi.FileArchive)
+    assert (elsewhere / code.path / "handler.py").is_file()
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,15 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
-from replication_core.changes import ItemKey, Notice, ObjectKey
+from replication_core.changes import Change
 from replication_core.clients import Clients
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.replicas import REPLICA_TAG
 from replication_core.replicator import Replicator, build_replicator
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RoutedDataset
 from replicator_lambda.handler import Route
+from tests.made_route import MadeRoute
 
 __all__ = [
     "Cloud",
@@ -102,7 +104,7 @@ def unprocessed(operation: str, request: AWSPreparedRequest, _send: Send) -> AWS
 class Cloud:
     """Production and dev, the replicator between them, and the queues and topics around it."""
 
-    settings: ReplicatorSettings
+    settings: MadeRoute
     clients: Clients
     subscriber_url: str
     calls: list[str] = field(default_factory=list)
@@ -113,13 +115,21 @@ class Cloud:
     """Chooses the fault of a request by its operation, once it is about to be sent."""
 
     def replicator(self, **options: Any) -> Replicator:
-        return build_replicator(self.settings, self.clients, **{"threads": 4, "part_threads": 2, **options})
+        return build_replicator(self.settings.spec, self.clients, **{"threads": 4, "part_threads": 2, **options})
 
     def route(self, **options: Any) -> Route:
-        return Route.build(self.settings, self.clients, self.replicator(**options))
+        return Route.build(self.settings.spec, self.clients, self.replicator(**options))
 
-    def stores(self) -> Stores:
-        return Stores.of(self.settings, self.clients)
+    def sides(self) -> Sides:
+        return Sides.of(self.settings.spec, self.clients)
+
+    @property
+    def objects(self) -> RoutedDataset:
+        return self.settings.spec.datasets[0]
+
+    @property
+    def items(self) -> RoutedDataset:
+        return self.settings.spec.datasets[1]
 
     def with_settings(self, **changes: Any) -> None:
         self.settings = replace(self.settings, **changes)
@@ -231,11 +241,11 @@ def record(body: str, *, id_: str = "m", attempts: int = 1) -> dict[str, Any]:
 
 
 def object_notice(key: str) -> str:
-    return Notice(ObjectKey(key), "test").body()
+    return Change(OBJECTS.record(key), "test").body()
 
 
 def item_notice(id_: str, timestamp: str = "1") -> str:
-    return Notice(ItemKey(id_, timestamp), "test").body()
+    return Change(ITEMS.record(id_, timestamp), "test").body()
 
 
 @cache
@@ -286,7 +296,7 @@ def cloud(*, versioned: bool = True) -> Iterator[Cloud]:
         topics = [clients.sns.create_topic(Name=name)["TopicArn"] for name in ("success", "failure")]
         for topic in topics:
             clients.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:subscriber")
-        settings = ReplicatorSettings(
+        settings = MadeRoute(
             target="dev",
             source_environment="prod",
             source_bucket="prod-data",

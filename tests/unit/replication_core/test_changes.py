@@ -10,7 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replication_core.changes import ItemKey, Notice, ObjectKey, PoisonError, number_text, parse
+from replication_core import changes
+from replication_core.changes import Change, PoisonError, message
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind, RecordKey
+from replication_core.route_spec import RoutedDataset
+from tests.made_route import MadeRoute
+
+ORDERS = Dataset("orders", Kind.TABLE, (KeyAttribute("pk", KeyType.STRING), KeyAttribute("sk", KeyType.BINARY)))
+ROUTE = MadeRoute(
+    source_bucket="b",
+    source_table="t",
+    others=(RoutedDataset(dataset=ORDERS, source="t-orders", target="t2-orders"),),
+).spec
+
+
+def parse(body: str) -> tuple[Change, ...]:
+    return changes.parse(body, ROUTE)
+
 
 WEIRD_KEY = "a+b%20c %/é日.txt"
 
@@ -38,31 +54,38 @@ def notification(key: str, **changes: Any) -> str:
 
 def test_an_event_bridge_event_of_an_ordinary_key_means_that_key() -> None:
     (notice,) = parse(event_bridge("a/é日.txt"))
-    assert notice == Notice(ObjectKey("a/é日.txt"), "Object Created", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "b")
+    assert notice == Change(OBJECTS.record("a/é日.txt"), "Object Created", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
 def test_an_event_bridge_event_may_mean_each_key_that_may_be_written_so() -> None:
     first, *others = parse(event_bridge())
     when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert first == Notice(ObjectKey(WEIRD_KEY), "Object Created", when, "b", unsure=True)
+    assert first == Change(OBJECTS.record(WEIRD_KEY), "Object Created", when, unsure=True)
     assert [str(other.key) for other in others] == ["a+b c %/é日.txt", "a b c %/é日.txt"]
     assert all(other == replace(first, key=other.key) for other in others)
 
 
 def test_a_notification_carries_its_key_form_encoded() -> None:
     (notice,) = parse(notification("a%2Bb%2520c+%25/%C3%A9%E6%97%A5.txt"))
-    assert notice.key == ObjectKey(WEIRD_KEY)
+    assert notice.key == OBJECTS.record(WEIRD_KEY)
     assert notice.changed_at == datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
 def test_a_notification_may_carry_several_records() -> None:
     records = [json.loads(notification(key))["Records"][0] for key in ("a", "b")]
-    assert [notice.key for notice in parse(json.dumps({"Records": records}))] == [ObjectKey("a"), ObjectKey("b")]
+    assert [notice.key for notice in parse(json.dumps({"Records": records}))] == [
+        OBJECTS.record("a"),
+        OBJECTS.record("b"),
+    ]
 
 
 def test_the_test_event_of_s3_asks_for_nothing() -> None:
     event = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Time": "2026-01-02T03:04:05Z", "Bucket": "b"}
     assert parse(json.dumps(event)) == ()
+
+
+def own(**fields: Any) -> str:
+    return json.dumps({"schema": "pipeline.notice/1", "reason": "manual", **fields})
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100)
@@ -73,15 +96,38 @@ INSTANTS = st.none() | st.datetimes(timezones=st.just(UTC))
 def test_a_notice_of_an_object_survives_its_own_form(
     key: str, reason: str, changed_at: datetime | None, unsure: bool
 ) -> None:
-    notice = Notice(ObjectKey(key), reason, changed_at, unsure=unsure)
+    notice = Change(OBJECTS.record(key), reason, changed_at, unsure=unsure)
     assert parse(notice.body()) == (notice,)
     assert notice.body().isascii()
 
 
 @given(TEXTS, st.integers(-(10**37), 10**37), INSTANTS)
 def test_a_notice_of_an_item_survives_its_own_form(id_: str, number: int, changed_at: datetime | None) -> None:
-    notice = Notice(ItemKey(id_, str(number)), "backfill", changed_at)
+    notice = Change(ITEMS.record(id_, str(number)), "backfill", changed_at)
     assert parse(notice.body()) == (notice,)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=100), TEXTS, INSTANTS)
+def test_a_message_of_several_records_of_a_dataset_survives_its_own_form(
+    values: list[str], reason: str, changed_at: datetime | None
+) -> None:
+    keys = [ORDERS.record(value, "YQ==") for value in values]
+    body = message(keys, reason, changed_at=changed_at)
+    assert parse(body) == tuple(Change(key, reason, changed_at) for key in keys)
+    assert body.isascii()
+
+
+def test_one_record_of_a_default_dataset_is_told_in_the_form_that_the_former_release_reads() -> None:
+    told = [json.loads(message([key], "manual")) for key in (OBJECTS.record("a"), ITEMS.record("a", "1"))]
+    assert told == [
+        {"schema": "pipeline.notice/1", "kind": "object", "key": "a", "reason": "manual"},
+        {"schema": "pipeline.notice/1", "kind": "item", "id": "a", "timestamp": "1", "reason": "manual"},
+    ]
+    assert json.loads(message([ORDERS.record("a", "YQ==")], "manual"))["schema"] == "pipeline.notice/2"
+
+
+def own_2(**fields: Any) -> str:
+    return json.dumps({"schema": "pipeline.notice/2", "reason": "manual", **fields})
 
 
 @pytest.mark.parametrize(
@@ -107,18 +153,15 @@ def test_a_notice_of_an_item_survives_its_own_form(id_: str, number: int, change
     ],
 )
 def test_equal_numbers_are_one_key(text: str, canonical: str) -> None:
-    assert number_text(text) == canonical
-    assert number_text(canonical) == canonical
+    assert [parse(own(kind="item", id="a", timestamp=each))[0].key for each in (text, canonical)] == [
+        RecordKey(ITEMS, ("a", canonical))
+    ] * 2
 
 
 @pytest.mark.parametrize("text", ["", "x", "NaN", "Infinity", "1" * 39, "1E+126", "1E-131"])
 def test_what_dynamodb_takes_for_no_number_is_poison(text: str) -> None:
     with pytest.raises(PoisonError, match="timestamp"):
-        number_text(text)
-
-
-def own(**fields: Any) -> str:
-    return json.dumps({"schema": "pipeline.notice/1", "reason": "manual", **fields})
+        parse(own(kind="item", id="a", timestamp=text))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +188,14 @@ def own(**fields: Any) -> str:
         (own(kind="item", id="a", timestamp=1), "no text as 'timestamp'"),
         (own(kind="item", id="a", timestamp="soon"), "not a number"),
         (own(kind="item", id="i" * 2049, timestamp="1"), "2049 bytes"),
+        (own_2(dataset="none", keys=[{"pk": "a", "sk": "YQ=="}]), "no dataset 'none'"),
+        (own_2(dataset="orders"), "names no keys, or more than 100"),
+        (own_2(dataset="orders", keys=[]), "names no keys, or more than 100"),
+        (own_2(dataset="orders", keys=[{"pk": "a", "sk": "YQ=="}] * 101), "names no keys, or more than 100"),
+        (own_2(dataset="orders", keys=["a"]), "names no keys, or more than 100"),
+        (own_2(dataset="orders", keys=[{"pk": "a"}]), "a text for each of pk and sk"),
+        (own_2(dataset="orders", keys=[{"pk": "a", "sk": "?"}]), "not in base64"),
+        (event_bridge(detail={"bucket": {"name": "c"}, "object": {"key": "a"}}), "of the bucket c, not of the source"),
     ],
 )
 def test_anything_else_is_poison_and_says_why(body: str, reason: str) -> None:

@@ -14,7 +14,7 @@ def test_a_copy_may_be_silent_for_longer_than_other_calls_and_is_tried_less_ofte
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    clients = connect(cloud.settings, connections=3, environ={})
+    clients = connect(cloud.settings.spec, connections=3, environ={})
     patience: dict[str, Any] = {
         name: (client.meta.config.read_timeout, client.meta.config.retries)
         for name in ("source_s3", "target_s3", "copying_s3", "source_dynamodb", "sqs", "sns")
@@ -37,7 +37,7 @@ def test_heads_tell_an_expires_header_without_a_value(cloud: Cloud, monkeypatch:
         return answer
 
     cloud.fault_for = {"s3.HeadObject": without_a_value}.get
-    clients = connect(cloud.settings, connections=3, environ={})
+    clients = connect(cloud.settings.spec, connections=3, environ={})
     for client in (clients.source_s3, clients.target_s3):
         head = read_head(client, cloud.settings.source_bucket, "one")
         assert isinstance(head, Head)

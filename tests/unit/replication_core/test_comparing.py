@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replication_core.changes import ItemKey, Key, ObjectKey
 from replication_core.comparing.differences import object_differences
 from replication_core.comparing.findings import SUSPECT, Finding, Looked, Verdict
 from replication_core.comparing.items import compare_items
 from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
-from replication_core.objects.copy_plan import plan_copy
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.desired import desired_object
 from replication_core.objects.states import Head, ObjectState
 from tests.unit.replication_core.cloud import Cloud, cloud, refusal, unreadable_instant
 
@@ -37,28 +37,28 @@ def shared() -> Iterator[Cloud]:
 def first_look(made: Cloud, *, quick: bool = False) -> list[Looked]:
     with ThreadPoolExecutor(4) as executor:
         return [
-            *compare_objects(made.stores(), executor, quick=quick),
-            *compare_items(made.stores(), executor),
+            *compare_objects(made.sides(), made.objects, executor, quick=quick),
+            *compare_items(made.sides(), made.items, executor),
         ]
 
 
-def suspects(made: Cloud, *, quick: bool = False) -> dict[Key, Finding]:
+def suspects(made: Cloud, *, quick: bool = False) -> dict[RecordKey, Finding]:
     return {finding.key: finding for looked in first_look(made, quick=quick) for finding in looked.findings}
 
 
-def final(made: Cloud, found: Iterable[Finding], *, worked_off: bool = True) -> dict[Key, Finding]:
+def final(made: Cloud, found: Iterable[Finding], *, worked_off: bool = True) -> dict[RecordKey, Finding]:
     """What is final after the first look, and of the rest the second one's findings."""
     first = {each.key: each for each in found}
     again = [each for each in first.values() if each.verdict in SUSPECT]
     with ThreadPoolExecutor(4) as executor:
-        return first | {each.key: each for each in look_again(made.stores(), executor, again, worked_off=worked_off)}
+        return first | {each.key: each for each in look_again(made.sides(), executor, again, worked_off=worked_off)}
 
 
-def verdicts(found: dict[Key, Finding]) -> dict[str, str]:
+def verdicts(found: dict[RecordKey, Finding]) -> dict[str, str]:
     return {str(key): finding.verdict.value for key, finding in found.items()}
 
 
-def replicate(made: Cloud, *keys: Key) -> None:
+def replicate(made: Cloud, *keys: RecordKey) -> None:
     outcomes = made.replicator().reconcile(keys)
     assert not any(outcome.error for outcome in outcomes.values())
 
@@ -79,14 +79,14 @@ def edit_item(made: Cloud, id_: str, **attributes: Any) -> None:
     made.clients.target_dynamodb.put_item(TableName=made.settings.target_table, Item=item)
 
 
-def populate(made: Cloud) -> list[Key]:
-    keys: list[Key] = []
+def populate(made: Cloud) -> list[RecordKey]:
+    keys: list[RecordKey] = []
     for number in range(6):
         made.put(f"data/{number}.txt", f"body {number}".encode(), ContentType="text/plain", Metadata={"n": str(number)})
         made.put_item(f"item-{number}", value={"N": str(number)}, words={"SS": ["a", "b"]}, raw={"B": b"\x00"})
-        keys += [ObjectKey(f"data/{number}.txt"), ItemKey(f"item-{number}", "1")]
+        keys += [OBJECTS.record(f"data/{number}.txt"), ITEMS.record(f"item-{number}", "1")]
     made.put("empty", b"", Tagging="class=a")
-    replicate(made, *keys, ObjectKey("empty"))
+    replicate(made, *keys, OBJECTS.record("empty"))
     return keys
 
 
@@ -291,7 +291,7 @@ def test_a_key_whose_head_can_not_be_read_is_told_by_name_and_hides_nothing_else
     made.fault_for = unreadable_instant("data/1.txt")
     found = final(made, suspects(made).values())
     assert verdicts(found) == {"data/1.txt": "unknown", "data/2.txt": "different"}
-    (what,) = found[ObjectKey("data/1.txt")].what
+    (what,) = found[OBJECTS.record("data/1.txt")].what
     assert what.startswith("ValueError: HeadObject: the answer can't be read, at botocore.")
 
 
@@ -347,10 +347,10 @@ def test_a_missing_replica_of_a_long_sort_key_is_missing(made: Cloud, timestamp:
     item = {"id": {"S": "long"}, "timestamp": {"N": timestamp}}
     source: Any = TextTable(item)
     target: Any = TextTable()
-    stores = replace(made.stores(), source_dynamodb=source, target_dynamodb=target)
+    sides = replace(made.sides(), source_dynamodb=source, target_dynamodb=target)
     with ThreadPoolExecutor(4) as executor:
-        first = {finding for looked in compare_items(stores, executor) for finding in looked.findings}
-        again = list(look_again(stores, executor, first, worked_off=True))
+        first = {finding for looked in compare_items(sides, made.items, executor) for finding in looked.findings}
+        again = list(look_again(sides, executor, first, worked_off=True))
     assert [(str(each.key), each.verdict) for each in again] == [(f"long@{timestamp}", Verdict.MISSING)]
 
 
@@ -367,7 +367,7 @@ def test_what_neither_side_has_any_more_is_not_called_equal(made: Cloud) -> None
 
 def test_an_extra_one_whose_mark_is_a_tag_is_not_the_targets_own(made: Cloud) -> None:
     made.put("full", b"x", Metadata={"k": "v" * 2040})
-    replicate(made, ObjectKey("full"))
+    replicate(made, OBJECTS.record("full"))
     made.remove("full")
     made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="mine", Body=b"", Tagging="a=b")
     found = final(made, suspects(made).values())
@@ -376,7 +376,7 @@ def test_an_extra_one_whose_mark_is_a_tag_is_not_the_targets_own(made: Cloud) ->
 
 def test_a_replica_that_a_former_release_left_unmarked_is_found_and_marked_by_a_reconcile(made: Cloud) -> None:
     made.put("full", b"x", Metadata={"k": "v" * 2040})
-    replicate(made, ObjectKey("full"))
+    replicate(made, OBJECTS.record("full"))
     edit(made, "full", Tagging="")
     found = final(made, suspects(made).values())
     assert [finding.what for finding in found.values()] == [("provenance",)]
@@ -392,7 +392,7 @@ def test_a_replica_that_has_no_room_for_a_mark_differs_in_it(made: Cloud) -> Non
     assert [(str(each.key), each.verdict, each.what) for each in found.values()] == [
         ("full", Verdict.DIFFERENT, ("provenance",))
     ]
-    outcome = made.replicator().reconcile(found.keys())[ObjectKey("full")]
+    outcome = made.replicator().reconcile(found.keys())[OBJECTS.record("full")]
     assert outcome.error is not None
     assert outcome.error.kind == "NoRoomForMark"
 
@@ -412,7 +412,7 @@ def plant_object(made: Cloud, key: str, original: tuple[str, str] | None, replic
     s3, bucket = made.clients.target_s3, made.settings.target_bucket
     if original is not None:
         made.put(key, original[0].encode(), Tagging=original[1])
-        replicate(made, ObjectKey(key))
+        replicate(made, OBJECTS.record(key))
     if replica is None:
         s3.delete_object(Bucket=bucket, Key=key)
     elif original is None:
@@ -435,15 +435,17 @@ def test_all_that_differs_is_found_and_a_reconcile_of_what_is_found_leaves_nothi
     items: dict[str, tuple[str | None, bool]],
 ) -> None:
     clear(shared, "pqrst")
-    wrong: set[Key] = {ObjectKey(key) for key, (original, replica) in objects.items() if original != replica}
-    wrong |= {ItemKey(key, "1") for key, (value, replicated) in items.items() if value is not None and not replicated}
+    wrong: set[RecordKey] = {OBJECTS.record(key) for key, (original, replica) in objects.items() if original != replica}
+    wrong |= {
+        ITEMS.record(key, "1") for key, (value, replicated) in items.items() if value is not None and not replicated
+    }
     for key, (original, replica) in objects.items():
         plant_object(shared, key, original, replica)
     for key, (value, replicated) in items.items():
         if value is not None:
             shared.put_item(key, value={"S": value})
             if replicated:
-                replicate(shared, ItemKey(key, "1"))
+                replicate(shared, ITEMS.record(key, "1"))
     found = final(shared, suspects(shared).values())
     assert found.keys() == wrong
     replicate(shared, *found)
@@ -458,7 +460,7 @@ def head(**fields: Any) -> Head:
 def copied(original: Head, **fields: Any) -> tuple[str, ...]:
     where: Any = {"bucket": "b", "key": "k", "environment": "prod"}
     state = ObjectState(original, ())
-    telling = plan_copy(state, **where).telling
+    telling = desired_object(state, **where).telling
     tags = fields.pop("tags", telling.tags)
     replica = head(**{"metadata": tuple(telling.metadata.items())} | fields)
     return object_differences(state, ObjectState(replica, tags), **where)

@@ -61,6 +61,7 @@ def test_a_binary_is_read_from_bytes_and_from_a_streams_base64() -> None:
         (OBJECTS, ("\ud800",), "an object's key is not Unicode text"),
         (table(STRING, renamed(STRING)), ("a", "b" * 1025), "an item's b has 1025 bytes; 1 to 1024 are possible"),
         (table(BINARY), ("no base64",), "an item's a is not in base64"),
+        (table(BINARY), ("é",), "an item's a is not in base64"),
         (table(BINARY), ("",), "an item's a has 0 bytes; 1 to 2048 are possible"),
     ],
 )

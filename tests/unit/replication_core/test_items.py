@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from replication_core.changes import ItemKey
+from replication_core.datasets import ITEMS
 from replication_core.items.states import ItemState
 from replication_core.reconcile import Action
 from tests.unit.replication_core.cloud import Cloud, refusal, unprocessed
@@ -29,14 +29,14 @@ EXACT: dict[str, Any] = {
 
 def test_every_type_is_kept_exactly(cloud: Cloud) -> None:
     cloud.put_item("all", "1700000000.5", **EXACT)
-    (outcome,) = cloud.replicator().reconcile([ItemKey("all", "1700000000.5")]).values()
+    (outcome,) = cloud.replicator().reconcile([ITEMS.record("all", "1700000000.5")]).values()
     assert outcome.action is Action.COPIED
     assert cloud.replica_item("all", "1700000000.5") == cloud.source_item("all", "1700000000.5")
 
 
 def test_a_replica_says_where_it_is_and_where_it_came_from(cloud: Cloud) -> None:
     cloud.put_item("one", environment={"S": "prod"}, replicatedFrom={"S": "somewhere"})
-    cloud.replicator().reconcile([ItemKey("one", "1")])
+    cloud.replicator().reconcile([ITEMS.record("one", "1")])
     item = cloud.item(cloud.settings.target_table, "one")
     assert item["environment"] == {"S": "dev"}
     assert item["replicatedFrom"] == {"S": "prod"}
@@ -46,17 +46,17 @@ def test_a_replica_says_where_it_is_and_where_it_came_from(cloud: Cloud) -> None
 def test_a_removed_item_is_removed(cloud: Cloud) -> None:
     cloud.put_item("one")
     replicator = cloud.replicator()
-    replicator.reconcile([ItemKey("one", "1")])
+    replicator.reconcile([ITEMS.record("one", "1")])
     cloud.remove_item("one")
-    (outcome,) = replicator.reconcile([ItemKey("one", "1")]).values()
+    (outcome,) = replicator.reconcile([ITEMS.record("one", "1")]).values()
     assert outcome.action is Action.DELETED
     assert cloud.replica_item("one") is None
 
 
 def test_a_hundred_items_cost_six_calls(cloud: Cloud) -> None:
-    keys = [ItemKey(str(number), "1") for number in range(100)]
+    keys = [ITEMS.record(str(number), "1") for number in range(100)]
     for key in keys[:90]:
-        cloud.put_item(key.id)
+        cloud.put_item(key.values[0])
     with cloud.recording() as calls:
         outcomes = cloud.replicator().reconcile([*keys, *keys])
     assert calls.count("dynamodb.BatchGetItem") == 2
@@ -67,7 +67,7 @@ def test_a_hundred_items_cost_six_calls(cloud: Cloud) -> None:
 
 
 def test_reads_are_consistent(cloud: Cloud) -> None:
-    cloud.replicator().reconcile([ItemKey("one", "1")])
+    cloud.replicator().reconcile([ITEMS.record("one", "1")])
     reads = [
         request.body
         for operation, request in zip(cloud.calls, cloud.requests, strict=True)
@@ -78,18 +78,18 @@ def test_reads_are_consistent(cloud: Cloud) -> None:
 
 
 def test_an_item_that_overflows_with_what_is_added_fails_alone_and_for_good(cloud: Cloud) -> None:
-    keys = [ItemKey(str(number), "1") for number in range(25)]
+    keys = [ITEMS.record(str(number), "1") for number in range(25)]
     for key in keys:
-        cloud.put_item(key.id)
+        cloud.put_item(key.values[0])
     cloud.put_item("7", big={"S": "x" * (MOTO_ITEM_BYTES - 50)})
     outcomes = cloud.replicator().reconcile(keys)
     failed = {key: outcome.error for key, outcome in outcomes.items() if outcome.action is Action.FAILED}
-    assert set(failed) == {ItemKey("7", "1")}
+    assert set(failed) == {ITEMS.record("7", "1")}
     (error,) = failed.values()
     assert error is not None
     assert error.permanent
     assert error.kind == "ValidationException"
-    assert all(cloud.replica_item(key.id) for key in keys if key.id != "7")
+    assert all(cloud.replica_item(key.values[0]) for key in keys if key.values[0] != "7")
     assert cloud.replica_item("7") is None
 
 
@@ -98,7 +98,7 @@ def test_keys_left_unprocessed_once_are_tried_again_at_once(cloud: Cloud) -> Non
         cloud.put_item(operation)
         left = [unprocessed, unprocessed]
         cloud.fault_for = lambda called, wanted=operation, left=left: left.pop() if called == wanted and left else None  # type: ignore[misc]
-        (outcome,) = cloud.replicator().reconcile([ItemKey(operation, "1")]).values()
+        (outcome,) = cloud.replicator().reconcile([ITEMS.record(operation, "1")]).values()
         assert outcome.action is Action.COPIED
         assert not left
 
@@ -107,7 +107,7 @@ def test_keys_left_unprocessed_once_are_tried_again_at_once(cloud: Cloud) -> Non
 def test_keys_left_unprocessed_time_after_time_go_back_to_the_queue(cloud: Cloud, operation: str) -> None:
     cloud.put_item("one")
     cloud.fault_for = lambda called: unprocessed if called == operation else None
-    (outcome,) = cloud.replicator().reconcile([ItemKey("one", "1")]).values()
+    (outcome,) = cloud.replicator().reconcile([ITEMS.record("one", "1")]).values()
     assert outcome.error is not None
     assert (outcome.error.kind, outcome.error.permanent) == ("Unprocessed", False)
 
@@ -126,7 +126,7 @@ def test_keys_left_unprocessed_time_after_time_go_back_to_the_queue(cloud: Cloud
 def test_what_may_pass_is_retryable(cloud: Cloud, code: str, status: int) -> None:
     cloud.put_item("one")
     cloud.fault_for = lambda operation: refusal(code, status) if operation == "dynamodb.BatchWriteItem" else None
-    (outcome,) = cloud.replicator().reconcile([ItemKey("one", "1")]).values()
+    (outcome,) = cloud.replicator().reconcile([ITEMS.record("one", "1")]).values()
     assert outcome.error is not None
     assert (outcome.error.kind, outcome.error.permanent) == (code, False)
 
@@ -141,7 +141,7 @@ def test_an_item_changed_after_it_was_read_is_written_again(cloud: Cloud) -> Non
             cloud.put_item("one", n={"N": "2"})
 
     cloud.fault_for = change
-    (outcome,) = cloud.replicator().reconcile([ItemKey("one", "1")]).values()
+    (outcome,) = cloud.replicator().reconcile([ITEMS.record("one", "1")]).values()
     assert (outcome.action, outcome.rereads) == (Action.COPIED, 1)
     assert cloud.replica_item("one") == cloud.source_item("one")
 

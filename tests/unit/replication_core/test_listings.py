@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replication_core.changes import ItemKey
+from replication_core.datasets import ITEMS
 from replication_core.items.scans import Segment, scan
 from replication_core.objects.listings import key_ranges, list_objects
 from tests.unit.replication_core.cloud import Cloud, cloud
@@ -58,11 +58,11 @@ def test_a_scan_goes_on_after_the_key_that_its_page_named(made: Cloud) -> None:
     for number in range(25):
         made.put_item(f"item-{number:02}", "1.50")
     client, table = made.clients.source_dynamodb, made.settings.source_table
-    pages = scan(client, table, Segment(0, 1), limit=10)
+    pages = scan(client, table, ITEMS, Segment(0, 1), limit=10)
     first = next(pages)
     assert first.last is not None
-    rest = list(scan(client, table, Segment(0, 1), after=first.last, only_keys=True))
+    rest = list(scan(client, table, ITEMS, Segment(0, 1), after=first.last, only=ITEMS.attribute_names))
     found = [item["id"]["S"] for page in (first, *rest) for item in page.items]
     assert sorted(found) == [f"item-{number:02}" for number in range(25)]
     assert all(item.keys() == {"id", "timestamp"} for page in rest for item in page.items)
-    assert first.last == ItemKey(first.last.id, "1.5")
+    assert first.last == ITEMS.record(first.last.values[0], "1.5")

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from replication_core.changes import ItemKey
+from replication_core.datasets import ITEMS, RecordKey
 from replication_core.items.states import Item, ItemState, ItemStore
 from replication_core.objects.states import Head, ObjectState, ObjectStore, Tags, TagsRead
 from replication_core.reconcile import Action, Outcome, Reading, SourceMoved, Store, reconcile
@@ -264,18 +264,18 @@ class Items:
     """A table and its replica, whose batch calls may leave keys unprocessed."""
 
     make: Callable[["Items"], Store[Any, Any]]
-    source: dict[ItemKey, Item] = field(default_factory=dict)
-    replica: dict[ItemKey, Item] = field(default_factory=dict)
+    source: dict[RecordKey, Item] = field(default_factory=dict)
+    replica: dict[RecordKey, Item] = field(default_factory=dict)
     clock: int = 0
 
     def __post_init__(self) -> None:
         self.store = self.make(self)
 
-    def change(self, pick: int) -> ItemKey:
-        key = ItemKey(KEYS[pick % 2], "1")
+    def change(self, pick: int) -> RecordKey:
+        key = ITEMS.record(KEYS[pick % 2], "1")
         self.clock += 1
         if pick // 2 % 3:
-            self.source[key] = {"id": {"S": key.id}, "n": {"N": str(self.clock)}}
+            self.source[key] = {"id": {"S": key.values[0]}, "n": {"N": str(self.clock)}}
         else:
             self.source.pop(key, None)
         return key
@@ -283,23 +283,23 @@ class Items:
     def is_level(self) -> bool:
         return self.replica == self.source
 
-    def get(self, keys: Sequence[ItemKey]) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
+    def get(self, keys: Sequence[RecordKey]) -> tuple[Mapping[RecordKey, Item], Collection[RecordKey]]:
         now, left = self._processed(keys)
         return step(lambda: {key: self.source[key] for key in now if key in self.source}), left
 
-    def write(self, items: Mapping[ItemKey, Item | None]) -> Collection[ItemKey]:
+    def write(self, items: Mapping[RecordKey, Item | None]) -> Collection[RecordKey]:
         now, left = self._processed(list(items))
         for key in now:
             # A batch of writes is not a transaction: each lands at its own instant.
             step(lambda key=key: self._land(key, items[key]))  # type: ignore[misc]
         return left
 
-    def _processed(self, keys: Sequence[ItemKey]) -> tuple[Sequence[ItemKey], Sequence[ItemKey]]:
+    def _processed(self, keys: Sequence[RecordKey]) -> tuple[Sequence[RecordKey], Sequence[RecordKey]]:
         """Leave some keys unprocessed now and then, but never all of them."""
         count = len(keys) if self.clock % 3 else 1
         return keys[:count], keys[count:]
 
-    def _land(self, key: ItemKey, item: Item | None) -> None:
+    def _land(self, key: RecordKey, item: Item | None) -> None:
         if item is None:
             self.replica.pop(key, None)
         else:
@@ -316,7 +316,7 @@ class UnconfirmedObjects(ObjectStore):
 class UnconfirmedItems(ItemStore):
     """The store with the confirming read taken out."""
 
-    def confirm(self, states: Mapping[ItemKey, ItemState | None]) -> Reading[ItemKey, ItemState]:
+    def confirm(self, states: Mapping[RecordKey, ItemState | None]) -> Reading[RecordKey, ItemState]:
         return dict(states)
 
 

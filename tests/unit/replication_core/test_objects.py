@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl
 import pytest
 
 from processor_lambda.files import Bucket
-from replication_core.changes import ObjectKey
 from replication_core.comparing.findings import Finding
 from replication_core.comparing.objects import look_at_object
+from replication_core.datasets import OBJECTS
+from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.object_keys import fits_xml
-from replication_core.objects.copy_plan import DEFAULT_LARGE_FROM
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE
 from replication_core.objects.provenance import METADATA_BYTES, replica_metadata, tells_version
 from replication_core.objects.states import Head
@@ -34,7 +34,7 @@ MIB = 1024**2
 
 
 def reconciled(cloud: Cloud, key: str, **options: Any) -> Outcome:
-    return cloud.replicator(**options).reconcile([ObjectKey(key)])[ObjectKey(key)]
+    return cloud.replicator(**options).reconcile([OBJECTS.record(key)])[OBJECTS.record(key)]
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_what_a_copy_takes_along_by_default_is_all_decided_here(cloud: Cloud) ->
 def test_a_delete_removes_the_replica_with_three_calls(cloud: Cloud) -> None:
     cloud.put("one")
     replicator = cloud.replicator()
-    replicator.reconcile([ObjectKey("one")])
+    replicator.reconcile([OBJECTS.record("one")])
     cloud.remove("one")
     with cloud.recording() as calls:
-        assert replicator.reconcile([ObjectKey("one")])[ObjectKey("one")].action is Action.DELETED
+        assert replicator.reconcile([OBJECTS.record("one")])[OBJECTS.record("one")].action is Action.DELETED
     assert cloud.replica("one") is None
     assert [call for call in calls if call != "s3.HeadBucket"] == [
         "s3.HeadObject",
@@ -223,7 +223,7 @@ def test_a_missing_source_bucket_deletes_no_replica(cloud: Cloud) -> None:
 
 def test_the_source_bucket_is_looked_at_once_for_many_missing_objects(cloud: Cloud) -> None:
     with cloud.recording() as calls:
-        cloud.replicator(threads=1).reconcile([ObjectKey(str(number)) for number in range(20)])
+        cloud.replicator(threads=1).reconcile([OBJECTS.record(str(number)) for number in range(20)])
     assert calls.count("s3.HeadBucket") == 1
 
 
@@ -344,7 +344,7 @@ def overwrite_replica(cloud: Cloud, key: str, body: bytes) -> None:
 
 
 def differing(cloud: Cloud, key: str) -> Finding | None:
-    return look_at_object(cloud.stores(), ObjectKey(key))
+    return look_at_object(cloud.sides(), cloud.objects, OBJECTS.record(key))
 
 
 @pytest.mark.parametrize("options", [{}, {"Tagging": "a=b"}, {"ChecksumAlgorithm": "SHA256"}])
@@ -594,12 +594,12 @@ def test_a_copy_of_more_than_a_part_is_not_begun_when_the_time_is_up(cloud: Clou
             replicator.deadline.start(0)
 
     cloud.fault_for = use_up
-    error = replicator.reconcile([ObjectKey("some")])[ObjectKey("some")].error
+    error = replicator.reconcile([OBJECTS.record("some")])[OBJECTS.record("some")].error
     assert error is not None
     assert (error.kind, error.permanent) == ("OutOfTime", False)
     assert "s3.CopyObject" not in cloud.calls
     replicator.deadline.start(None)
-    assert replicator.reconcile([ObjectKey("little")])[ObjectKey("little")].action is Action.COPIED
+    assert replicator.reconcile([OBJECTS.record("little")])[OBJECTS.record("little")].action is Action.COPIED
 
 
 def test_a_part_and_a_whole_copy_end_within_a_deadlines_reserve_at_the_documented_speeds() -> None:
@@ -631,7 +631,7 @@ def test_a_large_copy_stops_and_is_aborted_when_the_time_is_up(cloud: Cloud) -> 
             replicator.deadline.start(0)
 
     cloud.fault_for = use_up
-    outcome = replicator.reconcile([ObjectKey("large")])[ObjectKey("large")]
+    outcome = replicator.reconcile([OBJECTS.record("large")])[OBJECTS.record("large")]
     assert outcome.error is not None
     assert (outcome.error.kind, outcome.error.permanent) == ("OutOfTime", False)
     assert "s3.UploadPartCopy" not in cloud.calls

@@ -1,6 +1,7 @@
 """What a recorded call says has changed: by the records that AWS and others published."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,19 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replication_core.changes import ItemKey, KeysNotRecordedError, Notice, ObjectKey, PoisonError, parse
+from replication_core import changes
+from replication_core.changes import Change, KeysNotRecordedError, PoisonError
+from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.route_spec import RoutedDataset
+from tests.made_route import MadeRoute
 from tests.unit.replication_core.cloud import Cloud, record
 from tests.unit.replication_core.trail_events import recorded, trail_event
 
 ARTIST = "No One You Know"
+BUCKETS = ("amzn-s3-demo-bucket", "mybucket")
 
 
-def notices(detail: Any, **changes: Any) -> tuple[Notice, ...]:
+def notices(detail: Any, **changes: Any) -> tuple[Change, ...]:
     return parse(json.dumps(trail_event(detail, **changes)))
 
 
+def parse(body: str) -> tuple[Change, ...]:
+    """Parse for a route of the buckets and the table that the published records are of."""
+    buckets = [
+        RoutedDataset(dataset=replace(OBJECTS, name=f"more-{place}"), source=name, target="")
+        for place, name in enumerate(BUCKETS)
+    ]
+    return changes.parse(body, MadeRoute(source_bucket="the-source", source_table="Music", others=tuple(buckets)).spec)
+
+
 def keys(detail: Any) -> list[str]:
-    return [str(notice.key) for notice in notices(detail)]
+    return [str(notice.key).removeprefix("more-0 ").removeprefix("more-1 ") for notice in notices(detail)]
 
 
 def with_parameters(name: str, **parameters: Any) -> dict[str, Any]:
@@ -39,7 +54,7 @@ def items_call(name: str, requests: Any) -> dict[str, Any]:
 
 def test_a_recorded_put_names_its_object_its_bucket_and_its_time() -> None:
     assert notices(recorded("s3-PutObject")) == (
-        Notice(ObjectKey("test.png"), "PutObject", datetime(2018, 9, 12, 0, 25, 10, tzinfo=UTC), bucket="the-source"),
+        Change(OBJECTS.record("test.png"), "PutObject", datetime(2018, 9, 12, 0, 25, 10, tzinfo=UTC)),
     )
 
 
@@ -69,7 +84,7 @@ def test_a_key_that_may_be_encoded_is_looked_at_in_each_reading(written: str, lo
 
 def test_a_recorded_put_of_an_item_names_its_key_and_its_table() -> None:
     (notice,) = notices(recorded("dynamodb-PutItem"))
-    assert (notice.key, notice.table, notice.bucket) == (ItemKey(ARTIST, "1700000001"), "Music", None)
+    assert notice.key == ITEMS.record(ARTIST, "1700000001")
 
 
 def test_a_recorded_transaction_names_each_item_that_it_wrote_and_not_those_it_checked() -> None:
@@ -88,14 +103,14 @@ def test_a_number_keeps_all_its_digits() -> None:
     event = json.dumps(trail_event(with_parameters("dynamodb-PutItem", key={"id": "a", "timestamp": 0})))
     digits = "1234567890123456789.0123456789012345678"
     (notice,) = parse(event.replace('"timestamp": 0', f'"timestamp": {digits}'))
-    assert notice.key == ItemKey("a", digits)
+    assert notice.key == ITEMS.record("a", digits)
 
 
 def test_a_table_may_be_named_by_its_arn() -> None:
     (notice,) = notices(
         with_parameters("dynamodb-PutItem", tableName="arn:aws:dynamodb:us-west-2:111122223333:table/Music")
     )
-    assert notice.table == "Music"
+    assert notice.key == ITEMS.record(ARTIST, "1700000001")
 
 
 KEYS = [{"id": "a", "timestamp": "1"}, {"id": "b", "timestamp": "2"}]

@@ -9,11 +9,12 @@ import pytest
 from aws_lambda_powertools.logging import Logger
 
 from queue_worker.messages import UnknownEventError, backoff_seconds
-from replication_core.changes import ObjectKey, parse
-from replication_core.items import dynamodb as items
-from replication_core.route_spec import NOTIFICATIONS
+from replication_core.changes import parse
+from replication_core.datasets import OBJECTS, Dataset
+from replication_core.route_spec import NOTIFICATIONS, RouteSpec
 from replicator_lambda.batch import Batch
 from replicator_lambda.handler import Route
+from tests.made_route import MadeRoute
 from tests.unit.replication_core.cloud import (
     Cloud,
     item_notice,
@@ -349,7 +350,7 @@ def test_of_an_event_that_may_mean_several_keys_the_letter_names_the_one_that_fa
     assert failed(cloud.route().process(event(record(s3_event(cloud, "a%20b"))))) == []
     (letter,) = cloud.letters()
     assert letter["error"]["type"] == "Archived"
-    assert [str(notice.key) for notice in parse(json.dumps(letter["event"]))] == ["a b"]
+    assert [str(notice.key) for notice in parse(json.dumps(letter["event"]), cloud.settings.spec)] == ["a b"]
     (told,) = cloud.notifications()
     assert told["change"] == {"kind": "object", "key": "a b"}
 
@@ -519,14 +520,14 @@ def test_a_source_that_can_not_be_read_fails_alone_with_its_reason(
 def test_an_item_that_the_program_stumbles_over_fails_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     for id_ in ("a", "b", "c"):
         cloud.put_item(id_)
-    original = items.key_of
+    original = Dataset.of_item
 
-    def stumbles(item: Any) -> Any:
+    def stumbles(dataset: Dataset, item: Any) -> Any:
         if item["id"]["S"] == "b":
             raise RuntimeError
-        return original(item)
+        return original(dataset, item)
 
-    monkeypatch.setattr(items, "key_of", stumbles)
+    monkeypatch.setattr(Dataset, "of_item", stumbles)
     records = [record(item_notice(id_), id_=id_, attempts=6) for id_ in ("a", "b", "c")]
     assert failed(cloud.route().process(event(*records))) == []
     (letter,) = cloud.letters()
@@ -539,10 +540,10 @@ def test_a_message_that_the_program_stumbles_over_is_buried_alone(
 ) -> None:
     cloud.put("a")
 
-    def stumbles(body: str) -> Any:
+    def stumbles(body: str, route: RouteSpec) -> Any:
         if body == "odd":
             raise RuntimeError(SECRET)
-        return parse(body)
+        return parse(body, route)
 
     monkeypatch.setattr("replicator_lambda.batch.parse", stumbles)
     answer = cloud.route().process(event(record("odd", id_="odd"), record(object_notice("a"), id_="a")))
@@ -589,17 +590,14 @@ def test_a_source_that_never_rests_comes_back(cloud: Cloud, monkeypatch: pytest.
     assert asked == {"receipt-m": 1}
 
 
-def test_the_entry_point_builds_its_route_once_from_the_environment(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_entry_point_builds_its_route_once_from_its_archive(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     from replicator_lambda import handler
 
     class Context:
         def get_remaining_time_in_millis(self) -> int:
             return 30_000
 
-    for name, value in cloud.settings.to_env().items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(handler, "read_route", lambda: cloud.settings.spec)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     built: list[Route] = []
@@ -623,7 +621,7 @@ def test_the_entry_point_builds_its_route_once_from_the_environment(
     config: Any = built[0].clients.source_s3.meta.config
     assert config.max_pool_connections == 64
     assert built[0].clients.source_s3 is built[0].clients.target_s3
-    assert built[0].replicator.reconcile([ObjectKey("a")])
+    assert built[0].replicator.reconcile([OBJECTS.record("a")])
 
 
 def test_what_no_invocation_had_time_for_is_given_up_with_that_reason_before_the_queue_gives_it_up(
@@ -642,7 +640,7 @@ def test_what_no_invocation_had_time_for_is_given_up_with_that_reason_before_the
 
 def test_what_came_back_most_often_is_worked_on_first() -> None:
     records = [record(object_notice(f"try-{tries}"), id_=str(tries), attempts=tries) for tries in (1, 3, 2)]
-    keys = Batch.read(records, bucket="prod", table="prod").keys()
+    keys = Batch.read(records, MadeRoute(source_bucket="prod", source_table="prod").spec).keys()
     assert [str(key) for key in keys] == ["try-3", "try-2", "try-1"]
 
 

@@ -6,17 +6,15 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, TextIO
 
 import pytest
 from aws_lambda_powertools.logging import Logger
 
 from queue_worker.messages import UnknownEventError
-from replication_core.changes import ItemKey, Key, ObjectKey
 from replication_core.comparing.sample import compare_sample
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replicator_lambda import verifier as entry_point
-from replicator_lambda.settings import VerifierSettings
 from replicator_lambda.verifier import Verifier
 from tests.unit.replication_core.cloud import Cloud, cloud, refusal, unreadable_instant
 
@@ -34,13 +32,13 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 def populate(made: Cloud) -> None:
-    keys: list[Key] = [ObjectKey(f"{a}/{b}/{number}") for a in "xy" for b in "pq" for number in range(4)]
-    keys += [ObjectKey("loose"), *(ItemKey(f"item-{number}", "1") for number in range(20))]
+    keys: list[RecordKey] = [OBJECTS.record(f"{a}/{b}/{number}") for a in "xy" for b in "pq" for number in range(4)]
+    keys += [OBJECTS.record("loose"), *(ITEMS.record(f"item-{number}", "1") for number in range(20))]
     for key in keys:
-        if isinstance(key, ObjectKey):
-            made.put(key.key)
+        if key.dataset.is_bucket:
+            made.put(key.object_key)
         else:
-            made.put_item(key.id)
+            made.put_item(key.values[0])
     made.replicator().reconcile(keys)
 
 
@@ -62,9 +60,9 @@ class Clock:
 def verifier(
     made: Cloud, executor: ThreadPoolExecutor, clock: Clock, *, keys: int = 1000, log: TextIO = sys.stderr
 ) -> Verifier:
+    made.with_settings(sample_keys=keys, settle_seconds=60)
     return Verifier(
-        settings=VerifierSettings(sample_keys=keys, settle_seconds=60),
-        stores=made.stores(),
+        sides=made.sides(),
         executor=executor,
         logger=Logger(service=f"verifier-{id(log)}", stream=log),
         chance=random.Random(5),
@@ -87,7 +85,7 @@ def test_walks_see_every_folder_in_time(made: Cloud, executor: ThreadPoolExecuto
     found = {
         str(finding.key)
         for _ in range(60)
-        for looked in compare_sample(made.stores(), executor, 5, chance)
+        for looked in compare_sample(made.sides(), made.objects, executor, 5, chance)
         for finding in looked.findings
     }
     assert found == {"x/p/1", "x/q/3", "y/p/0", "y/q/2", "loose", "only/in/dev/a"}
@@ -101,7 +99,7 @@ def test_a_key_far_behind_the_first_page_of_a_wide_folder_is_seen_in_time(
         made.put(f"wide/2026-{number:05}", b"")
     chance, begun = random.Random(3), set()
     for _ in range(25):
-        (looked,) = compare_sample(made.stores(), executor, 1, chance)
+        (looked,) = compare_sample(made.sides(), made.objects, executor, 1, chance)
         begun |= {int(str(finding.key)[-5:]) // 100 for finding in looked.findings}
     assert len(begun) >= 5, f"{sorted(begun)} of 12 hundreds"
     assert max(begun) >= 10, "behind the first page"
@@ -111,7 +109,7 @@ def test_walks_begin_where_the_route_begins(made: Cloud, executor: ThreadPoolExe
     made.with_settings(object_include=("in/",), replicate_items=False)
     for key in ("in/a", *(f"out/{number}" for number in range(30))):
         made.put(key)
-    (looked,) = compare_sample(made.stores(), executor, 10, random.Random(4))
+    (looked,) = compare_sample(made.sides(), made.objects, executor, 10, random.Random(4))
     assert looked.objects == 1
     assert [str(finding.key) for finding in looked.findings] == ["in/a"]
 
@@ -125,7 +123,7 @@ def test_every_item_is_in_some_sample_and_none_is_much_larger_than_asked_for(
     chance = random.Random(2)
     found: set[str] = set()
     for _ in range(80):
-        looks = list(compare_sample(made.stores(), executor, 10, chance))
+        looks = list(compare_sample(made.sides(), made.items, executor, 10, chance))
         assert sum(looked.items for looked in looks) <= 10
         found |= {str(finding.key) for looked in looks for finding in looked.findings}
     assert len(found) > 60
@@ -181,7 +179,7 @@ def test_what_arrives_meanwhile_is_no_drift(made: Cloud, executor: ThreadPoolExe
 
     def arrive(now: float) -> None:
         if now > 20:
-            made.replicator().reconcile([ObjectKey("loose"), ItemKey("item-3", "1")])
+            made.replicator().reconcile([OBJECTS.record("loose"), ITEMS.record("item-3", "1")])
 
     clock = Clock(arrive)
     assert verifier(made, executor, clock).run()["drifted"] == 0
@@ -234,8 +232,5 @@ def test_an_empty_source_and_target_are_level(made: Cloud, executor: ThreadPoolE
     assert verifier(made, executor, Clock()).run() == {"compared": 0, "drifted": 0}
 
 
-def test_it_is_built_from_the_routes_settings_and_its_own(made: Cloud) -> None:
-    own = VerifierSettings(sample_keys=500, settle_seconds=300)
-    built = Verifier.build({**made.settings.to_env(), **own.to_env()})
-    assert (built.settings, built.stores.settings) == (own, made.settings)
-    assert replace(own, sample_keys=1).to_env()["VERIFIER_SAMPLE_KEYS"] == "1"
+def test_it_is_built_from_its_routes_specification(made: Cloud) -> None:
+    assert Verifier.build(made.settings.spec).sides.route == made.settings.spec

@@ -7,7 +7,7 @@ secret.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self, get_origin
 
 from pipeline_common.environments import Environment
@@ -60,9 +60,14 @@ class Contract:
         Raises MissingOutputError for the first output that is not there as it was promised. One that has a default was
         promised later, and may be missing.
         """
-        promised = [field for field in fields(cls) if field.name in outputs or field.default is MISSING]
+        promised = [field for field in fields(cls) if field.name in outputs or _is_promised(field)]
         values = {field.name: _required(cls, outputs, field) for field in promised}
         return cls(**values)
+
+
+def _is_promised(field: Field[Any]) -> bool:
+    """Tell whether every release's contract has it: one that has a default was promised later."""
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _required(contract: type[Contract], outputs: Mapping[str, Any], field: Field[Any], prefix: str = "") -> Any:
@@ -262,6 +267,9 @@ class RouteOutputs:
     alarm_names: str
     """The route's own alarms' names, joined by commas."""
 
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """The route's specification, see `replication_core.route_spec`; empty in a former release's contract."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicationOutputs(Contract):
@@ -316,7 +324,7 @@ class ReplicationOutputs(Contract):
                 **{
                     field.name: _required(cls, outputs, field, f"{target}_")
                     for field in fields(RouteOutputs)
-                    if f"{target}_{field.name}" in outputs or field.default is MISSING
+                    if f"{target}_{field.name}" in outputs or _is_promised(field)
                 }
             )
             for target in targets.split(",")

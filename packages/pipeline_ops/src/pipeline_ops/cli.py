@@ -12,6 +12,7 @@ from pipeline_ops.options import (
     Commands,
     NegativeNumbers,
     Number,
+    dataset_option,
     endpoint_option,
     json_option,
     provider_option,
@@ -152,6 +153,7 @@ def status() -> None:
 @click.argument("target")
 @objects_option
 @items_option
+@dataset_option
 @click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
 @click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
 @click.option("--keep-own", is_flag=True, help="What the target has of its own is no drift, and is not deleted.")
@@ -179,11 +181,18 @@ def verify() -> None:
 @click.argument("target")
 @objects_option
 @items_option
+@dataset_option
 @click.option(
     "--since",
     metavar="TIME",
-    help="Only objects modified at or after this ISO-8601 time (UTC unless it says otherwise), and items whose own "
-    "timestamp, in Unix seconds, is.",
+    help="Only objects modified at or after this ISO-8601 time (UTC unless it says otherwise), and items whose own is.",
+)
+@click.option(
+    "--time-attribute",
+    metavar="NAME",
+    type=KEY,
+    help="Where items have their time: Unix seconds as a number, or ISO-8601 as a text. By default their `timestamp`, "
+    "where that is in the key.",
 )
 @click.option(
     "--rate", type=Number(min=1), default=500.0, metavar="KEYS", show_default=True, help="Keys a second at most."
@@ -220,12 +229,14 @@ def resume() -> None:
 
 @cli.command(cls=NegativeNumbers)
 @click.argument("target")
-@click.argument("key", type=KEY)
-@click.argument("timestamp", type=KEY, required=False)
+@click.argument("words", metavar="KEY | ID TIMESTAMP | DATASET KEY...", type=KEY, nargs=-1, required=True)
 @where_options
 @runs("routes.replicate_command:replicate")
 def replicate() -> None:
-    """Reconcile one key now, and say what was done and why: an object's KEY, or an item's id and TIMESTAMP."""
+    """Reconcile one record now, and say what was done and why.
+
+    It is an object's KEY, an item's ID and TIMESTAMP, or a dataset and its key: `orders pk=1 sk=2`.
+    """
 
 
 @cli.command()

@@ -24,6 +24,7 @@ __all__ = [
     "Commands",
     "NegativeNumbers",
     "Number",
+    "dataset_option",
     "endpoint_option",
     "json_option",
     "provider_option",
@@ -102,9 +103,10 @@ class NegativeNumbers(click.Command):
         ctx.ignore_unknown_options = True
         rest = super().parse_args(ctx, args)
         for argument in (parameter for parameter in self.params if isinstance(parameter, click.Argument)):
-            given = ctx.params.get(argument.name or "")
-            if isinstance(given, str) and given[:1] == "-" and not _NEGATIVE.match(given) and given not in literal:
-                raise click.NoSuchOption(given, ctx=ctx)
+            given = ctx.params.get(argument.name or "") or ()
+            for word in (given,) if isinstance(given, str) else given:
+                if word.startswith("-") and not _NEGATIVE.match(word) and word not in literal:
+                    raise click.NoSuchOption(word, ctx=ctx)
         return rest
 
 
@@ -208,6 +210,14 @@ def where_options(command: Command) -> Command:
     return decorated
 
 
+dataset_option = click.option(
+    "--dataset",
+    "datasets",
+    metavar="NAME[:PREFIX]",
+    type=KEY,
+    multiple=True,
+    help="Only this dataset, of a bucket only keys that begin so; may be repeated.",
+)
 json_option = click.option(
     "--json", _JSON, is_flag=True, callback=_remember_json, help="Print one JSON document on standard output."
 )

@@ -1,43 +1,47 @@
-"""What a queue's message says: that keys of the source may have changed, and since when.
+"""What a queue's message says: that records of the source may have changed, and since when.
 
-A notice carries no state, and where an event may mean one of several keys, there is a notice of each. Five forms are
-understood: S3's events as EventBridge delivers them, CloudTrail's records of calls of S3 and DynamoDB as EventBridge
-delivers them, S3's own event notifications, the test event S3 sends when such a notification is set up, and the
-pipeline's own notices.
+A change is a hint and carries no state; where an event may mean one of several keys, there is a change of each. Six
+forms are understood: S3's events as EventBridge delivers them, CloudTrail's records of calls of S3 and DynamoDB as
+EventBridge delivers them, S3's own event notifications, the test event S3 sends when such a notification is set up, and
+the pipeline's own two.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from replication_core import numbers
-from replication_core.object_keys import KEY_BYTES, readings
-from replication_core.recorded_calls import DETAIL_TYPE, ChangedItem, ChangedObject, UnnamedKeysError, changes
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
+from replication_core.object_keys import readings
+from replication_core.recorded_calls import DETAIL_TYPE, ChangedItem, ChangedObject, UnnamedKeysError, changes, key_of
+from replication_core.route_spec import RouteSpec
 
 __all__ = [
+    "CHANGES_SCHEMA",
+    "MOST_KEYS",
     "NOTICE_SCHEMA",
-    "ItemKey",
-    "Key",
+    "Change",
     "KeysNotRecordedError",
-    "Notice",
-    "ObjectKey",
     "PoisonError",
-    "named",
-    "number_text",
+    "is_own",
+    "message",
     "parse",
 ]
 
 NOTICE_SCHEMA = "pipeline.notice/1"
-"""Names the form of the pipeline's own notices."""
+"""Names the form of the pipeline's own messages about one record of the datasets there are by default."""
 
-_ID_BYTES = 2048  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: partition keys
+CHANGES_SCHEMA = "pipeline.notice/2"
+"""Names the form of the pipeline's own messages about some records of any dataset."""
+
+MOST_KEYS = 100
+"""Keys of one message."""
 
 
 class PoisonError(ValueError):
-    """A message that is no notice, however often it is tried."""
+    """A message that tells of no change, however often it is tried."""
 
     kind = "PoisonNotice"
     """The reason in the message's envelope."""
@@ -49,150 +53,155 @@ class KeysNotRecordedError(PoisonError):
     kind = "KeysNotRecorded"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectKey:
-    """An object of the source bucket."""
-
-    key: str
-
-    def __str__(self) -> str:
-        return self.key
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ItemKey:
-    """An item of the source table; `timestamp` is a number as `number_text` writes it."""
-
-    id: str
-    timestamp: str
-
-    def __str__(self) -> str:
-        return f"{self.id}@{self.timestamp}"
-
-
-Key = ObjectKey | ItemKey
-
-
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """A hint that a key's source may have changed."""
+class Change:
+    """A hint that a record of the source may have changed."""
 
-    key: Key
+    key: RecordKey
     reason: str
     changed_at: datetime | None = None
-    """When the source changed, or when somebody asked for the key to be looked at."""
-
-    bucket: str | None = None
-    """The bucket that an event or a recorded call is about."""
-
-    table: str | None = None
-    """The table that a recorded call is about."""
+    """When the source changed, or when somebody asked for the record to be looked at."""
 
     unsure: bool = False
     """Whether the event may mean another key instead, by how keys are written there: see `object_keys`."""
 
     def body(self) -> str:
-        """Return the message, in the pipeline's own form, that `parse` reads this notice from."""
-        when = {} if self.changed_at is None else {"changed_at": self.changed_at.isoformat()}
-        guessed = {"unsure": True} if self.unsure else {}
-        # Escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
-        return json.dumps({"schema": NOTICE_SCHEMA, **named(self.key), "reason": self.reason, **when, **guessed})
+        """Return the message that `parse` reads this change from."""
+        return message([self.key], self.reason, changed_at=self.changed_at, unsure=self.unsure)
 
 
-def named(key: Key) -> dict[str, str]:
-    """Return a key as every document of the pipeline names one."""
-    match key:
-        case ObjectKey(name):
-            return {"kind": "object", "key": name}
-        case ItemKey(id_, timestamp):
-            return {"kind": "item", "id": id_, "timestamp": timestamp}
+def message(keys: Sequence[RecordKey], reason: str, *, changed_at: datetime | None = None, unsure: bool = False) -> str:
+    """Return a message about one to `MOST_KEYS` records of one dataset, in the pipeline's own form.
+
+    A record of the datasets there are by default is told in the form that every release reads. It is escaped to ASCII,
+    since a queue refuses the characters that XML does, and a key may hold them.
+    """
+    dataset = keys[0].dataset
+    if len(keys) == 1 and dataset in (OBJECTS, ITEMS):
+        told = {"schema": NOTICE_SCHEMA, **keys[0].document()}
+    else:
+        told = {"schema": CHANGES_SCHEMA, "dataset": dataset.name, "keys": [key.named for key in keys]}
+    when = {} if changed_at is None else {"changed_at": changed_at.isoformat()}
+    return json.dumps({**told, "reason": reason, **when, **({"unsure": True} if unsure else {})})
 
 
-def number_text(text: str) -> str:
-    """Return an item's timestamp in its one spelling, so that equal numbers are equal keys.
+def is_own(event: object) -> bool:
+    """Tell whether an event is in one of the pipeline's own forms."""
+    return isinstance(event, dict) and event.get("schema") in {NOTICE_SCHEMA, CHANGES_SCHEMA}
 
-    Raises PoisonError for what DynamoDB would not take as a number.
+
+def parse(body: str, route: RouteSpec) -> tuple[Change, ...]:
+    """Return the changes of the route's source that a queue's message tells of.
+
+    None for S3's test event and for a recorded query; more than one where S3 packs them so, and for a message or a
+    recorded call that names several keys. Raises PoisonError, whose text says what is wrong with the message, for
+    anything else, and for changes of other stores alone.
     """
     try:
-        return numbers.number_text(text)
-    except numbers.NumberError as error:
-        raise PoisonError(f"an item's timestamp {error}") from error
-
-
-def parse(body: str) -> tuple[Notice, ...]:
-    """Return the notices of a queue's message.
-
-    None for S3's test event and for a recorded query; more than one where S3 packs them so, and for a recorded call
-    that names several keys. Raises PoisonError, whose text says what is wrong with the message, for anything else.
-    """
-    try:
-        message = json.loads(body)
+        event = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise PoisonError("the message is not JSON, or nested too deep") from error
-    if not isinstance(message, dict):
+    if not isinstance(event, dict):
         raise PoisonError("the message is not a JSON object")
-    if message.get("schema") == NOTICE_SCHEMA:
-        return (_own(message),)
-    if message.get("detail-type") == DETAIL_TYPE:
-        return _recorded_call(json.loads(body, parse_float=str))  # a number that is a key keeps all its digits
-    if message.get("source") == "aws.s3" and "detail" in message:
-        return _event_bridge(message)
-    if message.get("Event") == "s3:TestEvent":
+    try:
+        return _changes(event, body, route)
+    except InvalidKeyError as error:
+        raise PoisonError(str(error)) from error
+
+
+def _changes(event: Mapping[str, Any], body: str, route: RouteSpec) -> tuple[Change, ...]:
+    if event.get("schema") == NOTICE_SCHEMA:
+        return (_notice(event, route),)
+    if event.get("schema") == CHANGES_SCHEMA:
+        return _own(event, route)
+    if event.get("detail-type") == DETAIL_TYPE:
+        return _recorded_call(json.loads(body, parse_float=str), route)  # a number that is a key keeps all its digits
+    if event.get("source") == "aws.s3" and "detail" in event:
+        return _event_bridge(event, route)
+    if event.get("Event") == "s3:TestEvent":
         return ()
-    if isinstance(message.get("Records"), list):
-        return tuple(_notification(record) for record in message["Records"])
+    if isinstance(event.get("Records"), list):
+        return tuple(_notification(record, route) for record in event["Records"])
     raise PoisonError("the message has none of the forms of a notice")
 
 
-def _own(message: Mapping[str, Any]) -> Notice:
-    key: Key
-    match message.get("kind"):
+def _notice(event: Mapping[str, Any], route: RouteSpec) -> Change:
+    match event.get("kind"):
         case "object":
-            key = ObjectKey(_object_key(_text(message, "key")))
+            dataset = OBJECTS
         case "item":
-            key = ItemKey(_item_id(_text(message, "id")), number_text(_text(message, "timestamp")))
+            dataset = ITEMS
         case _:
             raise PoisonError("the notice is neither for an object nor for an item")
-    return Notice(
-        key, _text(message, "reason"), _instant(message.get("changed_at")), unsure=message.get("unsure") is True
-    )
+    known = route.dataset(dataset.name)
+    if known is not None and known.dataset != dataset:
+        raise PoisonError(f"a key of {dataset.name} is not {' and '.join(dataset.attribute_names)} in the source")
+    return _change(event, dataset.record(*(_text(event, name) for name in dataset.attribute_names)))
 
 
-def _event_bridge(message: Mapping[str, Any]) -> tuple[Notice, ...]:
-    detail = _section(message, "detail")
-    return _of_each_reading(
-        _text(_section(detail, "object"), "key"),
-        _text(message, "detail-type"),
-        _instant(message.get("time")),
-        _text(_section(detail, "bucket"), "name"),
-    )
+def _own(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
+    known = route.dataset(_text(event, "dataset"))
+    if known is None:
+        raise PoisonError(f"the source has no dataset {event['dataset']!r}")
+    match event.get("keys"):
+        case [_, *_] as keys if len(keys) <= MOST_KEYS and all(isinstance(key, dict) for key in keys):
+            return tuple(_change(event, known.dataset.named(key)) for key in keys)
+    raise PoisonError(f"the notice names no keys, or more than {MOST_KEYS}")
 
 
-def _of_each_reading(written: str, reason: str, when: datetime | None, bucket: str) -> tuple[Notice, ...]:
-    keys = readings(written) or (_object_key(written),)  # which says what is wrong with it
-    return tuple(Notice(ObjectKey(key), reason, when, bucket, unsure=len(keys) > 1) for key in keys)
+def _change(event: Mapping[str, Any], key: RecordKey) -> Change:
+    return Change(key, _text(event, "reason"), _instant(event.get("changed_at")), unsure=event.get("unsure") is True)
 
 
-def _recorded_call(message: Mapping[str, Any]) -> tuple[Notice, ...]:
-    detail = _section(message, "detail")
-    call = _text(detail, "eventName")
+def _event_bridge(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
+    detail = _section(event, "detail")
+    dataset = _of_bucket(_text(_section(detail, "bucket"), "name"), route)
+    key = _text(_section(detail, "object"), "key")
+    return _of_each_reading(dataset, key, _text(event, "detail-type"), _instant(event.get("time")))
+
+
+def _of_bucket(bucket: str, route: RouteSpec) -> Dataset:
+    known = route.of_bucket(bucket)
+    if known is None:
+        raise PoisonError(f"the event is of the bucket {bucket}, not of the source")
+    return known.dataset
+
+
+def _of_each_reading(dataset: Dataset, written: str, reason: str, when: datetime | None) -> tuple[Change, ...]:
+    keys = readings(written) or (written,)  # whose record says what is wrong with it
+    return tuple(Change(dataset.record(key), reason, when, unsure=len(keys) > 1) for key in keys)
+
+
+def _recorded_call(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
+    detail = _section(event, "detail")
+    call, when = _text(detail, "eventName"), _instant(event.get("time"))
     try:
         changed = changes(detail)
+        own = [each for change in changed for each in _changed(change, call, when, route)]
     except UnnamedKeysError as error:
         raise KeysNotRecordedError(f"the record of {call} does not tell what it changed: {error}") from error
-    when = _instant(message.get("time"))
-    return tuple(notice for change in changed for notice in _changed(change, call, when))
+    if changed and not own:
+        raise PoisonError(f"the call is of {_store_of(changed[0])}, not of the source")
+    return tuple(own)
 
 
-def _changed(change: ChangedObject | ChangedItem, call: str, when: datetime | None) -> tuple[Notice, ...]:
+def _changed(
+    change: ChangedObject | ChangedItem, call: str, when: datetime | None, route: RouteSpec
+) -> tuple[Change, ...]:
+    """Return the changes of a call's part: none of a table of others, to which one call may write as well."""
     match change:
         case ChangedObject(bucket, key):
-            return _of_each_reading(key, call, when, bucket)
-        case ChangedItem(table, id_, timestamp):
-            return (Notice(ItemKey(_item_id(id_), number_text(timestamp)), call, when, table=table),)
+            return _of_each_reading(_of_bucket(bucket, route), key, call, when)
+        case ChangedItem(table, _):
+            known = route.of_table(table)
+            return (Change(key_of(change, known.dataset), call, when),) if known else ()
 
 
-def _notification(record: object) -> Notice:
+def _store_of(change: ChangedObject | ChangedItem) -> str:
+    return f"the bucket {change.bucket}" if isinstance(change, ChangedObject) else f"the table {change.table}"
+
+
+def _notification(record: object, route: RouteSpec) -> Change:
     if not isinstance(record, dict) or record.get("eventSource") != "aws:s3":
         raise PoisonError("a record is not of S3")
     s3 = _section(record, "s3")
@@ -201,12 +210,8 @@ def _notification(record: object) -> Notice:
         key = unquote_plus(encoded, errors="strict")
     except UnicodeDecodeError as error:
         raise PoisonError("an object's key is not UTF-8") from error
-    return Notice(
-        ObjectKey(_object_key(key)),
-        _text(record, "eventName"),
-        _instant(record.get("eventTime")),
-        _text(_section(s3, "bucket"), "name"),
-    )
+    dataset = _of_bucket(_text(_section(s3, "bucket"), "name"), route)
+    return Change(dataset.record(key), _text(record, "eventName"), _instant(record.get("eventTime")))
 
 
 def _section(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -221,24 +226,6 @@ def _text(message: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise PoisonError(f"the notice has no text as {name!r}")
     return value
-
-
-def _object_key(key: str) -> str:
-    return _sized(key, KEY_BYTES, "an object's key")
-
-
-def _item_id(text: str) -> str:
-    return _sized(text, _ID_BYTES, "an item's id")
-
-
-def _sized(text: str, most: int, what: str) -> str:
-    try:
-        length = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise PoisonError(f"{what} is not Unicode text") from error
-    if not 0 < length <= most:
-        raise PoisonError(f"{what} has {length} bytes; 1 to {most} are possible")
-    return text
 
 
 def _instant(value: object) -> datetime | None:

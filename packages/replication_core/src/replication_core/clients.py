@@ -9,7 +9,7 @@ import boto3
 
 from replication_core.aws.clients import client_config
 from replication_core.objects.reading import keep_empty_expires
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RouteSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,7 +44,7 @@ class Clients:
     sns: "SNSClient"
 
 
-def connect(settings: ReplicatorSettings, *, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
+def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
     """Make a route's clients, each in its own region.
 
     Where AWS_ENDPOINT_URL names another endpoint than AWS's, buckets are addressed by path: the host's name has no
@@ -64,13 +64,13 @@ def connect(settings: ReplicatorSettings, *, connections: int, environ: Mapping[
         return made[service, region]
 
     return Clients(
-        source_s3=client("s3", settings.source_region),
-        target_s3=client("s3", settings.target_region),
-        copying_s3=session.client("s3", region_name=settings.target_region, config=copying),
-        source_dynamodb=client("dynamodb", settings.source_region),
-        target_dynamodb=client("dynamodb", settings.target_region),
-        sqs=client("sqs", settings.source_region),
-        sns=client("sns", _region_of(settings.failure_topic_arn)),
+        source_s3=client("s3", route.source_region),
+        target_s3=client("s3", route.target_region),
+        copying_s3=session.client("s3", region_name=route.target_region, config=copying),
+        source_dynamodb=client("dynamodb", route.source_region),
+        target_dynamodb=client("dynamodb", route.target_region),
+        sqs=client("sqs", route.source_region),
+        sns=client("sns", _region_of(route.failure_topic_arn)),
     )
 
 

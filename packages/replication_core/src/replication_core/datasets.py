@@ -5,7 +5,6 @@ record is an object or an item; its key has one spelling, so that equal keys are
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -90,7 +89,7 @@ class Dataset:
         """
         if len(values) != len(self.key):
             raise InvalidKeyError(f"a key of {self.name} has {' and '.join(self.attribute_names)}")
-        return RecordKey(self, tuple(map(self._value, range(len(values)), values)))
+        return RecordKey(self, tuple([self._value(position, value) for position, value in enumerate(values)]))
 
     def named(self, values: Mapping[str, Any]) -> "RecordKey":
         """Return the key whose values are given by their attributes' names, and nothing else is. Raises likewise."""
@@ -103,25 +102,25 @@ class Dataset:
         return self.record(*(_text(item, attribute) for attribute in self.key))
 
     def _value(self, position: int, text: str) -> str:
-        attribute = self.key[position]
-        what = f"{self.kind.record}'s {attribute.name}"
-        if attribute.type is KeyType.NUMBER:
-            try:
-                return number_text(text)
-            except NumberError as error:
-                raise InvalidKeyError(f"an {what} {error}") from error
-        if attribute.type is KeyType.BINARY:
-            return base64.b64encode(_sized(_binary(text, what), self._most(position), what)).decode()
+        """Return a value in its one spelling."""
+        type_ = self.key[position].type
         try:
-            _sized(text.encode(), self._most(position), what)
-        except UnicodeEncodeError as error:
-            raise InvalidKeyError(f"an {what} is not Unicode text") from error
-        return text
+            if type_ is KeyType.NUMBER:
+                return number_text(text)
+            value = text.encode() if type_ is KeyType.STRING else base64.b64decode(text, validate=True)
+        except UnicodeEncodeError:
+            raise self._invalid(position, "is not Unicode text") from None
+        except NumberError as error:
+            raise self._invalid(position, str(error)) from error
+        except ValueError as error:
+            raise self._invalid(position, "is not in base64") from error
+        most = KEY_BYTES if self.is_bucket else SORT_KEY_BYTES if position else PARTITION_KEY_BYTES
+        if not 0 < len(value) <= most:
+            raise self._invalid(position, f"has {len(value)} bytes; 1 to {most} are possible")
+        return text if type_ is KeyType.STRING else base64.b64encode(value).decode()
 
-    def _most(self, position: int) -> int:
-        if self.is_bucket:
-            return KEY_BYTES
-        return SORT_KEY_BYTES if position else PARTITION_KEY_BYTES
+    def _invalid(self, position: int, what: str) -> InvalidKeyError:
+        return InvalidKeyError(f"an {self.kind.record}'s {self.key[position].name} {what}")
 
     def document(self) -> dict[str, Any]:
         """Return it as a contract or a route's specification holds it."""
@@ -175,7 +174,7 @@ class RecordKey:
         """Return an item's key in DynamoDB's own JSON, as the SDK takes it."""
         return {
             attribute.name: {
-                attribute.type.value: base64.b64decode(value) if attribute.type is KeyType.BINARY else value
+                str(attribute.type): base64.b64decode(value) if attribute.type is KeyType.BINARY else value
             }
             for attribute, value in zip(self.dataset.key, self.values, strict=True)
         }
@@ -204,22 +203,10 @@ def _attribute(document: Any) -> KeyAttribute:
 
 
 def _text(item: Mapping[str, Any], attribute: KeyAttribute) -> str:
-    match item.get(attribute.name):
-        case {attribute.type.value: bytes(value)} if attribute.type is KeyType.BINARY:
-            return base64.b64encode(value).decode()
-        case {attribute.type.value: str(value)}:
-            return value
+    typed = item.get(attribute.name)
+    value = typed.get(attribute.type) if isinstance(typed, dict) else None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes) and attribute.type is KeyType.BINARY:
+        return base64.b64encode(value).decode()
     raise InvalidKeyError(f"the item has no {attribute.name} of the type {attribute.type.value}")
-
-
-def _binary(text: str, what: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise InvalidKeyError(f"an {what} is not in base64") from error
-
-
-def _sized(value: bytes, most: int, what: str) -> bytes:
-    if not 0 < len(value) <= most:
-        raise InvalidKeyError(f"an {what} has {len(value)} bytes; 1 to {most} are possible")
-    return value

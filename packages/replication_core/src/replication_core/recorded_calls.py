@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DETAIL_TYPE", "ChangedItem", "ChangedObject", "UnnamedKeysError", "changes"]
+from replication_core.datasets import Dataset, KeyType, RecordKey
+
+__all__ = ["DETAIL_TYPE", "ChangedItem", "ChangedObject", "UnnamedKeysError", "changes", "key_of"]
 
 DETAIL_TYPE = "AWS API Call via CloudTrail"
 """What EventBridge calls such an event.
@@ -33,11 +35,10 @@ class ChangedObject:
 
 @dataclass(frozen=True, slots=True)
 class ChangedItem:
-    """An item that a call wrote or deleted; `timestamp` is as the record has it."""
+    """An item that a call wrote or deleted; `key` is as the record has it, if it has one."""
 
     table: str
-    id: str
-    timestamp: str
+    key: Any
 
 
 def changes(detail: Mapping[str, Any]) -> list[ChangedObject | ChangedItem]:
@@ -89,12 +90,10 @@ def _items(table: Any, request: Mapping[str, Any]) -> Iterator[ChangedItem]:
         if statement.lstrip()[:6].upper() != "SELECT":
             raise UnnamedKeysError("it is PartiQL, whose keys are hidden or within a statement")
     elif _field(request, "operation") != "ConditionCheck":
-        match table, _field(request, "key"):
-            case str(), {"id": id_, "timestamp": timestamp}:
-                # A table may be named by its ARN.
-                yield ChangedItem(table.rpartition("/")[2], _text(id_), _text(timestamp))
-            case _:
-                raise UnnamedKeysError("it names no item")
+        if not isinstance(table, str):
+            raise UnnamedKeysError("it names no item")
+        # A table may be named by its ARN.
+        yield ChangedItem(table.rpartition("/")[2], _field(request, "key"))
 
 
 def _field(section: Mapping[str, Any], name: str) -> Any:
@@ -108,13 +107,25 @@ def _sections(values: Any) -> list[Mapping[str, Any]]:
     return values
 
 
-def _text(value: Any) -> str:
+def key_of(item: ChangedItem, dataset: Dataset) -> RecordKey:
+    """Return the item's key, as one of the dataset that its table is; raises UnnamedKeysError where none is recorded.
+
+    Raises InvalidKeyError for a key that is recorded, and that DynamoDB would not take.
+    """
+    if not isinstance(item.key, Mapping) or not set(dataset.attribute_names) <= item.key.keys():
+        raise UnnamedKeysError("it names no item")
+    return dataset.record(*(_text(item.key[attribute.name], attribute.type) for attribute in dataset.key))
+
+
+def _text(value: Any, type_: KeyType) -> str:
     match value:
         case str():
             return value
         case int() if not isinstance(value, bool):
             return str(value)
-        case {"S": str(text)} | {"N": str(text)} | {"s": str(text)} | {"n": str(text)}:
+        case {type_.value: str(text)}:
             return text
+        case dict() if isinstance(small := value.get(type_.value.lower()), str):
+            return small
         case _:
             raise UnnamedKeysError("it hides an item's key")

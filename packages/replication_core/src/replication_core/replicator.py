@@ -1,6 +1,7 @@
 """A route's replicator: keys in, outcomes out, many at a time."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -9,17 +10,17 @@ from typing import Any, TypeVar
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
 from replication_core.batching import batches
-from replication_core.changes import ItemKey, Key, ObjectKey
 from replication_core.clients import Clients
+from replication_core.datasets import RecordKey
 from replication_core.deadline import Deadline
+from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.items.dynamodb import DynamoItems
 from replication_core.items.states import READ_BATCH, ItemStore
-from replication_core.objects.copy_plan import DEFAULT_LARGE_FROM
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
 from replication_core.objects.s3 import S3Objects
 from replication_core.objects.states import ObjectStore
 from replication_core.reconcile import Action, Outcome, Store, reconcile
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RouteSpec
 
 __all__ = ["PART_THREADS", "THREADS", "Replicator", "build_replicator"]
 
@@ -43,71 +44,68 @@ def _now() -> datetime:
 class Replicator:
     """Brings keys of one route level with their source."""
 
-    settings: ReplicatorSettings
-    objects: ObjectStore
-    items: ItemStore
+    route: RouteSpec
+    objects: Mapping[str, ObjectStore]
+    """The store of each bucket that the target gets, by the dataset's name."""
+
+    items: Mapping[str, ItemStore]
+    """Likewise of each table."""
+
     executor: Executor
     deadline: Deadline = field(default_factory=Deadline)
     clock: Callable[[], datetime] = _now
 
-    def reconcile(self, keys: Iterable[Key], *, unsure: Collection[Key] = ()) -> dict[Key, Outcome]:
-        """Bring each key's replica level and return what became of it; nothing is raised for a key.
+    def reconcile(self, keys: Iterable[RecordKey], *, unsure: Collection[RecordKey] = ()) -> dict[RecordKey, Outcome]:
+        """Bring each record's replica level and return what became of it; nothing is raised for a record.
 
-        A key that is repeated is worked on once. Keys that the route does not replicate are ignored, and so are the
+        One that is repeated is worked on once. Those that the route does not replicate are ignored, and so are the
         `unsure` ones that neither side has an object of, which were another's in another spelling: what the target has
         of such a key without a replica's mark is its own, and stays. Those that were not started when the deadline
         passed are not in the answer.
         """
-        outcomes: dict[Key, Outcome] = {}
-        objects: list[ObjectKey] = []
-        items: list[ItemKey] = []
+        outcomes: dict[RecordKey, Outcome] = {}
+        objects: list[RecordKey] = []
+        items: dict[str, list[RecordKey]] = defaultdict(list)
         for key in dict.fromkeys(keys):
-            if not self._wants(key):
+            if not self.route.wants(key):
                 outcomes[key] = Outcome(Action.IGNORED, settled_at=self.clock())
-            elif isinstance(key, ObjectKey):
+            elif key.dataset.is_bucket:
                 objects.append(key)
             else:
-                items.append(key)
+                items[key.dataset.name].append(key)
         # Items first: a batch of them is done in a moment, and would else wait for every object, however large.
-        work = [self.executor.submit(self._items, batch) for batch in batches(items, READ_BATCH)]
-        work += [self.executor.submit(self._unsure if key in unsure else self._objects, [key]) for key in objects]
+        work = [
+            self.executor.submit(self._settle, batch, self.items[name])
+            for name, some in items.items()
+            for batch in batches(some, READ_BATCH)
+        ]
+        work += [self.executor.submit(self._unsure if key in unsure else self._object, key) for key in objects]
         for future in work:
             outcomes.update(future.result())
         return outcomes
 
-    def _wants(self, key: Key) -> bool:
-        if isinstance(key, ObjectKey):
-            return self.settings.wants_object(key.key)
-        return self.settings.replicate_items
+    def _object(self, key: RecordKey) -> dict[RecordKey, Outcome]:
+        settled = self._settle([key.object_key], self.objects[key.dataset.name])
+        return dict.fromkeys([key], settled[key.object_key]) if settled else {}
 
-    def _objects(self, keys: Collection[ObjectKey]) -> list[tuple[Key, Outcome]]:
-        settled = self._settle([key.key for key in keys], self.objects)
-        return [(ObjectKey(key), outcome) for key, outcome in settled.items()]
-
-    def _unsure(self, keys: Collection[ObjectKey]) -> list[tuple[Key, Outcome]]:
+    def _unsure(self, key: RecordKey) -> dict[RecordKey, Outcome]:
         if self.deadline.passed():
-            return []
-        settled: dict[ObjectKey, Outcome] = {}
-        for key in keys:
-            if (outcome := self._without_a_write(key)) is not None:
-                settled[key] = replace(outcome, settled_at=self.clock())
-        return [*settled.items(), *self._objects([key for key in keys if key not in settled])]
+            return {}
+        outcome = self._without_a_write(key)
+        return self._object(key) if outcome is None else {key: replace(outcome, settled_at=self.clock())}
 
-    def _without_a_write(self, key: ObjectKey) -> Outcome | None:
+    def _without_a_write(self, key: RecordKey) -> Outcome | None:
         """Return what becomes of a guessed key whose replica must not be touched, None of one that is to be reconciled.
 
         To delete what was never there would leave a delete marker of it in a target with versions, and to delete what
         is the target's own would lose it.
         """
         try:
-            return Outcome(Action.IGNORED) if self.objects.is_nowhere(key.key) else None
+            return Outcome(Action.IGNORED) if self.objects[key.dataset.name].is_nowhere(key.object_key) else None
         except StoreError as error:
             return Outcome(Action.FAILED, error=error)
         except Exception as error:  # noqa: BLE001 - as in _settle
             return Outcome(Action.FAILED, error=unexpected(error))
-
-    def _items(self, keys: Collection[ItemKey]) -> list[tuple[Key, Outcome]]:
-        return list(self._settle(keys, self.items).items())
 
     def _settle(self, keys: Collection[T], store: Store[T, Any]) -> dict[T, Outcome]:
         if self.deadline.passed():
@@ -123,7 +121,7 @@ class Replicator:
 
 
 def build_replicator(
-    settings: ReplicatorSettings,
+    route: RouteSpec,
     clients: Clients,
     *,
     threads: int = THREADS,
@@ -136,8 +134,8 @@ def build_replicator(
     The clients should allow `threads + part_threads` connections. Objects of more than `large_from` bytes are copied
     in parts of `part_size` bytes, which S3 wants to be 5 MiB to 5 GiB.
 
-    >>> replicator = build_replicator(settings, clients)                                        # doctest: +SKIP
-    >>> replicator.reconcile([ObjectKey("reports/1.csv"), ItemKey("order-1", "1700000000")])    # doctest: +SKIP
+    >>> replicator = build_replicator(route, clients)                                           # doctest: +SKIP
+    >>> replicator.reconcile([OBJECTS.record("reports/1.csv"), ITEMS.record("a", "1700000000")])    # doctest: +SKIP
     """
     deadline = Deadline()
     large_copy = LargeCopy(
@@ -146,28 +144,37 @@ def build_replicator(
         part_size=part_size,
         out_of_time=deadline.passed,
     )
-    objects = S3Objects(
-        source=clients.source_s3,
-        source_bucket=settings.source_bucket,
-        source_environment=settings.source_environment,
-        target=clients.target_s3,
-        copying=clients.copying_s3,
-        target_bucket=settings.target_bucket,
-        large_copy=large_copy,
-        large_from=large_from,
-    )
-    items = DynamoItems(
-        source=clients.source_dynamodb,
-        source_table=settings.source_table,
-        source_environment=settings.source_environment,
-        target=clients.target_dynamodb,
-        target_table=settings.target_table,
-        target_environment=settings.target,
-    )
+    objects: dict[str, ObjectStore] = {}
+    items: dict[str, ItemStore] = {}
+    for routed in route.routed:
+        if routed.dataset.is_bucket:
+            calls = S3Objects(
+                source=clients.source_s3,
+                source_bucket=routed.source,
+                source_environment=route.source_environment,
+                target=clients.target_s3,
+                copying=clients.copying_s3,
+                target_bucket=routed.target,
+                large_copy=large_copy,
+                large_from=large_from,
+            )
+            objects[routed.dataset.name] = ObjectStore(calls)
+        else:
+            items[routed.dataset.name] = ItemStore(
+                DynamoItems(
+                    dataset=routed.dataset,
+                    source=clients.source_dynamodb,
+                    source_table=routed.source,
+                    source_environment=route.source_environment,
+                    target=clients.target_dynamodb,
+                    target_table=routed.target,
+                    target_environment=route.target,
+                )
+            )
     return Replicator(
-        settings=settings,
-        objects=ObjectStore(objects),
-        items=ItemStore(items),
+        route=route,
+        objects=objects,
+        items=items,
         executor=ThreadPoolExecutor(threads, thread_name_prefix="replicate"),
         deadline=deadline,
     )

@@ -1,21 +1,88 @@
-"""What one route replicates, from where and to where."""
+"""A route's specification: what is replicated from where to where, and where is reported. One document, read by all.
 
-from dataclasses import dataclass
-from typing import ClassVar
+The replication project makes it once, of contracts and configuration. It travels in the function's archive, so that a
+version of a function is its code and its route, and in the contract, so that an operator's command reads the same one.
+"""
 
-from replication_core.environment import EnvironmentSettings, SettingsError
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Self
 
-__all__ = ["NOTIFICATIONS", "ReplicatorSettings"]
+from replication_core.datasets import Dataset, RecordKey
+
+__all__ = [
+    "NOTIFICATIONS",
+    "ROUTES_FILE",
+    "ROUTE_FILE",
+    "RouteSpec",
+    "RouteSpecError",
+    "RoutedDataset",
+    "parse_routes",
+    "routes_document",
+]
+
+ROUTE_FILE = "route.json"
+"""The specification's name in the archive of a route's functions."""
+
+ROUTES_FILE = "routes.json"
+"""The name, in the notifier's archive, of the specifications of all its routes."""
 
 NOTIFICATIONS = ("each", "batch", "failures")
 """How the topics are told: failures by change and successes by batch; both by batch; failures by change alone."""
 
+_SCHEMA = "pipeline.route/1"
+
+
+class RouteSpecError(ValueError):
+    """A document that is no route's specification; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedDataset:
+    """A dataset of the source, and what of it the target gets."""
+
+    dataset: Dataset
+    source: str
+    """The name of the source's bucket or table."""
+
+    target: str
+    """The name of the target's; empty for a dataset that the target does not get."""
+
+    include: tuple[str, ...] = ()
+    """Prefixes of the objects' keys to replicate; none means all of them."""
+
+    exclude: tuple[str, ...] = ()
+    """Prefixes of the objects' keys not to replicate; they win over `include`."""
+
+    def wants(self, key: RecordKey) -> bool:
+        """Tell whether the target gets a record of the dataset."""
+        if not self.target or not self.dataset.is_bucket:
+            return bool(self.target)
+        included = not self.include or key.object_key.startswith(self.include)
+        return included and not key.object_key.startswith(self.exclude)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a route's document holds it."""
+        names = {"source": self.source, "target": self.target}
+        prefixes = {"include": list(self.include), "exclude": list(self.exclude)} if self.dataset.is_bucket else {}
+        return {**self.dataset.document(), **names, **prefixes}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises ValueError."""
+        match document:
+            case {"source": str(source), "target": str(target)}:
+                include, exclude = (_texts(document.get(name, ())) for name in ("include", "exclude"))
+                dataset = Dataset.parse(document)
+                return cls(dataset=dataset, source=source, target=target, include=include, exclude=exclude)
+        raise ValueError(f"{document!r} names no source and no target")
+
 
 @dataclass(frozen=True, kw_only=True)
-class ReplicatorSettings(EnvironmentSettings):
-    """One route: its source, its target, and where it reports."""
-
-    PREFIX: ClassVar[str] = "REPLICATOR_"
+class RouteSpec:
+    """One route: its source, its target, what of each dataset it replicates, and where it reports."""
 
     target: str
     """The target environment's name: on every replica, notification and envelope."""
@@ -23,12 +90,12 @@ class ReplicatorSettings(EnvironmentSettings):
     source_environment: str
     """As its stacks are named, so with the suffix of an instance, which the target is of too: on every replica."""
 
-    source_bucket: str
-    source_table: str
     source_region: str
-    target_bucket: str
-    target_table: str
     target_region: str
+
+    datasets: tuple[RoutedDataset, ...]
+    """Every dataset of the source, those that the target does not get as well."""
+
     queue_url: str
     dlq_url: str
     success_topic_arn: str
@@ -37,17 +104,19 @@ class ReplicatorSettings(EnvironmentSettings):
     notifications: str = "each"
     """One of `NOTIFICATIONS`."""
 
-    object_include: tuple[str, ...] = ()
-    """Prefixes of the keys to replicate; none means all of them."""
+    sample_keys: int = 1000
+    """Records of each dataset that a scheduled comparison looks at, about."""
 
-    object_exclude: tuple[str, ...] = ()
-    """Prefixes of the keys not to replicate; they win over `object_include`."""
+    settle_seconds: int = 300
+    """How long a replica may differ from an unchanged source before a scheduled comparison calls it drift."""
 
-    replicate_items: bool = True
+    @cached_property
+    def _by_name(self) -> Mapping[str, RoutedDataset]:
+        return {each.dataset.name: each for each in self.datasets}
 
-    def __post_init__(self) -> None:
-        if self.notifications not in NOTIFICATIONS:
-            raise SettingsError(f"notifications must be one of {', '.join(NOTIFICATIONS)}, not {self.notifications!r}")
+    @cached_property
+    def _by_store(self) -> Mapping[tuple[bool, str], RoutedDataset]:
+        return {(each.dataset.is_bucket, each.source): each for each in self.datasets}
 
     @property
     def target_instance(self) -> str:
@@ -55,7 +124,70 @@ class ReplicatorSettings(EnvironmentSettings):
         _, hyphen, suffix = self.source_environment.partition("-")
         return f"{self.target}{hyphen}{suffix}"
 
-    def wants_object(self, key: str) -> bool:
-        """Tell whether the route replicates this object's key."""
-        included = not self.object_include or key.startswith(self.object_include)
-        return included and not key.startswith(self.object_exclude)
+    @property
+    def routed(self) -> tuple[RoutedDataset, ...]:
+        """The datasets that the target gets."""
+        return tuple(each for each in self.datasets if each.target)
+
+    def dataset(self, name: str) -> RoutedDataset | None:
+        """Return the source's dataset of that name, if it has one."""
+        return self._by_name.get(name)
+
+    def of_bucket(self, bucket: str) -> RoutedDataset | None:
+        """Return the dataset whose source is that bucket, if one is."""
+        return self._by_store.get((True, bucket))
+
+    def of_table(self, table: str) -> RoutedDataset | None:
+        """Return the dataset whose source is that table, if one is."""
+        return self._by_store.get((False, table))
+
+    def wants(self, key: RecordKey) -> bool:
+        """Tell whether the route replicates a record."""
+        routed = self.dataset(key.dataset.name)
+        return routed is not None and routed.wants(key)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document, which `parse` reads."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "datasets"}
+        return {"schema": _SCHEMA, **plain, "datasets": [each.document() for each in self.datasets]}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from a release's document: what a former one did not have gets its default, more is passed over.
+
+        Raises RouteSpecError.
+        """
+        if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
+            raise RouteSpecError(f"a route's specification is not of the form {_SCHEMA}")
+        plain = {field.name: _exact(document[field.name]) for field in fields(cls) if field.name in document}
+        for field in fields(cls):
+            if field.name != "datasets" and field.name in plain and type(plain[field.name]) is not field.type:
+                raise RouteSpecError(f"a route's specification has no usable {field.name!r}")
+        if plain.get("notifications", "each") not in NOTIFICATIONS:
+            raise RouteSpecError(f"a route's notifications are one of {', '.join(NOTIFICATIONS)}")
+        try:
+            plain["datasets"] = tuple(map(RoutedDataset.parse, document["datasets"]))
+            return cls(**plain)
+        except (TypeError, ValueError, KeyError) as error:
+            raise RouteSpecError(f"a route's specification is not usable: {error}") from error
+
+
+def routes_document(routes: Sequence[RouteSpec]) -> list[dict[str, Any]]:
+    """Return the specifications of several routes as one document, which `parse_routes` reads."""
+    return [route.document() for route in routes]
+
+
+def parse_routes(text: str) -> list[RouteSpec]:
+    """Build the routes of such a document's text; raises RouteSpecError."""
+    return [RouteSpec.parse(each) for each in json.loads(text)]
+
+
+def _exact(value: Any) -> Any:
+    """Return a whole number as one: a stack's outputs have them as floats on their way through the engine."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f"{value!r} is no list of texts")
+    return tuple(value)

@@ -8,8 +8,10 @@ from typing import Any, Self
 from queue_worker.messages import MAX_ATTEMPTS, MAX_RECEIVES, NOT_STARTED_SECONDS, Message, backoff_seconds
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
-from replication_core.changes import Key, Notice, PoisonError, parse
+from replication_core.changes import Change, PoisonError, parse
+from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
+from replication_core.route_spec import RouteSpec
 
 __all__ = ["Batch", "Dead"]
 
@@ -20,7 +22,7 @@ class Dead:
 
     message: Message
     error: StoreError
-    key: Key | None = None
+    key: RecordKey | None = None
     notice: str | None = None
     """What is to be tried again, where the message says more than that."""
 
@@ -38,78 +40,64 @@ class Batch:
     its own tries, and each that is given up gets its own envelope: none depends on another's being redriven.
     """
 
-    bucket: str
-    """The source bucket: an event of another one is none of this route's."""
-
-    table: str
-    """The source table: a recorded call may have written to others as well."""
-
     messages: list[Message]
-    notices: dict[str, tuple[Notice, ...]] = field(default_factory=dict)
+    changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
+    """What each message tells of, by the message's id."""
+
     dead: list[Dead] = field(default_factory=list)
     again: dict[str, int] = field(default_factory=dict)
     """The delay, in seconds, of each message that has to come back, by the message's id."""
 
     @classmethod
-    def read(cls, records: Iterable[Mapping[str, Any]], *, bucket: str, table: str) -> Self:
-        """Parse the messages; those that are no notices are dead at once."""
-        batch = cls(bucket, table, [Message.from_record(record) for record in records])
+    def read(cls, records: Iterable[Mapping[str, Any]], route: RouteSpec) -> Self:
+        """Parse the messages; those that tell of no change of the route's source are dead at once."""
+        batch = cls([Message.from_record(record) for record in records])
         for message in batch.messages:
             try:
-                batch.notices[message.id] = batch._parse(message)
+                batch.changes[message.id] = parse(message.body, route)
             except PoisonError as error:
                 batch.dead.append(Dead(message, StoreError(error.kind, str(error), permanent=True)))
             except Exception as error:  # noqa: BLE001 - a message that can't be read must not take the others with it
                 batch.dead.append(Dead(message, unexpected(error)))
         return batch
 
-    def _parse(self, message: Message) -> tuple[Notice, ...]:
-        notices = parse(message.body)
-        for notice in notices:
-            if notice.bucket not in {None, self.bucket}:
-                raise PoisonError(f"the event is of the bucket {notice.bucket}, not of the source")
-        own = tuple(notice for notice in notices if notice.table in {None, self.table})
-        if notices and not own:
-            raise PoisonError(f"the call is of the table {notices[0].table}, not of the source")
-        return own
-
-    def keys(self) -> list[Key]:
+    def keys(self) -> list[RecordKey]:
         """Return the keys asked for, each once; first those whose messages have come back most often.
 
         What one invocation's time does not suffice for is then the first that the next one works on.
         """
         oldest = sorted(self.messages, key=lambda message: message.attempts, reverse=True)
-        return list(dict.fromkeys(notice.key for message in oldest for notice in self.notices.get(message.id, ())))
+        return list(dict.fromkeys(change.key for message in oldest for change in self.changes.get(message.id, ())))
 
-    def unsure(self) -> set[Key]:
+    def unsure(self) -> set[RecordKey]:
         """Return the keys that no message is sure to mean."""
-        notices = [notice for notices in self.notices.values() for notice in notices]
-        return {notice.key for notice in notices} - {notice.key for notice in notices if not notice.unsure}
+        changes = [change for changes in self.changes.values() for change in changes]
+        return {change.key for change in changes} - {change.key for change in changes if not change.unsure}
 
-    def changed_at(self) -> Mapping[Key, datetime]:
-        """Return since when each key's oldest notice of this batch has been waiting, where that is known."""
-        oldest: dict[Key, datetime] = {}
-        for notices in self.notices.values():
-            for notice in notices:
-                if notice.changed_at is not None:
-                    oldest[notice.key] = min(oldest.get(notice.key, notice.changed_at), notice.changed_at)
+    def changed_at(self) -> Mapping[RecordKey, datetime]:
+        """Return since when each key's oldest change of this batch has been waiting, where that is known."""
+        oldest: dict[RecordKey, datetime] = {}
+        for change in (change for changes in self.changes.values() for change in changes):
+            if change.changed_at is not None:
+                oldest[change.key] = min(oldest.get(change.key, change.changed_at), change.changed_at)
         return oldest
 
-    def settle(self, outcomes: Mapping[Key, Outcome]) -> None:
+    def settle(self, outcomes: Mapping[RecordKey, Outcome]) -> None:
         """Decide for each message: done, again after a delay, or dead."""
         for message in self.messages:
-            if message.id in self.notices:
-                self._settle(message, self.notices[message.id], outcomes)
+            if message.id in self.changes:
+                self._settle(message, self.changes[message.id], outcomes)
 
-    def _settle(self, message: Message, notices: Sequence[Notice], outcomes: Mapping[Key, Outcome]) -> None:
+    def _settle(self, message: Message, changes: Sequence[Change], outcomes: Mapping[RecordKey, Outcome]) -> None:
         failed: list[Dead] = []
-        for notice in notices:
-            outcome = outcomes.get(notice.key)
+        for change in changes:
+            outcome = outcomes.get(change.key)
             if outcome is None:
-                self._put_off(message, notice.key)
+                self._put_off(message, change.key)
                 return
             if outcome.action is Action.FAILED and outcome.error is not None:
-                failed.append(Dead(message, outcome.error, notice.key, notice.body() if notice.unsure else None))
+                notice = change.body() if change.unsure else None
+                failed.append(Dead(message, outcome.error, change.key, notice))
         retryable = [death for death in failed if not death.error.permanent]
         if retryable and message.attempts < MAX_ATTEMPTS:
             self.again[message.id] = backoff_seconds(message.attempts)
@@ -117,7 +105,7 @@ class Batch:
             # Of several keys that an event may mean the one that failed is told; of several that failed, the event.
             self.dead += failed if len(failed) == 1 else [replace(death, notice=None) for death in failed]
 
-    def _put_off(self, message: Message, key: Key) -> None:
+    def _put_off(self, message: Message, key: RecordKey) -> None:
         if message.attempts < MAX_RECEIVES - 1:
             self.again[message.id] = NOT_STARTED_SECONDS
         else:  # else the queue would make it a dead letter without a reason

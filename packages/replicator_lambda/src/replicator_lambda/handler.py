@@ -4,7 +4,6 @@ Invoked with a notice itself, as an operator's command does, it answers with wha
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +16,13 @@ from queue_worker.dead_letters import DeadLetters, Letter, redriven
 from queue_worker.messages import QUEUE_BATCH, UnknownEventError, queued
 from replication_core.aws.batches import delay
 from replication_core.aws.errors import StoreError
-from replication_core.changes import NOTICE_SCHEMA, Key, parse
+from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, is_own, parse
 from replication_core.clients import Clients, connect
+from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
 from replication_core.replicator import PART_THREADS, THREADS, Replicator, build_replicator
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RouteSpec
+from replicator_lambda.archive import read_route
 from replicator_lambda.batch import Batch
 from replicator_lambda.metrics import emit
 from replicator_lambda.notifications import Notifications
@@ -31,6 +32,7 @@ __all__ = ["Route", "handle"]
 _NOTICES = (
     f'{{"schema": "{NOTICE_SCHEMA}", "kind": "object", "key": "...", "reason": "manual"}}',
     f'{{"schema": "{NOTICE_SCHEMA}", "kind": "item", "id": "...", "timestamp": "1700000000", "reason": "manual"}}',
+    f'{{"schema": "{CHANGES_SCHEMA}", "dataset": "orders", "keys": [{{"id": "..."}}], "reason": "manual"}}',
 )
 
 
@@ -38,7 +40,7 @@ _NOTICES = (
 class Route:
     """One target's function: the replicator, and everything that it reports to."""
 
-    settings: ReplicatorSettings
+    spec: RouteSpec
     clients: Clients
     replicator: Replicator
     dead_letters: DeadLetters
@@ -46,21 +48,21 @@ class Route:
     logger: Logger
 
     @classmethod
-    def build(cls, settings: ReplicatorSettings, clients: Clients, replicator: Replicator) -> Self:
-        """Wire a route from its settings."""
+    def build(cls, spec: RouteSpec, clients: Clients, replicator: Replicator) -> Self:
+        """Wire a route from its specification."""
         return cls(
-            settings=settings,
+            spec=spec,
             clients=clients,
             replicator=replicator,
-            dead_letters=DeadLetters(sqs=clients.sqs, queue_url=settings.dlq_url, target=settings.target),
+            dead_letters=DeadLetters(sqs=clients.sqs, queue_url=spec.dlq_url, target=spec.target),
             notifications=Notifications(
                 sns=clients.sns,
-                success_topic_arn=settings.success_topic_arn,
-                failure_topic_arn=settings.failure_topic_arn,
-                target=settings.target,
-                mode=settings.notifications,
+                success_topic_arn=spec.success_topic_arn,
+                failure_topic_arn=spec.failure_topic_arn,
+                target=spec.target,
+                mode=spec.notifications,
             ),
-            logger=Logger(service=f"replicator-{settings.target}"),
+            logger=Logger(service=f"replicator-{spec.target}"),
         )
 
     def process(self, event: Mapping[str, Any], remaining_ms: int | None = None) -> dict[str, Any]:
@@ -76,7 +78,7 @@ class Route:
         self.replicator.deadline.start(remaining_ms)
         for told in redriven(records):
             self.logger.info("redriven", extra=told)
-        batch = Batch.read(records, bucket=self.settings.source_bucket, table=self.settings.source_table)
+        batch = Batch.read(records, self.spec)
         outcomes = self.replicator.reconcile(batch.keys(), unsure=batch.unsure())
         batch.settle(outcomes)
         now = datetime.now(UTC)
@@ -93,12 +95,12 @@ class Route:
         what is no notice. A key that there was no time for is not in the answer.
         """
         self.replicator.deadline.start(remaining_ms)
-        asked = parse(json.dumps(notice))
+        asked = parse(json.dumps(notice), self.spec)
         outcomes = self.replicator.reconcile(
             [each.key for each in asked], unsure={each.key for each in asked if each.unsure}
         )
         self._log(outcomes)
-        emit(self.settings.target_instance, outcomes, {}, 0)
+        emit(self.spec.target_instance, outcomes, {}, 0)
         return [
             {
                 "key": str(key),
@@ -110,11 +112,12 @@ class Route:
             for key, outcome in outcomes.items()
         ]
 
-    def _log(self, outcomes: Mapping[Key, Outcome]) -> None:
+    def _log(self, outcomes: Mapping[RecordKey, Outcome]) -> None:
         for key, outcome in outcomes.items():
             fields: dict[str, Any] = {
-                "target": self.settings.target,
-                "kind": type(key).__name__.removesuffix("Key").lower(),
+                "target": self.spec.target,
+                "kind": key.dataset.kind.record,
+                "dataset": key.dataset.name,
                 "key": str(key),
                 "outcome": outcome.action.value,
                 "rereads": outcome.rereads,
@@ -136,14 +139,14 @@ class Route:
             (message.receipt, batch.again[message.id]) for message in batch.messages if message.id in batch.again
         ]
         # A delay that can't be set is no loss: the message comes back after the queue's visibility timeout.
-        self._warn("message not delayed", delay(self.clients.sqs, self.settings.queue_url, waiting).values())
+        self._warn("message not delayed", delay(self.clients.sqs, self.spec.queue_url, waiting).values())
 
-    def _report(self, batch: Batch, outcomes: Mapping[Key, Outcome], now: datetime) -> None:
+    def _report(self, batch: Batch, outcomes: Mapping[RecordKey, Outcome], now: datetime) -> None:
         for death in batch.dead:
             self.logger.error(
                 "given up",
                 extra={
-                    "target": self.settings.target,
+                    "target": self.spec.target,
                     "key": str(death.key) if death.key else None,
                     "message_id": death.message.id,
                     "attempts": death.message.attempts,
@@ -153,7 +156,7 @@ class Route:
             )
         self._warn("failure not notified", self.notifications.failed(batch.dead, now))
         self._warn("success not notified", self.notifications.succeeded(outcomes, now))
-        emit(self.settings.target_instance, outcomes, batch.changed_at(), len(batch.buried()))
+        emit(self.spec.target_instance, outcomes, batch.changed_at(), len(batch.buried()))
 
     def _warn(self, what: str, errors: Iterable[StoreError]) -> None:
         for error in errors:
@@ -162,13 +165,12 @@ class Route:
 
 @cache
 def _route() -> Route:
-    settings = ReplicatorSettings.from_env(os.environ)
-    clients = connect(settings, connections=THREADS + PART_THREADS)
-    return Route.build(settings, clients, build_replicator(settings, clients))
+    spec = read_route()
+    clients = connect(spec, connections=THREADS + PART_THREADS)
+    return Route.build(spec, clients, build_replicator(spec, clients))
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
     """Replicate a batch of notices, or answer to one: the entry point of a route's Lambda function."""
-    is_notice = isinstance(event, dict) and event.get("schema") == NOTICE_SCHEMA
-    act = _route().answer if is_notice else _route().process
+    act = _route().answer if is_own(event) else _route().process
     return act(event, context.get_remaining_time_in_millis())

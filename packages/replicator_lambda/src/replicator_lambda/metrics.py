@@ -5,7 +5,7 @@ from datetime import datetime
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from replication_core.changes import Key
+from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
 from replicator_lambda.settings import (
     BYTES_METRIC,
@@ -23,7 +23,9 @@ from replicator_lambda.settings import (
 __all__ = ["emit", "emit_sample"]
 
 
-def emit(target: str, outcomes: Mapping[Key, Outcome], changed_at: Mapping[Key, datetime], failures: int) -> None:
+def emit(
+    target: str, outcomes: Mapping[RecordKey, Outcome], changed_at: Mapping[RecordKey, datetime], failures: int
+) -> None:
     """Write a batch's metrics, with the target as their only dimension.
 
     `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from replication_core.aws.batches import refused, tens
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated
-from replication_core.changes import ItemKey, Key, ObjectKey, named
+from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
 from replicator_lambda.batch import Dead
 
@@ -43,13 +43,13 @@ class Notifications:
 
     def failed(self, dead: Sequence[Dead], at: datetime) -> list[StoreError]:
         """Publish what was given up, as the mode has it; return the errors."""
-        by_change: dict[Key | str, list[Dead]] = {}
+        by_change: dict[RecordKey | str, list[Dead]] = {}
         for death in dead:
             by_change.setdefault(death.key or death.message.id, []).append(death)
         messages = _FAILURES[self.mode](list(by_change.values())) if by_change else []
         return self._publish(self.failure_topic_arn, f"Replication to {self.target} failed", messages, at)
 
-    def succeeded(self, outcomes: Mapping[Key, Outcome], at: datetime) -> list[StoreError]:
+    def succeeded(self, outcomes: Mapping[RecordKey, Outcome], at: datetime) -> list[StoreError]:
         """Publish what a batch achieved, as counts without keys, unless that is nothing; return the errors."""
         level = {key: each for key, each in outcomes.items() if each.action in {Action.COPIED, Action.DELETED}}
         if self.mode == "failures" or not level:
@@ -57,8 +57,8 @@ class Notifications:
         message = {
             "schema": BATCH_SCHEMA,
             "changes": len(level),
-            "objects": sum(isinstance(key, ObjectKey) for key in level),
-            "items": sum(isinstance(key, ItemKey) for key in level),
+            "objects": sum(key.dataset.is_bucket for key in level),
+            "items": sum(not key.dataset.is_bucket for key in level),
             "deletes": sum(outcome.action is Action.DELETED for outcome in level.values()),
             "bytes": sum(outcome.size for outcome in level.values()),
             "failed": sum(outcome.action is Action.FAILED for outcome in outcomes.values()),
@@ -119,5 +119,5 @@ _FAILURES: Mapping[str, Callable[[Sequence[Sequence[Dead]]], list[Message]]] = {
 """What each mode makes of the changes that were given up, each change being all that its notices came to."""
 
 
-def _named(death: Dead) -> dict[str, str]:
-    return named(death.key) if death.key else {"kind": "message", "id": death.message.id}
+def _named(death: Dead) -> dict[str, Any]:
+    return death.key.document() if death.key else {"kind": "message", "id": death.message.id}

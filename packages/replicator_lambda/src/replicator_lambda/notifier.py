@@ -1,7 +1,6 @@
-"""The function between the source table's stream and the routes: each changed key, to every route's queue."""
+"""The function between the source tables' streams and the routes: each changed key, to the routes' queues."""
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,50 +13,59 @@ from queue_worker.dead_letters import DeadLetters, Letter
 from queue_worker.messages import UnknownEventError, records_of
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
-from replication_core.changes import ItemKey, Notice, number_text
+from replication_core.changes import Change
 from replication_core.clients import connect_queues
-from replicator_lambda.settings import NotifierSettings
+from replication_core.datasets import Dataset, RecordKey
+from replication_core.route_spec import RouteSpec
+from replicator_lambda.archive import read_routes
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Announcement", "Notifier", "NotifierError", "build_notifier", "handle", "notices"]
+__all__ = ["Announcement", "Notifier", "NotifierError", "build_notifier", "changes", "handle"]
 
 _CONNECTIONS = 8
-_STREAM_BATCH = '{"Records": [{"dynamodb": {"Keys": {"id": {"S": "a"}, "timestamp": {"N": "1"}}}}]}, as a stream has it'
+_STREAM_BATCH = '{"Records": [{"eventSourceARN": "...", "dynamodb": {"Keys": {"id": {"S": "a"}}}}]}, as a stream has it'
 
 
 class NotifierError(RuntimeError):
     """Notices that could be put nowhere: the stream has to deliver its records again."""
 
 
-def notices(records: Iterable[Mapping[str, Any]]) -> tuple[list[Notice], int]:
-    """Return a notice for each changed key, and how many records had no key of the table's form.
+def changes(
+    records: Iterable[Mapping[str, Any]], dataset_of: Callable[[str], Dataset | None]
+) -> tuple[list[Change], int]:
+    """Return a change for each changed item, and how many records had no key of their table's form.
 
-    Inserts, changes, removals and removals by time to live are all alike: they tell that a key changed. Of a key that
-    changed several times the last instant is told, which is the one that its replica is measured from.
+    Inserts, changes, removals and removals by time to live are all alike: they tell that an item changed. Of an item
+    that changed several times the last instant is told, which is the one that its replica is measured from.
     """
-    found: dict[ItemKey, Notice] = {}
+    found: dict[RecordKey, Change] = {}
     unreadable = 0
     for record in records:
         try:
-            notice = _notice(record["dynamodb"])
-        except (LookupError, TypeError, ValueError, OverflowError, OSError):  # PoisonError is a ValueError
+            change = _change(record["dynamodb"], dataset_of(_table(record)))
+        except (LookupError, TypeError, ValueError, OverflowError, OSError):  # InvalidKeyError is a ValueError
             unreadable += 1
         else:
-            key = notice.key
-            if isinstance(key, ItemKey):
-                found[key] = notice
+            found[change.key] = change
     return list(found.values()), unreadable
 
 
-def _notice(change: Mapping[str, Any]) -> Notice:
-    keys = change["Keys"]
-    when = change.get("ApproximateCreationDateTime")
-    return Notice(
-        ItemKey(keys["id"]["S"], number_text(keys["timestamp"]["N"])),
-        "stream",
-        None if when is None else datetime.fromtimestamp(float(when), UTC),
+def _table(record: Mapping[str, Any]) -> str:
+    """Return the name of the table whose stream the record is of.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.Lambda.Tutorial.html: eventSourceARN
+    """
+    return str(record["eventSourceARN"]).partition(":table/")[2].partition("/")[0]
+
+
+def _change(record: Mapping[str, Any], dataset: Dataset | None) -> Change:
+    if dataset is None:
+        raise LookupError
+    when = record.get("ApproximateCreationDateTime")
+    return Change(
+        dataset.of_item(record["Keys"]), "stream", None if when is None else datetime.fromtimestamp(float(when), UTC)
     )
 
 
@@ -66,12 +74,13 @@ class Announcement:
     """Where one route's notices go: its queue, and the dead letters where that does not take them."""
 
     sqs: "SQSClient"
-    queue_url: str
+    spec: RouteSpec
     dead_letters: DeadLetters
 
-    def send(self, bodies: Sequence[str], logger: Logger) -> Mapping[int, StoreError]:
-        """Send every notice; return the errors, by position, of those that neither queue took."""
-        refused = send(self.sqs, self.queue_url, bodies)
+    def send(self, found: Iterable[Change], logger: Logger) -> Mapping[int, StoreError]:
+        """Send every change that the route replicates; return the errors of those that neither queue took."""
+        bodies = [change.body() for change in found if self.spec.wants(change.key)]
+        refused = send(self.sqs, self.spec.queue_url, bodies)
         for error in set(refused.values()):
             fields = {"target": self.dead_letters.target, "error_type": error.kind, "error": error.message}
             logger.warning("not announced", extra=fields)
@@ -102,41 +111,40 @@ class Notifier:
         records = records_of(event)
         if not records:
             raise UnknownEventError(_STREAM_BATCH)
-        found, unreadable = notices(records)
-        bodies = [notice.body() for notice in found]
+        found, unreadable = changes(records, self._dataset_of)
         with ThreadPoolExecutor(_CONNECTIONS) as executor:
-            unsent = list(executor.map(lambda route: route.send(bodies, self.logger), self.routes))
-        self.logger.info("announced", extra={"changes": len(bodies), "routes": len(self.routes)})
+            unsent = list(executor.map(lambda route: route.send(found, self.logger), self.routes))
+        self.logger.info("announced", extra={"changes": len(found), "routes": len(self.routes)})
         faults = [
-            f"neither {route.queue_url} nor the dead-letter queue took {len(errors)} of {len(bodies)} notices "
+            f"neither {route.spec.queue_url} nor the dead-letter queue took {len(errors)} of {len(found)} notices "
             f"({next(iter(errors.values())).message})"
             for route, errors in zip(self.routes, unsent, strict=True)
             if errors
         ]
         if unreadable:
-            faults.append(f"{unreadable} records have no id and timestamp")
+            faults.append(f"{unreadable} records have no key of a table that is replicated")
         if faults:
             raise NotifierError("; ".join(faults))
 
+    def _dataset_of(self, table: str) -> Dataset | None:
+        known = (route.spec.of_table(table) for route in self.routes)
+        return next((routed.dataset for routed in known if routed is not None), None)
 
-def build_notifier(settings: NotifierSettings, sqs: "SQSClient") -> Notifier:
-    """Wire a notifier from its settings."""
+
+def build_notifier(specs: Iterable[RouteSpec], sqs: "SQSClient") -> Notifier:
+    """Wire a notifier of these routes."""
     routes = [
-        Announcement(
-            sqs=sqs,
-            queue_url=queue_url,
-            dead_letters=DeadLetters(sqs=sqs, queue_url=settings.dlq_url, target=target),
-        )
-        for target, queue_url in zip(settings.targets, settings.queue_urls, strict=True)
+        Announcement(sqs=sqs, spec=spec, dead_letters=DeadLetters(sqs=sqs, queue_url=spec.dlq_url, target=spec.target))
+        for spec in specs
     ]
     return Notifier(routes=routes, logger=Logger(service="notifier"))
 
 
 @cache
 def _notifier() -> Notifier:
-    return build_notifier(NotifierSettings.from_env(os.environ), connect_queues(connections=_CONNECTIONS))
+    return build_notifier(read_routes(), connect_queues(connections=_CONNECTIONS))
 
 
 def handle(event: Mapping[str, Any], _context: Any) -> None:
-    """Announce a batch of the source table's stream: the entry point of the notifier's Lambda function."""
+    """Announce a batch of a source table's stream: the entry point of the notifier's Lambda function."""
     _notifier().process(event)

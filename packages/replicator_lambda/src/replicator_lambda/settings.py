@@ -1,14 +1,6 @@
-"""What a deployment tells the functions, and the names it shares with them: standard library only.
-
-The replication project imports this module to write a function's environment, and the function reads it
-back at its cold start, so that no variable's name and no metric's name is written twice.
-"""
-
-from dataclasses import dataclass
-from typing import ClassVar
+"""The names that a deployment shares with the functions, so that none is written twice: standard library only."""
 
 from queue_worker.messages import MAX_RECEIVES
-from replication_core.environment import EnvironmentSettings, SettingsError
 
 __all__ = [
     "BYTES_METRIC",
@@ -25,8 +17,6 @@ __all__ = [
     "SAMPLED_METRIC",
     "TARGET_DIMENSION",
     "VERIFIER_HANDLER",
-    "NotifierSettings",
-    "VerifierSettings",
 ]
 
 REPLICATOR_HANDLER = "replicator_lambda.handler.handle"
@@ -65,35 +55,3 @@ DRIFT_METRIC = "ReplicaDrift"
 
 SAMPLED_METRIC = "SampledKeys"
 """Keys of the source that a sample has compared."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotifierSettings(EnvironmentSettings):
-    """Where the notifier announces the source table's changes."""
-
-    PREFIX: ClassVar[str] = "NOTIFIER_"
-
-    targets: tuple[str, ...]
-    """The targets of the routes that replicate items."""
-
-    queue_urls: tuple[str, ...]
-    """Those routes' queues, in the same order."""
-
-    dlq_url: str
-
-    def __post_init__(self) -> None:
-        if len(self.targets) != len(self.queue_urls):
-            raise SettingsError(f"{len(self.targets)} targets have {len(self.queue_urls)} queues")
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerifierSettings(EnvironmentSettings):
-    """How much of a route's target is compared, besides the route's own settings."""
-
-    PREFIX: ClassVar[str] = "VERIFIER_"
-
-    sample_keys: int
-    """Objects, and items, that are compared in a run, about."""
-
-    settle_seconds: int
-    """How long a replica may differ from an unchanged source before it is drift."""

@@ -1,9 +1,8 @@
 """The function that compares a sample of a target with its source, on a schedule, and publishes what has drifted."""
 
-import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -12,15 +11,15 @@ from typing import Any, Self
 from aws_lambda_powertools.logging import Logger
 
 from queue_worker.messages import UnknownEventError
-from replication_core.changes import ItemKey, Key
 from replication_core.clients import connect
 from replication_core.comparing.findings import SUSPECT, Finding
 from replication_core.comparing.sample import compare_sample
 from replication_core.comparing.second_look import look_again
-from replication_core.comparing.stores import Stores
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import RecordKey
+from replication_core.route_spec import RouteSpec
+from replicator_lambda.archive import read_route
 from replicator_lambda.metrics import emit_sample
-from replicator_lambda.settings import VerifierSettings
 
 __all__ = ["Verifier", "handle"]
 
@@ -32,8 +31,7 @@ _LOOK_EVERY_SECONDS = 15.0
 class Verifier:
     """Compares samples of one route."""
 
-    settings: VerifierSettings
-    stores: Stores
+    sides: Sides
     executor: Executor
     logger: Logger
     chance: random.Random
@@ -41,12 +39,10 @@ class Verifier:
     clock: Callable[[], float] = time.monotonic
 
     @classmethod
-    def build(cls, environ: Mapping[str, str]) -> Self:
-        """Wire it from a function's environment, which has the route's settings and its own."""
-        route = ReplicatorSettings.from_env(environ)
+    def build(cls, route: RouteSpec) -> Self:
+        """Wire it from its route's specification."""
         return cls(
-            settings=VerifierSettings.from_env(environ),
-            stores=Stores.of(route, connect(route, connections=2 * _THREADS)),
+            sides=Sides.of(route, connect(route, connections=2 * _THREADS)),
             executor=ThreadPoolExecutor(_THREADS, thread_name_prefix="verify"),
             logger=Logger(service=f"verifier-{route.target}"),
             chance=random.SystemRandom(),
@@ -59,23 +55,25 @@ class Verifier:
         it runs, which it does only when something differs: a queue of its own would be more to go wrong.
         """
         compared = 0
-        suspects: dict[Key, Finding] = {}
-        for looked in compare_sample(self.stores, self.executor, self.settings.sample_keys, self.chance):
-            compared += looked.objects + looked.items
-            # By key, since two walks may end in the same place.
-            suspects |= {finding.key: finding for finding in looked.findings if finding.verdict in SUSPECT}
+        suspects: dict[RecordKey, Finding] = {}
+        route = self.sides.route
+        for routed in route.routed:
+            for looked in compare_sample(self.sides, routed, self.executor, route.sample_keys, self.chance):
+                compared += looked.objects + looked.items
+                # By key, since two walks may end in the same place.
+                suspects |= {finding.key: finding for finding in looked.findings if finding.verdict in SUSPECT}
         drifted = self._settled(list(suspects.values()))
         for finding in drifted:
-            self.logger.warning("drifted", extra=_told(finding, self.stores.settings.target))
-        emit_sample(self.stores.settings.target_instance, compared=compared, drifted=len(drifted))
+            self.logger.warning("drifted", extra=_told(finding, route.target))
+        emit_sample(route.target_instance, compared=compared, drifted=len(drifted))
         return {"compared": compared, "drifted": len(drifted)}
 
     def _settled(self, suspects: Sequence[Finding]) -> Sequence[Finding]:
         """Return what still differs at the end, but for what the target has of its own."""
-        end = self.clock() + self.settings.settle_seconds
+        end = self.clock() + self.sides.route.settle_seconds
         while suspects and self.clock() < end:
             self.pause(_LOOK_EVERY_SECONDS)
-            again = look_again(self.stores, self.executor, suspects, worked_off=True)
+            again = look_again(self.sides, self.executor, suspects, worked_off=True)
             suspects = [finding for finding in again if finding.verdict in SUSPECT and not finding.own]
         return suspects
 
@@ -83,7 +81,8 @@ class Verifier:
 def _told(finding: Finding, target: str) -> dict[str, Any]:
     return {
         "target": target,
-        "kind": "item" if isinstance(finding.key, ItemKey) else "object",
+        "kind": finding.key.dataset.kind.record,
+        "dataset": finding.key.dataset.name,
         "key": str(finding.key),
         "verdict": finding.verdict.value,
         "what": list(finding.what),
@@ -92,7 +91,7 @@ def _told(finding: Finding, target: str) -> dict[str, Any]:
 
 @cache
 def _verifier() -> Verifier:
-    return Verifier.build(os.environ)
+    return Verifier.build(read_route())
 
 
 def handle(event: object, _context: Any) -> dict[str, int]:

@@ -5,14 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline_common.contracts import StorageOutputs
 from pipeline_common.environments import NAME, Environment
 from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
 from pipeline_common.infra.log_retention import RetentionDays
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
-from replication_core.route_spec import ReplicatorSettings
-from replicator_lambda.settings import VerifierSettings
 
 __all__ = ["ObjectSelection", "ReplicationConfig", "TargetConfig", "VerificationConfig", "require_other_targets"]
 
@@ -24,9 +21,6 @@ STREAM_SECONDS = 24 * 3600
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
 """
-
-MOST_SETTLE_SECONDS = 600
-"""What may still arrive is waited for so long by a sample's comparison; the rest of its time is for comparing."""
 
 MOST_KEY_BYTES = 1024
 """Of an object's key in UTF-8; https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html."""
@@ -167,37 +161,6 @@ class ReplicationConfig(StackConfig):
                 "set replication:batchWindowSeconds to 1 or more, or replication:batchSize to 10 or less"
             )
         return self
-
-    def settings(
-        self, target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs, queue_url: str
-    ) -> ReplicatorSettings:
-        """Return what the function of a target's route is told."""
-        return ReplicatorSettings(
-            target=target.environment,
-            source_environment=str(source.instance),
-            source_bucket=source.bucket_name,
-            source_table=source.table_name,
-            source_region=source.region,
-            target_bucket=replica.bucket_name,
-            target_table=replica.table_name,
-            target_region=replica.region,
-            queue_url=queue_url,
-            dlq_url=source.dlq_url,
-            success_topic_arn=source.success_topic_arn,
-            failure_topic_arn=source.failure_topic_arn,
-            notifications=self.notifications,
-            object_include=target.objects.include,
-            object_exclude=target.objects.exclude,
-            replicate_items=target.items,
-        )
-
-    def verifier_settings(self, verification: VerificationConfig) -> VerifierSettings:
-        """Return what the function that compares a sample is told besides its route's settings."""
-        return VerifierSettings(
-            sample_keys=verification.sample_keys,
-            # What takes longer than the alarm on lag allows is somebody's to look at, whatever it is.
-            settle_seconds=min(self.lag_alarm_seconds, MOST_SETTLE_SECONDS),
-        )
 
 
 def require_other_targets(config: ReplicationConfig, source: Environment) -> None:

@@ -1,17 +1,20 @@
 """How changes of the table are noticed: by its stream, which a notifier reads for all routes."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import ClassVar
 
 import pulumi
 import pulumi_aws as aws
 
 from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
+from replication_core.route_spec import ROUTES_FILE, routes_document
 from replication_project.config import ReplicationConfig
 from replication_project.policies import notifier_rights
+from replication_project.route import ReplicationRoute
 from replication_project.stores import Stores
-from replicator_lambda.settings import NOTIFIER_HANDLER, NotifierSettings
+from replicator_lambda.settings import NOTIFIER_HANDLER
 
 __all__ = ["ItemChanges"]
 
@@ -46,17 +49,16 @@ class ItemChanges(pulumi.ComponentResource):
         config: ReplicationConfig,
         *,
         stores: pulumi.Output[Stores],
-        queues: Mapping[str, aws.sqs.Queue],
-        code: pulumi.Archive,
+        routes: Sequence[ReplicationRoute],
+        code: pulumi.AssetArchive,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         source = stores.apply(lambda known: known.source)
         topic_arn = source.apply(lambda known: known.failure_topic_arn)
         dead_letters = source.apply(lambda known: known.dlq_arn)
-        dead_letters_url = source.apply(lambda known: known.dlq_url)
-        queue_urls = pulumi.Output.all(*(queue.url for queue in queues.values()))
-        queue_arns = pulumi.Output.all(*(queue.arn for queue in queues.values()))
+        specs = pulumi.Output.all(*(route.spec for route in routes))
+        queue_arns = pulumi.Output.all(*(route.worker.queue.arn for route in routes))
         self.function = LiveFunction(
             f"{name}-notifier",
             FunctionConfig(
@@ -68,14 +70,8 @@ class ItemChanges(pulumi.ComponentResource):
                 errors_alarm_count=config.errors_alarm_count,
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
-            code=code,
-            environment=pulumi.Output.all(queues=queue_urls, dead_letters=dead_letters_url).apply(
-                lambda urls: NotifierSettings(
-                    targets=tuple(queues),
-                    queue_urls=tuple(urls["queues"]),
-                    dlq_url=urls["dead_letters"],
-                ).to_env()
-            ),
+            code=with_document(code, ROUTES_FILE, specs.apply(routes_document)),
+            environment={},
             rights=pulumi.Output.all(source=source, queue_arns=queue_arns).apply(
                 lambda known: notifier_rights(**known)
             ),

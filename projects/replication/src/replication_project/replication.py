@@ -42,7 +42,7 @@ class Replication(pulumi.ComponentResource):
         config: ReplicationConfig,
         *,
         source: Environment,
-        code: pulumi.Archive,
+        code: pulumi.AssetArchive,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -109,20 +109,16 @@ class Replication(pulumi.ComponentResource):
         self,
         config: ReplicationConfig,
         stores: pulumi.Output[Stores],
-        code: pulumi.Archive,
+        code: pulumi.AssetArchive,
     ) -> ItemChanges | None:
         if config.capture != "native":
             return None
-        queues = {
-            target.environment: self.routes[target.environment].worker.queue
-            for target in config.targets
-            if target.items
-        }
+        routes = [self.routes[target.environment] for target in config.targets if target.items]
         return ItemChanges(
             "items",
             config,
             stores=stores,
-            queues=queues,
+            routes=routes,
             code=code,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -9,14 +9,16 @@ import pulumi_aws as aws
 from pipeline_common.contracts import RouteOutputs
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
+from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import ROUTE_FILE, RouteSpec
 from replication_project.change_rule import ChangeRule, change_rule
 from replication_project.config import ReplicationConfig, TargetConfig
 from replication_project.policies import former_rule_arns, replicator_rights
 from replication_project.rule_patterns import change_pattern
 from replication_project.sample_verification import SampleVerification
+from replication_project.specification import route_spec
 from replication_project.stores import Stores
 from replicator_lambda.settings import (
     LATENCY_METRIC,
@@ -44,6 +46,7 @@ class ReplicationRoute(pulumi.ComponentResource):
 
     changes: ChangeRule
     worker: QueueFunction
+    spec: pulumi.Output[RouteSpec]
     verification: SampleVerification | None
     alarms: Sequence[aws.cloudwatch.MetricAlarm]
 
@@ -54,7 +57,7 @@ class ReplicationRoute(pulumi.ComponentResource):
         *,
         target: TargetConfig,
         stores: pulumi.Output[Stores],
-        code: pulumi.Archive,
+        code: pulumi.AssetArchive,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -70,6 +73,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             parent=self,
         )
         self.worker = self._worker(code)
+        self.spec = self._spec(self.worker.queue)
         self.verification = self._verification(code)
         self.alarms = [
             *self.changes.alarms,
@@ -96,10 +100,11 @@ class ReplicationRoute(pulumi.ComponentResource):
             log_group_name=eventually(function.log_group.name),
             verifier_function_name=eventually(verifier.function.name) if verifier else "",
             verifier_log_group_name=eventually(verifier.log_group.name) if verifier else "",
+            spec=eventually(self.spec.apply(lambda spec: spec.document())),
             alarm_names=eventually(pulumi.Output.all(*(one.name for one in self.alarms)).apply(",".join)),
         )
 
-    def _worker(self, code: pulumi.Archive) -> QueueFunction:
+    def _worker(self, code: pulumi.AssetArchive) -> QueueFunction:
         config, environment = self._config, self._target.environment
         return QueueFunction(
             f"{self._name}-",
@@ -146,7 +151,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _function(self, code: pulumi.Archive, queue: aws.sqs.Queue) -> LiveFunction:
+    def _function(self, code: pulumi.AssetArchive, queue: aws.sqs.Queue) -> LiveFunction:
         config, target = self._config, self._target
         return LiveFunction(
             f"{self._name}-replicator",
@@ -159,8 +164,8 @@ class ReplicationRoute(pulumi.ComponentResource):
                 errors_alarm_count=config.errors_alarm_count,
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
-            code=code,
-            environment=self._settings(queue).apply(lambda settings: settings.to_env()),
+            code=self._code(code, queue),
+            environment={},
             rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn).apply(
                 lambda known: replicator_rights(
                     target,
@@ -173,7 +178,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _verification(self, code: pulumi.Archive) -> SampleVerification | None:
+    def _verification(self, code: pulumi.AssetArchive) -> SampleVerification | None:
         if self._target.verify is None:
             return None
         return SampleVerification(
@@ -182,14 +187,16 @@ class ReplicationRoute(pulumi.ComponentResource):
             self._target.verify,
             target=self._target,
             stores=self._stores,
-            route=self._settings(self.worker.queue),
-            code=code,
+            code=self._code(code, self.worker.queue),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _settings(self, queue: aws.sqs.Queue) -> pulumi.Output[ReplicatorSettings]:
-        def told(stores: Stores, queue_url: str) -> ReplicatorSettings:
+    def _code(self, code: pulumi.AssetArchive, queue: aws.sqs.Queue) -> pulumi.Output[pulumi.Archive]:
+        return with_document(code, ROUTE_FILE, self._spec(queue).apply(lambda spec: spec.document()))
+
+    def _spec(self, queue: aws.sqs.Queue) -> pulumi.Output[RouteSpec]:
+        def told(stores: Stores, queue_url: str) -> RouteSpec:
             replica = stores.targets[self._target.environment]
-            return self._config.settings(self._target, source=stores.source, replica=replica, queue_url=queue_url)
+            return route_spec(self._config, self._target, source=stores.source, replica=replica, queue_url=queue_url)
 
         return pulumi.Output.all(stores=self._stores, queue_url=queue.url).apply(lambda known: told(**known))

@@ -9,7 +9,6 @@ import pulumi_aws as aws
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.event_target import EVENT_RETRIES, EVENT_RETRY_SECONDS
 from pipeline_common.infra.live_function import LIVE_ALIAS, FunctionConfig, LiveFunction
-from replication_core.route_spec import ReplicatorSettings
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.policies import verifier_rights
 from replication_project.stores import Stores
@@ -50,12 +49,10 @@ class SampleVerification(pulumi.ComponentResource):
         *,
         target: TargetConfig,
         stores: pulumi.Output[Stores],
-        route: pulumi.Output[ReplicatorSettings],
-        code: pulumi.Archive,
+        code: pulumi.Input[pulumi.Archive],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
-        own = config.verifier_settings(verification)
         topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.function = LiveFunction(
             name,
@@ -69,7 +66,7 @@ class SampleVerification(pulumi.ComponentResource):
                 throttles_alarm_count=1,
             ),
             code=code,
-            environment=route.apply(lambda settings: {**settings.to_env(), **own.to_env()}),
+            environment={},
             rights=stores.apply(
                 lambda known: verifier_rights(target, source=known.source, replica=known.targets[target.environment])
             ),

@@ -1,9 +1,9 @@
 """What the selection of a target makes of a function's rights and environment, and whether AWS takes it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline_common.environments import Environment
-from pipeline_common.infra.limits import function_faults, longest_queue_arn, longest_queue_url, longest_storage
+from pipeline_common.infra.limits import function_faults, longest_queue_arn, longest_storage
 from pipeline_common.infra.policies import Statement
 from pipeline_common.infra.stack_config import StackConfigError, stack_file
 from replication_project.config import ReplicationConfig, TargetConfig
@@ -22,7 +22,7 @@ def size_faults(config: ReplicationConfig, source: Environment) -> list[str]:
     """Return a sentence, with the sums, for each target whose prefixes make more than AWS takes."""
     sentences = []
     for place, target in enumerate(config.targets):
-        faults = _first_faults(config, target, source)
+        faults = _first_faults(target, source)
         if faults:
             prefixes = [*target.objects.include, *target.objects.exclude]
             sentences.append(
@@ -32,21 +32,16 @@ def size_faults(config: ReplicationConfig, source: Environment) -> list[str]:
     return sentences
 
 
-def _first_faults(config: ReplicationConfig, target: TargetConfig, source: Environment) -> list[str]:
+def _first_faults(target: TargetConfig, source: Environment) -> list[str]:
     # What is too much for one function of a target mostly is so for the other, and is said once.
-    for rights, environment in _functions(config, target, source):
-        if faults := function_faults(rights=rights, environment=environment):
+    for rights in _rights(target, source):
+        if faults := function_faults(rights=rights, environment={}):
             return faults
     return []
 
 
-def _functions(
-    config: ReplicationConfig, target: TargetConfig, source: Environment
-) -> Iterator[tuple[Sequence[Statement], Mapping[str, str]]]:
+def _rights(target: TargetConfig, source: Environment) -> Iterator[Sequence[Statement]]:
     original, replica = longest_storage(source), longest_storage(source.beside(target.environment))
-    settings = config.settings(target, source=original, replica=replica, queue_url=longest_queue_url()).to_env()
-    queue_arn = longest_queue_arn()
-    yield replicator_rights(target, source=original, replica=replica, queue_arn=queue_arn), settings
+    yield replicator_rights(target, source=original, replica=replica, queue_arn=longest_queue_arn())
     if target.verify is not None:
-        own = config.verifier_settings(target.verify).to_env()
-        yield verifier_rights(target, source=original, replica=replica), {**settings, **own}
+        yield verifier_rights(target, source=original, replica=replica)

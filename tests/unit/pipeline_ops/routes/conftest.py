@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -13,11 +13,13 @@ from moto import mock_aws
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, Routing
 from pipeline_ops.routes.route import Replication
-from replication_core.changes import Notice, parse
+from pipeline_ops.where import AWS, Where
+from replication_core.changes import Change, parse
 from replication_core.clients import Clients
 from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.replicator import Replicator, build_replicator
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RouteSpec
+from tests.made_route import MadeRoute
 
 REGION = "us-east-1"
 
@@ -32,16 +34,15 @@ class Functions:
     asked: list[Any] = field(default_factory=list)
     told: Any = None
     error: str | None = None
-    variables: dict[str, str] = field(default_factory=dict)
-
-    others: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What a function's variables are besides, by the alias's ARN."""
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)
+    """A function's environment, by its alias's ARN: in the first release, what its route is."""
 
     mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What is told of a mapping besides its state, by its id; a state of its own is told always."""
 
     def get_function(self, *, FunctionName: str) -> Any:  # noqa: N803 - boto3's own name
-        return {"Configuration": {"Environment": {"Variables": self.variables | self.others.get(FunctionName, {})}}}
+        variables = self.variables.get(FunctionName)
+        return {"Configuration": {} if variables is None else {"Environment": {"Variables": variables}}}
 
     def get_event_source_mapping(self, *, UUID: str) -> Any:  # noqa: N803 - boto3's own name
         told = self.mappings.get(UUID, {})
@@ -63,7 +64,10 @@ class Functions:
 
 @dataclass
 class World:
-    replication: Replication
+    specs: dict[str, Mapping[str, Any]]
+    """Each route's specification in the contract; empty in the first release's."""
+
+    deployed: Callable[[Mapping[str, Mapping[str, Any]], Where], Replication]
     dead_letters: DeadLetterQueue
     functions: Functions
     sqs: Any
@@ -71,11 +75,24 @@ class World:
     s3: Any
     dynamodb: Any
     events: Any
-    settings: ReplicatorSettings
+    settings: MadeRoute
+    """What the route to dev is made of."""
+
+    dlq: str
 
     @property
-    def dlq(self) -> str:
-        return self.replication.source.dlq_url
+    def replication(self) -> Replication:
+        """What a command reads of the contracts."""
+        return self.replication_at(AWS)
+
+    def replication_at(self, where: Where) -> Replication:
+        return self.deployed(self.specs, where)
+
+    def change(self, target: str, **changed: Any) -> RouteSpec:
+        """Have a route be of another specification, which differs so from the one that the route to dev has."""
+        spec = replace(self.settings, target=target, queue_url=self.url(target), **changed).spec
+        self.specs[target] = spec.document()
+        return spec
 
     def url(self, target: str) -> str:
         return self.dead_letters.routing.urls[target]
@@ -98,11 +115,12 @@ class World:
             sqs=self.sqs,
             sns=self.sqs,
         )
-        return build_replicator(self.settings, clients, threads=4, part_threads=2)
+        return build_replicator(self.settings.spec, clients, threads=4, part_threads=2)
 
-    def notices(self, target: str = "dev") -> list[Notice]:
+    def notices(self, target: str = "dev") -> list[Change]:
         """Take every notice out of a route's queue."""
-        return [notice for body in self.bodies(self.url(target)) for notice in parse(body)]
+        bodies = self.bodies(self.url(target))
+        return [change for body in bodies for change in parse(body, self.settings.spec)]
 
     def work_off(self) -> None:
         """Do what the route to dev does with what is in its queue."""
@@ -144,13 +162,11 @@ def world() -> Iterator[World]:
         source |= {"datasets": stored("prod-data")}
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
         outputs |= {"rule_name": "", "trail_name": ""}
-        outputs["routes"] = {
-            target: RouteOutputs(
-                **{each.name: f"{target}-{each.name}" for each in fields(RouteOutputs)}
-                | {"queue_url": urls[target], "queue_arn": arns[target], "alias_arn": f"{target}:live"}
-            )
-            for target in ("dev", "staging")
-        }
+
+        def route_outputs(target: str, spec: Mapping[str, Any]) -> RouteOutputs:
+            told: Any = {each.name: f"{target}-{each.name}" for each in fields(RouteOutputs)}
+            told |= {"queue_url": urls[target], "queue_arn": arns[target], "alias_arn": f"{target}:live"}
+            return RouteOutputs(**told | {"spec": spec})
 
         def client(service: str, /, *, region: str, config: object = None) -> Any:
             assert region == REGION
@@ -160,10 +176,14 @@ def world() -> Iterator[World]:
             # Both routes' functions write to the same stores here.
             return StorageOutputs(**source | {"environment": target, "datasets": stored("dev-data")})
 
-        replication = Replication.of(StorageOutputs(**source), ReplicationOutputs(**outputs), client, target_storage)
+        def deployed(specs: Mapping[str, Mapping[str, Any]], where: Where) -> Replication:
+            told = {target: route_outputs(target, spec) for target, spec in specs.items()}
+            contract = ReplicationOutputs(**outputs | {"routes": told})
+            return Replication.of(StorageOutputs(**source), contract, client, target_storage, where)
+
         for name in ("prod-data", "dev-data"):
             _storage(made["s3"], made["dynamodb"], name)
-        settings = ReplicatorSettings(
+        settings = MadeRoute(
             target="dev",
             source_environment="prod",
             source_bucket="prod-data",
@@ -177,25 +197,23 @@ def world() -> Iterator[World]:
             success_topic_arn="arn:aws:sns:us-east-1:123456789012:success",
             failure_topic_arn="arn:aws:sns:us-east-1:123456789012:failure",
         )
-        functions.variables = settings.to_env()
-        staging = replace(settings, target="staging", queue_url=urls["staging"]).to_env()
-        functions.others["staging:live"] = staging
+        staging = replace(settings, target="staging", queue_url=urls["staging"])
+        routes = {"dev": settings.spec, "staging": staging.spec}
         _capture(made, arns)
-        del urls["dlq"]
-        routing = Routing(urls=urls, names={arns[target]: target for target in urls})
-        queue = DeadLetterQueue(
-            environment="prod", url=source["dlq_url"], region=REGION, routing=routing, client=client
-        )
+        dlq = urls.pop("dlq")
+        routing = Routing(urls=urls, names={arns[target]: target for target in urls}, source=settings.spec)
         yield World(
-            replication,
-            queue,
-            functions,
-            made["sqs"],
-            made["cloudwatch"],
-            made["s3"],
-            made["dynamodb"],
-            made["events"],
-            settings,
+            specs={target: spec.document() for target, spec in routes.items()},
+            deployed=deployed,
+            dead_letters=DeadLetterQueue(environment="prod", url=dlq, region=REGION, routing=routing, client=client),
+            functions=functions,
+            sqs=made["sqs"],
+            cloudwatch=made["cloudwatch"],
+            s3=made["s3"],
+            dynamodb=made["dynamodb"],
+            events=made["events"],
+            settings=settings,
+            dlq=dlq,
         )
 
 

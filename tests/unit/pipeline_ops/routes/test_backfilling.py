@@ -16,17 +16,16 @@ from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueueing import Enqueuer, Load, failed_keys
 from pipeline_ops.routes.estimate import Counted, count, estimate_of
-from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
+from pipeline_ops.routes.sides import open_sides
 from queue_worker.dead_letters import DeadLetters, Letter
 from replication_core.aws.errors import StoreError
-from replication_core.changes import ItemKey, Key, Notice, ObjectKey
-from replication_core.comparing.stores import Stores
+from replication_core.changes import Change
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.objects.reading import read_head
 from replication_core.objects.states import Head
 from tests.unit.pipeline_ops.routes.conftest import World
-
-ALL = Selection(prefix="", items=True)
 
 
 @dataclass
@@ -43,8 +42,13 @@ class Time:
 
 
 @pytest.fixture
-def stores(world: World) -> Stores:
-    return open_stores(world.replication, world.replication.route("dev"))
+def sides(world: World) -> Sides:
+    return open_sides(world.replication, world.replication.route("dev"))
+
+
+@pytest.fixture
+def everything(sides: Sides) -> Selection:
+    return select(sides.route, prefix=None, items=False)
 
 
 def backlog_of(world: World) -> Backlog:
@@ -55,31 +59,33 @@ def enqueuer_of(world: World, reason: str = "backfill test", *, rate: float = 1e
     return Enqueuer(backlog=backlog_of(world), reason=reason, rate=rate)
 
 
-def populate(world: World) -> set[Key]:
+def populate(world: World) -> set[RecordKey]:
     objects = [f"{folder}/{number:02}" for folder in "ab" for number in range(25)] + ["loose"]
     for key in objects:
         world.put(key)
     for number in range(30):
         world.put_item(f"item-{number}", "1700000000.5")
-    return {*map(ObjectKey, objects), *(ItemKey(f"item-{number}", "1700000000.5") for number in range(30))}
+    return {*map(OBJECTS.record, objects), *(ITEMS.record(f"item-{number}", "1700000000.5") for number in range(30))}
 
 
-def test_both_sides_are_read_also_where_an_expires_header_is_empty(world: World, stores: Stores) -> None:
+def test_both_sides_are_read_also_where_an_expires_header_is_empty(world: World, sides: Sides) -> None:
     world.put("a")
-    events = stores.source_s3.meta.events
+    events = sides.source_s3.meta.events
     empty = "before-parse.s3.HeadObject"
     events.register_first(empty, lambda response_dict, **_: response_dict["headers"].update(Expires=""), "empty")
     try:
-        head = read_head(stores.source_s3, stores.settings.source_bucket, "a")
+        head = read_head(sides.source_s3, world.settings.source_bucket, "a")
     finally:
         events.unregister(empty, unique_id="empty")
     assert isinstance(head, Head)
     assert dict(head.headers)["ExpiresString"] == ""
 
 
-def test_every_key_is_enqueued_once_without_a_time_of_change(world: World, stores: Stores, tmp_path: Path) -> None:
+def test_every_key_is_enqueued_once_without_a_time_of_change(
+    world: World, sides: Sides, everything: Selection, tmp_path: Path
+) -> None:
     keys = populate(world)
-    work = Backfill.open(stores, ALL, None, tmp_path)
+    work = Backfill.open(sides, everything, None, tmp_path)
     counts = list(work.enqueue(enqueuer_of(world, work.reason)))
     assert counts[-1] == len(keys)
     notices = world.notices()
@@ -91,44 +97,43 @@ def test_every_key_is_enqueued_once_without_a_time_of_change(world: World, store
 
 
 @pytest.mark.parametrize(
-    ("selection", "since", "count"),
+    ("prefix", "items", "since", "count"),
     [
-        (Selection(prefix="b/", items=False), None, 25),
-        (Selection(prefix=None, items=True), None, 30),
-        (Selection(prefix="", items=False), datetime.now(UTC) + timedelta(hours=1), 0),
-        (Selection(prefix="", items=True), datetime(2023, 11, 1, tzinfo=UTC), 81),
-        (Selection(prefix=None, items=True), datetime(2023, 12, 1, tzinfo=UTC), 0),
+        ("b/", False, None, 25),
+        (None, True, None, 30),
+        ("", False, datetime.now(UTC) + timedelta(hours=1), 0),
+        ("", True, datetime(2023, 11, 1, tzinfo=UTC), 81),
+        (None, True, datetime(2023, 12, 1, tzinfo=UTC), 0),
     ],
 )
 def test_what_is_chosen_is_enqueued(
-    world: World, stores: Stores, tmp_path: Path, selection: Selection, since: datetime | None, count: int
+    world: World, sides: Sides, tmp_path: Path, prefix: str | None, since: datetime | None, count: int, *, items: bool
 ) -> None:
     populate(world)
-    work = Backfill.open(stores, selection, since, tmp_path)
+    work = Backfill.open(sides, select(sides.route, prefix=prefix, items=items), since, tmp_path)
     list(work.enqueue(enqueuer_of(world)))
     assert len(world.notices()) == count
 
 
 def test_what_the_route_leaves_out_is_not_enqueued(world: World, tmp_path: Path) -> None:
     populate(world)
-    settings = replace(world.settings, object_exclude=("a/",), replicate_items=False)
-    world.functions.variables = settings.to_env()
-    stores = open_stores(world.replication, world.replication.route("dev"))
-    selection = select(stores.settings, prefix=None, items=False)
-    list(Backfill.open(stores, selection, None, tmp_path).enqueue(enqueuer_of(world)))
+    world.change("dev", object_exclude=("a/",), replicate_items=False)
+    sides = open_sides(world.replication, world.replication.route("dev"))
+    selection = select(sides.route, prefix=None, items=False)
+    list(Backfill.open(sides, selection, None, tmp_path).enqueue(enqueuer_of(world)))
     assert len(world.notices()) == 26
-    with pytest.raises(OperatorError, match="replicates no items") as refused:
-        select(stores.settings, prefix=None, items=True)
+    with pytest.raises(OperatorError, match="does not replicate items: it replicates objects") as refused:
+        select(sides.route, prefix=None, items=True)
     assert refused.value.exit_code == MISUSED
 
 
 @pytest.mark.parametrize("loads", [1, 2, 4, 6, 9])
 @pytest.mark.parametrize("crash", [False, True])
 def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
-    world: World, stores: Stores, tmp_path: Path, loads: int, crash: bool
+    world: World, sides: Sides, everything: Selection, tmp_path: Path, loads: int, crash: bool
 ) -> None:
     keys = populate(world)
-    work = replace(Backfill.open(stores, ALL, None, tmp_path / "first"), clock=iter(range(1000)).__next__)
+    work = replace(Backfill.open(sides, everything, None, tmp_path / "first"), clock=iter(range(1000)).__next__)
     with closing(work.enqueue(enqueuer_of(world))) as counts:
         for _ in islice(counts, loads):
             pass
@@ -137,7 +142,7 @@ def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
     if not crash:
         (tmp_path / "first").rename(tmp_path / "second")
     before = {notice.key for notice in world.notices()}
-    again = Backfill.open(stores, ALL, None, tmp_path / "second")
+    again = Backfill.open(sides, everything, None, tmp_path / "second")
     assert again.resumed
     assert again.reason == work.reason
     list(again.enqueue(enqueuer_of(world)))
@@ -147,48 +152,49 @@ def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
         assert after != keys, "what was enqueued before is not enqueued again"
 
 
-@pytest.mark.parametrize("selection", [Selection(prefix="", items=False), Selection(prefix=None, items=True)])
+@pytest.mark.parametrize(("prefix", "items"), [("", False), (None, True)])
 def test_within_a_part_it_goes_on_after_its_last_key(
-    world: World, stores: Stores, tmp_path: Path, selection: Selection, monkeypatch: pytest.MonkeyPatch
+    world: World, sides: Sides, tmp_path: Path, prefix: str | None, monkeypatch: pytest.MonkeyPatch, *, items: bool
 ) -> None:
     monkeypatch.setattr(backfilling, "_SEGMENTS", 1)
+    selection = select(sides.route, prefix=prefix, items=items)
     for number in range(60):
         world.put(f"key-{number:02}")
         world.put_item(f"item-{number}")
-    work = Backfill.open(stores, selection, None, tmp_path)
+    work = Backfill.open(sides, selection, None, tmp_path)
     assert len(work.checkpoint.parts) == 1
     with closing(work.enqueue(enqueuer_of(world))) as counts:
         assert [next(counts) for _ in range(3)] == [10, 20, 30]
     world.notices()
-    list(Backfill.open(stores, selection, None, tmp_path).enqueue(enqueuer_of(world)))
+    list(Backfill.open(sides, selection, None, tmp_path).enqueue(enqueuer_of(world)))
     assert len(world.notices()) == 30
 
 
 def test_another_backfill_does_not_go_on_where_this_one_was_and_restart_forgets(
-    world: World, stores: Stores, tmp_path: Path
+    world: World, sides: Sides, everything: Selection, tmp_path: Path
 ) -> None:
     populate(world)
-    Backfill.open(stores, ALL, None, tmp_path).enqueue(enqueuer_of(world)).close()
-    work = Backfill.open(stores, ALL, None, tmp_path)
+    Backfill.open(sides, everything, None, tmp_path).enqueue(enqueuer_of(world)).close()
+    work = Backfill.open(sides, everything, None, tmp_path)
     work.checkpoint.save(work.path)
-    assert Backfill.open(stores, ALL, None, tmp_path).resumed
-    assert not Backfill.open(stores, ALL, None, tmp_path, restart=True).resumed
-    assert not Backfill.open(stores, Selection(prefix="a/", items=True), None, tmp_path).resumed
-    assert not Backfill.open(stores, ALL, datetime.now(UTC), tmp_path).resumed
+    assert Backfill.open(sides, everything, None, tmp_path).resumed
+    assert not Backfill.open(sides, everything, None, tmp_path, restart=True).resumed
+    assert not Backfill.open(sides, select(sides.route, prefix="a/", items=True), None, tmp_path).resumed
+    assert not Backfill.open(sides, everything, datetime.now(UTC), tmp_path).resumed
     for changed in ({"target_bucket": "dev-anew"}, {"object_include": ("a/",)}):
-        other = replace(stores, settings=replace(stores.settings, **changed))
-        assert not Backfill.open(other, ALL, None, tmp_path).resumed, changed
+        other = replace(sides, route=world.change("dev", **changed))
+        assert not Backfill.open(other, everything, None, tmp_path).resumed, changed
     without_an_offset = work.checkpoint.model_dump_json().replace('Z"', '"')
     for content in ('{"form": "another"}', without_an_offset):
         work.path.write_text(content)
         with pytest.raises(OperatorError, match="--restart begins anew"):
-            Backfill.open(stores, ALL, None, tmp_path)
+            Backfill.open(sides, everything, None, tmp_path)
 
 
 def test_no_more_keys_a_second_than_asked_for(world: World) -> None:
     time = Time()
     enqueuer = Enqueuer(backlog=backlog_of(world), reason="r", rate=50, pause=time.pause, clock=time.clock)
-    loads = [Load([ObjectKey(f"{load}-{number}") for number in range(10)], load) for load in range(20)]
+    loads = [Load([OBJECTS.record(f"{load}-{number}") for number in range(10)], load) for load in range(20)]
     assert [load.position for load in enqueuer.enqueue(loads)] == list(range(20))
     assert time.now == pytest.approx(19 * 10 / 50)
     assert len(world.notices()) == 200
@@ -203,7 +209,7 @@ def test_nothing_is_added_while_too_much_waits(world: World, monkeypatch: pytest
         depths.append(len(world.notices()))
 
     enqueuer = Enqueuer(backlog=backlog_of(world), reason="r", rate=1e9, pause=pause)
-    loads = (Load([ObjectKey(f"{load}-{number}") for number in range(10)], None) for load in range(30))
+    loads = (Load([OBJECTS.record(f"{load}-{number}") for number in range(10)], None) for load in range(30))
     sent = sum(len(load.keys) for load in enqueuer.enqueue(loads))
     assert sent == 300
     assert depths, "it has waited"
@@ -215,33 +221,33 @@ def test_keys_that_a_queue_does_not_take_are_an_error(world: World) -> None:
     world.sqs.delete_queue(QueueUrl=world.url("dev"))
 
     with pytest.raises(OperatorError, match="can't be looked at"):
-        list(enqueuer_of(world).enqueue([Load([ObjectKey("k")], None)]))
+        list(enqueuer_of(world).enqueue([Load([OBJECTS.record("k")], None)]))
 
 
 def test_the_failed_keys_are_those_of_this_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     letters = DeadLetters(sqs=world.sqs, queue_url=world.dlq, target="dev")
     error = StoreError("Archived", "it is archived")
     bodies = [
-        Notice(ObjectKey("mine"), "backfill 1").body(),
-        Notice(ObjectKey("other"), "backfill 2").body(),
-        Notice(ObjectKey("live"), "Object Created").body(),
+        Change(OBJECTS.record("mine"), "backfill 1").body(),
+        Change(OBJECTS.record("other"), "backfill 2").body(),
+        Change(OBJECTS.record("live"), "Object Created").body(),
     ]
     assert not letters.send([Letter(notice=body, error=error, attempts=6) for body in bodies], datetime.now(UTC))
-    failures = failed_keys(world.dead_letters, "dev", "backfill 1")
+    failures = failed_keys(world.dead_letters, world.replication.route("dev"), "backfill 1")
     (failed,) = failures.keys
     assert failures.complete
     assert (failed.key, failed.reason, failed.message) == ("mine", "Archived", "it is archived")
     monkeypatch.setattr(enqueueing, "MOST_LETTERS", 2)
-    none = failed_keys(world.dead_letters, "dev", "backfill 3")
+    none = failed_keys(world.dead_letters, world.replication.route("dev"), "backfill 3")
     assert (list(none.keys), none.complete, bool(none)) == ([], False, True), "what was not looked at may be of it"
     assert len(world.bodies(world.dlq)) == 3, "looking took none"
 
 
-def test_an_estimate_counts_what_is_chosen_and_prices_its_requests(world: World, stores: Stores) -> None:
+def test_an_estimate_counts_what_is_chosen_and_prices_its_requests(world: World, sides: Sides) -> None:
     populate(world)
-    *_, counted = count(stores, Selection(prefix="a/", items=True), None)
+    *_, counted = count(sides, select(sides.route, prefix="a/", items=True), None)
     assert (counted.objects, counted.object_bytes, counted.items) == (25, 100, 30)
-    *_, none = count(stores, Selection(prefix="", items=False), datetime.now(UTC) + timedelta(hours=1))
+    *_, none = count(sides, select(sides.route, prefix="", items=False), datetime.now(UTC) + timedelta(hours=1))
     assert (none.objects, none.items) == (0, 0)
     million = estimate_of(Counted(objects=1_000_000, object_bytes=10**12), rate=500, other_region=False)
     assert million.seconds == 2000

@@ -17,7 +17,6 @@ from pipeline_ops.routes import (
     switch_command,
     verify_command,
 )
-from pipeline_ops.routes.dead_letters import Routing
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
@@ -133,7 +132,7 @@ def test_what_is_redriven_is_asked_about_first(world: World, monkeypatch: pytest
 def test_where_a_lower_environments_queue_is_empty_it_is_said_where_a_routes_letters_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    routing = Routing(urls={"dev": world.url("dev")}, names={}, processor="dev")
+    routing = replace(world.dead_letters.routing, urls={"dev": world.url("dev")}, names={}, processor="dev")
     dev = replace(world.dead_letters, environment="dev", routing=routing)
     monkeypatch.setattr(redrive_command, "deployed_dead_letters", lambda _where, _environment: dev)
     assert run("redrive", "dev", "--list", "--local").stdout.splitlines() == [

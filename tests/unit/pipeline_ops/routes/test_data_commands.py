@@ -16,7 +16,7 @@ from pipeline_ops.routes import backfill_command, verify_command
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.terminal import shown
-from replication_core.changes import ItemKey, Key, ObjectKey
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.test_terminal import is_plain, meant
 
@@ -29,11 +29,13 @@ def _deployed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         def backlog(self, route: Any) -> Backlog:
             return replace(super().backlog(route), pause=lambda _: world.work_off())
 
-    deployed = Worked(
-        replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
-    )
+    def deployed(_where: Any) -> DeployedReplication:
+        return Worked(
+            replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
+        )
+
     for module in (backfill_command, verify_command):
-        monkeypatch.setattr(module, "deployed_replication", lambda _where: deployed)
+        monkeypatch.setattr(module, "deployed_replication", deployed)
 
 
 def run(*arguments: str, typed: str = "", charset: str = "utf-8") -> Result:
@@ -41,11 +43,11 @@ def run(*arguments: str, typed: str = "", charset: str = "utf-8") -> Result:
 
 
 def populate(world: World) -> None:
-    keys: list[Key] = []
+    keys: list[RecordKey] = []
     for number in range(12):
         world.put(f"data/{number}", f"body {number}".encode())
         world.put_item(f"item-{number}", value={"S": "secret"})
-        keys += [ObjectKey(f"data/{number}"), ItemKey(f"item-{number}", "1")]
+        keys += [OBJECTS.record(f"data/{number}"), ITEMS.record(f"item-{number}", "1")]
     world.replicator().reconcile(keys)
 
 
@@ -265,7 +267,7 @@ def test_what_can_not_be_meant_is_misuse(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_route_of_another_release_is_told_by_the_deploy_that_helps(world: World) -> None:
-    del world.functions.variables["REPLICATOR_TARGET_BUCKET"]
+    world.specs["dev"] = {"schema": "another"}
     answer = run("verify", "dev")
     assert answer.exit_code == 1
     assert "nox -s deploy -- replication prod" in answer.stderr

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters, letter_of
 from processor_lambda.notices import Continuation, Progress, Sweep
+from tests.made_route import MadeRoute
 from tests.unit.pipeline_ops.routes.conftest import World
 
 NOTICE = {"schema": "pipeline.notice/1", "kind": "object", "key": "a+b %20.txt", "reason": "stream"}
@@ -49,7 +50,7 @@ def test_an_envelope_says_its_target_reason_and_key(world: World) -> None:
 
 
 def test_an_events_dead_letter_says_what_event_bridge_was_refused(world: World) -> None:
-    detail = {"bucket": {"name": "b"}, "object": {"key": "k%+"}}
+    detail = {"bucket": {"name": "prod-data"}, "object": {"key": "k%+"}}
     event = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
     arn = next(arn for arn, name in world.dead_letters.routing.names.items() if name == "staging")
     put(world, json.dumps(event), TARGET_ARN=arn, ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="not allowed")
@@ -123,11 +124,13 @@ def test_a_forged_letter_brings_nothing_into_a_queue_that_its_function_does_not_
     routing = replace(world.dead_letters.routing, processor="staging")
     put(world, envelope(OBJECT, target="dev"))
     put(world, envelope({"anything": 1}, target="dev"))
+    detail = {"bucket": {"name": "another"}, "object": {"key": "k"}}
+    put(world, envelope({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}, target="dev"))
     put(world, envelope(NOTICE, target="staging"))
     put(world, envelope({**OBJECT, "kind": "continuation", "progress": {"read": "many"}}, target="staging"))
     with dead_letters(replace(world.dead_letters, routing=routing)) as held:
         assert held.redrive(held.letters, who="w", why="y") == 0
-    assert len(world.bodies(world.dlq)) == 4
+    assert len(world.bodies(world.dlq)) == 5
 
 
 def test_a_letter_is_sent_back_in_characters_that_a_queue_takes(world: World) -> None:
@@ -167,7 +170,8 @@ ATTRIBUTES = st.dictionaries(
     st.sampled_from(["TARGET_ARN", "ERROR_CODE", "ERROR_MESSAGE"]),
     st.fixed_dictionaries({"DataType": st.just("String")}, optional={"StringValue": st.text(max_size=5)}),
 )
-ROUTING = Routing(urls={"dev": "u", "prod": "p"}, names={"arn": "dev"}, processor="prod")
+SOURCE = MadeRoute(source_bucket="prod-data", source_table="prod-data").spec
+ROUTING = Routing(urls={"dev": "u", "prod": "p"}, names={"arn": "dev"}, source=SOURCE, processor="prod")
 
 
 @given(

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from botocore.utils import parse_timestamp
@@ -13,12 +14,11 @@ from pipeline_ops.routes.dead_letters import dead_letters
 from pipeline_ops.routes.pausing import require_enabled, set_enabled
 from pipeline_ops.routes.reconciliation import key_of, reconcile_now
 from pipeline_ops.routes.route import explained
-from pipeline_ops.routes.route_stores import settings_of
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.tables import duration, status_view
 from pipeline_ops.terminal import show
 from pipeline_ops.where import AWS, Where
-from replication_core.changes import ItemKey
+from replication_core.datasets import ITEMS
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
 
@@ -178,17 +178,17 @@ def test_what_no_notifier_reads_is_not_looked_at(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "what"),
+    ("name", "what"),
     [
-        ("SOURCE_BUCKET", "bucket"),
-        ("SOURCE_TABLE", "table"),
-        ("DLQ_URL", "dead-letter queue"),
-        ("TARGET_BUCKET", "target bucket"),
-        ("TARGET_TABLE", "target table"),
+        ("source_bucket", "bucket"),
+        ("source_table", "table"),
+        ("dlq_url", "dead-letter queue"),
+        ("target_bucket", "target bucket"),
+        ("target_table", "target table"),
     ],
 )
-def test_a_route_of_other_stores_than_storage_names_is_a_problem(world: World, variable: str, what: str) -> None:
-    world.functions.others["staging:live"][f"REPLICATOR_{variable}"] = "earlier"
+def test_a_route_of_other_stores_than_storage_names_is_a_problem(world: World, name: str, what: str) -> None:
+    world.change("staging", **{name: "earlier"})
     status = read_status(world.replication, None, world.dead_letters)
     assert [route.target for route in status.routes if route.problems] == ["staging"]
     ((problem,),) = [route.problems for route in status.routes if route.problems]
@@ -222,17 +222,45 @@ def test_a_trail_that_records_nothing_is_a_problem(world: World) -> None:
 
 
 def test_a_route_that_can_not_be_looked_at_hides_no_other(world: World) -> None:
-    world.functions.others["staging:live"] = {"REPLICATOR_REPLICATE_ITEMS": "perhaps"}
-    status = read_status(world.replication, None, world.dead_letters)
-    assert [route.target for route in status.routes] == ["dev", "staging"]
-    (problem,) = status.routes[1].problems
-    assert "was deployed by another release" in problem
     world.sqs.delete_queue(QueueUrl=world.url("staging"))
     status = read_status(world.replication, None, world.dead_letters)
     assert [route.target for route in status.routes] == ["dev"]
     (problem,) = status.problems
     assert problem.startswith("The route to staging can't be looked at: ")
     assert not status.healthy
+
+
+def test_a_route_of_another_release_hides_no_other(world: World) -> None:
+    world.specs["staging"] = {"schema": "another"}
+    status = read_status(world.replication, None, world.dead_letters)
+    assert [route.target for route in status.routes] == ["dev", "staging"]
+    (problem,) = status.routes[1].problems
+    assert "was deployed by another release" in problem
+
+
+RECORDED = Path(__file__).parents[3] / "recorded" / "release_1" / "functions"
+
+
+def recorded_environment(world: World, target: str) -> dict[str, str]:
+    """Return what the first release told a route's function, with the names of the stores and queues that are here."""
+    variables: dict[str, str] = json.loads((RECORDED / f"replicator_{target}.json").read_text())
+    here = {name: value for name, value in vars(world.settings).items() if isinstance(value, str)}
+    here |= {"target": target, "queue_url": world.url(target)}
+    assert {f"REPLICATOR_{name.upper()}" for name in here} <= variables.keys()
+    return variables | {f"REPLICATOR_{name.upper()}": value for name, value in here.items()}
+
+
+def test_a_route_of_the_first_release_is_what_its_functions_environment_says(world: World) -> None:
+    expected = {target: world.change(target, object_exclude=("results/prod/unfinished/",)) for target in world.specs}
+    for target in world.specs:
+        world.specs[target] = {}
+        world.functions.variables[f"{target}:live"] = recorded_environment(world, target)
+    replication = world.replication
+    assert {target: route.spec for target, route in replication.routes.items()} == expected
+    assert read_status(replication, None, world.dead_letters).healthy
+    del world.functions.variables["dev:live"]["REPLICATOR_TARGET_BUCKET"]
+    with pytest.raises(OperatorError, match="REPLICATOR_TARGET_BUCKET is not set"):
+        _ = world.replication.route("dev").spec
 
 
 def test_letters_that_somebody_looks_at_are_counted(world: World) -> None:
@@ -277,7 +305,8 @@ def test_pausing_gives_up_with_the_command_that_tells_more(world: World) -> None
 
 def test_a_route_is_asked_with_a_notice_and_says_what_it_did_and_why(world: World) -> None:
     world.functions.told = [{"key": "i@1.5", "action": "copied", "size": 0, "rereads": 2, "error": None}]
-    answer = reconcile_now(world.replication, world.replication.route("dev"), key_of("i", "1.50"))
+    key = key_of(world.settings.spec, ["i", "1.50"])
+    answer = reconcile_now(world.replication, world.replication.route("dev"), key)
     (call,) = world.functions.asked
     assert call["FunctionName"] == "dev:live"
     assert (call["Payload"]["kind"], call["Payload"]["id"], call["Payload"]["timestamp"]) == ("item", "i", "1.5")
@@ -288,7 +317,7 @@ def test_a_route_is_asked_with_a_notice_and_says_what_it_did_and_why(world: Worl
 def test_what_the_route_could_not_do_is_a_failure_with_its_reason(world: World) -> None:
     error = {"type": "NoSuchBucket", "message": "it is gone"}
     world.functions.told = [{"key": "k", "action": "failed", "size": 0, "rereads": 0, "error": error}]
-    answer = reconcile_now(world.replication, world.replication.route("dev"), key_of("k", None))
+    answer = reconcile_now(world.replication, world.replication.route("dev"), key_of(world.settings.spec, ["k"]))
     assert answer.failed
     assert answer.sentence() == "dev k: failed; NoSuchBucket: it is gone"
 
@@ -309,7 +338,7 @@ def test_a_route_that_does_not_answer_is_named_with_its_log(
 ) -> None:
     world.functions.told, world.functions.error = told, error
     with pytest.raises(OperatorError, match=says):
-        reconcile_now(world.replication, world.replication.route("dev"), key_of("k", None))
+        reconcile_now(world.replication, world.replication.route("dev"), key_of(world.settings.spec, ["k"]))
 
 
 def test_an_answer_that_can_not_be_read_is_a_sentence_and_a_fault_of_the_program_is_not() -> None:
@@ -320,10 +349,11 @@ def test_an_answer_that_can_not_be_read_is_a_sentence_and_a_fault_of_the_program
         raise KeyError("ours")
 
 
-def test_an_items_key_is_told_by_its_timestamp() -> None:
-    assert key_of("i", "007") == ItemKey("i", "7")
+def test_an_items_key_is_told_by_its_timestamp(world: World) -> None:
+    spec = world.settings.spec
+    assert key_of(spec, ["i", "007"]) == ITEMS.record("i", "7")
     with pytest.raises(OperatorError, match="not a number") as refused:
-        key_of("i", "seven")
+        key_of(spec, ["i", "seven"])
     assert refused.value.exit_code == MISUSED
 
 
@@ -343,7 +373,7 @@ def test_a_length_of_time_is_told_in_its_two_largest_units(seconds: float, text:
     ],
 )
 def test_what_helps_a_route_goes_where_the_route_is(world: World, where: Where, options: str) -> None:
-    replication = replace(world.replication, where=where)
+    replication = world.replication_at(where)
     world.functions.states = ["Disabled"]
     put(world, envelope())
     dev = read_status(replication, "dev", world.dead_letters).routes[0]
@@ -354,6 +384,6 @@ def test_what_helps_a_route_goes_where_the_route_is(world: World, where: Where, 
         set_enabled(
             replication, dev_route, enabled=True, pause=lambda _: None, clock=iter(range(0, 9999, 100)).__next__
         )
-    world.functions.variables = {}
+    world.specs["dev"] = {}
     with pytest.raises(OperatorError, match=f"`nox -s deploy -- replication prod{options}` deploys"):
-        settings_of(replication, dev_route)
+        _ = world.replication_at(where).route("dev").spec

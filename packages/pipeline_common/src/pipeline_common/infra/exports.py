@@ -1,6 +1,6 @@
 """Exporting a stack's contract."""
 
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pulumi
 
@@ -8,7 +8,7 @@ from pipeline_common.contracts import Contract
 
 __all__ = ["eventually", "export"]
 
-Scalar = TypeVar("Scalar", str, int, bool)
+Scalar = TypeVar("Scalar", str, int, bool, dict[str, Any])
 
 
 def eventually(output: pulumi.Output[Scalar]) -> Scalar:

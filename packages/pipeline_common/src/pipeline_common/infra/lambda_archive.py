@@ -21,13 +21,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import pulumi
 from filelock import FileLock
 from platformdirs import user_cache_path
 from uv import find_uv_bin
 
-__all__ = ["ARCHITECTURE", "RUNTIME", "ArchiveError", "build", "engine_folder", "function_archive"]
+__all__ = ["ARCHITECTURE", "RUNTIME", "ArchiveError", "build", "engine_folder", "function_archive", "with_document"]
 
 RUNTIME = "python3.13"
 """The functions' runtime, for which the dependencies are chosen too."""
@@ -68,15 +69,28 @@ def engine_folder(folder: Path) -> Iterator[None]:
         _folder.reset(token)
 
 
-def function_archive(package: str, *, repository: Path) -> pulumi.FileArchive:
-    """Return the archive of a package under `packages/` with its dependencies.
+def function_archive(package: str, *, repository: Path) -> pulumi.AssetArchive:
+    """Return the archive of a package under `packages/` with its dependencies, put together of what is at its top.
 
     The first build for a lock installs from the package registry (a few seconds), every hash checked; later ones
     only copy from the user's cache. Raises ArchiveError.
     """
     relative = f"{_BUILD_FOLDER}/{package}"
-    build(package, repository=repository, into=(_folder.get() or Path.cwd()) / relative)
-    return pulumi.FileArchive(f"./{relative}")
+    folder = (_folder.get() or Path.cwd()) / relative
+    build(package, repository=repository, into=folder)
+    parts = {path.name: f"./{relative}/{path.name}" for path in sorted(folder.iterdir())}
+    return pulumi.AssetArchive(
+        {
+            name: (pulumi.FileArchive if (folder / name).is_dir() else pulumi.FileAsset)(path)
+            for name, path in parts.items()
+        }
+    )
+
+
+def with_document(code: pulumi.AssetArchive, name: str, document: pulumi.Input[Any]) -> pulumi.Output[pulumi.Archive]:
+    """Return an archive with a JSON document beside the code, so that a function's version is one of both."""
+    text = pulumi.Output.json_dumps(document, sort_keys=True, indent=1)
+    return text.apply(lambda written: pulumi.AssetArchive({**code.assets, name: pulumi.StringAsset(written)}))
 
 
 def build(package: str, *, repository: Path, into: Path) -> None:

@@ -55,7 +55,7 @@ class LiveFunction(pulumi.ComponentResource):
         name: str,
         config: FunctionConfig,
         *,
-        code: pulumi.Archive,
+        code: pulumi.Input[pulumi.Archive],
         environment: pulumi.Input[Mapping[str, str]],
         rights: pulumi.Input[Sequence[Statement]],
         alarm_topic_arn: pulumi.Input[str],

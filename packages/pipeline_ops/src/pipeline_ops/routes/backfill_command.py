@@ -9,17 +9,17 @@ from typing import Any
 from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
-from pipeline_ops.routes.backfilling import Backfill
+from pipeline_ops.routes.backfilling import TIME_ATTRIBUTE, Backfill
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
 from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
 from pipeline_ops.routes.pausing import require_enabled
-from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import Selection, select
+from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.tables import duration
 from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
 
 __all__ = ["backfill"]
 
@@ -29,7 +29,9 @@ def backfill(
     target: str,
     prefix: str | None,
     items: bool,
+    datasets: tuple[str, ...],
     since: str | None,
+    time_attribute: str | None,
     rate: float,
     restart: bool,
     resume: bool,
@@ -47,15 +49,18 @@ def backfill(
     deployed = deployed_replication(where)
     route = deployed.replication.route(target)
     backlog = deployed.backlog(route)
-    stores = open_stores(deployed.replication, route)
-    selection = select(stores.settings, prefix=prefix, items=items)
+    sides = open_sides(deployed.replication, route)
+    selection = select(sides.route, prefix=prefix, items=items, datasets=datasets)
+    attribute = _time_attribute(selection, begin, time_attribute)
     if not dry_run:
         require_enabled(deployed.replication, route)
     folder = deployed.folder("backfill")
-    work = Backfill.open(stores, selection, begin, folder, restart=restart, resume=resume or dry_run)
+    work = Backfill.open(
+        sides, selection, begin, folder, time_attribute=attribute, restart=restart, resume=resume or dry_run
+    )
     if work.resumed:
         tell(_resumption(work), err=True)
-    estimate = _estimate(stores, selection, begin, rate)
+    estimate = _estimate(sides, selection, begin, rate)
     if not as_json:
         _show(estimate, selection)
     if not dry_run and not yes:
@@ -85,7 +90,7 @@ def _replicate(deployed: DeployedReplication, work: Backfill, enqueuer: Enqueuer
                 for enqueued in counts:
                     say(f"Enqueued {counted(enqueued, 'key')} for {target}")
             follow(backlog, work.checkpoint.enqueued, say)
-            failed = failed_keys(deployed.dead_letters, target, work.reason)
+            failed = failed_keys(deployed.dead_letters, backlog.route, work.reason)
         except KeyboardInterrupt:
             raise OperatorError(
                 f"Interrupted. {counted(work.checkpoint.enqueued, 'key')} enqueued, to be replicated all the same: "
@@ -96,13 +101,12 @@ def _replicate(deployed: DeployedReplication, work: Backfill, enqueuer: Enqueuer
     return failed
 
 
-def _estimate(stores: Stores, selection: Selection, since: datetime | None, rate: float) -> Estimate:
+def _estimate(sides: Sides, selection: Selection, since: datetime | None, rate: float) -> Estimate:
     found = Counted()
     with waiting(f"Counting {selection}") as say:
-        for found in count(stores, selection, since):
+        for found in count(sides, selection, since):
             say(f"Counted {counted(found.objects, 'object')} and {counted(found.items, 'item')}")
-    settings = stores.settings
-    return estimate_of(found, rate=rate, other_region=settings.source_region != settings.target_region)
+    return estimate_of(found, rate=rate, other_region=sides.route.source_region != sides.route.target_region)
 
 
 def _show(estimate: Estimate, selection: Selection) -> None:
@@ -141,6 +145,17 @@ def _document(target: str, selection: Selection, estimate: Estimate, work: Backf
         "resumed": work.resumed,
         "enqueued": work.checkpoint.enqueued,
     }
+
+
+def _time_attribute(selection: Selection, since: datetime | None, named: str | None) -> str:
+    """Return where items have their time; raises OperatorError, as misuse, where that is asked for and not known."""
+    for part in selection.parts if since and named is None else ():
+        dataset = part.routed.dataset
+        if not dataset.is_bucket and TIME_ATTRIBUTE not in dataset.attribute_names:
+            raise OperatorError(
+                f"{dataset.name} has no time in its key: say which attribute has it, --time-attribute NAME.", MISUSED
+            )
+    return named or TIME_ATTRIBUTE
 
 
 def _instant(text: str | None) -> datetime | None:

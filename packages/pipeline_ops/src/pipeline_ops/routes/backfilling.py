@@ -1,7 +1,9 @@
 """What is in the source already, put into a route's queue: from a checkpoint where an earlier run was cut off."""
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,17 +13,22 @@ from pipeline_ops.counting import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
+from pipeline_ops.routes.release_1 import settings_text
 from pipeline_ops.routes.route import explained
-from pipeline_ops.routes.selection import Selection, chosen_objects
+from pipeline_ops.routes.selection import Selected, Selection, chosen_objects
 from replication_core.batching import batches
-from replication_core.changes import ItemKey, Key, ObjectKey
-from replication_core.comparing.stores import Stores
-from replication_core.items.dynamodb import key_of
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.items.scans import Segment, scan
+from replication_core.items.states import Item
 from replication_core.objects.listings import KeyRange, key_ranges
 from replication_core.parallel import in_parallel
+from replication_core.route_spec import RouteSpec
 
-__all__ = ["Backfill"]
+__all__ = ["TIME_ATTRIBUTE", "Backfill"]
+
+TIME_ATTRIBUTE = "timestamp"
+"""Where an item has its time unless the command says otherwise."""
 
 _SEGMENTS = 8
 _READING_THREADS = 8
@@ -32,7 +39,7 @@ _FRESH = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class _Position:
     part: int
-    last: Key | None
+    last: RecordKey | None
     """The part's last key so far; None once all of it was read."""
 
 
@@ -40,10 +47,13 @@ class _Position:
 class Backfill:
     """One backfill: which keys of a route, and how far it has come."""
 
-    stores: Stores
+    sides: Sides
     selection: Selection
     since: datetime | None
-    """Objects that were last modified before it are left out, and items whose own timestamp, in seconds, is."""
+    """Objects that were last modified before it are left out, and items whose own time, in seconds, is."""
+
+    time_attribute: str
+    """The attribute that has an item's time."""
 
     path: Path
     checkpoint: Checkpoint
@@ -53,11 +63,12 @@ class Backfill:
     @classmethod
     def open(
         cls,
-        stores: Stores,
+        sides: Sides,
         selection: Selection,
         since: datetime | None,
         folder: Path,
         *,
+        time_attribute: str = TIME_ATTRIBUTE,
         restart: bool = False,
         resume: bool = False,
     ) -> Self:
@@ -67,8 +78,7 @@ class Backfill:
         OperatorError for one that was cut off more than a day ago, unless `resume` says that it is meant: the target
         may have been emptied since, and a part would be taken for all.
         """
-        what = f"{selection} since {since and since.isoformat()} by {stores.settings}"
-        path = Checkpoint.path(folder, stores.settings.target, what)
+        path = Checkpoint.path(folder, sides.route.target, _identity(sides.route, selection, since))
         left = None if restart else Checkpoint.load(path)
         if left is not None and not resume and datetime.now(UTC) - left.saved > _FRESH:
             raise OperatorError(
@@ -77,11 +87,12 @@ class Backfill:
                 MISUSED,
             )
         with explained("What there is to replicate can't be listed"):
-            checkpoint = left or Checkpoint(parts=_parts(stores, selection))
+            checkpoint = left or Checkpoint(parts=_parts(sides, selection))
         return cls(
-            stores=stores,
+            sides=sides,
             selection=selection,
             since=since,
+            time_attribute=time_attribute,
             path=path,
             checkpoint=checkpoint,
             resumed=left is not None,
@@ -122,45 +133,67 @@ class Backfill:
             yield from in_parallel(parts, threads=_READING_THREADS)
 
     def _part(self, number: int, part: Part) -> Iterator[Load[_Position]]:
-        keys = self._objects(part) if isinstance(part, ObjectsPart) else self._items(part)
+        selected = next(each for each in self.selection.parts if each.routed.dataset.name == part.dataset)
+        keys = self._objects(selected, part) if isinstance(part, ObjectsPart) else self._items(selected, part)
         for batch in batches(keys, ENTRIES):
             yield Load(batch, _Position(number, batch[-1]))
         yield Load([], _Position(number, None))
 
-    def _objects(self, part: ObjectsPart) -> Iterator[Key]:
-        prefix, key_range = self.selection.prefix or "", KeyRange(part.after, part.until)
-        return (ObjectKey(each.key) for each in chosen_objects(self.stores, prefix, key_range, self.since))
+    def _objects(self, selected: Selected, part: ObjectsPart) -> Iterator[RecordKey]:
+        listed = chosen_objects(self.sides, selected, KeyRange(part.after, part.until), self.since)
+        return (RecordKey(selected.routed.dataset, (each.key,)) for each in listed)
 
-    def _items(self, part: ItemsPart) -> Iterator[Key]:
-        table = self.stores.settings.source_table
+    def _items(self, selected: Selected, part: ItemsPart) -> Iterator[RecordKey]:
+        dataset = selected.routed.dataset
         pages = scan(
-            self.stores.source_dynamodb,
-            table,
+            self.sides.source_dynamodb,
+            selected.routed.source,
+            dataset,
             Segment(part.segment, part.of),
-            after=ItemKey(*part.after) if part.after else None,
-            only_keys=True,
+            after=RecordKey(dataset, part.after) if part.after else None,
+            only=(*dataset.attribute_names, *([self.time_attribute] if self.since else [])),
         )
         for page in pages:
             for item in page.items:
-                key = key_of(item)
-                if self.since is None or float(key.timestamp) >= self.since.timestamp():
-                    yield key
+                if self.since is None or _seconds(item, self.time_attribute) >= self.since.timestamp():
+                    yield dataset.of_item(item)
 
 
-def _parts(stores: Stores, selection: Selection) -> list[Part]:
+def _identity(route: RouteSpec, selection: Selection, since: datetime | None) -> str:
+    """Return what tells one backfill from another: its stores, the rules, and what is selected."""
+    others = [each.document() for each in route.datasets if each.dataset.name not in {OBJECTS.name, ITEMS.name}]
+    own = f"{selection} since {since and since.isoformat()} by {settings_text(route)}"
+    return f"{own} and {others}" if others else own
+
+
+def _parts(sides: Sides, selection: Selection) -> list[Part]:
     parts: list[Part] = []
-    if selection.prefix is not None:
-        ranges = key_ranges(stores.source_s3, stores.settings.source_bucket, selection.prefix)
-        parts += [ObjectsPart(after=one.after, until=one.until) for one in ranges]
-    if selection.items:
-        parts += [ItemsPart(segment=number, of=_SEGMENTS) for number in range(_SEGMENTS)]
+    for selected in selection.parts:
+        routed = selected.routed
+        name = routed.dataset.name
+        if routed.dataset.is_bucket:
+            ranges = key_ranges(sides.source_s3, routed.source, selected.prefix)
+            parts += [ObjectsPart(dataset=name, after=one.after, until=one.until) for one in ranges]
+        else:
+            parts += [ItemsPart(dataset=name, segment=number, of=_SEGMENTS) for number in range(_SEGMENTS)]
     return parts
 
 
-def _advance(part: Part, last: Key | None) -> None:
+def _advance(part: Part, last: RecordKey | None) -> None:
     if last is None:
         part.done = True
-    elif isinstance(part, ObjectsPart) and isinstance(last, ObjectKey):
-        part.after = last.key
-    elif isinstance(part, ItemsPart) and isinstance(last, ItemKey):
-        part.after = (last.id, last.timestamp)
+    elif isinstance(part, ObjectsPart):
+        part.after = last.object_key
+    else:
+        part.after = last.values
+
+
+def _seconds(item: Item, attribute: str) -> float:
+    """Return an item's own time in Unix seconds; that of one which has none is later than any."""
+    match item.get(attribute):
+        case {"N": str(number)}:
+            return float(number)
+        case {"S": str(text)}:
+            with suppress(ValueError):
+                return datetime.fromisoformat(text).timestamp()
+    return math.inf

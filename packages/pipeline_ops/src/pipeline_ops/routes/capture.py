@@ -7,7 +7,7 @@ from typing import Any
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.pausing import ENABLED, mapping_of, named_state
 from pipeline_ops.routes.route import Replication, Route, explained
-from pipeline_ops.routes.route_stores import settings_of
+from replication_core.datasets import ITEMS, OBJECTS
 
 __all__ = ["capture_problems", "route_problems"]
 
@@ -117,23 +117,22 @@ def _notifier(replication: Replication) -> Iterator[str]:
 
 
 def _function(replication: Replication, route: Route) -> Iterator[str]:
-    source, told = replication.source, settings_of(replication, route)
+    source = replication.source
     with explained(f"The route to {route.target} can't be looked at"):
         reads = mapping_of(replication, route.outputs.event_source_mapping_id).get("EventSourceArn")
-    named = {
-        "bucket": (told.source_bucket, source.bucket_name),
-        "table": (told.source_table, source.table_name),
-        "dead-letter queue": (told.dlq_url, source.dlq_url),
-        "queue": (reads, route.outputs.queue_arn),
-    }
-    yield from _differing(named)
-    target = replication.target_storage(route.target)
+    spec = route.spec
     yield from _differing(
-        {
-            "target bucket": (told.target_bucket, target.bucket_name),
-            "target table": (told.target_table, target.table_name),
-        }
+        {"dead-letter queue": (spec.dlq_url, source.dlq_url), "queue": (reads, route.outputs.queue_arn)}
     )
+    target = replication.target_storage(route.target)
+    for dataset, ours, theirs in (
+        (OBJECTS, source.bucket_name, target.bucket_name),
+        (ITEMS, source.table_name, target.table_name),
+    ):
+        if (routed := spec.dataset(dataset.name)) is not None:
+            yield from _differing({dataset.kind.value: (routed.source, ours)})
+            if routed.target:
+                yield from _differing({f"target {dataset.kind.value}": (routed.target, theirs)})
 
 
 def _differing(named: Mapping[str, tuple[str | None, str]]) -> Iterator[str]:

@@ -10,14 +10,16 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.private_files import open_private, private_folder
+from replication_core.datasets import ITEMS, OBJECTS
 
 __all__ = ["Checkpoint", "ItemsPart", "ObjectsPart", "Part"]
 
 
 class ObjectsPart(BaseModel):
-    """A range of objects' keys."""
+    """A range of a bucket's keys."""
 
     kind: Literal["objects"] = "objects"
+    dataset: str = OBJECTS.name
     after: str | None
     """The last key that is enqueued; at first the one that the range begins after."""
 
@@ -26,13 +28,14 @@ class ObjectsPart(BaseModel):
 
 
 class ItemsPart(BaseModel):
-    """A segment of the table."""
+    """A segment of a table."""
 
     kind: Literal["items"] = "items"
+    dataset: str = ITEMS.name
     segment: int
     of: int
-    after: tuple[str, str] | None = None
-    """The last item's id and timestamp that are enqueued."""
+    after: tuple[str, ...] | None = None
+    """The key's values of the last item that is enqueued."""
 
     done: bool = False
 
@@ -43,7 +46,9 @@ Part = Annotated[ObjectsPart | ItemsPart, Field(discriminator="kind")]
 class Checkpoint(BaseModel):
     """A backfill's parts, and how far each has come."""
 
-    form: Literal["pipeline.backfill/1"] = "pipeline.backfill/1"
+    form: Literal["pipeline.backfill/1", "pipeline.backfill/2"] = "pipeline.backfill/1"
+    """The second one where a part is of a dataset that the first release did not know."""
+
     run: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
     begun: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     saved: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -66,6 +71,8 @@ class Checkpoint(BaseModel):
     def save(self, path: Path) -> None:
         """Write it, whole or not at all. Raises OperatorError where the disk does not take it."""
         self.saved = datetime.now(UTC)
+        known = {OBJECTS.name, ITEMS.name}
+        self.form = "pipeline.backfill/1" if {part.dataset for part in self.parts} <= known else "pipeline.backfill/2"
         beside = path.with_suffix(".new")
         try:
             private_folder(path.parent)

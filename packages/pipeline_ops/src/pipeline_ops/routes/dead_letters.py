@@ -17,6 +17,7 @@ from processor_lambda.notices import parse as parse_processing
 from queue_worker.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
 from replication_core.aws.batches import delay, remove, send
 from replication_core.changes import PoisonError, parse
+from replication_core.route_spec import RoutedDataset, RouteSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -80,6 +81,9 @@ class Routing:
     names: Mapping[str, str]
     """An environment by its queue's ARN."""
 
+    source: RouteSpec
+    """What the routes replicate from."""
+
     processor: str | None = None
     """The environment whose queue is its processor's; the others are routes'."""
 
@@ -89,7 +93,7 @@ class Routing:
             if target is not None and target == self.processor:
                 notice = parse_processing(event)
                 return () if isinstance(notice, Sweep) else (notice.key,)
-            return tuple(str(notice.key) for notice in parse(event))
+            return tuple(str(change.key) for change in parse(event, self.source))
         except PoisonError:
             return None
 
@@ -119,11 +123,29 @@ class DeadLetterQueue:
         routing = Routing(
             urls={name: each.queue_url for name, each in sources.items()},
             names={each.queue_arn: name for name, each in sources.items()},
+            source=_source(storage),
             processor=None if processing is None else processing.environment,
         )
         return cls(
             environment=storage.environment, url=storage.dlq_url, region=storage.region, routing=routing, client=client
         )
+
+
+def _source(storage: StorageOutputs) -> RouteSpec:
+    """Return the specification of a route that replicates nothing, by which a letter's keys can be read."""
+    return RouteSpec(
+        target="",
+        source_environment=str(storage.instance),
+        source_region=storage.region,
+        target_region="",
+        datasets=tuple(
+            RoutedDataset(dataset=each.dataset, source=each.name, target="") for each in storage.datasets.values()
+        ),
+        queue_url="",
+        dlq_url=storage.dlq_url,
+        success_topic_arn=storage.success_topic_arn,
+        failure_topic_arn=storage.failure_topic_arn,
+    )
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +12,15 @@ from xml.etree import ElementTree as Html
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.private_files import open_private
 from pipeline_ops.terminal import shown
-from replication_core.changes import ItemKey, Key, ObjectKey, named
 from replication_core.comparing.findings import DRIFT, Finding, Verdict
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.route_spec import RouteSpec
 
 __all__ = ["Tally", "read_findings", "write_finding", "write_page", "writing"]
 
 _EXAMPLES = 5
 _PREFIXES = 200
 _OTHERS = "(others)"
-_ITEMS = "(items)"
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1f2933 }
@@ -34,7 +34,7 @@ code { overflow-wrap: anywhere }
 def write_finding(file: TextIO, finding: Finding) -> None:
     """Write a finding as a line of JSON."""
     document = {
-        **named(finding.key),
+        **finding.key.document(),
         "verdict": finding.verdict.value,
         "what": list(finding.what),
         "size": finding.size,
@@ -44,13 +44,23 @@ def write_finding(file: TextIO, finding: Finding) -> None:
     file.write(json.dumps(document) + "\n")
 
 
-def read_findings(file: Iterable[str]) -> Iterator[Finding]:
-    """Read findings back, line by line."""
+def read_findings(file: Iterable[str], route: RouteSpec) -> Iterator[Finding]:
+    """Read a route's findings back, line by line."""
     for line in file:
         told = json.loads(line)
-        key: Key
-        key = ObjectKey(told["key"]) if told["kind"] == "object" else ItemKey(told["id"], told["timestamp"])
-        yield Finding(key, Verdict(told["verdict"]), tuple(told["what"]), told["size"], told["source"], told["own"])
+        yield Finding(
+            _key(told, route), Verdict(told["verdict"]), tuple(told["what"]), told["size"], told["source"], told["own"]
+        )
+
+
+def _key(told: Mapping[str, Any], route: RouteSpec) -> RecordKey:
+    if "dataset" not in told:
+        dataset = OBJECTS if told["kind"] == OBJECTS.kind.record else ITEMS
+        return dataset.record(*(told[name] for name in dataset.attribute_names))
+    known = route.dataset(told["dataset"])
+    if known is None:
+        raise OperatorError(f"The report is of another route: {route.target} gets no {told['dataset']}.")
+    return known.dataset.named(told["key"])
 
 
 @dataclass
@@ -109,11 +119,12 @@ class Tally:
         return self.counts[Verdict.UNKNOWN]
 
 
-def _prefix_of(key: Key) -> str:
-    if isinstance(key, ItemKey):
-        return _ITEMS
-    folder, slash, _ = key.key.partition("/")
-    return f"{folder}/" if slash else "(no folder)"
+def _prefix_of(key: RecordKey) -> str:
+    if not key.dataset.is_bucket:
+        return f"({key.dataset.name})"
+    folder, slash, _ = key.object_key.partition("/")
+    below = f"{folder}/" if slash else "(no folder)"
+    return below if key.dataset == OBJECTS else f"{key.dataset.name} {below}"
 
 
 def write_page(path: Path, title: str, facts: Iterable[tuple[str, str]], tally: Tally, report: Path) -> None:

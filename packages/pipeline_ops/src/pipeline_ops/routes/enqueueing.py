@@ -13,9 +13,12 @@ from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
+from pipeline_ops.routes.route import Route
 from replication_core.aws.batches import ENTRIES, send
-from replication_core.changes import Key, Notice, PoisonError, parse
+from replication_core.changes import Change, PoisonError, parse
+from replication_core.datasets import RecordKey
 from replication_core.parallel import windowed
+from replication_core.route_spec import RouteSpec
 
 __all__ = ["ENTRIES", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
 
@@ -36,7 +39,7 @@ P = TypeVar("P")
 class Load(Generic[P]):
     """Up to ten keys that are sent in one call, and where in their source they end."""
 
-    keys: Sequence[Key]
+    keys: Sequence[RecordKey]
     position: P
 
 
@@ -99,7 +102,7 @@ class Enqueuer:
         sqs: Any = replication.client("sqs", region=replication.region, config=_CONFIG)
 
         def put(load: Load[P]) -> Load[P]:
-            errors = send(sqs, outputs.queue_url, [Notice(key, self.reason).body() for key in load.keys])
+            errors = send(sqs, outputs.queue_url, [Change(key, self.reason).body() for key in load.keys])
             if errors:
                 first = next(iter(errors.values()))
                 raise OperatorError(f"{outputs.queue_name} does not take {counted(len(errors), 'key')}: {first}")
@@ -135,23 +138,23 @@ def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
     backlog.worked_off(datetime.now(UTC), on_depth=show)
 
 
-def failed_keys(queue: DeadLetterQueue, target: str, reason: str) -> Failures:
-    """Return the keys that were enqueued for that reason and that the route to the target gave up, each once.
+def failed_keys(queue: DeadLetterQueue, route: Route, reason: str) -> Failures:
+    """Return the keys that were enqueued for that reason and that the route gave up, each once.
 
     They are looked for among `MOST_LETTERS` dead letters.
     """
     found: dict[str, Failed] = {}
     with dead_letters(queue, most=MOST_LETTERS) as held:
         for letter in held.letters:
-            if letter.target == target:
-                for key in _keys_for(letter, reason):
+            if letter.target == route.target:
+                for key in _keys_for(letter, route.spec, reason):
                     found[key] = Failed(key=key, reason=letter.reason, message=letter.message)
         complete = held.complete
     return Failures(keys=sorted(found.values(), key=lambda failed: failed.key), complete=complete)
 
 
-def _keys_for(letter: DeadLetter, reason: str) -> list[str]:
+def _keys_for(letter: DeadLetter, route: RouteSpec, reason: str) -> list[str]:
     try:
-        return [str(notice.key) for notice in parse(letter.event or "") if notice.reason == reason]
+        return [str(change.key) for change in parse(letter.event or "", route) if change.reason == reason]
     except PoisonError:
         return []

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_ops.routes.route import explained
-from pipeline_ops.routes.selection import Selection, chosen_objects
+from pipeline_ops.routes.selection import Selected, Selection, chosen_objects
 from replication_core.batching import batches
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
 from replication_core.objects.listings import KeyRange, key_ranges
 from replication_core.parallel import in_parallel
 
@@ -66,7 +66,7 @@ class Estimate:
         return sum(count * PRICES[name] for name, count in self.requests.items()) / 1e6
 
 
-def count(stores: Stores, selection: Selection, since: datetime | None) -> Iterator[Counted]:
+def count(sides: Sides, selection: Selection, since: datetime | None) -> Iterator[Counted]:
     """Count by listing the source, and yield the sum so far.
 
     Items are counted as their table tells of them, which is as of some hours ago, and whatever `since` is:
@@ -74,21 +74,25 @@ def count(stores: Stores, selection: Selection, since: datetime | None) -> Itera
     """
     items = item_bytes = objects = size = 0
     with explained("What there is to replicate can't be counted"):
-        if selection.items:
-            table = stores.source_dynamodb.describe_table(TableName=stores.settings.source_table)["Table"]
-            items, item_bytes = table.get("ItemCount", 0), table.get("TableSizeBytes", 0)
+        for part in selection.parts:
+            if part.routed.dataset.is_bucket:
+                continue
+            table = sides.source_dynamodb.describe_table(TableName=part.routed.source)["Table"]
+            items, item_bytes = items + table.get("ItemCount", 0), item_bytes + table.get("TableSizeBytes", 0)
         yield Counted(items=items, item_bytes=item_bytes)
-        if selection.prefix is None:
-            return
-        ranges = key_ranges(stores.source_s3, stores.settings.source_bucket, selection.prefix)
-        listings = [_sums(stores, selection.prefix, one, since) for one in ranges]
+        listings = [
+            _sums(sides, part, one, since)
+            for part in selection.parts
+            if part.routed.dataset.is_bucket
+            for one in key_ranges(sides.source_s3, part.routed.source, part.prefix)
+        ]
         for number, its_size in in_parallel(listings, threads=_LISTING_THREADS):
             objects, size = objects + number, size + its_size
             yield Counted(objects=objects, object_bytes=size, items=items, item_bytes=item_bytes)
 
 
-def _sums(stores: Stores, prefix: str, key_range: KeyRange, since: datetime | None) -> Iterator[tuple[int, int]]:
-    for page in batches(chosen_objects(stores, prefix, key_range, since), _PAGE):
+def _sums(sides: Sides, part: Selected, key_range: KeyRange, since: datetime | None) -> Iterator[tuple[int, int]]:
+    for page in batches(chosen_objects(sides, part, key_range, since), _PAGE):
         yield len(page), sum(each.size for each in page)
 
 

@@ -1,7 +1,7 @@
 """The reconciliation of one key at once, by its route's own function."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,8 +10,10 @@ from botocore.config import Config
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.route import Replication, Route, explained
-from replication_core.changes import ItemKey, Key, Notice, ObjectKey, PoisonError, number_text, parse
+from replication_core.changes import Change
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
 from replication_core.reconcile import Action
+from replication_core.route_spec import RouteSpec
 
 __all__ = ["Answer", "key_of", "reconcile_now"]
 
@@ -67,24 +69,48 @@ class Answer:
         return f"{self.target} {self.key}: {self.action}{size}{moved}; {self.why}"
 
 
-def key_of(name: str, timestamp: str | None) -> Key:
-    """Return the object's key, or with a timestamp the item's; raises OperatorError for what its route refuses."""
+def key_of(route: RouteSpec, words: Sequence[str]) -> RecordKey:
+    """Return the key that a command's words name.
+
+    They are an object's key, an item's id and timestamp, or a dataset and its key: `files reports/1.csv`,
+    `orders pk=1 sk=2`. Raises OperatorError, as misuse, for anything else.
+    """
+    known = route.dataset(words[0]) if len(words) > 1 else None
     try:
-        key = ObjectKey(name) if timestamp is None else ItemKey(name, number_text(timestamp))
-        parse(Notice(key, "manual").body())
-    except PoisonError as error:
-        raise OperatorError(f"{' '.join(filter(None, (name, timestamp)))}: {error}.", MISUSED) from error
-    return key
+        if known is not None and (key := _of_dataset(known.dataset, words[1:])) is not None:
+            return key
+        default = OBJECTS if len(words) == 1 else ITEMS
+        if known is None and route.dataset(default.name) is not None and len(words) == len(default.key):
+            return default.record(*words)
+    except InvalidKeyError as error:
+        raise OperatorError(f"{' '.join(words)}: {error}.", MISUSED) from error
+    forms = ", ".join(_form(each.dataset) for each in route.datasets)
+    raise OperatorError(f"{' '.join(words)} names no record: write {forms}.", MISUSED)
 
 
-def reconcile_now(replication: Replication, route: Route, key: Key) -> Answer:
+def _of_dataset(dataset: Dataset, words: Sequence[str]) -> RecordKey | None:
+    """Return the key of these words: a bucket's one, or `name=value` for each attribute of a table's."""
+    if dataset.is_bucket:
+        return dataset.record(*words)
+    named = dict(word.partition("=")[::2] for word in words if "=" in word)
+    if named.keys() & set(dataset.attribute_names):
+        return dataset.named(named)
+    return None
+
+
+def _form(dataset: Dataset) -> str:
+    values = ["KEY"] if dataset.is_bucket else [f"{name}=..." for name in dataset.attribute_names]
+    return " ".join((dataset.name, *values))
+
+
+def reconcile_now(replication: Replication, route: Route, key: RecordKey) -> Answer:
     """Have the route's function reconcile the key, and return what it did; it works on a paused route too.
 
     Nothing is queued: a failure is in the answer, and is no dead letter. Raises OperatorError when there is none.
     """
     client = replication.client("lambda", region=replication.region, config=_CONFIG)
     with explained(f"{route.outputs.function_name} can't be asked for {key}"):
-        answer = client.invoke(FunctionName=route.outputs.alias_arn, Payload=Notice(key, "manual").body().encode())
+        answer = client.invoke(FunctionName=route.outputs.alias_arn, Payload=Change(key, "manual").body().encode())
         told = _json(answer["Payload"].read())
     if answer.get("FunctionError") or not isinstance(told, list):
         said = told.get("errorMessage") if isinstance(told, dict) else None

@@ -1,4 +1,4 @@
-"""`replicate` as it is typed: one key reconciled at once."""
+"""`replicate` as it is typed: one record reconciled at once."""
 
 import sys
 
@@ -11,11 +11,11 @@ from pipeline_ops.where import Where
 __all__ = ["replicate"]
 
 
-def replicate(target: str, key: str, timestamp: str | None, where: Where, as_json: bool) -> None:
-    """Reconcile one key now, and say what was done and why; exit with 1 where that failed."""
-    named = key_of(key, timestamp)
+def replicate(target: str, words: tuple[str, ...], where: Where, as_json: bool) -> None:
+    """Reconcile one record now, and say what was done and why; exit with 1 where that failed."""
     replication = deployed_replication(where).replication
     route = replication.route(target)
+    named = key_of(route.spec, words)
     with waiting(f"Waiting for the route's function to reconcile {named}"):
         answer = reconcile_now(replication, route, named)
     if as_json:

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,9 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.clients import Clients
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.routes.release_1 import route_of_environment
 from pipeline_ops.where import AWS, Where
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import is_of_a_call, unreadable
+from replication_core.route_spec import RouteSpec
 
 __all__ = ["Replication", "Route", "explained"]
 
@@ -24,6 +27,12 @@ class Route:
 
     target: str
     outputs: RouteOutputs
+    read_spec: Callable[[], RouteSpec]
+
+    @cached_property
+    def spec(self) -> RouteSpec:
+        """What the route is of; raises OperatorError where another release's contract does not tell."""
+        return self.read_spec()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +69,14 @@ class Replication:
         where: Where = AWS,
     ) -> Self:
         """Build it from what the two stacks export, and what reads the targets' storages."""
+        client = functools.cache(client)
+        deploys = where.command("deploy", ReplicationOutputs.PROJECT, source.environment)
         routes = {
-            target: Route(target=target, outputs=replace(route, rule_name=route.rule_name or replication.rule_name))
+            target: Route(
+                target=target,
+                outputs=replace(route, rule_name=route.rule_name or replication.rule_name),
+                read_spec=partial(_spec, route, client, source.region, deploys),
+            )
             for target, route in replication.routes.items()
         }
         return cls(
@@ -71,7 +86,7 @@ class Replication:
             notifier_mapping_id=replication.notifier_event_source_mapping_id,
             trail_name=replication.trail_name,
             target_storage=functools.cache(target_storage),
-            client=functools.cache(client),
+            client=client,
             where=where,
         )
 
@@ -107,6 +122,21 @@ class Replication:
     def chosen(self, target: str | None) -> list[Route]:
         """Return the one route that is named, else all of them."""
         return [self.route(target)] if target else list(self.routes.values())
+
+
+def _spec(route: RouteOutputs, client: Clients, region: str, deploys: str) -> RouteSpec:
+    """Return a route's specification from its contract, or, of the first release's, from its function's environment."""
+    try:
+        if route.spec:
+            return RouteSpec.parse(route.spec)
+        with explained(f"The settings of {route.function_name} can't be read"):
+            # Not GetFunctionConfiguration: LocalStack finds no alias by it.
+            found = client("lambda", region=region).get_function(FunctionName=route.alias_arn)["Configuration"]
+        return route_of_environment(found.get("Environment", {}).get("Variables", {}))
+    except ValueError as error:
+        raise OperatorError(
+            f"{route.function_name} was deployed by another release: {error}. `{deploys}` deploys this one."
+        ) from error
 
 
 @contextmanager

@@ -1,45 +1,76 @@
-"""Which of a route's keys a command is about."""
+"""Which of a route's records a command is about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_ops.errors import MISUSED, OperatorError
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.objects.listings import KeyRange, Listed, list_objects
-from replication_core.route_spec import ReplicatorSettings
+from replication_core.route_spec import RoutedDataset, RouteSpec
 
-__all__ = ["Selection", "chosen_objects", "select"]
+__all__ = ["Selected", "Selection", "chosen_objects", "select"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Objects below a prefix, items, or both."""
+class Selected:
+    """Some records of one dataset: those of a table all, those of a bucket below a prefix."""
 
-    prefix: str | None
-    """Of the objects' keys, the empty one for all; None for no objects."""
-
-    items: bool
+    routed: RoutedDataset
+    prefix: str = ""
 
     def __str__(self) -> str:
-        objects = [] if self.prefix is None else [f"objects below {self.prefix}" if self.prefix else "all objects"]
-        return " and ".join([*objects, *(["all items"] if self.items else [])])
+        dataset = self.routed.dataset
+        if dataset == ITEMS:
+            return "all items"
+        if dataset == OBJECTS:
+            return f"objects below {self.prefix}" if self.prefix else "all objects"
+        return f"{dataset.name} below {self.prefix}" if self.prefix else f"all of {dataset.name}"
 
 
-def chosen_objects(stores: Stores, prefix: str, key_range: KeyRange, since: datetime | None) -> Iterator[Listed]:
+@dataclass(frozen=True)
+class Selection:
+    """Records of one or more datasets."""
+
+    parts: tuple[Selected, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.parts))
+
+
+def chosen_objects(sides: Sides, selected: Selected, key_range: KeyRange, since: datetime | None) -> Iterator[Listed]:
     """List the source's objects of a range that the route replicates, and that were modified at or after an instant."""
-    for listed in list_objects(stores.source_s3, stores.settings.source_bucket, prefix, key_range):
-        if stores.settings.wants_object(listed.key) and (since is None or listed.last_modified >= since):
+    routed = selected.routed
+    for listed in list_objects(sides.source_s3, routed.source, selected.prefix, key_range):
+        if routed.wants(RecordKey(routed.dataset, (listed.key,))) and (since is None or listed.last_modified >= since):
             yield listed
 
 
-def select(settings: ReplicatorSettings, *, prefix: str | None, items: bool) -> Selection:
+def select(route: RouteSpec, *, prefix: str | None, items: bool, datasets: Sequence[str] = ()) -> Selection:
     """Return what was asked for, where nothing was, all that the route replicates.
 
-    Raises OperatorError, as misuse, for items that it does not.
+    `prefix` is of the dataset `objects`, `items` chooses that dataset, and `datasets` are names, each with a prefix of
+    a bucket's keys after a colon. Raises OperatorError, as misuse, for what the route does not replicate.
     """
-    if items and not settings.replicate_items:
-        raise OperatorError(f"The route to {settings.target} replicates no items (replication:targets).", MISUSED)
-    if prefix is None and not items:
-        return Selection(prefix="", items=settings.replicate_items)
-    return Selection(prefix=prefix, items=items)
+    named = [name.partition(":")[::2] for name in datasets]
+    if prefix is not None:
+        named.insert(0, (OBJECTS.name, prefix))
+    if items:
+        named.append((ITEMS.name, ""))
+    if not named:
+        named = [(routed.dataset.name, "") for routed in route.routed]
+    return Selection(tuple(_selected(route, name, below) for name, below in dict(named).items()))
+
+
+def _selected(route: RouteSpec, name: str, prefix: str) -> Selected:
+    routed = route.dataset(name)
+    if routed is None or not routed.target:
+        there = ", ".join(each.dataset.name for each in route.routed)
+        raise OperatorError(
+            f"The route to {route.target} does not replicate {name}: it replicates {there} (replication:targets).",
+            MISUSED,
+        )
+    if prefix and not routed.dataset.is_bucket:
+        raise OperatorError(f"{name} is a table, which has no prefixes: leave out `:{prefix}`.", MISUSED)
+    return Selected(routed=routed, prefix=prefix)

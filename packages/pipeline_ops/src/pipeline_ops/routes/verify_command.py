@@ -15,14 +15,14 @@ from pipeline_ops.routes.deployed_replication import DeployedReplication, deploy
 from pipeline_ops.routes.drift_report import Tally, write_page
 from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.pausing import require_enabled
-from pipeline_ops.routes.route_stores import open_stores
 from pipeline_ops.routes.selection import select
+from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting
 from pipeline_ops.routes.verifying import verify as verify_replicas
 from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
 from replication_core.comparing.findings import Verdict
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
 
 __all__ = ["verify"]
 
@@ -50,6 +50,7 @@ def verify(
     target: str,
     prefix: str | None,
     items: bool,
+    datasets: tuple[str, ...],
     quick: bool,
     repairs: bool,
     keep_own: bool,
@@ -69,16 +70,16 @@ def verify(
     backlog = deployed.backlog(route)
     if repairs:
         require_enabled(deployed.replication, route)
-    stores = open_stores(deployed.replication, route)
-    selection = select(stores.settings, prefix=prefix, items=items)
+    sides = open_sides(deployed.replication, route)
+    selection = select(sides.route, prefix=prefix, items=items, datasets=datasets)
     path = report or deployed.folder("verify") / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
     with waiting(f"Comparing {selection} of {target}") as say:
-        found = verify_replicas(stores, backlog, selection, path, quick=quick, within=wait, say=say)
+        found = verify_replicas(sides, backlog, selection, path, quick=quick, within=wait, say=say)
     _write_page(found, target)
     if not as_json:
         show(_table(found, target))
     drift = found.tally.drift(keep_own=keep_own)
-    repaired = _repair(deployed, stores, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
+    repaired = _repair(deployed, sides, backlog, found, yes=yes, keep_own=keep_own) if repairs and drift else None
     _tell(found, target, repaired, deployed.replication.where, keep_own=keep_own, as_json=as_json)
     left = repaired.left if repaired else drift
     if left or found.tally.unknown or not found.worked_off:
@@ -86,7 +87,7 @@ def verify(
 
 
 def _repair(
-    deployed: DeployedReplication, stores: Stores, backlog: Backlog, found: Verification, *, yes: bool, keep_own: bool
+    deployed: DeployedReplication, sides: Sides, backlog: Backlog, found: Verification, *, yes: bool, keep_own: bool
 ) -> _Repaired:
     target = backlog.route.target
     if not yes:
@@ -96,8 +97,8 @@ def _repair(
         enqueued = repair(enqueuer, found.report, say, keep_own=keep_own)
         follow(backlog, enqueued, say)
         say("Comparing what was repaired")
-        failed = failed_keys(deployed.dead_letters, target, enqueuer.reason)
-        still = still_drifting(stores, found.report, keep_own=keep_own)
+        failed = failed_keys(deployed.dead_letters, backlog.route, enqueuer.reason)
+        still = still_drifting(sides, found.report, keep_own=keep_own)
     return _Repaired(enqueued, failed, still)
 
 

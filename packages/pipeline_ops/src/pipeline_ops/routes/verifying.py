@@ -16,14 +16,15 @@ from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
 from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
-from pipeline_ops.routes.route_stores import THREADS
 from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.sides import THREADS
 from replication_core.batching import batches
 from replication_core.comparing.findings import DRIFT, SUSPECT, Finding, Looked
 from replication_core.comparing.items import compare_items
 from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
+from replication_core.route_spec import RouteSpec
 
 __all__ = ["Verification", "repair", "still_drifting", "verify"]
 
@@ -57,7 +58,7 @@ class Verification:
 
 
 def verify(
-    stores: Stores, backlog: Backlog, selection: Selection, report: Path, *, quick: bool, within: float, say: Say
+    sides: Sides, backlog: Backlog, selection: Selection, report: Path, *, quick: bool, within: float, say: Say
 ) -> Verification:
     """Compare what is selected, look again at what differs, and write each finding into `report`.
 
@@ -73,7 +74,7 @@ def verify(
     ):
         objects = items = suspects = 0
         tally = Tally()
-        for looked in _first_look(stores, executor, selection, quick=quick):
+        for looked in _first_look(sides, executor, selection, quick=quick):
             objects, items = objects + looked.objects, items + looked.items
             for finding in looked.findings:
                 if finding.verdict in SUSPECT:
@@ -85,7 +86,7 @@ def verify(
             say(f"Compared {counted(objects, 'object')} and {counted(items, 'item')}; {suspects:,} to look at again")
         worked_off = not suspects or _wait(backlog, within, suspects, say)
         spool.seek(0)
-        for finding in look_again(stores, executor, read_findings(spool), worked_off=worked_off):
+        for finding in look_again(sides, executor, read_findings(spool, sides.route), worked_off=worked_off):
             write_finding(file, finding)
             tally.add(finding)
     return Verification(
@@ -101,11 +102,12 @@ def verify(
     )
 
 
-def _first_look(stores: Stores, executor: ThreadPoolExecutor, selection: Selection, *, quick: bool) -> Iterator[Looked]:
-    if selection.prefix is not None:
-        yield from compare_objects(stores, executor, prefix=selection.prefix, quick=quick)
-    if selection.items:
-        yield from compare_items(stores, executor)
+def _first_look(sides: Sides, executor: ThreadPoolExecutor, selection: Selection, *, quick: bool) -> Iterator[Looked]:
+    for part in selection.parts:
+        if part.routed.dataset.is_bucket:
+            yield from compare_objects(sides, part.routed, executor, prefix=part.prefix, quick=quick)
+        else:
+            yield from compare_items(sides, part.routed, executor)
 
 
 def _wait(backlog: Backlog, within: float, suspects: int, say: Say) -> bool:
@@ -146,24 +148,24 @@ def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False
     """
     count = 0
     with report.open(encoding="utf-8") as file:
-        keys = (finding.key for finding in _drift(file, keep_own=keep_own))
+        keys = (finding.key for finding in _drift(file, enqueuer.backlog.route.spec, keep_own=keep_own))
         for load in enqueuer.enqueue(Load(batch, None) for batch in batches(keys, ENTRIES)):
             count += len(load.keys)
             say(f"Enqueued {counted(count, 'key')}")
     return count
 
 
-def still_drifting(stores: Stores, report: Path, *, keep_own: bool = False) -> int:
+def still_drifting(sides: Sides, report: Path, *, keep_own: bool = False) -> int:
     """Return how many keys of the report that had drifted still differ from the same source."""
     with (
         explained("The repaired replicas can't be compared"),
         report.open(encoding="utf-8") as file,
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
-        again = look_again(stores, executor, _drift(file, keep_own=keep_own), worked_off=True)
+        again = look_again(sides, executor, _drift(file, sides.route, keep_own=keep_own), worked_off=True)
         return sum(finding.verdict in SUSPECT for finding in again)
 
 
-def _drift(file: TextIO, *, keep_own: bool) -> Iterator[Finding]:
-    found = (finding for finding in read_findings(file) if finding.verdict in DRIFT)
+def _drift(file: TextIO, route: RouteSpec, *, keep_own: bool) -> Iterator[Finding]:
+    found = (finding for finding in read_findings(file, route) if finding.verdict in DRIFT)
     return (finding for finding in found if not (keep_own and finding.own))

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from replication_core.aws.errors import StoreError
-from replication_core.items.dynamodb import ADDED_ATTRIBUTES
+from replication_core.datasets import Dataset
+from replication_core.desired import desired_item, desired_object
 from replication_core.items.states import Item, ordered
 from replication_core.objects.content import same_bytes
-from replication_core.objects.copy_plan import plan_copy
 from replication_core.objects.provenance import own_tags, recorded_etag, tells_version
 from replication_core.objects.states import Head, ObjectState, Tags
 from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, REPLICATION_TIMESTAMP
@@ -41,7 +41,7 @@ def _wanted(original: ObjectState, bucket: str, key: str, environment: str) -> t
     former release has made there without one is processed like the target's own.
     """
     try:
-        telling = plan_copy(original, bucket=bucket, key=key, environment=environment).telling
+        telling = desired_object(original, bucket=bucket, key=key, environment=environment).telling
     except StoreError:
         return dict(original.head.metadata), (*own_tags(original.tags), (REPLICA_TAG, environment))
     return telling.metadata, telling.tags
@@ -76,16 +76,16 @@ def _metadata(
     yield from _names("metadata", own, kept)
 
 
-def item_differences(original: Item, replica: Item, *, source: str, target: str) -> tuple[str, ...]:
+def item_differences(original: Item, replica: Item, dataset: Dataset, *, source: str, target: str) -> tuple[str, ...]:
     """Return what of a replica is not as the replicator would make it from this original; nothing if all is.
 
     `source` and `target` are the environments' names. Sets are compared whatever their order.
     """
-    added = dict(zip(ADDED_ATTRIBUTES, ({"S": target}, {"S": source}), strict=False))
-    wanted = {name: value for name, value in {**original, **added}.items() if name != REPLICATION_TIMESTAMP}
-    found = {name: value for name, value in replica.items() if name != REPLICATION_TIMESTAMP}
-    stamp = () if "S" in replica.get(REPLICATION_TIMESTAMP, {}) else (f"attribute {REPLICATION_TIMESTAMP!r}",)
-    return (*_names("attribute", wanted, found), *stamp)
+    wanted = dict(desired_item(original, dataset, source=source, target=target))
+    if REPLICATION_TIMESTAMP not in dataset.attribute_names:
+        stamp = replica.get(REPLICATION_TIMESTAMP, {})
+        wanted[REPLICATION_TIMESTAMP] = stamp if "S" in stamp else {"S": "any"}
+    return tuple(_names("attribute", wanted, replica))
 
 
 def _names(what: str, wanted: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from replication_core.aws.errors import StoreError
-from replication_core.changes import Key
+from replication_core.datasets import RecordKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ SUSPECT = DRIFT | {Verdict.UNKNOWN}
 class Finding:
     """A key whose replica is not, or not known to be, equal to its source."""
 
-    key: Key
+    key: RecordKey
     verdict: Verdict
     what: tuple[str, ...] = ()
     """What differs, by name and never by value; or why it is expected or not known."""
@@ -55,12 +55,12 @@ class Finding:
     """Of an extra one: the target made it itself, or somebody did by hand, since it has no mark of the route."""
 
 
-def absent(key: Key) -> Finding:
+def absent(key: RecordKey) -> Finding:
     """Return the finding of a key that was there, and that neither side has any more."""
     return Finding(key, Verdict.IN_FLIGHT, ("neither side has it any more",))
 
 
-def unknown(key: Key, error: StoreError) -> Finding:
+def unknown(key: RecordKey, error: StoreError) -> Finding:
     """Return the finding of a key that could not be compared, and why."""
     return Finding(key, Verdict.UNKNOWN, (f"{error.kind}: {error.message}",))
 

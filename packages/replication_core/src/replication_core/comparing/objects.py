@@ -10,16 +10,17 @@ from email.utils import parsedate_to_datetime
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
 from replication_core.batching import batches
-from replication_core.changes import ObjectKey
 from replication_core.comparing.differences import object_differences
 from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import RecordKey
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
 from replication_core.objects.reading import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.states import Head, ObjectState, TagsRead
 from replication_core.parallel import in_parallel, windowed
+from replication_core.route_spec import RoutedDataset
 
-__all__ = ["Pair", "compare_objects", "compare_pairs", "look_at_object", "side_by_side"]
+__all__ = ["Pair", "compare_objects", "compare_pairs", "list_pairs", "look_at_object", "side_by_side"]
 
 _LISTING_THREADS = 8
 _CHUNK = 10
@@ -49,40 +50,42 @@ def side_by_side(originals: Iterator[Listed], replicas: Iterator[Listed]) -> Ite
         replica = replica if its is None else next(replicas, None)
 
 
-def compare_objects(stores: Stores, executor: Executor, *, prefix: str = "", quick: bool = False) -> Iterator[Looked]:
-    """Compare all objects below a prefix; yield what was found, some keys at a time, holding no more than those.
+def compare_objects(
+    sides: Sides, routed: RoutedDataset, executor: Executor, *, prefix: str = "", quick: bool = False
+) -> Iterator[Looked]:
+    """Compare a dataset's objects below a prefix and yield what was found, some keys at a time, holding no more.
 
     `quick` believes a listing whose size and ETag are the same on both sides: two calls per thousand keys instead of
     four per key, which tell nothing of headers, metadata and tags.
     """
-    ranges = key_ranges(stores.source_s3, stores.settings.source_bucket, prefix)
-    listings = [batches(_pairs(stores, prefix, key_range), _CHUNK) for key_range in ranges]
+    ranges = key_ranges(sides.source_s3, routed.source, prefix)
+    listings = [batches(list_pairs(sides, routed, prefix, key_range), _CHUNK) for key_range in ranges]
     return windowed(
         executor,
-        lambda pairs: compare_pairs(stores, pairs, quick=quick),
+        lambda pairs: compare_pairs(sides, routed, pairs, quick=quick),
         in_parallel(listings, threads=_LISTING_THREADS),
         window=_CHUNKS_AT_ONCE,
     )
 
 
-def _pairs(stores: Stores, prefix: str, key_range: KeyRange) -> Iterator[Pair]:
-    settings = stores.settings
+def list_pairs(sides: Sides, routed: RoutedDataset, prefix: str, key_range: KeyRange) -> Iterator[Pair]:
+    """List both buckets' keys of a range side by side."""
     return side_by_side(
-        list_objects(stores.source_s3, settings.source_bucket, prefix, key_range),
-        list_objects(stores.target_s3, settings.target_bucket, prefix, key_range),
+        list_objects(sides.source_s3, routed.source, prefix, key_range),
+        list_objects(sides.target_s3, routed.target, prefix, key_range),
     )
 
 
-def compare_pairs(stores: Stores, pairs: Sequence[Pair], *, quick: bool = False) -> Looked:
+def compare_pairs(sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *, quick: bool = False) -> Looked:
     """Compare these pairs, one after another."""
-    found = (_compare(stores, pair, quick) for pair in pairs)
-    count = sum(pair.original is not None and stores.settings.wants_object(pair.key) for pair in pairs)
+    found = (_compare(sides, routed, pair, quick) for pair in pairs)
+    count = sum(pair.original is not None and routed.wants(RecordKey(routed.dataset, (pair.key,))) for pair in pairs)
     return Looked(objects=count, findings=[finding for finding in found if finding is not None])
 
 
-def _compare(stores: Stores, pair: Pair, quick: bool) -> Finding | None:
-    original, replica, key = pair.original, pair.replica, ObjectKey(pair.key)
-    if not stores.settings.wants_object(pair.key):
+def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, quick: bool) -> Finding | None:
+    original, replica, key = pair.original, pair.replica, RecordKey(routed.dataset, (pair.key,))
+    if not routed.wants(key):
         return Finding(key, Verdict.OUTSIDE, ("the route's rules leave it out",)) if original else None
     if original is None:
         return Finding(key, Verdict.EXTRA)
@@ -90,25 +93,24 @@ def _compare(stores: Stores, pair: Pair, quick: bool) -> Finding | None:
         return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
     if quick and replica is not None and (original.size, original.etag) == (replica.size, replica.etag):
         return None
-    return look_at_object(stores, key)
+    return look_at_object(sides, routed, key)
 
 
-def look_at_object(stores: Stores, key: ObjectKey) -> Finding | None:
+def look_at_object(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None:
     """Compare all of one object with its replica, as both are now; None where they are equal."""
     try:
-        return _look(stores, key)
+        return _look(sides, routed, key)
     except StoreError as error:
         return unknown(key, error)
     except Exception as error:  # noqa: BLE001 - whatever is odd about one key must not end the look at the others
         return unknown(key, unexpected(error))
 
 
-def _look(stores: Stores, key: ObjectKey) -> Finding | None:
-    settings = stores.settings
-    original = read_head(stores.source_s3, settings.source_bucket, key.key)
-    replica = read_head(stores.target_s3, settings.target_bucket, key.key)
+def _look(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None:
+    original = read_head(sides.source_s3, routed.source, key.object_key)
+    replica = read_head(sides.target_s3, routed.target, key.object_key)
     if isinstance(original, Absent):
-        return absent(key) if isinstance(replica, Absent) else _extra(stores, key, replica)
+        return absent(key) if isinstance(replica, Absent) else _extra(sides, routed, key, replica)
     state = _state(original.etag, datetime.fromisoformat(original.last_modified))
     if isinstance(replica, Absent):
         if original.archived:
@@ -116,29 +118,30 @@ def _look(stores: Stores, key: ObjectKey) -> Finding | None:
         if _has_expired(original):
             return Finding(key, Verdict.OUTSIDE, ("it has expired, and is to be removed",), original.size, state)
         return Finding(key, Verdict.MISSING, (), original.size, state)
-    return _compare_heads(stores, key, original, replica, state)
+    return _compare_heads(sides, routed, key, original, replica, state)
 
 
-def _compare_heads(stores: Stores, key: ObjectKey, original: Head, replica: Head, state: str) -> Finding | None:
-    settings = stores.settings
+def _compare_heads(
+    sides: Sides, routed: RoutedDataset, key: RecordKey, original: Head, replica: Head, state: str
+) -> Finding | None:
     # Whatever the heads tell: not every S3-compatible store counts the tags there, nor S3 for who may not read them.
-    tags = read_tags(stores.source_s3, settings.source_bucket, key.key, original.version_id)
-    replica_tags = read_tags(stores.target_s3, settings.target_bucket, key.key, replica.version_id)
+    tags = read_tags(sides.source_s3, routed.source, key.object_key, original.version_id)
+    replica_tags = read_tags(sides.target_s3, routed.target, key.object_key, replica.version_id)
     if tags is None or replica_tags is None:
         return Finding(key, Verdict.UNKNOWN, ("gone while it was read",))
     what = object_differences(
         ObjectState(original, tags.tags),
         ObjectState(replica, replica_tags.tags),
-        bucket=settings.source_bucket,
-        key=key.key,
-        environment=settings.source_environment,
+        bucket=routed.source,
+        key=key.object_key,
+        environment=sides.route.source_environment,
     )
     # With the tags, whose change changes neither the ETag nor the time.
     return Finding(key, Verdict.DIFFERENT, what, original.size, f"{state} {_digest(tags)}") if what else None
 
 
-def _extra(stores: Stores, key: ObjectKey, replica: Head) -> Finding:
-    marked = is_marked(stores.target_s3, stores.settings.target_bucket, key.key, replica, replica.version_id)
+def _extra(sides: Sides, routed: RoutedDataset, key: RecordKey, replica: Head) -> Finding:
+    marked = is_marked(sides.target_s3, routed.target, key.object_key, replica, replica.version_id)
     return Finding(key, Verdict.EXTRA, own=not marked)
 
 

@@ -11,11 +11,12 @@ from replication_core.aws.failures import told, translated
 from replication_core.batching import batches
 from replication_core.comparing.findings import Looked
 from replication_core.comparing.items import compare_segments
-from replication_core.comparing.objects import Pair, compare_pairs, side_by_side
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.objects import Pair, compare_pairs, list_pairs
+from replication_core.comparing.sides import Sides
 from replication_core.items.scans import Segment
-from replication_core.objects.listings import KeyRange, list_objects
+from replication_core.objects.listings import KeyRange
 from replication_core.parallel import windowed
+from replication_core.route_spec import RoutedDataset
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,28 +33,33 @@ _LAST = "\U0010ffff"
 _WALKS_AT_ONCE = 4
 
 
-def compare_sample(stores: Stores, executor: Executor, keys: int, chance: random.Random) -> Iterator[Looked]:
-    """Compare about so many objects and, where the route has them, about so many items.
+def compare_sample(
+    sides: Sides, routed: RoutedDataset, executor: Executor, keys: int, chance: random.Random
+) -> Iterator[Looked]:
+    """Compare about so many records of a dataset.
 
     Objects are those at the ends of random walks through the keys of either side, so that each may be drawn, one among
     few rather than one among many; of items it is one random part of both tables. It finds what is wrong with many
     keys: to find the one among a million is a whole verification's work.
     """
+    if not routed.dataset.is_bucket:
+        yield from compare_segments(sides, routed, executor, [_segment(sides, routed, keys, chance)], limit=keys)
+        return
     walks = max(1, keys // _WINDOW)
-    pairs = (pair for _ in range(walks) for pair in islice(_walk(stores, chance), min(keys, _WINDOW)))
+    pairs = (pair for _ in range(walks) for pair in islice(_walk(sides, routed, chance), min(keys, _WINDOW)))
     yield from windowed(
-        executor, lambda some: compare_pairs(stores, some), batches(pairs, _AT_ONCE), window=_WALKS_AT_ONCE * _AT_ONCE
+        executor,
+        lambda some: compare_pairs(sides, routed, some),
+        batches(pairs, _AT_ONCE),
+        window=_WALKS_AT_ONCE * _AT_ONCE,
     )
-    if stores.settings.replicate_items:
-        yield from compare_segments(stores, executor, [_segment(stores, keys, chance)], limit=keys)
 
 
-def _walk(stores: Stores, chance: random.Random) -> Iterator[Pair]:
-    settings = stores.settings
-    prefix = chance.choice(settings.object_include or ("",))
-    sides = [(stores.source_s3, settings.source_bucket), (stores.target_s3, settings.target_bucket)]
-    after = _end_of_walk(*chance.choice(sides), prefix, chance)
-    return side_by_side(*(list_objects(client, bucket, prefix, KeyRange(after)) for client, bucket in sides))
+def _walk(sides: Sides, routed: RoutedDataset, chance: random.Random) -> Iterator[Pair]:
+    prefix = chance.choice(routed.include or ("",))
+    buckets = [(sides.source_s3, routed.source), (sides.target_s3, routed.target)]
+    after = _end_of_walk(*chance.choice(buckets), prefix, chance)
+    return list_pairs(sides, routed, prefix, KeyRange(after))
 
 
 def _end_of_walk(client: "S3Client", bucket: str, prefix: str, chance: random.Random) -> str | None:
@@ -93,9 +99,9 @@ def _page(client: "S3Client", bucket: str, prefix: str, *, after: str = "", most
     return [entry["Key"] for entry in page.get("Contents", ())], not told("ListObjectsV2", page, "IsTruncated")
 
 
-def _segment(stores: Stores, keys: int, chance: random.Random) -> Segment:
+def _segment(sides: Sides, routed: RoutedDataset, keys: int, chance: random.Random) -> Segment:
     with translated("DescribeTable"):
-        table = stores.source_dynamodb.describe_table(TableName=stores.settings.source_table)["Table"]
+        table = sides.source_dynamodb.describe_table(TableName=routed.source)["Table"]
     # As of some hours ago, which is near enough: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
     # API_TableDescription.html; segments are at most a million, by API_Scan.html beside it.
     segments = min(max(1, table.get("ItemCount", 0) // keys), 1_000_000)

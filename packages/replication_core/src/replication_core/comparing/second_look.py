@@ -6,11 +6,11 @@ from dataclasses import replace
 from itertools import groupby
 
 from replication_core.batching import batches
-from replication_core.changes import ItemKey, Key, ObjectKey
 from replication_core.comparing.findings import DRIFT, Finding, Verdict
 from replication_core.comparing.items import look_at_items
 from replication_core.comparing.objects import look_at_object
-from replication_core.comparing.stores import Stores
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import RecordKey
 from replication_core.items.states import READ_BATCH
 from replication_core.parallel import windowed
 
@@ -20,9 +20,7 @@ _OBJECTS = 10
 _BATCHES_AT_ONCE = 64
 
 
-def look_again(
-    stores: Stores, executor: Executor, suspects: Iterable[Finding], *, worked_off: bool
-) -> Iterator[Finding]:
+def look_again(sides: Sides, executor: Executor, suspects: Iterable[Finding], *, worked_off: bool) -> Iterator[Finding]:
     """Yield the final finding of each suspect, in their order, holding some hundreds of them.
 
     `worked_off` says that the route has handled every change that it had when the suspects were found. What still
@@ -30,23 +28,29 @@ def look_again(
     could not be compared is tried again. Findings that are no suspicion are final already, and not to be looked at.
     """
     looks = windowed(
-        executor, lambda batch: _look(stores, batch, worked_off), _batches(suspects), window=_BATCHES_AT_ONCE
+        executor, lambda batch: _look(sides, batch, worked_off), _batches(suspects), window=_BATCHES_AT_ONCE
     )
     for findings in looks:
         yield from findings
 
 
 def _batches(suspects: Iterable[Finding]) -> Iterator[list[Finding]]:
-    for is_item, findings in groupby(suspects, key=lambda finding: isinstance(finding.key, ItemKey)):
-        yield from batches(findings, READ_BATCH if is_item else _OBJECTS)
+    for dataset, findings in groupby(suspects, key=lambda finding: finding.key.dataset):
+        yield from batches(findings, _OBJECTS if dataset.is_bucket else READ_BATCH)
 
 
-def _look(stores: Stores, batch: list[Finding], worked_off: bool) -> list[Finding]:
-    now: dict[Key, Finding | None] = {
-        each.key: look_at_object(stores, each.key) for each in batch if isinstance(each.key, ObjectKey)
-    }
-    if items := [each.key for each in batch if isinstance(each.key, ItemKey)]:
-        now |= look_at_items(stores, items)
+def _look(sides: Sides, batch: list[Finding], worked_off: bool) -> list[Finding]:
+    """Look at suspects of one dataset."""
+    keys = [finding.key for finding in batch]
+    routed = sides.route.dataset(keys[0].dataset.name)
+    if routed is None or not routed.target:
+        why = ("the route does not replicate its dataset",)
+        return [replace(each, verdict=Verdict.OUTSIDE, what=why) for each in batch]
+    now: dict[RecordKey, Finding | None]
+    if routed.dataset.is_bucket:
+        now = {key: look_at_object(sides, routed, key) for key in keys}
+    else:
+        now = look_at_items(sides, routed, keys)
     return [_judged(finding, now[finding.key], worked_off) for finding in batch]
 
 

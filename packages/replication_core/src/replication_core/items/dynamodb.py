@@ -1,28 +1,20 @@
 """DynamoDB's side of the replicas: exact attribute values in, exact attribute values out."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.failures import told, translated
-from replication_core.changes import ItemKey, number_text
+from replication_core.datasets import Dataset, RecordKey
+from replication_core.desired import desired_item
 from replication_core.items.states import Item
-from replication_core.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
+from replication_core.replicas import REPLICATION_TIMESTAMP
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["ADDED_ATTRIBUTES", "KEYS_ALONE", "DynamoItems", "key_attributes", "key_of", "read_items"]
-
-ADDED_ATTRIBUTES = ("environment", REPLICATED_FROM, REPLICATION_TIMESTAMP)
-"""What every replica has besides its source's attributes; they win over attributes of the source so named."""
-
-KEYS_ALONE: Mapping[str, Any] = {
-    "ProjectionExpression": "#id, #timestamp",
-    "ExpressionAttributeNames": {"#id": "id", "#timestamp": "timestamp"},
-}
-"""What a read is asked for that needs no item, only whether it is there."""
+__all__ = ["DynamoItems", "projection", "read_items"]
 
 
 def _now() -> datetime:
@@ -36,6 +28,7 @@ class DynamoItems:
     The low-level clients are used, so that numbers of 38 digits, binaries, empty values and sets stay what they are.
     """
 
+    dataset: Dataset
     source: "DynamoDBClient"
     source_table: str
     source_environment: str
@@ -44,14 +37,14 @@ class DynamoItems:
     target_environment: str
     clock: Callable[[], datetime] = _now
 
-    def get(self, keys: Sequence[ItemKey]) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
+    def get(self, keys: Sequence[RecordKey]) -> tuple[Mapping[RecordKey, Item], Collection[RecordKey]]:
         """Read items consistently; return them, and the keys left unprocessed."""
-        return read_items(self.source, self.source_table, keys)
+        return read_items(self.source, self.source_table, self.dataset, keys)
 
-    def write(self, items: Mapping[ItemKey, Item | None]) -> Collection[ItemKey]:
+    def write(self, items: Mapping[RecordKey, Item | None]) -> Collection[RecordKey]:
         """Put and delete replicas; return the keys left unprocessed."""
         requests: Any = [
-            {"DeleteRequest": {"Key": key_attributes(key)}}
+            {"DeleteRequest": {"Key": key.attributes()}}
             if item is None
             else {"PutRequest": {"Item": self._replica(item)}}
             for key, item in items.items()
@@ -61,35 +54,35 @@ class DynamoItems:
         # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: empty when done.
         left: Any = told("BatchWriteItem", answer, "UnprocessedItems").get(self.target_table, ())
         return [
-            key_of(request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"])
+            self.dataset.of_item(
+                request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
+            )
             for request in left
         ]
 
     def _replica(self, item: Item) -> Item:
-        added = (self.target_environment, self.source_environment, self.clock().isoformat(timespec="milliseconds"))
-        return {**item, **{name: {"S": value} for name, value in zip(ADDED_ATTRIBUTES, added, strict=True)}}
+        replica = desired_item(item, self.dataset, source=self.source_environment, target=self.target_environment)
+        if REPLICATION_TIMESTAMP in self.dataset.attribute_names:
+            return replica
+        return {**replica, REPLICATION_TIMESTAMP: {"S": self.clock().isoformat(timespec="milliseconds")}}
 
 
 def read_items(
-    client: "DynamoDBClient", table: str, keys: Sequence[ItemKey], *, only_keys: bool = False
-) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
+    client: "DynamoDBClient", table: str, dataset: Dataset, keys: Sequence[RecordKey], *, only_keys: bool = False
+) -> tuple[Mapping[RecordKey, Item], Collection[RecordKey]]:
     """Read up to 100 items of a table consistently; return them, and the keys left unprocessed."""
-    asked: Any = {"Keys": [key_attributes(key) for key in keys], "ConsistentRead": True}
+    asked: Any = {"Keys": [key.attributes() for key in keys], "ConsistentRead": True}
     if only_keys:
-        asked |= KEYS_ALONE
+        asked |= projection(dataset.attribute_names)
     with translated("BatchGetItem"):
         answer = client.batch_get_item(RequestItems={table: asked})
     # An answer without these would mean that there is no such item, and delete replicas.
-    found = {key_of(item): item for item in told("BatchGetItem", answer, "Responses").get(table, ())}
+    found = {dataset.of_item(item): item for item in told("BatchGetItem", answer, "Responses").get(table, ())}
     left: Any = told("BatchGetItem", answer, "UnprocessedKeys").get(table, {})
-    return found, [key_of(named) for named in left.get("Keys", ())]
+    return found, [dataset.of_item(named) for named in left.get("Keys", ())]
 
 
-def key_attributes(key: ItemKey) -> Item:
-    """Return a key as the two attributes that it is."""
-    return {"id": {"S": key.id}, "timestamp": {"N": key.timestamp}}
-
-
-def key_of(item: Item) -> ItemKey:
-    """Return the key of an item, or of what has at least its two attributes."""
-    return ItemKey(item["id"]["S"], number_text(item["timestamp"]["N"]))
+def projection(attributes: Iterable[str]) -> dict[str, Any]:
+    """Return what a read is asked for that needs these attributes alone: the key's, where none but that is needed."""
+    names = {f"#{position}": name for position, name in enumerate(dict.fromkeys(attributes))}
+    return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}

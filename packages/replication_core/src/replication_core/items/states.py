@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from replication_core.aws.errors import StoreError
 from replication_core.batching import batches, thoroughly
-from replication_core.changes import ItemKey
+from replication_core.datasets import RecordKey
 from replication_core.reconcile import Reading, SourceMoved, Writing
 
 __all__ = ["READ_BATCH", "WRITE_BATCH", "Get", "Item", "ItemCalls", "ItemState", "ItemStore", "ordered", "read_states"]
@@ -30,7 +30,7 @@ backoff.
 Item = Mapping[str, Any]
 """An item in DynamoDB's own JSON, each attribute with its type: nothing is converted on the way."""
 
-Get = Callable[[Sequence[ItemKey]], tuple[Mapping[ItemKey, Item], Collection[ItemKey]]]
+Get = Callable[[Sequence[RecordKey]], tuple[Mapping[RecordKey, Item], Collection[RecordKey]]]
 """Reads up to READ_BATCH items; returns them, and the keys left unprocessed."""
 
 
@@ -62,10 +62,10 @@ def ordered(value: Any) -> Any:
 class ItemCalls(Protocol):
     """The two calls that replicas of items cost; they raise StoreError where DynamoDB refuses or fails as a whole."""
 
-    def get(self, keys: Sequence[ItemKey]) -> tuple[Mapping[ItemKey, Item], Collection[ItemKey]]:
+    def get(self, keys: Sequence[RecordKey]) -> tuple[Mapping[RecordKey, Item], Collection[RecordKey]]:
         """Read up to READ_BATCH items of the source consistently; return them, and the keys left unprocessed."""
 
-    def write(self, items: Mapping[ItemKey, Item | None]) -> Collection[ItemKey]:
+    def write(self, items: Mapping[RecordKey, Item | None]) -> Collection[RecordKey]:
         """Write up to WRITE_BATCH replicas, deleting for None; return the keys left unprocessed."""
 
 
@@ -75,15 +75,15 @@ class ItemStore:
 
     calls: ItemCalls
 
-    def read(self, keys: Collection[ItemKey]) -> Reading[ItemKey, ItemState]:
+    def read(self, keys: Collection[RecordKey]) -> Reading[RecordKey, ItemState]:
         """Read the source's current items, consistently."""
         return read_states(keys, self.calls.get)
 
-    def write(self, states: Mapping[ItemKey, ItemState | None]) -> Writing[ItemKey]:
+    def write(self, states: Mapping[RecordKey, ItemState | None]) -> Writing[RecordKey]:
         """Write and delete replicas; an item that DynamoDB won't take fails alone."""
-        answers: dict[ItemKey, int | StoreError | SourceMoved] = dict.fromkeys(states, 0)
+        answers: dict[RecordKey, int | StoreError | SourceMoved] = dict.fromkeys(states, 0)
 
-        def put(batch: Sequence[ItemKey]) -> Mapping[ItemKey, StoreError]:
+        def put(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
             wanted = ((key, states[key]) for key in batch)
             left = self.calls.write({key: None if state is None else state.item for key, state in wanted})
             return dict.fromkeys(left, UNPROCESSED)
@@ -92,16 +92,16 @@ class ItemStore:
             answers.update(thoroughly(batch, put))
         return answers
 
-    def confirm(self, states: Mapping[ItemKey, ItemState | None]) -> Reading[ItemKey, ItemState]:
+    def confirm(self, states: Mapping[RecordKey, ItemState | None]) -> Reading[RecordKey, ItemState]:
         """Read the same items again."""
         return self.read(states.keys())
 
 
-def read_states(keys: Collection[ItemKey], get: Get) -> Reading[ItemKey, ItemState]:
+def read_states(keys: Collection[RecordKey], get: Get) -> Reading[RecordKey, ItemState]:
     """Read items in batches, and again what a batch left unprocessed; None for a key that has no item."""
-    states: dict[ItemKey, ItemState | StoreError | None] = {}
+    states: dict[RecordKey, ItemState | StoreError | None] = {}
 
-    def get_some(batch: Sequence[ItemKey]) -> Mapping[ItemKey, StoreError]:
+    def get_some(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
         found, left = get(batch)
         for key in set(batch).difference(left):
             item = found.get(key)

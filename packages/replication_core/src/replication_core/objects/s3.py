@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
+from replication_core.desired import DEFAULT_LARGE_FROM, desired_object
 from replication_core.objects.content import same_bytes
-from replication_core.objects.copy_plan import DEFAULT_LARGE_FROM, plan_copy
 from replication_core.objects.large_copy import LargeCopy, LargeObject
 from replication_core.objects.provenance import recorded_etag, tells_version, with_mark
 from replication_core.objects.reading import (
@@ -99,15 +99,15 @@ class S3Objects:
         if state.head.version_id is not None:
             source["VersionId"] = state.head.version_id
         try:
-            plan = plan_copy(
+            desired = desired_object(
                 state,
                 bucket=self.source_bucket,
                 key=key,
                 environment=self.source_environment,
                 large_from=self.large_from,
             )
-            copy = self._copy_in_parts if plan.in_parts else self._copy_whole
-            return copy(key, state, source, plan.telling)
+            copy = self._copy_in_parts if desired.in_parts else self._copy_whole
+            return copy(key, state, source, desired.telling)
         except StoreError as error:
             if error.kind in _MOVED:
                 raise SourceMoved from error

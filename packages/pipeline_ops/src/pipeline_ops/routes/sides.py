@@ -1,0 +1,35 @@
+"""Both sides of a deployed route, to be read by the operator's own rights."""
+
+from botocore.config import Config
+
+from pipeline_ops.routes.route import Replication, Route
+from replication_core.comparing.sides import Sides
+from replication_core.objects.reading import keep_empty_expires
+
+__all__ = ["CONFIG", "THREADS", "open_sides"]
+
+THREADS = 64
+"""Calls under way at the same time: they wait for AWS most of it."""
+
+CONFIG = Config(
+    max_pool_connections=THREADS + 32,  # those that list and scan come on top
+    retries={"mode": "standard", "total_max_attempts": 5},
+)
+"""How the clients that read both sides are configured."""
+
+
+def open_sides(replication: Replication, route: Route) -> Sides:
+    """Return the route's source and target."""
+    spec = route.spec
+    source_s3, target_s3 = (
+        replication.client("s3", region=region, config=CONFIG) for region in (spec.source_region, spec.target_region)
+    )
+    for client in (source_s3, target_s3):
+        keep_empty_expires(client)
+    return Sides(
+        route=spec,
+        source_s3=source_s3,
+        target_s3=target_s3,
+        source_dynamodb=replication.client("dynamodb", region=spec.source_region, config=CONFIG),
+        target_dynamodb=replication.client("dynamodb", region=spec.target_region, config=CONFIG),
+    )
