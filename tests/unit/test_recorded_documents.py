@@ -44,7 +44,6 @@ from replication_core.objects.reading import Absent, read_head
 from replication_core.objects.states import ObjectState
 from replication_core.replicas import is_replica
 from replication_core.route_spec import RouteSpec
-from replicator_lambda.batch import Batch
 from tests.unit.processor_lambda.cloud import cloud as processor_cloud
 
 RELEASE = Path(__file__).parents[1] / "recorded" / "release_1"
@@ -70,10 +69,8 @@ def notices(body: Any, *, bucket: str | None = None) -> list[tuple[RecordKey, st
 
 def asked_keys(body: Any, *, bucket: str, table: str) -> list[RecordKey]:
     """Return the keys that a route of this source reconciles for a message."""
-    record = {"messageId": "m", "receiptHandle": "r", "body": json.dumps(body)}
-    batch = Batch.read([record], route_of(replicator_route("dev"), bucket=bucket, table=table))
-    assert not batch.dead, batch.dead
-    return batch.keys()
+    changes = parse_notices(json.dumps(body), route_of(replicator_route("dev"), bucket=bucket, table=table))
+    return list(dict.fromkeys(change.key for change in changes))
 
 
 def processing_notice(body: Any) -> ObjectNotice | Continuation | Sweep:

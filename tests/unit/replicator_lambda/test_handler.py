@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from aws_lambda_powertools.logging import Logger
 
-from queue_worker.messages import UnknownEventError, backoff_seconds
+from queue_worker.messages import Message, UnknownEventError, backoff_seconds
 from replication_core.changes import parse
 from replication_core.datasets import OBJECTS, Dataset
 from replication_core.route_spec import NOTIFICATIONS, RouteSpec
@@ -545,7 +545,7 @@ def test_a_message_that_the_program_stumbles_over_is_buried_alone(
             raise RuntimeError(SECRET)
         return parse(body, route)
 
-    monkeypatch.setattr("replicator_lambda.batch.parse", stumbles)
+    monkeypatch.setattr("replicator_lambda.handler.parse", stumbles)
     answer = cloud.route().process(event(record("odd", id_="odd"), record(object_notice("a"), id_="a")))
     assert failed(answer) == []
     (letter,) = cloud.letters()
@@ -616,7 +616,7 @@ def test_the_entry_point_builds_its_route_once_from_its_archive(cloud: Cloud, mo
     finally:
         handler._route.cache_clear()
     assert len(built) == 1
-    assert isinstance(built[0].logger, Logger)
+    assert isinstance(built[0].worker.logger, Logger)
     assert cloud.keys(cloud.settings.target_bucket) == {"a", "b"}
     config: Any = built[0].clients.source_s3.meta.config
     assert config.max_pool_connections == 64
@@ -640,7 +640,8 @@ def test_what_no_invocation_had_time_for_is_given_up_with_that_reason_before_the
 
 def test_what_came_back_most_often_is_worked_on_first() -> None:
     records = [record(object_notice(f"try-{tries}"), id_=str(tries), attempts=tries) for tries in (1, 3, 2)]
-    keys = Batch.read(records, MadeRoute(source_bucket="prod", source_table="prod").spec).keys()
+    spec = MadeRoute(source_bucket="prod", source_table="prod").spec
+    keys = Batch({Message.from_record(each): parse(each["body"], spec) for each in records}).keys()
     assert [str(key) for key in keys] == ["try-3", "try-2", "try-1"]
 
 

@@ -4,7 +4,7 @@ Invoked with a notice itself, as an operator's command does, it answers with wha
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from aws_lambda_powertools.logging import Logger
 
-from queue_worker.dead_letters import DeadLetters, Letter, redriven
-from queue_worker.messages import QUEUE_BATCH, UnknownEventError, queued
-from replication_core.aws.batches import delay
-from replication_core.aws.errors import StoreError
-from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, is_own, parse
+from queue_worker.dead_letters import DeadLetters
+from queue_worker.messages import Message
+from queue_worker.settlement import Settlement
+from queue_worker.worker import Settled, Worker
+from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, Change, is_own, parse
 from replication_core.clients import Clients, connect
 from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
@@ -43,9 +43,8 @@ class Route:
     spec: RouteSpec
     clients: Clients
     replicator: Replicator
-    dead_letters: DeadLetters
+    worker: Worker[Sequence[Change]]
     notifications: Notifications
-    logger: Logger
 
     @classmethod
     def build(cls, spec: RouteSpec, clients: Clients, replicator: Replicator) -> Self:
@@ -54,7 +53,13 @@ class Route:
             spec=spec,
             clients=clients,
             replicator=replicator,
-            dead_letters=DeadLetters(sqs=clients.sqs, queue_url=spec.dlq_url, target=spec.target),
+            worker=Worker(
+                sqs=clients.sqs,
+                queue_url=spec.queue_url,
+                dead_letters=DeadLetters(sqs=clients.sqs, queue_url=spec.dlq_url, target=spec.target),
+                logger=Logger(service=f"replicator-{spec.target}"),
+                parse=lambda body: parse(body, spec),
+            ),
             notifications=Notifications(
                 sns=clients.sns,
                 success_topic_arn=spec.success_topic_arn,
@@ -62,31 +67,27 @@ class Route:
                 target=spec.target,
                 mode=spec.notifications,
             ),
-            logger=Logger(service=f"replicator-{spec.target}"),
         )
 
     def process(self, event: Mapping[str, Any], remaining_ms: int | None = None) -> dict[str, Any]:
         """Work on a batch of an SQS event source mapping, and return its partial batch response.
 
-        A message is done when its keys are level or when its envelope is in the dead-letter queue; every other one
-        is reported as failed, after its delay was set. `remaining_ms` is the time left; None for no limit. Raises
-        UnknownEventError for what is no such batch.
+        A message is done when its keys are level or when it is a dead letter. `remaining_ms` is the time left; None for
+        no limit. Raises UnknownEventError for what is no such batch.
         """
-        records = queued(event)
-        if not records:
-            raise UnknownEventError(QUEUE_BATCH, *_NOTICES)
         self.replicator.deadline.start(remaining_ms)
-        for told in redriven(records):
-            self.logger.info("redriven", extra=told)
-        batch = Batch.read(records, self.spec)
-        outcomes = self.replicator.reconcile(batch.keys(), unsure=batch.unsure())
-        batch.settle(outcomes)
-        now = datetime.now(UTC)
-        self._log(outcomes)
-        self._bury(batch, now)
-        self._delay(batch)
-        self._report(batch, outcomes, now)
-        return {"batchItemFailures": [{"itemIdentifier": message} for message in batch.again]}
+        batch = Batch({})
+        outcomes: dict[RecordKey, Outcome] = {}
+
+        def work(changes: Mapping[Message, Sequence[Change]]) -> dict[Message, Settlement]:
+            batch.changes = changes
+            outcomes.update(self.replicator.reconcile(batch.keys(), unsure=batch.unsure()))
+            self._log(outcomes)
+            return batch.settle(outcomes)
+
+        settled = self.worker.process(event, work, *_NOTICES)
+        self._report(batch, outcomes, settled)
+        return settled.response()
 
     def answer(self, notice: Mapping[str, Any], remaining_ms: int | None = None) -> list[dict[str, Any]]:
         """Reconcile the keys of one notice now, and return what became of each.
@@ -125,42 +126,17 @@ class Route:
             }
             if outcome.action is Action.FAILED and outcome.error is not None:
                 reason = {"error_type": outcome.error.kind, "error": outcome.error.message}
-                self.logger.warning("not replicated", extra=fields | reason)
+                self.worker.logger.warning("not replicated", extra=fields | reason)
             else:
-                self.logger.info("reconciled", extra=fields)
+                self.worker.logger.info("reconciled", extra=fields)
 
-    def _bury(self, batch: Batch, now: datetime) -> None:
-        buried = batch.buried()
-        letters = [Letter(notice=death.text, error=death.error, attempts=death.message.attempts) for death in buried]
-        batch.keep([buried[position].message for position in self.dead_letters.send(letters, now)])
-
-    def _delay(self, batch: Batch) -> None:
-        waiting = [
-            (message.receipt, batch.again[message.id]) for message in batch.messages if message.id in batch.again
-        ]
-        # A delay that can't be set is no loss: the message comes back after the queue's visibility timeout.
-        self._warn("message not delayed", delay(self.clients.sqs, self.spec.queue_url, waiting).values())
-
-    def _report(self, batch: Batch, outcomes: Mapping[RecordKey, Outcome], now: datetime) -> None:
-        for death in batch.dead:
-            self.logger.error(
-                "given up",
-                extra={
-                    "target": self.spec.target,
-                    "key": str(death.key) if death.key else None,
-                    "message_id": death.message.id,
-                    "attempts": death.message.attempts,
-                    "error_type": death.error.kind,
-                    "error": death.error.message,
-                },
-            )
-        self._warn("failure not notified", self.notifications.failed(batch.dead, now))
-        self._warn("success not notified", self.notifications.succeeded(outcomes, now))
-        emit(self.spec.target_instance, outcomes, batch.changed_at(), len(batch.buried()))
-
-    def _warn(self, what: str, errors: Iterable[StoreError]) -> None:
-        for error in errors:
-            self.logger.warning(what, extra={"error_type": error.kind, "error": error.message})
+    def _report(self, batch: Batch, outcomes: Mapping[RecordKey, Outcome], settled: Settled) -> None:
+        now = datetime.now(UTC)
+        for error in self.notifications.failed(batch.dead(settled.buried), now):
+            self.worker.warn("failure not notified", error)
+        for error in self.notifications.succeeded(outcomes, now):
+            self.worker.warn("success not notified", error)
+        emit(self.spec.target_instance, outcomes, batch.changed_at(), len(settled.buried))
 
 
 @cache
