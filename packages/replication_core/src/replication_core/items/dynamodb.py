@@ -9,6 +9,7 @@ from replication_core.aws.failures import told, translated
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item
 from replication_core.items.states import Item
+from replication_core.items.writing import write_items
 from replication_core.replicas import REPLICATION_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -43,22 +44,8 @@ class DynamoItems:
 
     def write(self, items: Mapping[RecordKey, Item | None]) -> Collection[RecordKey]:
         """Put and delete replicas; return the keys left unprocessed."""
-        requests: Any = [
-            {"DeleteRequest": {"Key": key.attributes()}}
-            if item is None
-            else {"PutRequest": {"Item": self._replica(item)}}
-            for key, item in items.items()
-        ]
-        with translated("BatchWriteItem"):
-            answer = self.target.batch_write_item(RequestItems={self.target_table: requests})
-        # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: empty when done.
-        left: Any = told("BatchWriteItem", answer, "UnprocessedItems").get(self.target_table, ())
-        return [
-            self.dataset.of_item(
-                request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
-            )
-            for request in left
-        ]
+        replicas = {key: None if item is None else self._replica(item) for key, item in items.items()}
+        return write_items(self.target, self.target_table, self.dataset, replicas)
 
     def _replica(self, item: Item) -> Item:
         replica = desired_item(item, self.dataset, source=self.source_environment, target=self.target_environment)

@@ -10,15 +10,13 @@ from typing import Any, Protocol
 from replication_core.aws.errors import StoreError
 from replication_core.batching import batches, thoroughly
 from replication_core.datasets import RecordKey
+from replication_core.items.writing import WRITE_BATCH
 from replication_core.reconcile import Reading, SourceMoved, Writing
 
-__all__ = ["READ_BATCH", "WRITE_BATCH", "Get", "Item", "ItemCalls", "ItemState", "ItemStore", "ordered", "read_states"]
+__all__ = ["READ_BATCH", "Get", "Item", "ItemCalls", "ItemState", "ItemStore", "ordered", "read_states"]
 
 READ_BATCH = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
-
-WRITE_BATCH = 25
-"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: writes per call."""
 
 UNPROCESSED = StoreError("Unprocessed", "left unprocessed")
 """Of what DynamoDB leaves of a batch: called again at once, since each answer makes room.
