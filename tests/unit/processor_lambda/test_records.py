@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from processor_lambda.records import Header, Record, RecordError, Schema, read_json
 from processor_lambda.runs import Seen
-from processor_lambda.settings import ProcessorSettings, fields_of
+from processor_lambda.settings import ProcessorSettings, SettingsError, fields_of
 from replication_core.datasets import ITEMS, Dataset, KeyAttribute, KeyType, Kind, RecordKey
-from replication_core.environment import SettingsError
 
 FIELDS = [
     {"name": "amount", "type": "number"},
@@ -224,6 +223,21 @@ SETTINGS = ProcessorSettings(
 
 def test_settings_come_back_from_the_environment_as_they_were() -> None:
     assert ProcessorSettings.from_env({**SETTINGS.to_env(), "OTHER": "x"}) == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"PROCESSOR_BUCKET": None}, "PROCESSOR_BUCKET is not set"),
+        ({"PROCESSOR_PROCESS_REPLICAS": "1"}, "PROCESSOR_PROCESS_REPLICAS is not usable: expected true or false"),
+        ({"PROCESSOR_DATASET": "{}"}, "PROCESSOR_DATASET is not usable: .* is no dataset"),
+        ({"PROCESSOR_DATASET": "items"}, "PROCESSOR_DATASET is not usable"),
+    ],
+)
+def test_an_environment_without_the_settings_is_refused_by_variable(changes: dict[str, str | None], said: str) -> None:
+    environ = {name: value for name, value in {**SETTINGS.to_env(), **changes}.items() if value is not None}
+    with pytest.raises(SettingsError, match=said):
+        ProcessorSettings.from_env(environ)
 
 
 @pytest.mark.parametrize("prefix", ["", "results/", "results/dev/", "re", "rejected/x"])

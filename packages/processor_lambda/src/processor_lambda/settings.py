@@ -4,15 +4,15 @@ The processing project imports this module to write the function's environment, 
 cold start, so that no variable's name and no metric's name is written twice.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from queue_worker.messages import MAX_RECEIVES
 from replication_core.datasets import ITEMS, Dataset, KeyType
-from replication_core.environment import EnvironmentSettings, SettingsError
 from replication_core.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Field",
     "FieldType",
     "ProcessorSettings",
+    "SettingsError",
     "declared_fields",
     "fields_of",
 ]
@@ -68,6 +69,10 @@ FAILURES_METRIC = "ProcessingFailures"
 
 DURATION_METRIC = "RunDuration"
 """Milliseconds from a run's start until its summary, over as many invocations as it took."""
+
+
+class SettingsError(ValueError):
+    """An environment variable that is missing, or a setting that the function can't work with."""
 
 
 class FieldType(StrEnum):
@@ -152,10 +157,11 @@ def fields_of(schema: str, table: Dataset) -> tuple[Field, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessorSettings(EnvironmentSettings):
-    """One environment's processor: where it reads, where it writes, and what it takes for a record."""
+class ProcessorSettings:
+    """One environment's processor: where it reads, where it writes, and what it takes for a record.
 
-    PREFIX: ClassVar[str] = "PROCESSOR_"
+    Each field is a variable of the function's environment, as `PROCESSOR_<FIELD>`.
+    """
 
     environment: str
     """The environment's name: on every item, summary and envelope."""
@@ -195,3 +201,49 @@ class ProcessorSettings(EnvironmentSettings):
         for output in (RESULTS_PREFIX, REJECTED_PREFIX):
             if output.startswith(self.input_prefix) or self.input_prefix.startswith(output):
                 raise SettingsError(f"the input prefix {self.input_prefix!r} overlaps {output!r}, which is written to")
+
+    def to_env(self) -> dict[str, str]:
+        """Return the variables that `from_env` builds these settings from."""
+        return {_variable(field): _encode(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Build the settings from a function's environment.
+
+        A variable that is missing has its field's default, as in the environment that a former release made. Raises
+        SettingsError naming one that is missing without, or not usable.
+        """
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
+            if (text := environ.get(_variable(field))) is not None:
+                try:
+                    values[field.name] = _decode(text, field.type)
+                except ValueError as error:
+                    raise SettingsError(
+                        f"the environment variable {_variable(field)} is not usable: {error}"
+                    ) from error
+            elif field.default is dataclasses.MISSING:
+                raise SettingsError(f"the environment variable {_variable(field)} is not set")
+        return cls(**values)
+
+
+def _variable(field: dataclasses.Field[Any]) -> str:
+    return f"PROCESSOR_{field.name.upper()}"
+
+
+def _encode(value: str | bool | Dataset) -> str:
+    if isinstance(value, str):
+        return value
+    document = value.document() if isinstance(value, Dataset) else value
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _decode(text: str, kind: Any) -> str | bool | Dataset:
+    if kind is str:
+        return text
+    value = json.loads(text)
+    if kind is Dataset:
+        return Dataset.parse(value)
+    if isinstance(value, bool):
+        return value
+    raise ValueError("expected true or false")
