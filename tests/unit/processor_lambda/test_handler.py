@@ -18,7 +18,7 @@ from processor_lambda.processor import Action
 from processor_lambda.sweep import Page, Sweeper
 from queue_worker.messages import UnknownEventError
 from replication_core.aws.errors import StoreError
-from replication_core.changes import PoisonError
+from replication_core.message_fields import PoisonError
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Send, lines, record, refusal
 
 NOTICE = ObjectNotice(key=KEY, reason="event").body()

@@ -19,8 +19,8 @@ from processor_lambda.processor import Action, Processor
 from processor_lambda.reading import Limits
 from processor_lambda.results import Results
 from replication_core.aws.errors import StoreError
-from replication_core.changes import PoisonError
 from replication_core.datasets import Dataset, KeyAttribute, KeyType, Kind
+from replication_core.message_fields import PoisonError
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Fault, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
 from tests.unit.processor_lambda.cloud import record as message

@@ -12,7 +12,7 @@ from queue_worker.messages import Message, UnknownEventError, backoff_seconds
 from queue_worker.settlement import Again, Done, GivenUp, Settlement, failed, not_started
 from queue_worker.worker import Settled, Worker
 from replication_core.aws.errors import StoreError
-from replication_core.changes import PoisonError
+from replication_core.message_fields import PoisonError
 
 
 class Queues:

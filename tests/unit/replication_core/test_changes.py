@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replication_core import changes
-from replication_core.changes import Change, PoisonError, message
+from replication_core.changes import Change, message
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind, RecordKey
+from replication_core.message_fields import PoisonError
 from replication_core.route_spec import RoutedDataset
 from tests.made_route import MadeRoute
 

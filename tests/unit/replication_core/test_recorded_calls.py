@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replication_core import changes
-from replication_core.changes import Change, KeysNotRecordedError, PoisonError
+from replication_core.changes import Change, KeysNotRecordedError
 from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.message_fields import PoisonError
 from replication_core.route_spec import RoutedDataset
 from tests.made_route import MadeRoute
 from tests.unit.replication_core.cloud import Cloud, record

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit
 
 from processor_lambda.processor import Outcome
 from processor_lambda.settings import (
@@ -16,6 +16,7 @@ from processor_lambda.settings import (
     RUNS_METRIC,
     WRITTEN_METRIC,
 )
+from queue_worker.metrics import metrics_of
 
 __all__ = ["emit"]
 
@@ -26,10 +27,7 @@ def emit(environment: str, outcomes: Sequence[Outcome], failures: int) -> None:
     `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data whenever
     the processor works; the duration only for runs that were finished.
     """
-    metrics = EphemeralMetrics(namespace=METRICS_NAMESPACE)
-    # Else powertools takes POWERTOOLS_SERVICE_NAME for a second dimension, and no alarm would find the metric.
-    metrics.service = None  # type: ignore[assignment] # powertools' own value where there is no service
-    metrics.set_default_dimensions(**{ENVIRONMENT_DIMENSION: environment})
+    metrics = metrics_of(METRICS_NAMESPACE, **{ENVIRONMENT_DIMENSION: environment})
     finished = [outcome.summary for outcome in outcomes if outcome.summary is not None]
     counts = {
         RUNS_METRIC: len(finished),

@@ -18,8 +18,9 @@ from typing import Any, Self, TypeVar
 
 from processor_lambda.settings import MESSAGE_SCHEMA
 from processor_lambda.splitting import Position
-from replication_core.changes import PoisonError
-from replication_core.object_keys import KEY_BYTES, readings
+from replication_core.datasets import OBJECTS, InvalidKeyError
+from replication_core.message_fields import PoisonError, json_object, section, text
+from replication_core.object_keys import readings
 
 __all__ = ["Continuation", "Notice", "ObjectNotice", "Progress", "Sweep", "parse"]
 
@@ -144,12 +145,7 @@ def _body(message: Mapping[str, Any]) -> str:
 
 def parse(body: str) -> Notice:
     """Return a message's notice; raises PoisonError, whose text says what is wrong with it."""
-    try:
-        message = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise PoisonError("the message is not JSON, or nested too deep") from error
-    if not isinstance(message, dict):
-        raise PoisonError("the message is not a JSON object")
+    message = json_object(body)
     if message.get("schema") == MESSAGE_SCHEMA:
         return _own(message, body)
     if message.get("source") == "aws.s3" and "detail" in message:
@@ -185,23 +181,16 @@ def _own(message: Mapping[str, Any], body: str) -> Notice:
 
 
 def _event(message: Mapping[str, Any]) -> ObjectNotice:
-    detail = _section(message, "detail")
-    object_ = _section(detail, "object")
-    key, *others = readings(_text(object_)) or [_key(object_)]  # which says what is wrong with it
+    detail = section(message, "detail")
+    object_ = section(detail, "object")
+    key, *others = readings(text(object_, "key")) or [_key(object_)]  # which says what is wrong with it
     return ObjectNotice(
         key=key,
         others=tuple(others),
         version_id=_optional(object_, "version-id"),
         reason="event",
-        bucket=_optional(_section(detail, "bucket"), "name"),
+        bucket=_optional(section(detail, "bucket"), "name"),
     )
-
-
-def _section(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = message.get(name)
-    if not isinstance(value, dict):
-        raise PoisonError(f"the notice has no {name!r}")
-    return value
 
 
 def _optional(message: Mapping[str, Any], name: str) -> str | None:
@@ -219,18 +208,7 @@ def _count(message: Mapping[str, Any], name: str) -> int:
 
 
 def _key(message: Mapping[str, Any]) -> str:
-    key = _text(message)
     try:
-        length = len(key.encode())
-    except UnicodeEncodeError as error:
-        raise PoisonError("an object's key is not Unicode text") from error
-    if not 0 < length <= KEY_BYTES:
-        raise PoisonError(f"an object's key has {length} bytes; 1 to {KEY_BYTES} are possible")
-    return key
-
-
-def _text(message: Mapping[str, Any]) -> str:
-    key = message.get("key")
-    if not isinstance(key, str):
-        raise PoisonError("the notice has no text as 'key'")
-    return key
+        return OBJECTS.record(text(message, "key")).object_key
+    except InvalidKeyError as error:
+        raise PoisonError(str(error)) from error

@@ -19,10 +19,9 @@ from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen, run_of, unreadable
 from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings
 from processor_lambda.sweep import Sweeper
 from processor_lambda.table import Table
-from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
-from replication_core.changes import PoisonError
 from replication_core.deadline import Deadline
+from replication_core.message_fields import PoisonError
 from replication_core.object_keys import KEY_BYTES, fits_xml
 from replication_core.replicas import REPLICATED_FROM
 
@@ -127,8 +126,7 @@ class Processor:
         readings = [replace(notice, key=key, others=()) for key in (notice.key, *notice.others)]
         looks = [(each, self._is_there(each)) for each in readings if self.sweeper.wants(each.key)]
         there = [each for sure in (True, None) for each, is_there in looks if is_there is sure]
-        for error in send(self.clients.sqs, self.settings.queue_url, [each.body() for each in there[1:]]).values():
-            raise error
+        self.sweeper.enqueue([each.body() for each in there[1:]])
         return there[0] if there else readings[0]
 
     def _is_there(self, notice: ObjectNotice) -> bool | None:
@@ -289,8 +287,7 @@ class Processor:
             key=file.key, version_id=file.version_id, etag=file.etag, encoding=str(encoding), progress=progress
         )
         self.bucket.put(folder + _state_name(notice), run.seen.to_bytes(), content_type="application/octet-stream")
-        for error in send(self.clients.sqs, self.settings.queue_url, [notice.body()]).values():
-            raise error
+        self.sweeper.enqueue([notice.body()])
 
     def _summary(
         self,

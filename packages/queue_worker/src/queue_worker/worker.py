@@ -13,7 +13,7 @@ from queue_worker.settlement import Again, GivenUp, Settlement
 from replication_core.aws.batches import delay
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
-from replication_core.changes import PoisonError
+from replication_core.message_fields import PoisonError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

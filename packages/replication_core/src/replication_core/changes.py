@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
+from replication_core.message_fields import PoisonError, json_object, section, text
 from replication_core.object_keys import readings
 from replication_core.recorded_calls import DETAIL_TYPE, ChangedItem, ChangedObject, UnnamedKeysError, changes, key_of
 from replication_core.route_spec import RouteSpec
@@ -24,7 +25,6 @@ __all__ = [
     "NOTICE_SCHEMA",
     "Change",
     "KeysNotRecordedError",
-    "PoisonError",
     "is_own",
     "message",
     "parse",
@@ -38,13 +38,6 @@ CHANGES_SCHEMA = "pipeline.notice/2"
 
 MOST_KEYS = 100
 """Keys of one message."""
-
-
-class PoisonError(ValueError):
-    """A message that tells of no change, however often it is tried."""
-
-    kind = "PoisonNotice"
-    """The reason in the message's envelope."""
 
 
 class KeysNotRecordedError(PoisonError):
@@ -97,12 +90,7 @@ def parse(body: str, route: RouteSpec) -> tuple[Change, ...]:
     recorded call that names several keys. Raises PoisonError, whose text says what is wrong with the message, for
     anything else, and for changes of other stores alone.
     """
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise PoisonError("the message is not JSON, or nested too deep") from error
-    if not isinstance(event, dict):
-        raise PoisonError("the message is not a JSON object")
+    event = json_object(body)
     try:
         return _changes(event, body, route)
     except InvalidKeyError as error:
@@ -136,11 +124,11 @@ def _notice(event: Mapping[str, Any], route: RouteSpec) -> Change:
     known = route.dataset(dataset.name)
     if known is not None and known.dataset != dataset:
         raise PoisonError(f"a key of {dataset.name} is not {' and '.join(dataset.attribute_names)} in the source")
-    return _change(event, dataset.record(*(_text(event, name) for name in dataset.attribute_names)))
+    return _change(event, dataset.record(*(text(event, name) for name in dataset.attribute_names)))
 
 
 def _own(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
-    known = route.dataset(_text(event, "dataset"))
+    known = route.dataset(text(event, "dataset"))
     if known is None:
         raise PoisonError(f"the source has no dataset {event['dataset']!r}")
     match event.get("keys"):
@@ -150,14 +138,14 @@ def _own(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
 
 
 def _change(event: Mapping[str, Any], key: RecordKey) -> Change:
-    return Change(key, _text(event, "reason"), _instant(event.get("changed_at")), unsure=event.get("unsure") is True)
+    return Change(key, text(event, "reason"), _instant(event.get("changed_at")), unsure=event.get("unsure") is True)
 
 
 def _event_bridge(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
-    detail = _section(event, "detail")
-    dataset = _of_bucket(_text(_section(detail, "bucket"), "name"), route)
-    key = _text(_section(detail, "object"), "key")
-    return _of_each_reading(dataset, key, _text(event, "detail-type"), _instant(event.get("time")))
+    detail = section(event, "detail")
+    dataset = _of_bucket(text(section(detail, "bucket"), "name"), route)
+    key = text(section(detail, "object"), "key")
+    return _of_each_reading(dataset, key, text(event, "detail-type"), _instant(event.get("time")))
 
 
 def _of_bucket(bucket: str, route: RouteSpec) -> Dataset:
@@ -173,8 +161,8 @@ def _of_each_reading(dataset: Dataset, written: str, reason: str, when: datetime
 
 
 def _recorded_call(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
-    detail = _section(event, "detail")
-    call, when = _text(detail, "eventName"), _instant(event.get("time"))
+    detail = section(event, "detail")
+    call, when = text(detail, "eventName"), _instant(event.get("time"))
     try:
         changed = changes(detail)
         own = [each for change in changed for each in _changed(change, call, when, route)]
@@ -204,28 +192,14 @@ def _store_of(change: ChangedObject | ChangedItem) -> str:
 def _notification(record: object, route: RouteSpec) -> Change:
     if not isinstance(record, dict) or record.get("eventSource") != "aws:s3":
         raise PoisonError("a record is not of S3")
-    s3 = _section(record, "s3")
-    encoded = _text(_section(s3, "object"), "key")
+    s3 = section(record, "s3")
+    encoded = text(section(s3, "object"), "key")
     try:
         key = unquote_plus(encoded, errors="strict")
     except UnicodeDecodeError as error:
         raise PoisonError("an object's key is not UTF-8") from error
-    dataset = _of_bucket(_text(_section(s3, "bucket"), "name"), route)
-    return Change(dataset.record(key), _text(record, "eventName"), _instant(record.get("eventTime")))
-
-
-def _section(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = message.get(name)
-    if not isinstance(value, dict):
-        raise PoisonError(f"the notice has no {name!r}")
-    return value
-
-
-def _text(message: Mapping[str, Any], name: str) -> str:
-    value = message.get(name)
-    if not isinstance(value, str):
-        raise PoisonError(f"the notice has no text as {name!r}")
-    return value
+    dataset = _of_bucket(text(section(s3, "bucket"), "name"), route)
+    return Change(dataset.record(key), text(record, "eventName"), _instant(record.get("eventTime")))
 
 
 def _instant(value: object) -> datetime | None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit
 
+from queue_worker.metrics import metrics_of
 from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
 from replicator_lambda.settings import (
@@ -31,7 +32,7 @@ def emit(
     `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data
     whenever the route works; the latency only for changes whose instant is known.
     """
-    metrics = _metrics(target)
+    metrics = metrics_of(METRICS_NAMESPACE, **{TARGET_DIMENSION: target})
     level = {key: outcome for key, outcome in outcomes.items() if outcome.action in {Action.COPIED, Action.DELETED}}
     counts = {
         CHANGES_METRIC: len(level),
@@ -53,15 +54,7 @@ def emit(
 
 def emit_sample(target: str, *, compared: int, drifted: int) -> None:
     """Write how many keys a sample has compared, and how many of them have drifted."""
-    metrics = _metrics(target)
+    metrics = metrics_of(METRICS_NAMESPACE, **{TARGET_DIMENSION: target})
     metrics.add_metric(SAMPLED_METRIC, MetricUnit.Count, compared)
     metrics.add_metric(DRIFT_METRIC, MetricUnit.Count, drifted)
     metrics.flush_metrics()
-
-
-def _metrics(target: str) -> EphemeralMetrics:
-    metrics = EphemeralMetrics(namespace=METRICS_NAMESPACE)
-    # Else powertools takes POWERTOOLS_SERVICE_NAME for a second dimension, and no alarm would find the metric.
-    metrics.service = None  # type: ignore[assignment] # powertools' own value where there is no service
-    metrics.set_default_dimensions(**{TARGET_DIMENSION: target})
-    return metrics

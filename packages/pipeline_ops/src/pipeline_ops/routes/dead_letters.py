@@ -16,7 +16,8 @@ from processor_lambda.notices import Sweep
 from processor_lambda.notices import parse as parse_processing
 from queue_worker.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
 from replication_core.aws.batches import delay, remove, send
-from replication_core.changes import PoisonError, parse
+from replication_core.changes import parse
+from replication_core.message_fields import PoisonError
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
 from pipeline_ops.routes.route import Route
 from replication_core.aws.batches import ENTRIES, send
-from replication_core.changes import Change, PoisonError, parse
+from replication_core.changes import Change, parse
 from replication_core.datasets import RecordKey
+from replication_core.message_fields import PoisonError
 from replication_core.parallel import windowed
 from replication_core.route_spec import RouteSpec
 
