@@ -11,13 +11,14 @@ from urllib3.exceptions import HTTPError
 from processor_lambda.decompression import CHUNK_BYTES
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import code_of, told, translated
+from replication_core.objects.listings import KeyRange, Listed, list_objects
 from replication_core.objects.reading import ABSENT, DELETE_MARKER, read_tags
 from replication_core.replicas import is_replica
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ARCHIVED", "Bucket", "Gone", "InputFile", "Listed"]
+__all__ = ["ARCHIVED", "Bucket", "Gone", "InputFile"]
 
 _REOPENS = 3
 """Times that what broke off, or was answered with no bytes, is opened again before a byte has come."""
@@ -31,16 +32,6 @@ ARCHIVED = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
 
 class Gone(Exception):  # noqa: N818 - it is news, not an error
     """The version is not there any more: nothing is to be done for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An object as a listing tells of it."""
-
-    key: str
-    etag: str
-    size: int
-    last_modified: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +133,10 @@ class Bucket:
         except Gone:
             return False
         return True
+
+    def listed(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        """Yield the objects under a prefix, behind a key where that is given; raises StoreError."""
+        return list_objects(self.s3, self.name, prefix, KeyRange(after or None))
 
     def chunks(self, file: InputFile, start: int = 0) -> Iterator[bytes]:
         """Yield the version's bytes from this one on; raises Gone or StoreError.

@@ -329,7 +329,7 @@ class Processor:
     def _tidy(self, folder: str) -> StoreError | None:
         """Delete what the run needed while it went on; what can't be deleted the bucket's lifecycle does."""
         try:
-            for each in self.sweeper.listed(folder):
+            for each in self.bucket.listed(folder):
                 self.bucket.delete(each.key)
         except StoreError as error:
             return error

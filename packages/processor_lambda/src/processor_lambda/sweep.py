@@ -5,17 +5,17 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from processor_lambda.files import Bucket, Gone, Listed
+from processor_lambda.files import Bucket, Gone
 from processor_lambda.notices import ObjectNotice, Sweep
 from processor_lambda.results import Results
 from processor_lambda.runs import MAX_INVOCATIONS, run_of, unreadable_run_of
 from processor_lambda.settings import ProcessorSettings
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
-from replication_core.aws.failures import told, translated
 from replication_core.deadline import Deadline
+from replication_core.objects.listings import Listed
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -73,20 +73,6 @@ class Sweeper:
         """Tell whether a key is an input's: under the prefix, and not a folder's marker."""
         return key.startswith(self.settings.input_prefix) and not key.endswith("/")
 
-    def listed(self, prefix: str, after: str = "") -> Iterator[Listed]:
-        """Yield the objects under a prefix, behind a key where that is given."""
-        asked: dict[str, Any] = {"Bucket": self.bucket.name, "Prefix": prefix}
-        if after:
-            asked["StartAfter"] = after
-        while True:
-            with translated("ListObjectsV2"):
-                answer = self.bucket.s3.list_objects_v2(**asked)
-            for each in answer.get("Contents", ()):
-                yield Listed(each["Key"], each["ETag"], each["Size"], each["LastModified"])
-            if not told("ListObjectsV2", answer, "IsTruncated"):
-                return
-            asked["ContinuationToken"] = answer["NextContinuationToken"]
-
     def sweep(self, asked: Sweep) -> Swept:
         """Look at the keys behind one, and put what has no run into the queue; raises StoreError.
 
@@ -105,7 +91,7 @@ class Sweeper:
 
     def pages(self, after: str = "") -> Iterator[Page]:
         """Look at the keys behind one; raises StoreError where they can't be listed."""
-        inputs = (each for each in self.listed(self.settings.input_prefix, after) if self.wants(each.key))
+        inputs = (each for each in self.bucket.listed(self.settings.input_prefix, after) if self.wants(each.key))
         while some := list(islice(inputs, _AT_A_TIME)):
             looks = list(self.executor.map(self._look, some))
             yield Page(
@@ -133,7 +119,7 @@ class Sweeper:
 
     def unreadable(self, key: str) -> Listed | None:
         """Return the object as it is listed, None where a sweep can look at it, or it is not there."""
-        listed = next(self.listed(key), None)  # a key comes before all that it begins
+        listed = next(self.bucket.listed(key), None)  # a key comes before all that it begins
         return None if listed is None or listed.key != key or self._look(listed)[1] else listed
 
     def _look(self, listed: Listed) -> tuple[ObjectNotice | None, bool]:
@@ -168,5 +154,5 @@ class Sweeper:
         return ObjectNotice(key=key, version_id=file.version_id, reason="sweep")
 
     def _under_way(self, run: str) -> bool:
-        latest = max((each.last_modified for each in self.listed(self.results.unfinished(run))), default=None)
+        latest = max((each.last_modified for each in self.bucket.listed(self.results.unfinished(run))), default=None)
         return latest is not None and self.clock() - latest < STALE
