@@ -115,9 +115,17 @@ class _Monitor(mocks.MockMonitor):
     """The engine's side of the conversation, answering as AWS would; a preview knows nothing that AWS computes."""
 
     def __init__(
-        self, recording: Recording, project: str, stack: str, stacks: Mapping[str, Mapping[str, Any]], *, preview: bool
+        self,
+        recording: Recording,
+        project: str,
+        stack: str,
+        stacks: Mapping[str, Mapping[str, Any]],
+        others: Mapping[str, Mapping[str, Any]],
+        *,
+        preview: bool,
     ) -> None:
         super().__init__(_Unused())
+        self._others = others
         self._project = project
         self._stack = stack
         self._recording = recording
@@ -153,9 +161,17 @@ class _Monitor(mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         if not request.provider:
             raise AssertionError(f"{request.tok} is asked of the default provider")
-        return resource_pb2.ResourceInvokeResponse(**{"return": _struct(ANSWERS[request.tok])})
+        answer = {**ANSWERS, **self._others}.get(request.tok)
+        if answer is None:
+            nothing = resource_pb2.ResourceInvokeResponse()
+            nothing.failures.add(reason="there is nothing of that name")
+            return nothing
+        return resource_pb2.ResourceInvokeResponse(**{"return": _struct(answer)})
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        if request.type.startswith("aws:"):
+            urn = self.make_urn(request.parent, request.type, request.name)
+            return resource_pb2.ReadResourceResponse(urn=urn, properties=_struct(self._others[request.type]))
         outputs = self._stacks.get(request.id)
         if outputs is None:
             raise AssertionError(f"unknown stack {request.id}")
@@ -209,12 +225,14 @@ def record(
     config: Mapping[str, Any] | None = None,
     *,
     stacks: Mapping[str, Mapping[str, Any]] | None = None,
+    others: Mapping[str, Mapping[str, Any]] | None = None,
     preview: bool = False,
 ) -> Recording:
     """Run a project's program for a stack, and return what it registered and exported.
 
     The configuration is the committed one, changed by `config`; None removes a key. `stacks` are the outputs of the
-    stacks that exist, by full name. Raises what the program raises.
+    stacks that exist, by full name, and `others` is what else is there, by the token that it is looked up by. Raises
+    what the program raises.
     """
     values = {**committed_config(project, stack), **(config or {})}
     recording = Recording()
@@ -222,7 +240,7 @@ def record(
 
     def run() -> None:
         set_all_config({key: _stored(value) for key, value in values.items() if value is not None})
-        monitor = _Monitor(recording, project, stack, stacks or {}, preview=preview)
+        monitor = _Monitor(recording, project, stack, stacks or {}, others or {}, preview=preview)
         features = set(monitor.GetDeploymentInfo(None).supportedFeatures)  # type: ignore[no-untyped-call]
         settings.configure(
             mocks.MockSettings(  # type: ignore[no-untyped-call]

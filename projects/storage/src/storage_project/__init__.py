@@ -1,1 +1,1 @@
-"""What an environment's storage is made of: bucket, table, topics and dead-letter queue."""
+"""What an environment's storage is made of: buckets, tables, topics and dead-letter queue."""

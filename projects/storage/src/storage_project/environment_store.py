@@ -1,6 +1,7 @@
 """An environment's storage as one component."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import ClassVar
 
 import pulumi
@@ -11,29 +12,28 @@ from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.limits import QUEUE_SECONDS
-from pipeline_common.infra.private_bucket import keep_private
 from pipeline_common.infra.stack_config import stack_file
-from replication_core.datasets import ITEMS, OBJECTS
-from storage_project.config import StorageConfig
+from storage_project.bucket_dataset import adopted_bucket, made_bucket
+from storage_project.config import DatasetConfig, StorageConfig
 from storage_project.policies import (
-    bucket_policy,
     dead_letter_queue_policy,
     failure_topic_policy,
     success_topic_policy,
     topic_key_policy,
 )
+from storage_project.table_dataset import adopted_table, made_table
 
 __all__ = ["EnvironmentStore"]
 
 
 class EnvironmentStore(pulumi.ComponentResource):
-    """An environment's bucket, table, topics and dead-letter queue (`pipeline:storage:EnvironmentStore`).
+    """An environment's buckets, tables, topics and dead-letter queue (`pipeline:storage:EnvironmentStore`).
 
-    Guarantees: encrypted at rest, TLS only, no public access, no ACLs, the bucket's changes on the account's default
-    event bus, the table's on its stream as keys alone (who reads the stream sees no item; the current item is read
+    Guarantees: encrypted at rest, TLS only, no public access, no ACLs, a bucket's changes on the account's default
+    event bus, a table's on its stream as keys alone (who reads the stream sees no item; the current item is read
     from the table, by who may), dead letters for 14 days and an alarm on them, and every resource tagged. With deletion
-    protection the bucket, the table and the topics' key can neither be deleted nor replaced, by Pulumi and, for the
-    table, by AWS.
+    protection buckets, tables and the topics' key can neither be deleted nor replaced, by Pulumi and, for a table, by
+    AWS. Of a bucket or a table that is adopted, only that its changes are told is guaranteed, and nothing is changed.
 
     Leaves out: other alarms (who works with the data decides what is alarming; whom they reach stands here), and
     access for anybody: the policies here restrict, and roles elsewhere grant.
@@ -41,8 +41,7 @@ class EnvironmentStore(pulumi.ComponentResource):
 
     TOKEN: ClassVar[str] = "pipeline:storage:EnvironmentStore"  # noqa: S105 - a resource type's token
 
-    bucket: aws.s3.Bucket
-    table: aws.dynamodb.Table
+    datasets: Mapping[str, StoredDataset]
     success_topic: aws.sns.Topic
     failure_topic: aws.sns.Topic
     dead_letter_queue: aws.sqs.Queue
@@ -63,8 +62,7 @@ class EnvironmentStore(pulumi.ComponentResource):
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
         self._region = aws.get_region_output(opts=invoked).region
 
-        self.bucket = self._bucket()
-        self.table = self._table()
+        self.datasets = {name: self._dataset(name, dataset) for name, dataset in config.datasets.items()}
         key = self._topic_key()
         self.success_topic = self._topic("success", key)
         self.failure_topic = self._topic("failure", key)
@@ -81,17 +79,7 @@ class EnvironmentStore(pulumi.ComponentResource):
             suffix=self._environment.suffix,
             region=eventually(self._region),
             account_id=eventually(self._account_id),
-            datasets={
-                OBJECTS.name: StoredDataset(
-                    dataset=OBJECTS, name=eventually(self.bucket.bucket), arn=eventually(self.bucket.arn)
-                ),
-                ITEMS.name: StoredDataset(
-                    dataset=ITEMS,
-                    name=eventually(self.table.name),
-                    arn=eventually(self.table.arn),
-                    stream_arn=eventually(self.table.stream_arn),
-                ),
-            },
+            datasets=self.datasets,
             success_topic_arn=eventually(self.success_topic.arn),
             failure_topic_arn=eventually(self.failure_topic.arn),
             dlq_url=eventually(self.dead_letter_queue.url),
@@ -102,89 +90,15 @@ class EnvironmentStore(pulumi.ComponentResource):
     def _child(self, *, protect: bool | None = None) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, protect=protect)
 
-    def _bucket(self) -> aws.s3.Bucket:
-        config = self._config
-        bucket = aws.s3.Bucket(
-            "objects",
-            force_destroy=config.force_destroy,
-            opts=self._child(protect=config.deletion_protection),
-        )
-        keep_private("objects", bucket, policy=bucket_policy(bucket.arn), parent=self)
-        aws.s3.BucketNotification("objects-events", bucket=bucket.bucket, eventbridge=True, opts=self._child())
-        self._versioning_and_lifecycle(bucket)
-        return bucket
-
-    def _versioning_and_lifecycle(self, bucket: aws.s3.Bucket) -> None:
-        config = self._config
-        before: list[pulumi.Resource] = []
-        # An unversioned bucket has no versioning resource: "Disabled" is refused once it was enabled, while removing
-        # the resource suspends it.
-        if config.versioning:
-            before.append(
-                aws.s3.BucketVersioning(
-                    "objects-versioning",
-                    bucket=bucket.bucket,
-                    versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-                    opts=self._child(),
-                )
-            )
-        aws.s3.BucketLifecycleConfiguration(
-            "objects-lifecycle",
-            bucket=bucket.bucket,
-            rules=[
-                aws.s3.BucketLifecycleConfigurationRuleArgs(
-                    id="retention",
-                    status="Enabled",
-                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=config.retention_days),
-                    noncurrent_version_expiration=(
-                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                            noncurrent_days=config.noncurrent_retention_days
-                        )
-                    ),
-                    abort_incomplete_multipart_upload=(
-                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                            days_after_initiation=config.incomplete_upload_days
-                        )
-                    ),
-                )
-            ],
-            # The rule for earlier versions is meant for a bucket that already has them.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
-        )
-
-    def _table(self) -> aws.dynamodb.Table:
-        config = self._config
-        return aws.dynamodb.Table(
-            "items",
-            billing_mode="PAY_PER_REQUEST",
-            hash_key="id",
-            range_key="timestamp",
-            attributes=[
-                aws.dynamodb.TableAttributeArgs(name="id", type="S"),
-                aws.dynamodb.TableAttributeArgs(name="timestamp", type="N"),
-                aws.dynamodb.TableAttributeArgs(name="environment", type="S"),
-            ],
-            global_secondary_indexes=[
-                aws.dynamodb.TableGlobalSecondaryIndexArgs(
-                    name="environment-index",
-                    key_schemas=[
-                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
-                            attribute_name="environment", key_type="HASH"
-                        ),
-                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
-                            attribute_name="timestamp", key_type="RANGE"
-                        ),
-                    ],
-                    projection_type="ALL",
-                )
-            ],
-            stream_enabled=True,
-            stream_view_type="KEYS_ONLY",
-            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=config.point_in_time_recovery),
-            deletion_protection_enabled=config.deletion_protection,
-            opts=self._child(protect=config.deletion_protection),
-        )
+    def _dataset(self, name: str, config: DatasetConfig) -> StoredDataset:
+        dataset = config.dataset(name)
+        if config.existing:
+            adopt = adopted_bucket if dataset.is_bucket else adopted_table
+            return adopt(dataset, config.existing, parent=self)
+        settings = self._config.of(config)
+        if dataset.is_bucket:
+            return made_bucket(dataset, settings, parent=self)
+        return made_table(dataset, config.indexes, settings, parent=self)
 
     def _topic_key(self) -> aws.kms.Key:
         """Return the key of both topics.

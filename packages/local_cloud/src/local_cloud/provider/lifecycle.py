@@ -118,11 +118,12 @@ class Lifecycle:
     ) -> tuple[Properties, Properties] | None:
         """Return the inputs and the state as AWS has them now, or None if the resource is gone.
 
-        An input whose meaning is unchanged keeps the form in which it was recorded.
+        An input whose meaning is unchanged keeps the form in which it was recorded. What a program only reads has no
+        inputs, but the properties that it was asked for by.
         """
-        if not inputs:
+        if not inputs and not state:
             raise RefusedError(f"{token} {identifier}: the local stand-in imports nothing, it reads what it created")
-        recorded = _plain(inputs)
+        recorded = _plain(inputs or state)
         resource = self._resource(token, urn, {**state, **recorded})
         live = resource.read(identifier)
         if live is None:

@@ -137,7 +137,7 @@ def _told(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
 
 
 def _sentence(model: type[StackConfig], namespace: str, error: ErrorDetails) -> str:
-    path = list(error["loc"])
+    path = [part for part in error["loc"] if part != "[key]"]  # which stands behind a mapping's key that is wrong
     key = _written(namespace, path)
     owner, field = _find(model, path)
     if moved := owner.MOVED.get(str(path[-1]) if path else ""):
@@ -149,8 +149,8 @@ def _sentence(model: type[StackConfig], namespace: str, error: ErrorDetails) -> 
     if error["type"] == "missing":
         return f"{key} is missing{meaning}{example or '; add it'}."
     reason = _reason(error)
-    if not path:  # a rule between several keys, whose message names them
-        return f"{reason}."
+    if field is None and isinstance(error["input"], dict):  # a rule between several keys, whose message names them
+        return f"{key}: {reason}." if path else f"{reason}."
     if runtime_config.is_config_secret(_written(namespace, path[:1])):
         return f"{key} is not right, and secret{meaning}: {reason}{example}."
     return f"{key} is {error['input']!r}{meaning}: {reason}{example}."
