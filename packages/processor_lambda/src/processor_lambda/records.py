@@ -179,6 +179,7 @@ class Schema:
         self._environment = environment
         self._binary = [field.name for field in fields if field.type is FieldType.BINARY]
         most = zip(table.key, (PARTITION_KEY_BYTES, SORT_KEY_BYTES), strict=False)
+        self._key = [(each.name, each.type.value) for each in table.key]
         self._key_bytes = {each.name: size for each, size in most if each.type is not KeyType.NUMBER}
 
     def record(self, fields: Mapping[str, Any]) -> Record:
@@ -196,7 +197,9 @@ class Schema:
             if not fits(value):
                 raise RecordError(f"the field {field.name!r} is not {what}")
         kept = {name: value for name, value in fields.items() if name not in SET_ATTRIBUTES}
-        kept |= {name: base64.b64decode(kept[name]) for name in self._binary if kept.get(name) is not None}
+        for name in self._binary:
+            if kept.get(name) is not None:
+                kept[name] = base64.b64decode(kept[name])
         for name, most in self._key_bytes.items():
             value = kept[name]
             if not 0 < len(value if isinstance(value, bytes) else _encoded(value)) <= most:
@@ -204,7 +207,14 @@ class Schema:
         item, size = _map({**kept, ENVIRONMENT: self._environment}, 1)
         if size > ITEM_BYTES:
             raise RecordError(f"larger than the {ITEM_BYTES} bytes of an item")
-        return Record(self.table.of_item(item), item, size)
+        # As `Dataset.of_item` makes it, but of what is known to be a key in its one spelling.
+        values = [item[name][type_] for name, type_ in self._key]
+        key = RecordKey(self.table, tuple(map(_key_text, values) if self._binary else values))
+        return Record(key, item, size)
+
+
+def _key_text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else base64.b64encode(value).decode()
 
 
 def _encoded(text: str) -> bytes:
@@ -239,8 +249,6 @@ def _attribute(value: Any, depth: int) -> tuple[dict[str, Any], int]:
     match value:
         case str():
             return {"S": value}, len(_encoded(value))
-        case bytes():
-            return {"B": value}, len(value)
         case bool():
             return {"BOOL": value}, 1
         case Decimal():
@@ -251,6 +259,8 @@ def _attribute(value: Any, depth: int) -> tuple[dict[str, Any], int]:
             return {"N": text}, len(value.as_tuple().digits) // 2 + 3
         case None:
             return {"NULL": True}, 1
+        case bytes():
+            return {"B": value}, len(value)
     if depth > _DEPTH:
         raise RecordError(f"nested deeper than {_DEPTH} levels")
     overhead = _CONTAINER_BYTES + _ELEMENT_BYTES * len(value)

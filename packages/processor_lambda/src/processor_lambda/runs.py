@@ -1,8 +1,7 @@
 """One run: a file's records become items, as many as the invocation's time suffices for."""
 
 import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -163,7 +162,7 @@ class Run:
             self.rejections.add(line, number, reason)
         refused = {number for number, _ in done.refused}
         valid = [record for number, record in self._block if number not in refused]
-        stamps = [stamp for record in valid if (stamp := _timestamp(record.key)) is not None]
+        stamps = _timestamps(self.table.dataset, [record.key for record in valid])
         before = self.progress
         self.progress = replace(
             before,
@@ -181,15 +180,17 @@ class Run:
 
 def _text(key: RecordKey) -> str:
     """Return a text of a key that no other key of its table has."""
-    partition, *sort = key.values
+    if len(key.values) == 1:
+        return key.values[0]
+    partition, sort = key.values
     # Escaped, so that where it ends is told. Releases go on with each other's digests.
-    return "\n".join([*(json.dumps(value)[1:-1] for value in sort), partition])
+    return sort.replace("\\", "\\\\").replace("\n", "\\n") + "\n" + partition
 
 
-def _timestamp(key: RecordKey) -> str | None:
-    """Return the number that is in a key, None where none is."""
-    numbers = (value for each, value in zip(key.dataset.key, key.values, strict=True) if each.type is KeyType.NUMBER)
-    return next(numbers, None)
+def _timestamps(table: Dataset, keys: Sequence[RecordKey]) -> list[str]:
+    """Return the numbers that are in keys, none where the table's keys have none."""
+    numbers = [position for position, attribute in enumerate(table.key) if attribute.type is KeyType.NUMBER]
+    return [key.values[numbers[0]] for key in keys] if numbers else []
 
 
 def _repeated(table: Dataset) -> str:

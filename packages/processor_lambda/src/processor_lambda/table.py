@@ -10,7 +10,7 @@ from processor_lambda.records import Record
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated
 from replication_core.batching import batches, thoroughly
-from replication_core.datasets import Dataset, RecordKey
+from replication_core.datasets import Dataset
 from replication_core.items.writing import WRITE_BATCH, write_items
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ class Table:
         return Written(len(records) - len(errors), refused)
 
     def _batch(self, batch: Sequence[Numbered]) -> dict[int, StoreError]:
-        numbers = {record.key: number for number, record in batch}
-        items = {record.key: record.item for _, record in batch}
+        records = dict(batch)
 
-        def put(keys: Sequence[RecordKey]) -> dict[RecordKey, StoreError]:
-            return write_items(self.dynamodb, self.name, self.dataset, {key: items[key] for key in keys})
+        def put(numbers: Sequence[int]) -> dict[int, StoreError]:
+            items = [(records[number].key, records[number].item) for number in numbers]
+            left = write_items(self.dynamodb, self.name, self.dataset, items)
+            return {number: left[records[number].key] for number in numbers if left and records[number].key in left}
 
-        errors = thoroughly(list(items), put, pauses=PAUSES, pause=self.pause)
-        return {numbers[key]: error for key, error in errors.items()}
+        return thoroughly(list(records), put, pauses=PAUSES, pause=self.pause)
 
     def _one_by_one(self, batch: Sequence[Numbered], unless: str) -> dict[int, StoreError]:
         condition: Any = {

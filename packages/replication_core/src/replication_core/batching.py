@@ -61,8 +61,8 @@ def thoroughly(
             middle = len(left) // 2
             halves = (thoroughly(half, call, pauses=pauses, pause=pause) for half in (left[:middle], left[middle:]))
             return errors | next(halves) | next(halves)
-        errors |= {each: refused[each] for each in left if each in refused and refused[each].permanent}
-        rest = [each for each in left if each in refused and each not in errors]
+        errors |= {each: error for each, error in refused.items() if error.permanent}
+        rest = [each for each in refused if each not in errors]
         stalls = stalls + 1 if len(rest) == len(left) else 0
         if stalls > len(pauses):
             return errors | {each: refused[each] for each in rest}

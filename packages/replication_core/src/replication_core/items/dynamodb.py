@@ -44,7 +44,7 @@ class DynamoItems:
 
     def write(self, items: Mapping[RecordKey, Item | None]) -> Collection[RecordKey]:
         """Put and delete replicas; return the keys left unprocessed."""
-        replicas = {key: None if item is None else self._replica(item) for key, item in items.items()}
+        replicas = [(key, None if item is None else self._replica(item)) for key, item in items.items()]
         return write_items(self.target, self.target_table, self.dataset, replicas)
 
     def _replica(self, item: Item) -> Item:

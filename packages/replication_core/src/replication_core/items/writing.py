@@ -1,6 +1,6 @@
 """The one call that writes items."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.errors import StoreError
@@ -17,7 +17,7 @@ WRITE_BATCH = 25
 
 
 def write_items(
-    client: "DynamoDBClient", table: str, dataset: Dataset, items: Mapping[RecordKey, Mapping[str, Any] | None]
+    client: "DynamoDBClient", table: str, dataset: Dataset, items: Iterable[tuple[RecordKey, Mapping[str, Any] | None]]
 ) -> dict[RecordKey, StoreError]:
     """Put up to WRITE_BATCH items by their keys, deleting for None; return an error for each left unprocessed.
 
@@ -25,7 +25,7 @@ def write_items(
     """
     requests: Any = [
         {"DeleteRequest": {"Key": key.attributes()}} if item is None else {"PutRequest": {"Item": item}}
-        for key, item in items.items()
+        for key, item in items
     ]
     with translated("BatchWriteItem"):
         answer = client.batch_write_item(RequestItems={table: requests})
