@@ -15,7 +15,7 @@ from replication_core.clients import Clients
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.replicator import PART_THREADS, THREADS, build_replicator
 from replication_core.route_spec import RoutedDataset, RouteSpec
-from replicator_lambda.handler import Route
+from replicator_lambda.handler import RouteFunction
 
 __all__ = ["BATCH", "DESIGNS", "Design", "RouteProcesses", "RoutesDesign", "SequentialDesign"]
 
@@ -150,7 +150,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _process(route: Route, batches: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _process(route: RouteFunction, batches: Sequence[Mapping[str, Any]]) -> list[Any]:
     return [failure for batch in batches for failure in route.process(batch)["batchItemFailures"]]
 
 
@@ -163,7 +163,7 @@ def _record(number: int, key: RecordKey) -> dict[str, Any]:
     }
 
 
-def _route(site: Site, target: str, counter: CallCounter, latency_seconds: float) -> Route:
+def _route(site: Site, target: str, counter: CallCounter, latency_seconds: float) -> RouteFunction:
     config = client_config(THREADS + PART_THREADS, path_style=True)
 
     def client(service: str) -> Any:
@@ -194,7 +194,7 @@ def _route(site: Site, target: str, counter: CallCounter, latency_seconds: float
         failure_topic_arn=site.topic_arn,
     )
     with _quiet():
-        return Route.build(spec, clients, build_replicator(spec, clients))
+        return RouteFunction.build(spec, clients, build_replicator(spec, clients))
 
 
 DESIGNS: Mapping[str, Callable[..., Design]] = {"sequential": SequentialDesign, "replicator": RoutesDesign}

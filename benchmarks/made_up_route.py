@@ -6,7 +6,7 @@ from typing import Any, Self
 from benchmarks.made_up import SOURCE, TARGET, Calls, MadeUpKeys, MadeUpObjects, MadeUpQueue, MadeUpTable
 from pipeline_common.contracts import RouteOutputs, StorageOutputs
 from pipeline_ops.routes.backlog import Backlog
-from pipeline_ops.routes.route import Replication, Route
+from pipeline_ops.routes.route import Route, SourceRoutes
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.route_spec import RoutedDataset, RouteSpec
@@ -61,7 +61,7 @@ def made_up_backlog(queue: MadeUpQueue) -> Backlog:
     route = Route(target=TARGET, outputs=RouteOutputs(**outputs), read_spec=made_up_route)
     stored: Any = {each.name: each.name for each in fields(StorageOutputs)}
     storage = StorageOutputs(**stored | {"datasets": {}})
-    replication = Replication(
+    replication = SourceRoutes(
         source=storage,
         routes={TARGET: route},
         notifier_function_name="",

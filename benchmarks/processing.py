@@ -24,7 +24,7 @@ from benchmarks.memory import MEBIBYTE
 from benchmarks.peak_memory import peak_bytes
 from processor_lambda.clients import ProcessorClients
 from processor_lambda.decompression import CHUNK_BYTES
-from processor_lambda.files import Bucket, InputFile
+from processor_lambda.files import FileBucket, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.processor import build_processor
 from processor_lambda.settings import ProcessorSettings
@@ -113,7 +113,7 @@ def _measure_here(design: str, records: int) -> None:
     print(rate, peak_bytes())
 
 
-class _MadeUpBucket(Bucket):
+class _MadeUpBucket(FileBucket):
     """A bucket whose file has no size to be known before it ends."""
 
     def chunks(self, file: InputFile, start: int = 0) -> Iterator[bytes]:  # noqa: ARG002 - the start is always 0

@@ -10,7 +10,7 @@ from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueueing import Enqueuer
-from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import open_sides
 
@@ -20,7 +20,7 @@ def main(told: str) -> None:
     what = json.loads(told)
     with local_cloud.start(what["endpoint"], credentials=Credentials(*what["key"])) as cloud:
         storages = {"prod": StorageOutputs.parse(what["storage"])}
-        replication = Replication.of(
+        replication = SourceRoutes.of(
             storages["prod"],
             ReplicationOutputs.parse(what["replication"]),
             cloud.client,

@@ -26,7 +26,7 @@ from pipeline_ops.routes.checkpoint import Checkpoint
 from pipeline_ops.routes.dead_letters import DeadLetterQueue
 from pipeline_ops.routes.enqueueing import Enqueuer, failed_keys, follow
 from pipeline_ops.routes.pausing import set_enabled
-from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting, verify
@@ -44,12 +44,12 @@ def silent(_: str) -> None:
 
 
 @pytest.fixture
-def replication(system: RunningSystem, mirror: Mirror) -> Replication:
-    return Replication.of(mirror.storage["prod"], mirror.replication, system.cloud.client, mirror.storage.__getitem__)
+def replication(system: RunningSystem, mirror: Mirror) -> SourceRoutes:
+    return SourceRoutes.of(mirror.storage["prod"], mirror.replication, system.cloud.client, mirror.storage.__getitem__)
 
 
 @pytest.fixture
-def backlog(replication: Replication) -> Backlog:
+def backlog(replication: SourceRoutes) -> Backlog:
     return Backlog(replication=replication, route=replication.route("dev"), quiet_seconds=QUIET_SECONDS)
 
 
@@ -91,7 +91,7 @@ def empty(mirror: Mirror, prefix: str, keys: list[str]) -> None:
 
 
 @contextmanager
-def paused(replication: Replication) -> Iterator[None]:
+def paused(replication: SourceRoutes) -> Iterator[None]:
     route = replication.route("dev")
     set_enabled(replication, route, enabled=False)
     try:
@@ -149,7 +149,7 @@ def test_drift_planted_by_hand_is_found_named_and_repaired(backlog: Backlog, mir
 
 @pytest.mark.needs("pausing")
 def test_what_waits_for_a_paused_route_is_in_flight_and_no_drift(
-    replication: Replication, backlog: Backlog, mirror: Mirror, tmp_path: Path
+    replication: SourceRoutes, backlog: Backlog, mirror: Mirror, tmp_path: Path
 ) -> None:
     report = tmp_path / "found.jsonl"
     with paused(replication):
@@ -165,7 +165,7 @@ def test_what_waits_for_a_paused_route_is_in_flight_and_no_drift(
 
 
 def test_a_backfill_of_what_is_there_goes_together_with_a_writer_of_the_same_keys(
-    system: RunningSystem, replication: Replication, backlog: Backlog, mirror: Mirror, tmp_path: Path
+    system: RunningSystem, replication: SourceRoutes, backlog: Backlog, mirror: Mirror, tmp_path: Path
 ) -> None:
     prefix = "backfill/"
     keys = populate(mirror, prefix, 60)
@@ -203,7 +203,7 @@ def test_a_backfill_of_what_is_there_goes_together_with_a_writer_of_the_same_key
 
 
 def test_a_killed_backfill_goes_on_where_it_was(
-    system: RunningSystem, replication: Replication, backlog: Backlog, mirror: Mirror, tmp_path: Path
+    system: RunningSystem, replication: SourceRoutes, backlog: Backlog, mirror: Mirror, tmp_path: Path
 ) -> None:
     prefix = "killed/"
     keys = populate(mirror, prefix, 45)

@@ -17,7 +17,7 @@ from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, dead_letters
 from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.reconciliation import Answer, key_of, reconcile_now
-from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.status import RouteStatus, read_status
 from replication_core.changes import Change
 from replication_core.datasets import OBJECTS
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def replication(system: RunningSystem, mirror: Mirror) -> Replication:
-    return Replication.of(mirror.storage["prod"], mirror.replication, system.cloud.client, mirror.storage.__getitem__)
+def replication(system: RunningSystem, mirror: Mirror) -> SourceRoutes:
+    return SourceRoutes.of(mirror.storage["prod"], mirror.replication, system.cloud.client, mirror.storage.__getitem__)
 
 
 @pytest.fixture
@@ -50,19 +50,19 @@ def empty_dead_letters(queue: DeadLetterQueue) -> Iterator[None]:
 
 
 @pytest.fixture
-def paused_dev(replication: Replication) -> Iterator[None]:
+def paused_dev(replication: SourceRoutes) -> Iterator[None]:
     set_enabled(replication, replication.route("dev"), enabled=False)
     yield
     set_enabled(replication, replication.route("dev"), enabled=True)
 
 
-def status_of(replication: Replication, queue: DeadLetterQueue, target: str) -> RouteStatus:
+def status_of(replication: SourceRoutes, queue: DeadLetterQueue, target: str) -> RouteStatus:
     (route,) = read_status(replication, target, queue).routes
     return route
 
 
 @pytest.mark.usefixtures("empty_dead_letters")
-def test_an_idle_system_is_healthy(replication: Replication, queue: DeadLetterQueue, mirror: Mirror) -> None:
+def test_an_idle_system_is_healthy(replication: SourceRoutes, queue: DeadLetterQueue, mirror: Mirror) -> None:
     eventually(lambda: read_status(replication, None, queue).healthy, what="every route healthy", within=120)
     status = read_status(replication, None, queue)
     assert [route.target for route in status.routes] == ["dev", "staging"]
@@ -75,7 +75,7 @@ def test_an_idle_system_is_healthy(replication: Replication, queue: DeadLetterQu
 @pytest.mark.needs("pausing")
 @pytest.mark.usefixtures("paused_dev")
 def test_changes_wait_while_a_route_is_paused_and_arrive_once_it_is_resumed(
-    replication: Replication, queue: DeadLetterQueue, mirror: Mirror
+    replication: SourceRoutes, queue: DeadLetterQueue, mirror: Mirror
 ) -> None:
     route = replication.route("dev")
     assert not set_enabled(replication, route, enabled=False), "it is paused already"
@@ -93,7 +93,7 @@ def test_changes_wait_while_a_route_is_paused_and_arrive_once_it_is_resumed(
 
 @pytest.mark.usefixtures("paused_dev")
 def test_a_key_is_reconciled_at_once_on_a_paused_route_and_drift_is_gone(
-    replication: Replication, mirror: Mirror
+    replication: SourceRoutes, mirror: Mirror
 ) -> None:
     route = replication.route("dev")
     mirror.put("asked/a b+c.txt", b"of prod", ContentType="text/x-asked")
@@ -117,7 +117,7 @@ def test_a_key_is_reconciled_at_once_on_a_paused_route_and_drift_is_gone(
 
 @pytest.mark.usefixtures("empty_dead_letters")
 def test_what_a_broken_target_left_in_the_dead_letters_is_redriven_to_zero(
-    replication: Replication, queue: DeadLetterQueue, mirror: Mirror
+    replication: SourceRoutes, queue: DeadLetterQueue, mirror: Mirror
 ) -> None:
     # What an earlier test has left to be worked off would become dead letters, too.
     backlog = Backlog(replication=replication, route=replication.route("dev"), quiet_seconds=2)

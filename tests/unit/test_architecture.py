@@ -82,6 +82,15 @@ def test_a_project_is_loaded_built_and_exported_in_less_than_forty_lines(project
     assert len((ROOT / "projects" / project / "__main__.py").read_text().splitlines()) < 40
 
 
+def test_a_class_name_is_defined_once_in_all_packages_and_projects() -> None:
+    defined: dict[str, list[str]] = {}
+    for path in (path for name in sorted(INTERNAL) for path in in_package(name)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                defined.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
+
+
 def test_pulumi_is_imported_by_the_projects_the_infra_helpers_the_operators_commands_and_the_provider_alone() -> None:
     allowed = (
         ROOT / "packages/pipeline_common/src/pipeline_common/infra",

@@ -19,19 +19,19 @@ from moto.s3.models import s3_backends
 
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.playground import Playground
-from pipeline_ops.process import Run
+from pipeline_ops.process import FinishedRun
 from pipeline_ops.routes.backfilling import Backfill
 from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, letter_of
 from pipeline_ops.routes.drift_report import read_findings
 from pipeline_ops.routes.reconciliation import Answer
 from pipeline_ops.routes.release_1 import route_of_environment
-from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.selection import select
 from processor_lambda import runs
 from processor_lambda.notices import Continuation, ObjectNotice, Sweep
 from processor_lambda.notices import parse as parse_processing
-from processor_lambda.processor import Action
+from processor_lambda.processor import NoticeAction
 from processor_lambda.settings import ProcessorSettings
 from queue_worker.dead_letters import Envelope, redriven
 from replication_core.changes import KeysNotRecordedError
@@ -109,12 +109,12 @@ def functions_client(service: str, /, **_: Any) -> Any:
     return SimpleNamespace(get_function=get_function)
 
 
-def opened_replication() -> Replication:
+def opened_replication() -> SourceRoutes:
     """Return what a command reads of the recorded contracts, and of the environments of the functions that they name.
 
     The release's contract tells a function's name, and its environment what its route is.
     """
-    return Replication.of(storage("prod"), replication("native"), functions_client, storage)
+    return SourceRoutes.of(storage("prod"), replication("native"), functions_client, storage)
 
 
 def production_routing(*, bucket: str | None = None) -> Routing:
@@ -398,7 +398,7 @@ def test_the_replications_contract_has_a_route_for_each_target_by_either_capture
 def test_the_one_rule_of_all_routes_is_looked_at_as_each_routes_own(capture: str) -> None:
     outputs = replication(capture)
     assert outputs.rule_name
-    opened = Replication.of(storage("prod"), outputs, no_client, storage)
+    opened = SourceRoutes.of(storage("prod"), outputs, no_client, storage)
     assert {route.outputs.rule_name for route in opened.routes.values()} == {outputs.rule_name}
 
 
@@ -545,7 +545,7 @@ def test_a_run_that_is_under_way_is_gone_on_with_to_the_same_end(message: str) -
             body = base64.b64decode(each["base64"]) if "base64" in each else lines
             cloud.clients.s3.put_object(Bucket="data", Key=each["key"], Body=body, ContentType=each["content_type"])
         outcome = cloud.processor().process(processing_notice(document(f"processing/{message}")))
-        assert outcome.action is Action.PROCESSED
+        assert outcome.action is NoticeAction.PROCESSED
         assert outcome.summary is not None
         expected = document("processing/summary_of_many_invocations")
         # What earlier invocations put is counted in the message: the table is empty here.
@@ -566,7 +566,7 @@ def test_a_summary_stands_and_is_not_written_again() -> None:
         cloud.clients.s3.put_object(Bucket="data", Key=f"results/dev/{told['run']}.json", Body=json.dumps(told))
         assert cloud.processor().results.find(told["run"]) == told
         assert cloud.processor().results.write(told) == told
-    run = Run(told)
+    run = FinishedRun(told)
     assert run.succeeded
     assert run.sentence() == (
         "incoming/orders.csv: 3 read, 1 valid, 2 rejected, 1 written (0.0 s); "
@@ -576,7 +576,7 @@ def test_a_summary_stands_and_is_not_written_again() -> None:
 
 
 def test_a_failed_runs_summary_says_why() -> None:
-    run = Run(document("processing/summary_of_a_failed_run"))
+    run = FinishedRun(document("processing/summary_of_a_failed_run"))
     assert not run.succeeded
     assert "failed: the gzip stream ends too early" in run.sentence()
 

@@ -15,7 +15,7 @@ import pytest
 
 from processor_lambda.clients import connect
 from processor_lambda.notices import ObjectNotice
-from processor_lambda.processor import Processor, build_processor
+from processor_lambda.processor import FileProcessor, build_processor
 from processor_lambda.settings import ProcessorSettings
 from tests.integration.other_implementations.servers import Server
 from tests.integration.other_implementations.sites import Site
@@ -52,7 +52,7 @@ def as_array(made: list[Record]) -> bytes:
     return json.dumps(made, indent=1, ensure_ascii=False).encode()
 
 
-def processor(site: Site) -> Processor:
+def processor(site: Site) -> FileProcessor:
     """Return the processor of the site's source, with the clients that it makes itself from its environment."""
     settings = ProcessorSettings(
         environment="prod",

@@ -19,7 +19,7 @@ from rich.console import Console
 from pipeline_ops.counting import counted
 from pipeline_ops.deployment import Result
 from pipeline_ops.journal import short_type
-from pipeline_ops.progress import Progress, Tracker
+from pipeline_ops.progress import ProgressDisplay, Tracker
 from pipeline_ops.projects import StackId
 from pipeline_ops.report import results_document, summaries, summary
 
@@ -101,7 +101,7 @@ def test_a_failure_and_a_warning_are_said_at_once() -> None:
 @pytest.mark.parametrize("terminal", [False, True])
 def test_everything_that_was_enqueued_is_shown_before_it_ends(terminal: bool) -> None:
     written = io.StringIO()
-    with Progress(Console(file=written, force_terminal=terminal, width=100)) as progress:
+    with ProgressDisplay(Console(file=written, force_terminal=terminal, width=100)) as progress:
         progress.say("Waiting for [the emulator]")
         progress.on_event(STACK, "deploy", begun(step(OpType.CREATE)))
         progress.on_event(STACK, "deploy", done(step(OpType.CREATE)))
@@ -115,7 +115,7 @@ def test_everything_that_was_enqueued_is_shown_before_it_ends(terminal: bool) ->
 def test_what_others_wrote_is_shown_as_text(terminal: bool, encoding: str) -> None:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
-    with Progress(Console(file=file, force_terminal=terminal, width=200)) as progress:
+    with ProgressDisplay(Console(file=file, force_terminal=terminal, width=200)) as progress:
         progress.say("Asked for [/x] \x1b]52;c;ZQ==\x07\u202e \u20ac")
         progress.on_event(STACK, "deploy", warning("beware of \x1b[8m\nand \u2066 too"))
     file.flush()

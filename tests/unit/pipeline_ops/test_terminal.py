@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline_ops.routes.dead_letters import DeadLetter
 from pipeline_ops.routes.tables import letters_table
-from pipeline_ops.terminal import Laid, Shown, Table, console, document, shown, stacked
+from pipeline_ops.terminal import Laid, Shown, TextTable, console, document, shown, stacked
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 HOSTILE = [
@@ -110,7 +110,7 @@ def test_any_letter_is_a_row_that_tells_its_key_reason_and_message_whole(key: st
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
 @pytest.mark.parametrize("width", [None, 20])
 def test_a_table_of_any_encoding_and_width_cuts_nothing(text: str, encoding: str, width: int | None) -> None:
-    table = Table("key", title=text, caption=text)
+    table = TextTable("key", title=text, caption=text)
     table.add(text)
     told = printed(stacked(table, Shown(text)), width=width, encoding=encoding)
     assert is_plain(told)
@@ -119,7 +119,7 @@ def test_a_table_of_any_encoding_and_width_cuts_nothing(text: str, encoding: str
 
 
 def test_a_pipe_has_no_edge_and_a_terminal_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = Table("says")
+    table = TextTable("says")
     table.add("word " * 100)
     assert len(printed(table).splitlines()) == 5
     assert max(map(len, printed(table, width=80).splitlines())) <= 80

@@ -15,9 +15,9 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
 from processor_lambda.clients import ProcessorClients
-from processor_lambda.handler import Function
+from processor_lambda.handler import ProcessorFunction
 from processor_lambda.notices import ObjectNotice, parse
-from processor_lambda.processor import Outcome, Processor, build_processor
+from processor_lambda.processor import FileProcessor, NoticeOutcome, build_processor
 from processor_lambda.settings import ProcessorSettings
 
 __all__ = ["Cloud", "Fault", "Send", "cloud", "lines", "record", "refusal"]
@@ -72,17 +72,17 @@ class Cloud:
     def with_settings(self, **changes: Any) -> None:
         self.settings = replace(self.settings, **changes)
 
-    def processor(self, **options: Any) -> Processor:
+    def processor(self, **options: Any) -> FileProcessor:
         return build_processor(self.settings, self.clients, **{"threads": 2, **options})
 
-    def function(self) -> Function:
-        return Function.build(self.processor())
+    def function(self) -> ProcessorFunction:
+        return ProcessorFunction.build(self.processor())
 
     def put(self, body: bytes, key: str = KEY, **options: Any) -> str:
         """Put an object; return its version."""
         return str(self.clients.s3.put_object(Bucket="data", Key=key, Body=body, **options)["VersionId"])
 
-    def process(self, key: str = KEY, processor: Processor | None = None, **notice: Any) -> Outcome:
+    def process(self, key: str = KEY, processor: FileProcessor | None = None, **notice: Any) -> NoticeOutcome:
         return (processor or self.processor()).process(ObjectNotice(key=key, **notice))
 
     def summary(self, body: bytes, key: str = KEY, **options: Any) -> dict[str, Any]:
@@ -92,9 +92,9 @@ class Cloud:
         assert outcome.summary is not None, outcome
         return dict(outcome.summary)
 
-    def drain(self, make: Callable[[], Processor] | None = None) -> list[Outcome]:
+    def drain(self, make: Callable[[], FileProcessor] | None = None) -> list[NoticeOutcome]:
         """Process what is in the queue until it is empty; each message by a processor of its own."""
-        outcomes: list[Outcome] = []
+        outcomes: list[NoticeOutcome] = []
         while taken := self.take(self.settings.queue_url):
             outcomes += [(make or self.processor)().process(parse(json.dumps(body))) for body in taken]
         return outcomes

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from processor_lambda.clients import connect
-from processor_lambda.processor import Action, build_processor
+from processor_lambda.processor import NoticeAction, build_processor
 from tests.unit.processor_lambda.cloud import KEY, REGION, Cloud, lines
 
 
@@ -24,4 +24,4 @@ def test_a_file_is_processed_also_where_its_header_expires_has_no_value(
 
     cloud.fault_for = lambda operation: without_a_value if operation == "s3.HeadObject" else None
     processor = build_processor(cloud.settings, connect(connections=2, environ={}), threads=2)
-    assert cloud.process(KEY, processor).action is Action.PROCESSED
+    assert cloud.process(KEY, processor).action is NoticeAction.PROCESSED

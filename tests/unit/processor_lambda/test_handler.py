@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor_lambda.notices import Continuation, ObjectNotice, Progress, parse
-from processor_lambda.processor import Action
-from processor_lambda.sweep import Page, Sweeper
+from processor_lambda.processor import NoticeAction
+from processor_lambda.sweep import Sweeper, SweepPage
 from queue_worker.messages import UnknownEventError
 from replication_core.aws.errors import StoreError
 from replication_core.message_fields import PoisonError
@@ -116,7 +116,7 @@ def test_a_file_is_processed_however_its_key_is_written_in_events(
         version = cloud.put(lines(1), key)
         message = record(s3_event(written(key), version if versions else None))
         assert failed(cloud.function().process(event(message))) == []
-    assert {outcome.action for outcome in cloud.drain()} <= {Action.ALREADY}
+    assert {outcome.action for outcome in cloud.drain()} <= {NoticeAction.ALREADY}
     assert {cloud.json(summary)["key"] for summary in cloud.keys("results/dev/")} == keys
     assert len(cloud.keys("results/dev/")) == len(keys) + 1
     assert cloud.take(cloud.settings.dlq_url) == []
@@ -127,7 +127,7 @@ def test_of_two_files_that_an_event_may_mean_both_are_processed(cloud: Cloud) ->
         cloud.put(lines(1), key)
     cloud.function().process(event(record(s3_event("incoming/a+b.jsonl"))))
     (outcome,) = cloud.drain()
-    assert (outcome.action, outcome.key) == (Action.PROCESSED, "incoming/a b.jsonl")
+    assert (outcome.action, outcome.key) == (NoticeAction.PROCESSED, "incoming/a b.jsonl")
     assert len(cloud.keys("results/dev/")) == 3
     assert cloud.take(cloud.settings.dlq_url) == []
 
@@ -355,7 +355,7 @@ def test_what_is_given_up_by_hand_is_a_dead_letter_also_where_the_rest_can_not_b
     cloud.put(gzip.compress(lines(5))[:-9], "incoming/a.jsonl.gz")
     original = Sweeper.pages
 
-    def pages(self: Sweeper, after: str = "") -> Iterator[Page]:
+    def pages(self: Sweeper, after: str = "") -> Iterator[SweepPage]:
         yield from original(self, after)
         raise StoreError("InternalError", "ListObjectsV2: refused")
 

@@ -13,9 +13,9 @@ from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
 from processor_lambda import rejections, runs
-from processor_lambda.files import Bucket, InputFile
+from processor_lambda.files import FileBucket, InputFile
 from processor_lambda.notices import Continuation, ObjectNotice, Progress, Sweep, parse
-from processor_lambda.processor import Action, Processor
+from processor_lambda.processor import FileProcessor, NoticeAction
 from processor_lambda.reading import Limits
 from processor_lambda.results import Results
 from replication_core.aws.errors import StoreError
@@ -182,15 +182,15 @@ def test_a_zip_bomb_is_a_failed_run(cloud: Cloud) -> None:
 @pytest.mark.parametrize("key", ["other/a.jsonl", "incoming/", "incoming/folder/", "results/dev/latest.json"])
 def test_what_is_no_input_is_ignored(cloud: Cloud, key: str) -> None:
     cloud.put(LINES, key)
-    assert cloud.process(key).action is Action.IGNORED
+    assert cloud.process(key).action is NoticeAction.IGNORED
     assert cloud.items() == {}
 
 
 def test_what_is_gone_is_done(cloud: Cloud) -> None:
-    assert cloud.process().action is Action.ABSENT
+    assert cloud.process().action is NoticeAction.ABSENT
     cloud.put(LINES)
     cloud.clients.s3.delete_object(Bucket="data", Key=KEY)
-    assert cloud.process().action is Action.ABSENT
+    assert cloud.process().action is NoticeAction.ABSENT
 
 
 def test_an_event_of_another_bucket_is_none_of_ours(cloud: Cloud) -> None:
@@ -210,14 +210,14 @@ REPLICAS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("marked", REPLICAS)
 def test_a_replica_is_left_alone_unless_replicas_are_processed(cloud: Cloud, marked: str) -> None:
     cloud.put(LINES, **REPLICAS[marked])
-    assert cloud.process().action is Action.REPLICA
+    assert cloud.process().action is NoticeAction.REPLICA
     assert cloud.processor().process(Sweep()).enqueued == 0
     assert cloud.keys("results/") == set()
 
 
 def test_a_file_whose_tags_have_no_mark_is_no_replica(cloud: Cloud) -> None:
     cloud.put(LINES, Tagging="a=b")
-    assert cloud.process().action is Action.PROCESSED
+    assert cloud.process().action is NoticeAction.PROCESSED
 
 
 @pytest.mark.parametrize("process_replicas", [False, True])
@@ -302,9 +302,9 @@ def test_the_same_version_twice_leaves_the_same_state_and_one_summary(cloud: Clo
     cloud.summary(LINES + b"\nbad")
     before = cloud.state()
     start = len(cloud.calls)
-    assert cloud.process().action is Action.ALREADY
+    assert cloud.process().action is NoticeAction.ALREADY
     assert not [call for call in cloud.calls[start:] if "Put" in call or "Write" in call]
-    assert cloud.process(reason="manual").action is Action.PROCESSED
+    assert cloud.process(reason="manual").action is NoticeAction.PROCESSED
     assert cloud.state() == before
 
 
@@ -313,7 +313,7 @@ def test_a_failed_run_is_done_again_when_its_message_comes_again_and_a_better_su
     cloud.put(bomb)
     assert cloud.process(processor=cloud.processor(limits=Limits(gunzipped=1_000_000))).failure
     outcome = cloud.process()
-    assert outcome.action is Action.PROCESSED
+    assert outcome.action is NoticeAction.PROCESSED
     assert outcome.failure is None
     assert cloud.json("results/dev/latest.json")["status"] == "succeeded"
 
@@ -384,10 +384,10 @@ def test_latest_is_looked_at_again_when_somebody_else_wrote_it_meanwhile(cloud: 
 # Over several invocations
 
 
-def hurried(cloud: Cloud, looks: int) -> Callable[[], Processor]:
+def hurried(cloud: Cloud, looks: int) -> Callable[[], FileProcessor]:
     """Return a maker of processors whose time is up after so many looks at the clock."""
 
-    def make() -> Processor:
+    def make() -> FileProcessor:
         processor = cloud.processor()
         passed = iter([False] * looks)
         processor.deadline.passed = lambda: next(passed, True)  # type: ignore[method-assign]
@@ -417,8 +417,8 @@ def test_a_run_over_many_invocations_leaves_what_one_would(key: str, looks: int,
             make = hurried(cloud, looks) if hurry else cloud.processor
             first = cloud.process(key, make())
             outcomes = [first, *cloud.drain(make)]
-            assert (first.action is Action.CONTINUED) is hurry
-            assert outcomes[-1].action is Action.PROCESSED
+            assert (first.action is NoticeAction.CONTINUED) is hurry
+            assert outcomes[-1].action is NoticeAction.PROCESSED
             assert len(outcomes) > 2 if hurry else len(outcomes) == 1
             state = cloud.state()
             states.append([value for name, value in state.items() if not name.startswith("results/")])
@@ -477,7 +477,7 @@ def test_a_continuation_whose_object_is_another_by_now_is_done(cloud: Cloud) -> 
     assert isinstance(notice, Continuation)
     assert notice.version_id == version
     cloud.clients.s3.delete_object(Bucket="data", Key=KEY, VersionId=version)
-    assert cloud.processor().process(notice).action is Action.ABSENT
+    assert cloud.processor().process(notice).action is NoticeAction.ABSENT
 
 
 END = {"position": {"offset": len(lines(3)), "line": 4, "state": ""}}
@@ -528,7 +528,7 @@ def test_a_continuation_for_what_is_no_input_does_nothing(cloud: Cloud) -> None:
         etag = cloud.clients.s3.head_object(Bucket="data", Key=key)["ETag"]
         forged = {**sent, "key": key, "version_id": version, "etag": etag}
         outcome = cloud.processor().process(parse(json.dumps(forged)))
-        assert outcome.action in {Action.IGNORED, Action.REPLICA}
+        assert outcome.action in {NoticeAction.IGNORED, NoticeAction.REPLICA}
     assert len(cloud.items()) == 1
 
 
@@ -538,7 +538,7 @@ def test_a_continuation_that_comes_again_after_the_run_was_finished_changes_noth
     (sent,) = cloud.take(cloud.settings.queue_url)
     cloud.processor().process(parse(json.dumps(sent)))
     state = cloud.state()
-    assert cloud.processor().process(parse(json.dumps(sent))).action is Action.ALREADY
+    assert cloud.processor().process(parse(json.dumps(sent))).action is NoticeAction.ALREADY
     assert cloud.state() == state
 
 
@@ -548,7 +548,11 @@ def test_a_run_that_goes_on_without_end_is_a_failed_run_with_a_reason_of_its_own
     monkeypatch.setattr("processor_lambda.processor.MAX_INVOCATIONS", 3)
     cloud.put(lines(9))
     outcomes = [cloud.process(processor=hurried(cloud, 0)()), *cloud.drain(hurried(cloud, 0))]
-    assert [outcome.action for outcome in outcomes] == [Action.CONTINUED, Action.CONTINUED, Action.PROCESSED]
+    assert [outcome.action for outcome in outcomes] == [
+        NoticeAction.CONTINUED,
+        NoticeAction.CONTINUED,
+        NoticeAction.PROCESSED,
+    ]
     assert "not read to its end after" in str(outcomes[-1].failure)
     assert "raise processing:timeoutSeconds" in str(outcomes[-1].failure)
     assert (outcomes[-1].summary or {})["read"] == len(cloud.items()) == 3
@@ -668,7 +672,7 @@ def test_what_the_table_leaves_unprocessed_is_put_again_after_a_pause(cloud: Clo
 
     cloud.fault_for = lambda operation: unprocessed if "BatchWrite" in operation and left[0] else None
     cloud.put(LINES)
-    assert cloud.process(processor=processor).action is Action.PROCESSED
+    assert cloud.process(processor=processor).action is NoticeAction.PROCESSED
     assert pauses == [0.05, 0.1, 0.2]
     assert cloud.items() == ITEMS
     left[0] = 1_000
@@ -691,7 +695,7 @@ def test_an_item_that_the_table_refuses_is_a_rejected_record_and_its_neighbours_
 def test_a_connection_that_breaks_is_opened_again_where_it_broke(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     body = lines(20_000)
     cloud.put(body)
-    original = Bucket._open
+    original = FileBucket._open
 
     class Breaking:
         def __init__(self, inner: Any) -> None:
@@ -706,7 +710,7 @@ def test_a_connection_that_breaks_is_opened_again_where_it_broke(cloud: Cloud, m
         def close(self) -> None:
             self.inner.close()
 
-    monkeypatch.setattr(Bucket, "_open", lambda *arguments: Breaking(original(*arguments)))
+    monkeypatch.setattr(FileBucket, "_open", lambda *arguments: Breaking(original(*arguments)))
     bucket = cloud.processor().bucket
     assert b"".join(bucket.chunks(bucket.head(KEY))) == body
 
@@ -759,7 +763,7 @@ def test_a_sweep_finds_what_has_no_run_and_nothing_else(cloud: Cloud) -> None:
     (message,) = cloud.take(cloud.settings.queue_url)
     notice = parse(json.dumps(message))
     assert notice == ObjectNotice(key="incoming/missed+%2B é.jsonl", version_id=version, reason="sweep")
-    assert cloud.processor().process(notice).action is Action.PROCESSED
+    assert cloud.processor().process(notice).action is NoticeAction.PROCESSED
     assert cloud.processor().process(Sweep()).enqueued == 0
 
 
@@ -870,7 +874,7 @@ def test_an_archived_input_is_told_once_and_tried_again_when_the_object_changes(
         assert cloud.processor().process(Sweep()).enqueued == 0
     cloud.put(lines(2))
     assert cloud.processor().process(Sweep()).enqueued == 1
-    assert [outcome.action for outcome in cloud.drain()] == [Action.PROCESSED]
+    assert [outcome.action for outcome in cloud.drain()] == [NoticeAction.PROCESSED]
     assert sorted(cloud.items()) == ["r0@0", "r1@1"]
 
 

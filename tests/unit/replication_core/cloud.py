@@ -22,7 +22,7 @@ from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.replicas import REPLICA_TAG
 from replication_core.replicator import Replicator, build_replicator
 from replication_core.route_spec import RoutedDataset
-from replicator_lambda.handler import Route
+from replicator_lambda.handler import RouteFunction
 from tests.made_route import MadeRoute
 
 __all__ = [
@@ -117,8 +117,8 @@ class Cloud:
     def replicator(self, **options: Any) -> Replicator:
         return build_replicator(self.settings.spec, self.clients, **{"threads": 4, "part_threads": 2, **options})
 
-    def route(self, **options: Any) -> Route:
-        return Route.build(self.settings.spec, self.clients, self.replicator(**options))
+    def route(self, **options: Any) -> RouteFunction:
+        return RouteFunction.build(self.settings.spec, self.clients, self.replicator(**options))
 
     def sides(self) -> Sides:
         return Sides.of(self.settings.spec, self.clients)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from processor_lambda.files import Bucket
+from processor_lambda.files import FileBucket
 from replication_core.comparing.findings import Finding
 from replication_core.comparing.objects import look_at_object
 from replication_core.datasets import OBJECTS
@@ -503,7 +503,7 @@ def test_tags_that_come_late_take_no_mark_from_the_replica_that_another_reconcil
     cloud.put("one", b"x" * 7 * MIB)
     tags: Any = [{"Key": f"{number}", "Value": "v" * 250} for number in range(9)]
     cloud.clients.source_s3.put_object_tagging(Bucket=cloud.settings.source_bucket, Key="one", Tagging={"TagSet": tags})
-    bucket = Bucket(s3=cloud.clients.target_s3, name=cloud.settings.target_bucket)
+    bucket = FileBucket(s3=cloud.clients.target_s3, name=cloud.settings.target_bucket)
     marked: list[bool] = []
 
     def late(_operation: str, _request: Any, send: Any) -> Any:
@@ -644,7 +644,7 @@ def test_the_processor_takes_a_replica_for_one_and_its_source_for_none(cloud: Cl
     assert reconciled(cloud, "incoming/x.csv").action is Action.COPIED
     told = {}
     for name in (cloud.settings.source_bucket, cloud.settings.target_bucket):
-        bucket = Bucket(s3=cloud.clients.target_s3, name=name)
+        bucket = FileBucket(s3=cloud.clients.target_s3, name=name)
         told[name] = bucket.is_replica(bucket.head("incoming/x.csv"))
     assert told == {cloud.settings.source_bucket: False, cloud.settings.target_bucket: True}
 

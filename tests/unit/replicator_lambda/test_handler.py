@@ -13,7 +13,7 @@ from replication_core.changes import parse
 from replication_core.datasets import OBJECTS, Dataset
 from replication_core.route_spec import NOTIFICATIONS, RouteSpec
 from replicator_lambda.batch import Batch
-from replicator_lambda.handler import Route
+from replicator_lambda.handler import RouteFunction
 from tests.made_route import MadeRoute
 from tests.unit.replication_core.cloud import (
     Cloud,
@@ -600,14 +600,14 @@ def test_the_entry_point_builds_its_route_once_from_its_archive(cloud: Cloud, mo
     monkeypatch.setattr(handler, "read_route", lambda: cloud.settings.spec)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    built: list[Route] = []
-    build = Route.build
+    built: list[RouteFunction] = []
+    build = RouteFunction.build
 
-    def keep(*arguments: Any) -> Route:
+    def keep(*arguments: Any) -> RouteFunction:
         built.append(build(*arguments))
         return built[-1]
 
-    monkeypatch.setattr(Route, "build", keep)
+    monkeypatch.setattr(RouteFunction, "build", keep)
     handler._route.cache_clear()
     try:
         for key in ("a", "b"):

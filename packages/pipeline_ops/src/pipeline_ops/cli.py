@@ -11,7 +11,7 @@ from pipeline_ops.options import (
     Command,
     Commands,
     NegativeNumbers,
-    Number,
+    NumberRange,
     dataset_option,
     endpoint_option,
     json_option,
@@ -112,7 +112,12 @@ def outputs() -> None:
 @click.argument("key", type=KEY)
 @where_options
 @click.option(
-    "--wait", type=Number(min=0), default=900.0, metavar="SECONDS", show_default=True, help="Follow it for so long."
+    "--wait",
+    type=NumberRange(min=0),
+    default=900.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Follow it for so long.",
 )
 @runs("process_command:process")
 def process() -> None:
@@ -160,7 +165,7 @@ def status() -> None:
 @click.option("--report", type=_FILE, help="Write the JSON Lines here, not to .local/.")
 @click.option(
     "--wait",
-    type=Number(min=0),
+    type=NumberRange(min=0),
     default=1800.0,
     metavar="SECONDS",
     show_default=True,
@@ -195,7 +200,7 @@ def verify() -> None:
     "where that is in the key.",
 )
 @click.option(
-    "--rate", type=Number(min=1), default=500.0, metavar="KEYS", show_default=True, help="Keys a second at most."
+    "--rate", type=NumberRange(min=1), default=500.0, metavar="KEYS", show_default=True, help="Keys a second at most."
 )
 @click.option("--restart", is_flag=True, help="Begin anew, even where an earlier run can be gone on with.")
 @click.option("--resume", is_flag=True, help="Go on with an earlier run even where it was cut off long ago.")

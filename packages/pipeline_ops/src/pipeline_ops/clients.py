@@ -9,10 +9,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
-__all__ = ["Clients", "aws_client"]
+__all__ = ["ClientMaker", "aws_client"]
 
 
-class Clients(Protocol):
+class ClientMaker(Protocol):
     """Whatever makes boto3 clients."""
 
     def __call__(self, service: str, /, *, region: str, config: Config | None = None) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline_ops.account import check_account
-from pipeline_ops.clients import Clients, aws_client
+from pipeline_ops.clients import ClientMaker, aws_client
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.standing_cloud import standing_cloud
@@ -22,7 +22,7 @@ class DeployedSystem:
 
     projects: Projects
     outputs: StackOutputs
-    client: Clients
+    client: ClientMaker
 
     def check_account(self, stack: StackId) -> None:
         """Raise OperatorError where the stack is on AWS and the credentials are of another account than its own."""

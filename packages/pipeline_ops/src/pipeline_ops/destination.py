@@ -9,7 +9,7 @@ import local_cloud
 from local_cloud.aws_provider import aws_provider
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.interrupts import Interrupts, ReadingInterrupts, interrupt_notice
-from pipeline_ops.progress import Progress
+from pipeline_ops.progress import ProgressDisplay
 from pipeline_ops.projects import Projects
 from pipeline_ops.standing_cloud import standing_cloud
 from pipeline_ops.terminal import console
@@ -27,7 +27,7 @@ def open_deployment(projects: Projects, *, may_begin: bool = False, changes: boo
     command.
     """
     where = projects.where
-    with Progress(console(stderr=True)) as progress:
+    with ProgressDisplay(console(stderr=True)) as progress:
         say = progress.say
         noticed = Interrupts(lambda count: say(interrupt_notice(count))) if changes else ReadingInterrupts()
         deploying: Any = {"where": where, "on_event": progress.on_event, "on_progress": say, "interrupts": noticed}

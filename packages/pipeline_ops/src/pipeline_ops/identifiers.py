@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from pipeline_ops.clients import Clients
+from pipeline_ops.clients import ClientMaker
 
 __all__ = ["identifier", "is_identifiable"]
 
@@ -16,7 +16,7 @@ Inputs = Mapping[str, Any]
 Find = Callable[[Callable[[str], Any], Inputs], str | None]
 
 
-def identifier(kind: str, inputs: Inputs, region: str, clients: Clients) -> str | None:
+def identifier(kind: str, inputs: Inputs, region: str, clients: ClientMaker) -> str | None:
     """Return the id that a resource of the type with these inputs has, or would have.
 
     None where nothing of that kind is there, or where the inputs don't tell. Whether a thing of the id exists is the

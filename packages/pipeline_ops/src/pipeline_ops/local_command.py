@@ -11,7 +11,7 @@ from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.interrupts import Interrupts, interrupt_notice
 from pipeline_ops.local import running_system
 from pipeline_ops.playground import Playground
-from pipeline_ops.progress import Progress
+from pipeline_ops.progress import ProgressDisplay
 from pipeline_ops.terminal import console, tell
 from pipeline_ops.where import LOCAL_STOPS
 
@@ -29,7 +29,7 @@ def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None, 
     if stop:
         tell("The local cloud has ended." if playground.stop() else "No local cloud is up.")
     elif detach:
-        with Progress(console(stderr=True)) as progress:
+        with ProgressDisplay(console(stderr=True)) as progress:
             given = {"--endpoint": endpoint, "--provider": provider, "--suffix": suffix}
             arguments = [word for name, value in given.items() if value is not None for word in (name, value)]
             running = playground.detach(arguments, progress.say)
@@ -42,7 +42,7 @@ def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None, 
 def _hold(
     repository: Path, playground: Playground, endpoint: str | None, provider: str | None, suffix: str | None
 ) -> None:
-    with playground.held(), Progress(console(stderr=True)) as progress:
+    with playground.held(), ProgressDisplay(console(stderr=True)) as progress:
         interrupts = Interrupts(lambda count: progress.say(interrupt_notice(count)))
         with running_system(
             repository,

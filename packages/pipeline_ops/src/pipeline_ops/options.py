@@ -23,7 +23,7 @@ __all__ = [
     "Command",
     "Commands",
     "NegativeNumbers",
-    "Number",
+    "NumberRange",
     "dataset_option",
     "endpoint_option",
     "json_option",
@@ -37,7 +37,7 @@ __all__ = [
 _JSON = "as_json"
 
 
-class Number(click.FloatRange):
+class NumberRange(click.FloatRange):
     """A number as the grammar of all our numbers has it: by itself click takes `1_0`, `nan` and `inf` too."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ProcessingOutputs
-from pipeline_ops.clients import Clients
+from pipeline_ops.clients import ClientMaker
 from pipeline_ops.errors import MISUSED, OperatorError
-from processor_lambda.files import Bucket, Gone, InputFile
+from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
 from processor_lambda.runs import run_of
@@ -20,14 +20,14 @@ from replication_core.objects.reading import keep_empty_expires
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Run", "process"]
+__all__ = ["FinishedRun", "process"]
 
 _POLL_SECONDS = 0.5
 _SAY_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """A run that came to its end, by its summary as the processor wrote it."""
 
     summary: Mapping[str, Any]
@@ -48,12 +48,12 @@ class Run:
 
 def process(
     outputs: ProcessingOutputs,
-    client: Clients,
+    client: ClientMaker,
     key: str,
     *,
     on_progress: Callable[[str], None] = lambda _: None,
     wait_seconds: float = 900.0,
-) -> Run:
+) -> FinishedRun:
     """Have the environment's processor process the object's current version, and return its run.
 
     A version that was processed before is processed again, to the same end. Raises OperatorError for a key that the
@@ -66,12 +66,12 @@ def process(
 
 
 def _process(
-    outputs: ProcessingOutputs, client: Clients, key: str, on_progress: Callable[[str], None], wait_seconds: float
-) -> Run:
+    outputs: ProcessingOutputs, client: ClientMaker, key: str, on_progress: Callable[[str], None], wait_seconds: float
+) -> FinishedRun:
     sqs: SQSClient = client("sqs", region=outputs.region)
     s3 = client("s3", region=outputs.region)
     keep_empty_expires(s3)
-    bucket = Bucket(s3=s3, name=outputs.bucket_name)
+    bucket = FileBucket(s3=s3, name=outputs.bucket_name)
     results = Results(bucket=bucket, environment=outputs.environment)
     file = _find(bucket, outputs, key)
     run = run_of(key, file.version)
@@ -83,7 +83,7 @@ def _process(
     while True:
         summary = results.find(run)
         if summary is not None and summary != before:
-            return Run(summary)
+            return FinishedRun(summary)
         now = time.monotonic()
         if now - began >= wait_seconds:
             raise OperatorError(
@@ -96,7 +96,7 @@ def _process(
         time.sleep(min(_POLL_SECONDS, wait_seconds))
 
 
-def _find(bucket: Bucket, outputs: ProcessingOutputs, key: str) -> InputFile:
+def _find(bucket: FileBucket, outputs: ProcessingOutputs, key: str) -> InputFile:
     if not key.startswith(outputs.input_prefix) or key.endswith("/"):
         raise OperatorError(
             f"{outputs.environment} processes the files under {outputs.input_prefix}, and {key} is none: "

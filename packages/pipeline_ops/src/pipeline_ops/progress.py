@@ -17,7 +17,7 @@ from pipeline_ops.journal import plain, resource_name, short_type
 from pipeline_ops.projects import StackId
 from pipeline_ops.terminal import Console, shown, spinner_of
 
-__all__ = ["Progress", "Tracker"]
+__all__ = ["ProgressDisplay", "Tracker"]
 
 _SHOWN_PROPERTIES = 6
 _REFRESHES_PER_SECOND = 8.0
@@ -105,7 +105,7 @@ def _changed(step: StepEventMetadata) -> str:
     return f" [{', '.join(names[:_SHOWN_PROPERTIES])}{rest}]"
 
 
-class Progress:
+class ProgressDisplay:
     """Shows runs as they go. `on_event` and `say` only enqueue, from any thread; one thread of its own prints."""
 
     def __init__(self, console: Console) -> None:

@@ -26,7 +26,7 @@ __all__ = [
     "Console",
     "Laid",
     "Shown",
-    "Table",
+    "TextTable",
     "ask",
     "at_terminal",
     "console",
@@ -108,7 +108,7 @@ class Shown:
         return Measurement.get(console, options, self._laid_out(options.encoding))
 
 
-class Table:
+class TextTable:
     """A table of texts, none of which is cut: what does not fit goes on in the next line of its cell."""
 
     def __init__(
@@ -140,7 +140,7 @@ class Table:
         return self._table
 
 
-Laid: TypeAlias = Table | Shown | Group
+Laid: TypeAlias = TextTable | Shown | Group
 """What can be shown."""
 
 

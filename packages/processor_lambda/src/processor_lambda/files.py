@@ -18,7 +18,7 @@ from replication_core.replicas import is_replica
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ARCHIVED", "Bucket", "Gone", "InputFile"]
+__all__ = ["ARCHIVED", "FileBucket", "Gone", "InputFile"]
 
 _REOPENS = 3
 """Times that what broke off, or was answered with no bytes, is opened again before a byte has come."""
@@ -80,7 +80,7 @@ class InputFile:
 
     @property
     def is_marked(self) -> bool:
-        """Whether its metadata alone tells that the replication put it there; see `Bucket.is_replica`."""
+        """Whether its metadata alone tells that the replication put it there; see `FileBucket.is_replica`."""
         return is_replica(self.metadata, tuple)
 
     @property
@@ -90,7 +90,7 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
+class FileBucket:
     """Reads and writes the environment's bucket."""
 
     s3: "S3Client"

@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging import Logger
 from processor_lambda.clients import connect
 from processor_lambda.metrics import emit
 from processor_lambda.notices import Notice, ObjectNotice, Sweep
-from processor_lambda.processor import THREADS, Action, Outcome, Processor, build_processor
+from processor_lambda.processor import THREADS, FileProcessor, NoticeAction, NoticeOutcome, build_processor
 from processor_lambda.settings import ProcessorSettings
 from queue_worker.dead_letters import DeadLetters
 from queue_worker.messages import MAX_ATTEMPTS, MAX_RECEIVES, Message
@@ -23,7 +23,7 @@ from queue_worker.worker import Settled, Worker
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
 
-__all__ = ["Function", "handle"]
+__all__ = ["ProcessorFunction", "handle"]
 
 _BY_HAND = "{}, by hand, to have it look for files that wait and process them"
 _UNFINISHED = StoreError(
@@ -38,14 +38,14 @@ _NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
+class ProcessorFunction:
     """One environment's function: the processor, and the queue that it works on."""
 
-    processor: Processor
+    processor: FileProcessor
     worker: Worker[Notice]
 
     @classmethod
-    def build(cls, processor: Processor) -> Self:
+    def build(cls, processor: FileProcessor) -> Self:
         """Wire a function around a processor."""
         settings, sqs = processor.settings, processor.clients.sqs
         return cls(
@@ -69,14 +69,14 @@ class Function:
         self.processor.deadline.start(remaining_ms)
         if event == {}:
             return self._by_hand()
-        outcomes: list[Outcome] = []
+        outcomes: list[NoticeOutcome] = []
         settled = self.worker.process(event, partial(self._work, outcomes), _BY_HAND)
         emit(self.processor.settings.instance, outcomes, len(settled.buried))
         return settled.response()
 
     def _by_hand(self) -> dict[str, Any]:
         """Process what no run is known of, and leave to the queue what the time does not suffice for."""
-        outcomes: list[Outcome] = []
+        outcomes: list[NoticeOutcome] = []
         unreadable: list[str] = []
         looked, enqueued, given_up, finished = 0, 0, 0, True
         for page in self.processor.sweeper.pages():
@@ -95,7 +95,7 @@ class Function:
             "all_looked_at": finished,
             "processed": sum(outcome.summary is not None for outcome in outcomes),
             "failed": sum(outcome.failure is not None for outcome in outcomes),
-            "continued": sum(outcome.action is Action.CONTINUED for outcome in outcomes),
+            "continued": sum(outcome.action is NoticeAction.CONTINUED for outcome in outcomes),
             "enqueued": enqueued,
             "given_up": given_up,
             "unreadable": unreadable[:_NAMED],
@@ -103,20 +103,20 @@ class Function:
             "latest": self.processor.results.latest_key,
         }
 
-    def _at_once(self, notices: Sequence[ObjectNotice], outcomes: list[Outcome]) -> Settled:
+    def _at_once(self, notices: Sequence[ObjectNotice], outcomes: list[NoticeOutcome]) -> Settled:
         """Work on notices that no queue holds, and lose none of them: what is not done is in a queue at the end."""
         messages = [Message(id=notice.key, receipt="", body=notice.body(), attempts=1) for notice in notices]
-        own: list[Outcome] = []
+        own: list[NoticeOutcome] = []
         settled = self.worker.settle(messages, partial(self._work, own))
         emit(self.processor.settings.instance, own, len(settled.buried))
         outcomes += own
         self.processor.sweeper.enqueue([message.body for message in settled.again])
         return settled
 
-    def _work(self, outcomes: list[Outcome], asked: Mapping[Message, Notice]) -> dict[Message, Settlement]:
+    def _work(self, outcomes: list[NoticeOutcome], asked: Mapping[Message, Notice]) -> dict[Message, Settlement]:
         return {message: self._settle(message, notice, outcomes) for message, notice in asked.items()}
 
-    def _settle(self, message: Message, notice: Notice, outcomes: list[Outcome]) -> Settlement:
+    def _settle(self, message: Message, notice: Notice, outcomes: list[NoticeOutcome]) -> Settlement:
         if self.processor.deadline.passed():
             return not_started(message.attempts)
         try:
@@ -152,7 +152,7 @@ class Function:
         except Exception as fault:  # noqa: BLE001 - the letter, which counts, is still to be sent
             self.worker.warn("not remembered", unexpected(fault))
 
-    def _log(self, outcome: Outcome) -> None:
+    def _log(self, outcome: NoticeOutcome) -> None:
         fields: dict[str, Any] = {
             "environment": self.processor.settings.environment,
             "key": outcome.key,
@@ -172,9 +172,9 @@ class Function:
 
 
 @cache
-def _function() -> Function:
+def _function() -> ProcessorFunction:
     settings = ProcessorSettings.from_env(os.environ)
-    return Function.build(build_processor(settings, connect(connections=THREADS + 1)))
+    return ProcessorFunction.build(build_processor(settings, connect(connections=THREADS + 1)))
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:

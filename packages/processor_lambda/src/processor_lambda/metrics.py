@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from processor_lambda.processor import Outcome
+from processor_lambda.processor import NoticeOutcome
 from processor_lambda.settings import (
     DURATION_METRIC,
     ENVIRONMENT_DIMENSION,
@@ -21,7 +21,7 @@ from queue_worker.metrics import metrics_of
 __all__ = ["emit"]
 
 
-def emit(environment: str, outcomes: Sequence[Outcome], failures: int) -> None:
+def emit(environment: str, outcomes: Sequence[NoticeOutcome], failures: int) -> None:
     """Write a batch's metrics, with the environment as their only dimension.
 
     `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data whenever

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from processor_lambda.clients import ProcessorClients
-from processor_lambda.files import Bucket, Gone, InputFile
+from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import Continuation, Notice, ObjectNotice, Progress, Sweep, parse
 from processor_lambda.reading import Encoding, Limits, Reading
 from processor_lambda.records import Schema
@@ -18,14 +18,14 @@ from processor_lambda.results import FAILED, RUN_SCHEMA, SUCCEEDED, Results, Sum
 from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen, run_of, unreadable_run_of
 from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings
 from processor_lambda.sweep import Sweeper
-from processor_lambda.table import Table
+from processor_lambda.table import ItemTable
 from replication_core.aws.errors import StoreError
 from replication_core.deadline import Deadline
 from replication_core.message_fields import PoisonError
 from replication_core.object_keys import KEY_BYTES, fits_xml
 from replication_core.replicas import REPLICATED_FROM
 
-__all__ = ["THREADS", "Action", "Outcome", "Processor", "build_processor"]
+__all__ = ["THREADS", "FileProcessor", "NoticeAction", "NoticeOutcome", "build_processor"]
 
 THREADS = 16
 """Calls to the table, or heads of a sweep, under way at the same time."""
@@ -36,7 +36,7 @@ _ENDLESS = (
 )
 
 
-class Action(StrEnum):
+class NoticeAction(StrEnum):
     """What became of a notice."""
 
     PROCESSED = "processed"
@@ -49,10 +49,10 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class NoticeOutcome:
     """What became of a notice, and what one invocation did for it."""
 
-    action: Action
+    action: NoticeAction
     key: str = ""
     summary: Summary | None = None
     """The finished run's."""
@@ -72,7 +72,7 @@ class Outcome:
     @property
     def failure(self) -> str | None:
         """Why the file could not be read to its end, if it could not."""
-        if self.action is Action.PROCESSED and self.summary and self.summary["status"] == FAILED:
+        if self.action is NoticeAction.PROCESSED and self.summary and self.summary["status"] == FAILED:
             return str(self.summary["reason"])
         return None
 
@@ -82,12 +82,12 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Processor:
+class FileProcessor:
     """Processes one environment's files."""
 
     settings: ProcessorSettings
-    bucket: Bucket
-    table: Table
+    bucket: FileBucket
+    table: ItemTable
     results: Results
     clients: ProcessorClients
     sweeper: Sweeper
@@ -103,12 +103,12 @@ class Processor:
             raise PoisonError(f"the event is of the bucket {notice.bucket}, not of this environment's")
         return notice
 
-    def process(self, notice: Notice) -> Outcome:
+    def process(self, notice: Notice) -> NoticeOutcome:
         """Do what a notice asks for; raises StoreError where that can't be done."""
         match notice:
             case Sweep():
                 swept = self.sweeper.sweep(notice)
-                return Outcome(action=Action.SWEPT, enqueued=swept.enqueued, unreadable=swept.unreadable)
+                return NoticeOutcome(action=NoticeAction.SWEPT, enqueued=swept.enqueued, unreadable=swept.unreadable)
             case ObjectNotice():
                 notice = self._meant(notice)
                 outcome = self._object(notice)
@@ -139,34 +139,34 @@ class Processor:
             return None
         return True
 
-    def _object(self, notice: ObjectNotice) -> Outcome:
+    def _object(self, notice: ObjectNotice) -> NoticeOutcome:
         if not self.sweeper.wants(notice.key):
-            return Outcome(action=Action.IGNORED)
+            return NoticeOutcome(action=NoticeAction.IGNORED)
         try:
             file, superseded = self._find(notice.key, notice.version_id)
             if self._leaves(file):
-                return Outcome(action=Action.REPLICA)
+                return NoticeOutcome(action=NoticeAction.REPLICA)
             run = run_of(file.key, file.version)
             summary = self.results.find(run)
             if summary is not None and summary.get("status") == SUCCEEDED and not notice.asked_for:
                 # Whoever wrote it may have been interrupted before this.
                 self.results.publish(summary)
-                return Outcome(action=Action.ALREADY)
+                return NoticeOutcome(action=NoticeAction.ALREADY)
             progress = Progress(started_at=_instant(self.clock()), asked_for=notice.asked_for)
             return self._work(file, progress, Seen(), None, superseded=superseded)
         except Gone:
-            return Outcome(action=Action.ABSENT)
+            return NoticeOutcome(action=NoticeAction.ABSENT)
 
-    def _continuation(self, notice: Continuation) -> Outcome:
+    def _continuation(self, notice: Continuation) -> NoticeOutcome:
         try:
             file, superseded = self._find(notice.key, notice.version_id)
             if file.etag != notice.etag:  # in a bucket without versions, another one is in its place
-                return Outcome(action=Action.ABSENT)
+                return NoticeOutcome(action=NoticeAction.ABSENT)
             seen = self._put_aside(notice, run_of(file.key, file.version))
             encoding = Encoding.parse(notice.encoding)
             return self._work(file, notice.progress.resumed(), seen, encoding, superseded=superseded)
         except Gone:
-            return Outcome(action=Action.ABSENT)
+            return NoticeOutcome(action=NoticeAction.ABSENT)
         except StateGoneError:
             return self._without_state(notice, file)
 
@@ -181,10 +181,10 @@ class Processor:
             raise StateGoneError
         return Seen(found[0])
 
-    def _without_state(self, notice: Continuation, file: InputFile) -> Outcome:
+    def _without_state(self, notice: Continuation, file: InputFile) -> NoticeOutcome:
         """Do what is left for a version whose run was finished by another message, was given up, or never begun."""
         outcome = self._object(ObjectNotice(key=notice.key, version_id=notice.version_id, reason="continuation"))
-        if outcome.action is not Action.ALREADY:
+        if outcome.action is not NoticeAction.ALREADY:
             return outcome
         # Whoever finished it may have been interrupted at this.
         return replace(outcome, warning=self._tidy(self.results.unfinished(run_of(file.key, file.version))))
@@ -234,7 +234,7 @@ class Processor:
 
     def _work(
         self, file: InputFile, progress: Progress, seen: Seen, encoding: Encoding | None, *, superseded: bool
-    ) -> Outcome:
+    ) -> NoticeOutcome:
         run = run_of(file.key, file.version)
         folder = self.results.unfinished(run)
         # Where replicas are left alone, no run of one has begun.
@@ -266,7 +266,7 @@ class Processor:
         if not working.finished and reading.encoding is not None:
             if reached.invocations < MAX_INVOCATIONS:
                 self._hand_over(file, working, reading.encoding, folder)
-                return Outcome(action=Action.CONTINUED, **done)
+                return NoticeOutcome(action=NoticeAction.CONTINUED, **done)
             reading.broken = _ENDLESS
         summary = self._summary(
             run, file, reached, superseded=superseded, reason=reading.broken, encoding=reading.encoding
@@ -275,7 +275,7 @@ class Processor:
             rejections.finish(summary["rejected_key"], run=run)
         self._conclude(summary, again=reached.asked_for)
         warning = self._tidy(folder) if reached.pieces or reached.invocations > 1 else None
-        return Outcome(action=Action.PROCESSED, summary=summary, warning=warning, **done)
+        return NoticeOutcome(action=NoticeAction.PROCESSED, summary=summary, warning=warning, **done)
 
     def _conclude(self, summary: dict[str, Any], *, again: bool) -> None:
         self.results.publish(self.results.write(summary, again=again), again=again)
@@ -356,20 +356,20 @@ def _rejected_key(key: str, run: str, *, superseded: bool) -> str:
 
 def build_processor(
     settings: ProcessorSettings, clients: ProcessorClients, *, threads: int = THREADS, limits: Limits | None = None
-) -> Processor:
+) -> FileProcessor:
     """Put an environment's processor together, in Lambda or anywhere else.
 
     >>> processor = build_processor(settings, clients)                            # doctest: +SKIP
     >>> processor.process(ObjectNotice(key="incoming/orders.csv")).summary        # doctest: +SKIP
     """
     executor: Executor = ThreadPoolExecutor(threads, thread_name_prefix="call")
-    bucket = Bucket(s3=clients.s3, name=settings.bucket)
+    bucket = FileBucket(s3=clients.s3, name=settings.bucket)
     results = Results(bucket=bucket, environment=settings.environment)
     deadline = Deadline()
-    return Processor(
+    return FileProcessor(
         settings=settings,
         bucket=bucket,
-        table=Table(dynamodb=clients.dynamodb, name=settings.table, dataset=settings.dataset, executor=executor),
+        table=ItemTable(dynamodb=clients.dynamodb, name=settings.table, dataset=settings.dataset, executor=executor),
         results=results,
         clients=clients,
         sweeper=Sweeper(

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Self
 
 from processor_lambda.decompression import GUNZIPPED_BYTES, MAGIC, UnreadableError, gathered, gunzip
-from processor_lambda.files import ARCHIVED, Bucket, InputFile
+from processor_lambda.files import ARCHIVED, FileBucket, InputFile
 from processor_lambda.records import Header, RecordError, Schema
 from processor_lambda.splitting import BOM, RECORD_BYTES, Format, Position, Raw, Splitter, SplitterError, splitter
 from replication_core.aws.errors import StoreError
@@ -112,7 +112,7 @@ class Reading:
     When it ends, `broken` says why the file could not be read to its end, if it could not.
     """
 
-    bucket: Bucket
+    bucket: FileBucket
     file: InputFile
     schema: Schema
     out_of_time: Callable[[], bool]

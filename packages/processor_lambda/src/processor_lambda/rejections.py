@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from processor_lambda.files import Bucket
+from processor_lambda.files import FileBucket
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 
@@ -38,7 +38,7 @@ class Rejections:
     A piece is named by the records that it covers, so that whoever writes one of the same name writes the same.
     """
 
-    def __init__(self, bucket: Bucket, folder: str, pieces: tuple[str, ...], since: int) -> None:
+    def __init__(self, bucket: FileBucket, folder: str, pieces: tuple[str, ...], since: int) -> None:
         self._bucket = bucket
         self._folder = folder
         self._pieces = list(pieces)

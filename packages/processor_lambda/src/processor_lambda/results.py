@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from processor_lambda.files import Bucket, Gone
+from processor_lambda.files import FileBucket, Gone
 from processor_lambda.settings import RESULTS_PREFIX
 from replication_core.aws.errors import StoreError
 
@@ -48,7 +48,7 @@ def _order(summary: Summary) -> tuple[str, str, str]:
 class Results:
     """Writes summaries, so that whoever else does at the same time, or did before, neither wins nor loses by luck."""
 
-    bucket: Bucket
+    bucket: FileBucket
     environment: str
 
     @property

@@ -10,7 +10,7 @@ from processor_lambda.reading import Reading
 from processor_lambda.records import Record, RecordError, read_json
 from processor_lambda.rejections import Rejections
 from processor_lambda.splitting import Raw
-from processor_lambda.table import Numbered, Table
+from processor_lambda.table import ItemTable, Numbered
 from replication_core.datasets import Dataset, KeyType, RecordKey
 
 __all__ = [
@@ -91,12 +91,12 @@ class Run:
     """
 
     reading: Reading
-    table: Table
+    table: ItemTable
     rejections: Rejections
     seen: Seen
     progress: Progress
     unless: str | None
-    """The attribute by which an item that is there stays as it is, see `Table.put`."""
+    """The attribute by which an item that is there stays as it is, see `ItemTable.put`."""
 
     out_of_time: Callable[[], bool]
     finished: bool = False

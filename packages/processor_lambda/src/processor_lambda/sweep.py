@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from processor_lambda.files import Bucket, Gone
+from processor_lambda.files import FileBucket, Gone
 from processor_lambda.notices import ObjectNotice, Sweep
 from processor_lambda.results import Results
 from processor_lambda.runs import MAX_INVOCATIONS, run_of, unreadable_run_of
@@ -20,7 +20,7 @@ from replication_core.objects.listings import Listed
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["STALE", "Page", "Sweeper", "Swept"]
+__all__ = ["STALE", "SweepPage", "Sweeper", "Swept"]
 
 _AT_A_TIME = 200
 
@@ -33,7 +33,7 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SweepPage:
     """Some of the inputs, looked at."""
 
     last: str
@@ -57,12 +57,12 @@ class Sweeper:
 
     What is in the queue already, or is being processed for the first time, may be found too: that does no harm. Runs
     that failed are left alone: whoever wants them again asks for it. An object that can't be looked at or read is found
-    too, so that its own message tells why, unless one has already (`Processor.remember`); the others are looked at all
-    the same.
+    too, so that its own message tells why, unless one has already (`FileProcessor.remember`); the others are looked at
+    all the same.
     """
 
     settings: ProcessorSettings
-    bucket: Bucket
+    bucket: FileBucket
     results: Results
     sqs: "SQSClient"
     executor: Executor
@@ -89,12 +89,12 @@ class Sweeper:
                 break
         return Swept(enqueued, tuple(unreadable))
 
-    def pages(self, after: str = "") -> Iterator[Page]:
+    def pages(self, after: str = "") -> Iterator[SweepPage]:
         """Look at the keys behind one; raises StoreError where they can't be listed."""
         inputs = (each for each in self.bucket.listed(self.settings.input_prefix, after) if self.wants(each.key))
         while some := list(islice(inputs, _AT_A_TIME)):
             looks = list(self.executor.map(self._look, some))
-            yield Page(
+            yield SweepPage(
                 last=some[-1].key,
                 looked=len(some),
                 missed=[notice for notice, _ in looks if notice],

@@ -16,7 +16,7 @@ from replication_core.items.writing import WRITE_BATCH, write_items
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["PAUSES", "Numbered", "Table", "Written"]
+__all__ = ["PAUSES", "ItemTable", "Numbered", "Written"]
 
 BATCH_BYTES = 512 * 1024
 """Of a call's items, unless one alone has more: what all threads have under way at once stays small."""
@@ -43,7 +43,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class ItemTable:
     """Puts items."""
 
     dynamodb: "DynamoDBClient"

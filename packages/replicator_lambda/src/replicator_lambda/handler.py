@@ -27,7 +27,7 @@ from replicator_lambda.batch import Batch
 from replicator_lambda.metrics import emit
 from replicator_lambda.notifications import Notifications
 
-__all__ = ["Route", "handle"]
+__all__ = ["RouteFunction", "handle"]
 
 _NOTICES = (
     f'{{"schema": "{NOTICE_SCHEMA}", "kind": "object", "key": "...", "reason": "manual"}}',
@@ -37,7 +37,7 @@ _NOTICES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class RouteFunction:
     """One target's function: the replicator, and everything that it reports to."""
 
     spec: RouteSpec
@@ -140,10 +140,10 @@ class Route:
 
 
 @cache
-def _route() -> Route:
+def _route() -> RouteFunction:
     spec = read_route()
     clients = connect(spec, connections=THREADS + PART_THREADS)
-    return Route.build(spec, clients, build_replicator(spec, clients))
+    return RouteFunction.build(spec, clients, build_replicator(spec, clients))
 
 
 def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:

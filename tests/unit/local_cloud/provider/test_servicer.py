@@ -9,9 +9,9 @@ import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from local_cloud.provider import lifecycle
-from local_cloud.provider.resource import Change, RefusedError, Resource
+from local_cloud.provider.resource import RefusedError, Resource, ResourceUpdate
 from local_cloud.provider.schema import Integer, Properties, Property
-from local_cloud.provider.servicer import StandIn
+from local_cloud.provider.servicer import ProviderServicer
 from local_cloud.provider.wire import decode, encode
 
 URN = "urn:pulumi:dev::project::aws:test/thing:Thing::thing"
@@ -44,7 +44,7 @@ class Thing(Resource):
     def read(self, identifier: str) -> Properties | None:
         return {"size": self.sizes[identifier]} if identifier in self.sizes else None
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         assert change.touches("size")
         self.sizes[identifier] = change.news["size"]
 
@@ -60,7 +60,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[provider_pb2_grpc.Resource
     Thing.sizes.clear()
     Thing.failures.clear()
     server = grpc.server(ThreadPoolExecutor(1))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(None), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(ProviderServicer(None), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

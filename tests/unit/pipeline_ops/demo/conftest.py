@@ -13,7 +13,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
-from pipeline_ops.demo.stores import ObjectRef, Store
+from pipeline_ops.demo.stores import DemoStore, ObjectRef
 from replication_core.datasets import ITEMS, OBJECTS
 
 REGION = "eu-west-1"
@@ -101,22 +101,22 @@ REPLICATION_FIELDS = tuple(each.name for each in fields(ReplicationOutputs) if e
 
 
 @pytest.fixture
-def source(system: MotoSystem) -> Store:
-    return Store.of(system, "prod")
+def source(system: MotoSystem) -> DemoStore:
+    return DemoStore.of(system, "prod")
 
 
 @pytest.fixture
-def dev(system: MotoSystem) -> Store:
-    return Store.of(system, "dev")
+def dev(system: MotoSystem) -> DemoStore:
+    return DemoStore.of(system, "dev")
 
 
 @pytest.fixture
-def mirror(source: Store) -> Callable[[Store], None]:
+def mirror(source: DemoStore) -> Callable[[DemoStore], None]:
     """Bring a target level with the source, once."""
     return lambda target: mirror_once(source, target)
 
 
-def mirror_once(source: Store, target: Store) -> None:
+def mirror_once(source: DemoStore, target: DemoStore) -> None:
     refs = set(source.object_refs())
     for gone in set(target.object_refs()) - refs:
         if gone.key.startswith("demo/"):  # what never was in the source is none of a replicator's business
@@ -135,7 +135,7 @@ def mirror_once(source: Store, target: Store) -> None:
         target.dynamodb.put_item(TableName=target.table, Item={**item, **added})
 
 
-def mirror_object(source: Store, target: Store, ref: ObjectRef) -> None:
+def mirror_object(source: DemoStore, target: DemoStore, ref: ObjectRef) -> None:
     try:
         original = source.s3.get_object(Bucket=source.bucket, Key=ref.key)
         tags = source.s3.get_object_tagging(Bucket=source.bucket, Key=ref.key)["TagSet"]
@@ -158,7 +158,7 @@ def mirror_object(source: Store, target: Store, ref: ObjectRef) -> None:
 
 
 @pytest.fixture
-def mirroring(source: Store, system: MotoSystem) -> Callable[..., AbstractContextManager[None]]:
+def mirroring(source: DemoStore, system: MotoSystem) -> Callable[..., AbstractContextManager[None]]:
     """Mirror the named targets over and over while the context is open."""
 
     @contextmanager
@@ -168,7 +168,7 @@ def mirroring(source: Store, system: MotoSystem) -> Callable[..., AbstractContex
         def loop() -> None:
             while not stop.wait(0.05):
                 for target in targets:
-                    mirror_once(source, Store.of(system, target))
+                    mirror_once(source, DemoStore.of(system, target))
 
         thread = threading.Thread(target=loop)
         thread.start()

@@ -12,8 +12,8 @@ from botocore.response import StreamingBody
 from mypy_boto3_s3.type_defs import TagTypeDef
 
 from pipeline_ops.demo import stores
-from pipeline_ops.demo.comparison import Comparison, Kind
-from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store
+from pipeline_ops.demo.comparison import Comparison, DifferenceKind
+from pipeline_ops.demo.stores import DemoStore, ItemRef, ObjectRef
 
 KEY = "reports/a+b %26 \u2603.csv"
 ITEM = ItemRef("order-1", "12345678901234567890123456789012345678")
@@ -27,7 +27,7 @@ ATTRIBUTES: dict[str, Any] = {
 
 
 @pytest.fixture
-def pair(source: Store, dev: Store, mirror: Callable[[Store], None]) -> tuple[Store, Store]:
+def pair(source: DemoStore, dev: DemoStore, mirror: Callable[[DemoStore], None]) -> tuple[DemoStore, DemoStore]:
     source.s3.put_object(
         Bucket=source.bucket,
         Key=KEY,
@@ -43,11 +43,11 @@ def pair(source: Store, dev: Store, mirror: Callable[[Store], None]) -> tuple[St
     return source, dev
 
 
-def found(source: Store, target: Store) -> list[tuple[str, Kind, str]]:
+def found(source: DemoStore, target: DemoStore) -> list[tuple[str, DifferenceKind, str]]:
     return [(str(one.subject), one.kind, one.detail) for one in Comparison.of(source, target).differences]
 
 
-def rewrite(store: Store, **changes: Any) -> None:
+def rewrite(store: DemoStore, **changes: Any) -> None:
     """Write the object's replica again with something changed; the rest stays."""
     current: dict[str, Any] = {**store.s3.get_object(Bucket=store.bucket, Key=KEY)}
     tags = store.s3.get_object_tagging(Bucket=store.bucket, Key=KEY)["TagSet"]
@@ -56,7 +56,7 @@ def rewrite(store: Store, **changes: Any) -> None:
     store.s3.put_object_tagging(Bucket=store.bucket, Key=KEY, Tagging={"TagSet": tags})
 
 
-def change_item(store: Store, **changes: Any) -> None:
+def change_item(store: DemoStore, **changes: Any) -> None:
     """Change attributes of the item's replica; None removes one."""
     item: dict[str, Any] = {**(store.item(ITEM) or {}), **changes}
     store.dynamodb.put_item(
@@ -64,35 +64,35 @@ def change_item(store: Store, **changes: Any) -> None:
     )
 
 
-def test_nothing_is_different_after_a_faithful_mirror(pair: tuple[Store, Store]) -> None:
+def test_nothing_is_different_after_a_faithful_mirror(pair: tuple[DemoStore, DemoStore]) -> None:
     comparison = Comparison.of(*pair)
     assert comparison.differences == []
     assert (comparison.objects, comparison.object_bytes, comparison.items) == (2, 8, 1)
 
 
-def test_a_missing_object_is_found(pair: tuple[Store, Store]) -> None:
+def test_a_missing_object_is_found(pair: tuple[DemoStore, DemoStore]) -> None:
     source, dev = pair
     dev.s3.delete_object(Bucket=dev.bucket, Key="empty/")
-    assert found(source, dev) == [("empty/", Kind.MISSING, "is in prod and not in dev")]
+    assert found(source, dev) == [("empty/", DifferenceKind.MISSING, "is in prod and not in dev")]
 
 
-def test_an_extra_object_is_found(pair: tuple[Store, Store]) -> None:
+def test_an_extra_object_is_found(pair: tuple[DemoStore, DemoStore]) -> None:
     source, dev = pair
     dev.s3.put_object(Bucket=dev.bucket, Key="left over", Body=b"")
-    assert found(source, dev) == [("left over", Kind.EXTRA, "is in dev and not in prod")]
+    assert found(source, dev) == [("left over", DifferenceKind.EXTRA, "is in dev and not in prod")]
 
 
-def test_an_object_whose_source_was_deleted_is_found(pair: tuple[Store, Store]) -> None:
+def test_an_object_whose_source_was_deleted_is_found(pair: tuple[DemoStore, DemoStore]) -> None:
     source, dev = pair
     source.s3.delete_object(Bucket=source.bucket, Key=KEY)
-    assert [kind for _, kind, _ in found(source, dev)] == [Kind.EXTRA]
+    assert [kind for _, kind, _ in found(source, dev)] == [DifferenceKind.EXTRA]
 
 
 @pytest.mark.parametrize("body", [b"one,TWO\n", b"one,two\n\n", b""], ids=["same size", "longer", "empty"])
-def test_other_bytes_are_found(pair: tuple[Store, Store], body: bytes) -> None:
+def test_other_bytes_are_found(pair: tuple[DemoStore, DemoStore], body: bytes) -> None:
     source, dev = pair
     rewrite(dev, Body=body)
-    assert [kind for _, kind, _ in found(source, dev)] == [Kind.BYTES]
+    assert [kind for _, kind, _ in found(source, dev)] == [DifferenceKind.BYTES]
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_other_bytes_are_found(pair: tuple[Store, Store], body: bytes) -> None:
         ("Expires", "Tue, 02 Jan 2035 03:04:05 GMT"),
     ],
 )
-def test_another_header_is_found(pair: tuple[Store, Store], header: str, value: str) -> None:
+def test_another_header_is_found(pair: tuple[DemoStore, DemoStore], header: str, value: str) -> None:
     source, dev = pair
     rewrite(dev, **{header: value})
     [(subject, kind, detail)] = found(source, dev)
-    assert (subject, kind) == (KEY, Kind.HEADER)
+    assert (subject, kind) == (KEY, DifferenceKind.HEADER)
     assert header.removesuffix("s") in detail
 
 
@@ -123,31 +123,31 @@ def test_another_header_is_found(pair: tuple[Store, Store], header: str, value: 
     ],
     ids=["changed", "missing", "extra"],
 )
-def test_other_user_metadata_is_found(pair: tuple[Store, Store], owner: dict[str, str], words: str) -> None:
+def test_other_user_metadata_is_found(pair: tuple[DemoStore, DemoStore], owner: dict[str, str], words: str) -> None:
     source, dev = pair
     original = dev.object(ObjectRef(KEY))
     assert original is not None
     kept = {name: value for name, value in original.metadata.items() if name != "owner"}
     rewrite(dev, Metadata={**kept, **owner})
     [(_, kind, detail)] = found(source, dev)
-    assert kind is Kind.METADATA
+    assert kind is DifferenceKind.METADATA
     assert words in detail
 
 
 @pytest.mark.parametrize("name", ["replicated-from", "replicated-from-version"])
-def test_wrong_and_missing_provenance_are_found(pair: tuple[Store, Store], name: str) -> None:
+def test_wrong_and_missing_provenance_are_found(pair: tuple[DemoStore, DemoStore], name: str) -> None:
     source, dev = pair
     original = dev.object(ObjectRef(KEY))
     assert original is not None
     rewrite(dev, Metadata={**original.metadata, name: "elsewhere"})
-    assert [kind for _, kind, _ in found(source, dev)] == [Kind.PROVENANCE]
+    assert [kind for _, kind, _ in found(source, dev)] == [DifferenceKind.PROVENANCE]
     rewrite(dev, Metadata={key: value for key, value in original.metadata.items() if key != name})
-    assert found(source, dev) == [(KEY, Kind.PROVENANCE, f"provenance {name!r} is missing")]
+    assert found(source, dev) == [(KEY, DifferenceKind.PROVENANCE, f"provenance {name!r} is missing")]
 
 
 @pytest.mark.parametrize(("tag", "told"), [("replicated-from=prod", 0), ("replicated-from=other", 1), ("", 1)])
 def test_a_tag_is_the_mark_where_the_sources_own_metadata_leaves_no_room(
-    source: Store, dev: Store, tag: str, told: int
+    source: DemoStore, dev: DemoStore, tag: str, told: int
 ) -> None:
     full = {"filler": "x" * 2_040}
     source.s3.put_object(Bucket=source.bucket, Key=KEY, Body=b"", Metadata=full, Tagging="replicated-from=mine&a=b")
@@ -161,27 +161,27 @@ def test_a_tag_is_the_mark_where_the_sources_own_metadata_leaves_no_room(
     [([("class", "a b")], "another value"), ([], "missing"), ([("class", "a+b"), ("more", "")], "not in prod")],
     ids=["changed", "missing", "extra"],
 )
-def test_other_tags_are_found(pair: tuple[Store, Store], tags: list[tuple[str, str]], words: str) -> None:
+def test_other_tags_are_found(pair: tuple[DemoStore, DemoStore], tags: list[tuple[str, str]], words: str) -> None:
     source, dev = pair
     dev.s3.delete_object_tagging(Bucket=dev.bucket, Key=KEY)
     if tags:
         tag_set: list[TagTypeDef] = [{"Key": name, "Value": value} for name, value in tags]
         dev.s3.put_object_tagging(Bucket=dev.bucket, Key=KEY, Tagging={"TagSet": tag_set})
     [(_, kind, detail)] = found(source, dev)
-    assert kind is Kind.TAG
+    assert kind is DifferenceKind.TAG
     assert words in detail
 
 
-def test_a_missing_item_is_found(pair: tuple[Store, Store]) -> None:
+def test_a_missing_item_is_found(pair: tuple[DemoStore, DemoStore]) -> None:
     source, dev = pair
     dev.dynamodb.delete_item(TableName=dev.table, Key=ITEM.key)
-    assert [kind for _, kind, _ in found(source, dev)] == [Kind.MISSING]
+    assert [kind for _, kind, _ in found(source, dev)] == [DifferenceKind.MISSING]
 
 
-def test_an_extra_item_is_found(pair: tuple[Store, Store]) -> None:
+def test_an_extra_item_is_found(pair: tuple[DemoStore, DemoStore]) -> None:
     source, dev = pair
     dev.dynamodb.put_item(TableName=dev.table, Item=ItemRef(ITEM.id, "5").key)
-    assert found(source, dev) == [(f"{ITEM.id} @ 5", Kind.EXTRA, "is in dev and not in prod")]
+    assert found(source, dev) == [(f"{ITEM.id} @ 5", DifferenceKind.EXTRA, "is in dev and not in prod")]
 
 
 @pytest.mark.parametrize(
@@ -210,27 +210,29 @@ def test_an_extra_item_is_found(pair: tuple[Store, Store]) -> None:
         ("replicationTimestamp", None, "'replicationTimestamp' is not"),
     ],
 )
-def test_another_attribute_is_found(pair: tuple[Store, Store], name: str, value: Any, words: str) -> None:
+def test_another_attribute_is_found(pair: tuple[DemoStore, DemoStore], name: str, value: Any, words: str) -> None:
     source, dev = pair
     change_item(dev, **{name: value})
     [(subject, kind, detail)] = found(source, dev)
-    assert (subject, kind) == (str(ITEM), Kind.ATTRIBUTE)
+    assert (subject, kind) == (str(ITEM), DifferenceKind.ATTRIBUTE)
     assert words in detail
 
 
-def test_the_order_of_a_set_is_no_difference(pair: tuple[Store, Store]) -> None:
+def test_the_order_of_a_set_is_no_difference(pair: tuple[DemoStore, DemoStore]) -> None:
     source, dev = pair
     change_item(dev, set={"SS": ["c", "a", "b"]})
     assert found(source, dev) == []
 
 
-def test_the_sources_own_environment_is_replaced_and_not_compared(pair: tuple[Store, Store]) -> None:
+def test_the_sources_own_environment_is_replaced_and_not_compared(
+    pair: tuple[DemoStore, DemoStore],
+) -> None:
     source, dev = pair
     change_item(source, environment={"S": "prod"})
     assert found(source, dev) == []
 
 
-def test_a_difference_tells_no_data(pair: tuple[Store, Store]) -> None:
+def test_a_difference_tells_no_data(pair: tuple[DemoStore, DemoStore]) -> None:
     source, dev = pair
     rewrite(dev, Body=b"TOP,SECRET\n", Metadata={"owner": "a spy"})
     change_item(dev, text={"S": "a spy"})
@@ -261,21 +263,23 @@ def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "_PAUSE_SECONDS", 0)
 
 
-def test_a_read_that_is_cut_off_is_tried_again(pair: tuple[Store, Store]) -> None:
+def test_a_read_that_is_cut_off_is_tried_again(pair: tuple[DemoStore, DemoStore]) -> None:
     _, dev = pair
     flaky: Any = CutOff(dev.s3, {KEY: 4})
     assert replace(dev, s3=flaky).object(ObjectRef(KEY)) == dev.object(ObjectRef(KEY))
 
 
-def test_an_object_that_can_not_be_read_is_told_and_the_rest_is_compared(pair: tuple[Store, Store]) -> None:
+def test_an_object_that_can_not_be_read_is_told_and_the_rest_is_compared(
+    pair: tuple[DemoStore, DemoStore],
+) -> None:
     source, dev = pair
     dev.s3.delete_object(Bucket=dev.bucket, Key="empty/")
     for one, other in ((source, replace(dev, s3=flaky(dev))), (replace(source, s3=flaky(source)), dev)):
         unreadable, missing = found(one, other)[::-1]
-        assert unreadable[:2] == (KEY, Kind.UNREADABLE)
+        assert unreadable[:2] == (KEY, DifferenceKind.UNREADABLE)
         assert re.match(r"can't be read in (dev|prod): 3 read, but total bytes expected is 8", unreadable[2])
-        assert missing == ("empty/", Kind.MISSING, "is in prod and not in dev")
+        assert missing == ("empty/", DifferenceKind.MISSING, "is in prod and not in dev")
 
 
-def flaky(store: Store) -> Any:
+def flaky(store: DemoStore) -> Any:
     return CutOff(store.s3, {KEY: 99})

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from pipeline_ops.demo import run_demo
-from pipeline_ops.demo.changes import Change, scenario
-from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store, UnreadableError
+from pipeline_ops.demo.changes import DemoChange, scenario
+from pipeline_ops.demo.stores import DemoStore, ItemRef, ObjectRef, UnreadableObjectError
 from pipeline_ops.demo.watching import apply_and_watch
 from pipeline_ops.errors import OperatorError
 
@@ -62,7 +62,7 @@ def test_a_target_that_gets_nothing_gives_exit_code_1_and_is_named(system: Any, 
 
 
 def test_a_difference_left_after_all_changes_were_seen_gives_exit_code_1(
-    system: Any, dev: Store, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch
+    system: Any, dev: DemoStore, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline_ops.demo.running.scenario", lambda run: scenario(run)[:1])
     monkeypatch.setattr("pipeline_ops.demo.running.compare", _spoiled(dev))
@@ -73,10 +73,10 @@ def test_a_difference_left_after_all_changes_were_seen_gives_exit_code_1(
     assert "left over: is in dev and not in prod" in printed(out)
 
 
-def _spoiled(dev: Store) -> Callable[[Store, list[Store]], Any]:
+def _spoiled(dev: DemoStore) -> Callable[[DemoStore, list[DemoStore]], Any]:
     from pipeline_ops.demo.comparison import compare  # the name in running is replaced
 
-    def spoil(source: Store, targets: list[Store]) -> Any:
+    def spoil(source: DemoStore, targets: list[DemoStore]) -> Any:
         dev.s3.put_object(Bucket=dev.bucket, Key="left over", Body=b"")
         return compare(source, [target for target in targets if target.environment == "dev"])
 
@@ -101,31 +101,31 @@ def test_the_scenario_has_the_kinds_that_the_demo_promises() -> None:
     assert all("run" in key for key in [*keys, *(item.id for item in items)])
 
 
-def test_what_a_change_raises_ends_the_watch_at_once(source: Store, dev: Store) -> None:
-    def fail(_store: Store) -> None:
+def test_what_a_change_raises_ends_the_watch_at_once(source: DemoStore, dev: DemoStore) -> None:
+    def fail(_store: DemoStore) -> None:
         raise RuntimeError("refused")
 
     changes = [
-        Change("put", ObjectRef("never seen"), lambda s: _put(s, "never seen")),
-        Change("fail", ObjectRef("b"), fail),
+        DemoChange("put", ObjectRef("never seen"), lambda s: _put(s, "never seen")),
+        DemoChange("fail", ObjectRef("b"), fail),
     ]
     with pytest.raises(RuntimeError, match="refused"):
         apply_and_watch(source, [dev], changes, deadline_seconds=600)
 
 
-def test_an_overwrite_of_the_same_size_is_not_seen_before_it_is_there(source: Store, dev: Store) -> None:
+def test_an_overwrite_of_the_same_size_is_not_seen_before_it_is_there(source: DemoStore, dev: DemoStore) -> None:
     _put(source, "key", b"old")
     _put(dev, "key", b"old")
-    change = Change("overwrite", ObjectRef("key"), lambda store: _put(store, "key", b"new"))
+    change = DemoChange("overwrite", ObjectRef("key"), lambda store: _put(store, "key", b"new"))
     [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=0.3, poll_seconds=0.05)
     assert outcome.seconds == {"dev": None}
 
 
-def _put(store: Store, key: str, body: bytes = b"x") -> None:
+def _put(store: DemoStore, key: str, body: bytes = b"x") -> None:
     store.s3.put_object(Bucket=store.bucket, Key=key, Body=body)
 
 
-def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source: Store, dev: Store) -> None:
+def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source: DemoStore, dev: DemoStore) -> None:
     calls: Counter[str] = Counter()
     dev.s3.meta.events.register(
         "before-call", lambda model, **_: calls.update([model.name] if model.name != "ListObjectsV2" else ["list"])
@@ -133,7 +133,7 @@ def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source
     _put(dev, "key-0", b"old")
     calls.clear()
     changes = [
-        Change("put", ObjectRef(f"key-{n}"), lambda store, key=f"key-{n}": _put(store, key, b"new"))  # type: ignore[misc]
+        DemoChange("put", ObjectRef(f"key-{n}"), lambda store, key=f"key-{n}": _put(store, key, b"new"))  # type: ignore[misc]
         for n in range(10)
     ]
     outcomes = apply_and_watch(source, [dev], changes, deadline_seconds=0.5, poll_seconds=0.05)
@@ -142,28 +142,28 @@ def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source
     assert calls["GetObject"] <= 2
 
 
-def test_what_the_system_refuses_is_a_sentence(system: Any, source: Store) -> None:
+def test_what_the_system_refuses_is_a_sentence(system: Any, source: DemoStore) -> None:
     source.s3.delete_bucket(Bucket=source.bucket)
     with pytest.raises(OperatorError, match=r"^The demo can't go on: .*NoSuchBucket"):
         run_demo(system, console(), as_json=False, deadline_seconds=1)
 
 
 def test_a_replica_whose_read_is_cut_off_is_seen_at_a_later_look(
-    source: Store, dev: Store, monkeypatch: pytest.MonkeyPatch
+    source: DemoStore, dev: DemoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Store.object
+    read = DemoStore.object
     failed: list[ObjectRef] = []
 
-    def once_unreadable(store: Store, ref: ObjectRef) -> Any:
+    def once_unreadable(store: DemoStore, ref: ObjectRef) -> Any:
         if store.environment == "dev" and not failed:
             failed.append(ref)
-            raise UnreadableError("dev", ref, EOFError("cut off"))
+            raise UnreadableObjectError("dev", ref, EOFError("cut off"))
         return read(store, ref)
 
-    monkeypatch.setattr(Store, "object", once_unreadable)
+    monkeypatch.setattr(DemoStore, "object", once_unreadable)
     monkeypatch.setattr("pipeline_ops.demo.watching.object_differences", lambda *_, **__: [])
     _put(dev, "key")
-    change = Change("put", ObjectRef("key"), lambda store: _put(store, "key"))
+    change = DemoChange("put", ObjectRef("key"), lambda store: _put(store, "key"))
     [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=30, poll_seconds=0.01)
     assert failed
     assert outcome.seconds["dev"] is not None

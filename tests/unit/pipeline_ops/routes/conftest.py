@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, Routing
-from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.where import AWS, Where
 from replication_core.changes import Change, parse
 from replication_core.clients import Clients
@@ -67,7 +67,7 @@ class World:
     specs: dict[str, Mapping[str, Any]]
     """Each route's specification in the contract; empty in the first release's."""
 
-    deployed: Callable[[Mapping[str, Mapping[str, Any]], Where], Replication]
+    deployed: Callable[[Mapping[str, Mapping[str, Any]], Where], SourceRoutes]
     dead_letters: DeadLetterQueue
     functions: Functions
     sqs: Any
@@ -81,11 +81,11 @@ class World:
     dlq: str
 
     @property
-    def replication(self) -> Replication:
+    def replication(self) -> SourceRoutes:
         """What a command reads of the contracts."""
         return self.replication_at(AWS)
 
-    def replication_at(self, where: Where) -> Replication:
+    def replication_at(self, where: Where) -> SourceRoutes:
         return self.deployed(self.specs, where)
 
     def change(self, target: str, **changed: Any) -> RouteSpec:
@@ -176,10 +176,10 @@ def world() -> Iterator[World]:
             # Both routes' functions write to the same stores here.
             return StorageOutputs(**source | {"environment": target, "datasets": stored("dev-data")})
 
-        def deployed(specs: Mapping[str, Mapping[str, Any]], where: Where) -> Replication:
+        def deployed(specs: Mapping[str, Mapping[str, Any]], where: Where) -> SourceRoutes:
             told = {target: route_outputs(target, spec) for target, spec in specs.items()}
             contract = ReplicationOutputs(**outputs | {"routes": told})
-            return Replication.of(StorageOutputs(**source), contract, client, target_storage, where)
+            return SourceRoutes.of(StorageOutputs(**source), contract, client, target_storage, where)
 
         for name in ("prod-data", "dev-data"):
             _storage(made["s3"], made["dynamodb"], name)

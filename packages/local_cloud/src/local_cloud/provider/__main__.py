@@ -12,7 +12,7 @@ from types import FrameType
 import grpc
 
 from local_cloud.provider import protocol
-from local_cloud.provider.servicer import StandIn
+from local_cloud.provider.servicer import ProviderServicer
 
 __all__ = ["main"]
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
     ]
     server = grpc.server(ThreadPoolExecutor(_THREADS), options=options)
     engine_address = next((argument for argument in arguments if not argument.startswith("-")), None)
-    protocol.add_ResourceProviderServicer_to_server(StandIn(engine_address), server)
+    protocol.add_ResourceProviderServicer_to_server(ProviderServicer(engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

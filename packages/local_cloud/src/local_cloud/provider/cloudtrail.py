@@ -8,9 +8,9 @@ from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import (
     TAGS,
-    Change,
     RefusedError,
     Resource,
+    ResourceUpdate,
     Tagging,
     camel,
     found,
@@ -132,7 +132,7 @@ class Trail(Resource):
             "homeRegion": trail["homeRegion"],
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Change what differs."""
         if change.touches(*self._SETTINGS, "enableLogFileValidation"):
             self._check_bucket(change.news["s3BucketName"])

@@ -7,8 +7,8 @@ from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import (
     TAGS,
-    Change,
     Resource,
+    ResourceUpdate,
     Setting,
     Tagging,
     camel,
@@ -199,7 +199,7 @@ class MetricAlarm(Resource):
         self.warn("the local cloud keeps no metric queries: this alarm is recorded, and never goes off here")
         return {"metricQueries": self.known["metricQueries"], "period": None, "statistic": None}
 
-    def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
+    def update(self, identifier: str, change: ResourceUpdate) -> None:  # noqa: ARG002
         """Put the alarm, all of it, as the API wants it."""
         self._put(change.news, [])
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, Tagging, found, tag_list, tag_map, wait_until
+from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Tagging, found, tag_list, tag_map, wait_until
 from local_cloud.provider.schema import Block, Flag, ListOf, Properties, Property, Refusal, Text, same
 from local_cloud.provider.wire import has_unknown
 
@@ -167,7 +167,7 @@ class Table(Resource):
             "streamLabel": table.get("LatestStreamLabel") if streams else "",
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Change one thing at a time, waiting in between: the API takes one change of a table at a time."""
         self._update_indexes(identifier, change)
         if change.touches("streamEnabled", "streamViewType"):
@@ -205,7 +205,7 @@ class Table(Resource):
         self.api.update_table(TableName=table, **change)
         self._wait_until_active(table)
 
-    def _update_stream(self, table: str, change: Change) -> None:
+    def _update_stream(self, table: str, change: ResourceUpdate) -> None:
         # A stream's view type cannot be changed: off and on again, which makes a new stream.
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
         if change.olds.get("streamEnabled"):
@@ -213,7 +213,7 @@ class Table(Resource):
         if change.news["streamEnabled"]:
             self._update(table, StreamSpecification=_stream(change.news))
 
-    def _update_indexes(self, table: str, change: Change) -> None:
+    def _update_indexes(self, table: str, change: ResourceUpdate) -> None:
         if not change.touches("globalSecondaryIndexes"):
             return
         before = {index["name"]: index for index in change.olds.get("globalSecondaryIndexes") or ()}
@@ -233,7 +233,7 @@ class Table(Resource):
         wanted = {"PointInTimeRecoveryEnabled": inputs["pointInTimeRecovery"]["enabled"]}
         self.api.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=wanted)
 
-    def _update_ttl(self, table: str, change: Change) -> None:
+    def _update_ttl(self, table: str, change: ResourceUpdate) -> None:
         before, after = change.olds.get("ttl") or {}, change.news.get("ttl") or {}
         if before.get("enabled"):
             self._put_ttl(table, {**before, "enabled": False})

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from local_cloud.provider import rules
 from local_cloud.provider.resource import (
     TAGS,
-    Change,
     RefusedError,
     Resource,
+    ResourceUpdate,
     Tagging,
     found,
     pascal,
@@ -161,7 +161,7 @@ class EventSourceMapping(Resource):
             "lastModified": mapping["LastModified"].isoformat(),
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Change what differs."""
         self._refuse_short_visibility(change.news)
         self.api.update_event_source_mapping(UUID=identifier, **self._wanted(change.news, change.names))

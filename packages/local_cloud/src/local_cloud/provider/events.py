@@ -8,9 +8,9 @@ from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import (
     TAGS,
-    Change,
     RefusedError,
     Resource,
+    ResourceUpdate,
     Tagging,
     camel,
     pascal,
@@ -114,7 +114,7 @@ class EventRule(Resource):
         tags = tag_map(self.api.list_tags_for_resource(ResourceARN=answer["Arn"])["Tags"])
         return {**{name: rule.get(name) for name in told}, "tags": tags}
 
-    def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
+    def update(self, identifier: str, change: ResourceUpdate) -> None:  # noqa: ARG002
         """Put the rule, all of it, as the API wants it."""
         self._put(change.news)
 
@@ -187,7 +187,7 @@ class EventTarget(Resource):
         told = ("arn", "roleArn", "input", "inputPath", "deadLetterConfig", "retryPolicy")
         return {"rule": rule, "eventBusName": bus, "targetId": target_id, **{name: target.get(name) for name in told}}
 
-    def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
+    def update(self, identifier: str, change: ResourceUpdate) -> None:  # noqa: ARG002
         """Put the target, all of it, as the API wants it."""
         self._put(change.news)
 

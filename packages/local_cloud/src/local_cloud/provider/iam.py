@@ -8,9 +8,9 @@ from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import (
     TAGS,
-    Change,
     RefusedError,
     Resource,
+    ResourceUpdate,
     Tagging,
     tag_list,
     tag_map,
@@ -91,7 +91,7 @@ class Role(Resource):
             "uniqueId": role["RoleId"],
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Make each change by its own call."""
         if change.touches("assumeRolePolicy"):
             self.api.update_assume_role_policy(RoleName=identifier, PolicyDocument=change.news["assumeRolePolicy"])
@@ -144,7 +144,7 @@ class RolePolicy(Resource):
         answer = self.api.get_role_policy(RoleName=role, PolicyName=name)
         return {"role": role, "name": name, "policy": json.dumps(answer["PolicyDocument"])}
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Put the policy."""
         role, name = identifier.rsplit(":", 1)
         self._put(role, name, change.news["policy"])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.resource import TAGS, Change, Resource, Tagging
+from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Tagging
 from local_cloud.provider.schema import Document, Flag, Integer, Properties, Property, Text
 
 __all__ = ["Key"]
@@ -66,7 +66,7 @@ class Key(Resource):
             "keyId": key["KeyId"],
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Make each change by its own call; `deletionWindowInDays` is only recorded."""
         if change.touches("isEnabled") and change.news["isEnabled"]:
             self.api.enable_key(KeyId=identifier)

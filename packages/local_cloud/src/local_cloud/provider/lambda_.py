@@ -9,9 +9,9 @@ from local_cloud.provider.lambda_code import zipped
 from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import (
     TAGS,
-    Change,
     RefusedError,
     Resource,
+    ResourceUpdate,
     Setting,
     Tagging,
     camel,
@@ -215,7 +215,7 @@ class Function(Resource):
             "lastModified": function["LastModified"],
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Update code and configuration one after the other, then publish the version that both make."""
         if change.touches(*_CODE):
             self.api.update_function_code(
@@ -236,7 +236,7 @@ class Function(Resource):
         """Delete the function and all its versions."""
         self.api.delete_function(FunctionName=identifier)
 
-    def _changed_configuration(self, change: Change) -> dict[str, Any]:
+    def _changed_configuration(self, change: ResourceUpdate) -> dict[str, Any]:
         nothing: dict[str, Any] = {
             "description": "",
             "environment": {"variables": {}},
@@ -337,7 +337,7 @@ class Alias(Resource):
             "invokeArn": _invoke_arn(self.region, identifier),
         }
 
-    def update(self, identifier: str, change: Change) -> None:  # noqa: ARG002
+    def update(self, identifier: str, change: ResourceUpdate) -> None:  # noqa: ARG002
         """Point the alias elsewhere."""
         self.api.update_alias(**self._wanted(change.news))
 

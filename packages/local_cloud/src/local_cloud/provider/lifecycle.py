@@ -6,12 +6,12 @@ from typing import Any
 
 from local_cloud.provider.naming import NamingError
 from local_cloud.provider.registry import RESOURCES
-from local_cloud.provider.resource import DEFAULTS, Change, RefusedError, Resource
+from local_cloud.provider.resource import DEFAULTS, RefusedError, Resource, ResourceUpdate
 from local_cloud.provider.schema import Properties, Property, Refusal, is_absent, same, says_nothing, settle
 from local_cloud.provider.session import Session
 from local_cloud.provider.wire import UNKNOWN
 
-__all__ = ["Created", "Difference", "IncompleteError", "Lifecycle", "UnknownTypeError"]
+__all__ = ["Created", "IncompleteError", "InputDifference", "Lifecycle", "UnknownTypeError"]
 
 
 class UnknownTypeError(LookupError):
@@ -39,7 +39,7 @@ class Created:
 
 
 @dataclass(frozen=True)
-class Difference:
+class InputDifference:
     """What differs between two sets of inputs."""
 
     changed: tuple[str, ...]
@@ -82,14 +82,14 @@ class Lifecycle:
             refusals.extend(resource.check(inputs))
         return {**inputs, DEFAULTS: defaulted}, refusals
 
-    def diff(self, token: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Difference:
+    def diff(self, token: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> InputDifference:
         """Compare two sets of checked inputs by what they mean to AWS."""
         resource_type = _type(token)
         declared = resource_type.declared()
         changed = tuple(
             name for name, declaration in declared.items() if not same(declaration, olds.get(name), news.get(name))
         )
-        return Difference(
+        return InputDifference(
             changed=changed,
             added=frozenset(name for name in changed if is_absent(olds.get(name))),
             removed=frozenset(name for name in changed if is_absent(news.get(name))),
@@ -156,7 +156,7 @@ class Lifecycle:
             live = resource.read(identifier)
             olds = _reconciled(resource.declared(), given, live or {})
             difference = self.diff(token, olds, given)
-        resource.apply(identifier, Change(_plain(olds), given, frozenset(difference.changed)))
+        resource.apply(identifier, ResourceUpdate(_plain(olds), given, frozenset(difference.changed)))
         return self._state(resource, identifier, given)
 
     def delete(

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, Tagging
+from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Tagging
 from local_cloud.provider.schema import Flag, Integer, Properties, Property, Text
 
 __all__ = ["LogGroup"]
@@ -68,7 +68,7 @@ class LogGroup(Resource):
             "arn": arn,
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Make each change by its own call; `skipDestroy` is only recorded."""
         if change.touches("retentionInDays"):
             self._put_retention(identifier, change.news["retentionInDays"])

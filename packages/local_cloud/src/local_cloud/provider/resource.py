@@ -18,9 +18,9 @@ from local_cloud.provider.session import Session
 __all__ = [
     "DEFAULTS",
     "TAGS",
-    "Change",
     "RefusedError",
     "Resource",
+    "ResourceUpdate",
     "Setting",
     "Tagging",
     "absent_is_fine",
@@ -51,7 +51,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Change:
+class ResourceUpdate:
     """An update in place: the inputs before and after, and the names of those that differ."""
 
     olds: Mapping[str, Any]
@@ -91,7 +91,7 @@ class Tagging:
     unwritten: Callable[[list[str]], Any] = list
     """How it takes the keys of those to remove."""
 
-    def change(self, api: Any, owner: str, change: Change) -> None:
+    def change(self, api: Any, owner: str, change: ResourceUpdate) -> None:
         """Put the tags that differ, and remove those that are no more wanted."""
         wanted, unwanted = change.tags()
         if unwanted:
@@ -166,14 +166,14 @@ class Resource(ABC):
         """Return what `read` does; a ClientError with a code of `gone` says that there is nothing, too."""
         raise NotImplementedError
 
-    def apply(self, identifier: str, change: Change) -> None:
+    def apply(self, identifier: str, change: ResourceUpdate) -> None:
         """Make the change in place: the tags by their own calls, all else by `update`."""
         if change.names - ({"tags"} if self.tagging else set()):
             self.update(identifier, change)
         if self.tagging and change.touches("tags"):
             self.tagging.change(self.api, self._own_arn(identifier) if self.tagging.by_arn else identifier, change)
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Make the change in place, by the calls that it needs and no others."""
         raise RefusedError(
             f"{self.type_name} {identifier}: {', '.join(sorted(change.names))} cannot be changed in place"
@@ -204,7 +204,7 @@ class Setting(Resource):
         self.put(inputs[self.of], inputs)
         return str(inputs[self.of])
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Put it anew."""
         self.put(identifier, change.news)
 

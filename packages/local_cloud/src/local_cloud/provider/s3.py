@@ -8,9 +8,9 @@ from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import (
     TAGS,
-    Change,
     RefusedError,
     Resource,
+    ResourceUpdate,
     Setting,
     camel,
     found,
@@ -87,7 +87,7 @@ class Bucket(Resource):
             "bucketRegionalDomainName": f"{identifier}.s3.{self.region}.amazonaws.com",
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Put the tags; `forceDestroy` is only recorded."""
         if change.touches("tags"):
             self.api.delete_bucket_tagging(Bucket=identifier)
@@ -169,7 +169,7 @@ class BucketVersioning(_BucketSetting):
         """Return the status; a bucket where it was never set is Disabled."""
         return {"versioningConfiguration": {"status": answer.get("Status", "Disabled")}}
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Put the configuration.
 
         What was on can only be suspended: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html

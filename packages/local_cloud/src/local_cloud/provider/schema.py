@@ -19,12 +19,12 @@ __all__ = [
     "Document",
     "Flag",
     "Integer",
-    "Kind",
     "ListOf",
     "MapOf",
     "Number",
     "Properties",
     "Property",
+    "PropertyKind",
     "Refusal",
     "Rule",
     "Text",
@@ -47,7 +47,7 @@ class Refusal:
     reason: str
 
 
-class Kind(ABC):
+class PropertyKind(ABC):
     """A kind of property value."""
 
     @abstractmethod
@@ -63,7 +63,7 @@ class Kind(ABC):
 class Property:
     """One input of a resource type, or of a block in it."""
 
-    kind: Kind
+    kind: PropertyKind
     required: bool = False
     default: Any = None
     """What AWS takes where nothing is given; recorded, so that a change made outside is seen."""
@@ -79,7 +79,7 @@ class Property:
 
 
 @dataclass(frozen=True)
-class Text(Kind):
+class Text(PropertyKind):
     """A string, one of `among` where that is given."""
 
     among: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Text(Kind):
 
 
 @dataclass(frozen=True)
-class Flag(Kind):
+class Flag(PropertyKind):
     """True or false."""
 
     def settle(self, value: Any, path: str, refusals: list[Refusal]) -> Any:
@@ -105,7 +105,7 @@ class Flag(Kind):
 
 
 @dataclass(frozen=True)
-class Number(Kind):
+class Number(PropertyKind):
     """A number from `minimum` to `maximum`, both included."""
 
     minimum: float | None = None
@@ -140,7 +140,7 @@ class Integer(Number):
 
 
 @dataclass(frozen=True)
-class Document(Kind):
+class Document(PropertyKind):
     """A JSON object as a string; given as an object it is written as one, as the AWS provider does."""
 
     ordered: bool = False
@@ -182,10 +182,10 @@ class Document(Kind):
 
 
 @dataclass(frozen=True)
-class MapOf(Kind):
+class MapOf(PropertyKind):
     """Values of one kind by name."""
 
-    of: Kind
+    of: PropertyKind
 
     def settle(self, value: Any, path: str, refusals: list[Refusal]) -> Any:
         """Accept an object whose values are all of the kind; a null value is as if it was not there."""
@@ -197,10 +197,10 @@ class MapOf(Kind):
 
 
 @dataclass(frozen=True)
-class ListOf(Kind):
+class ListOf(PropertyKind):
     """Values of one kind, at most `most`; their order has no meaning unless `ordered`."""
 
-    of: Kind
+    of: PropertyKind
     ordered: bool = False
     most: int | None = None
 
@@ -229,7 +229,7 @@ class ListOf(Kind):
 
 
 @dataclass(frozen=True)
-class Block(Kind):
+class Block(PropertyKind):
     """A nested object with its own declared properties."""
 
     properties: Mapping[str, Property]
@@ -247,7 +247,7 @@ class Block(Kind):
 
 
 @dataclass(frozen=True)
-class ArchiveFile(Kind):
+class ArchiveFile(PropertyKind):
     """An archive; two are the same when the engine's hashes are."""
 
     def settle(self, value: Any, path: str, refusals: list[Refusal]) -> Any:
@@ -294,7 +294,7 @@ def is_absent(value: Any) -> bool:
     return value is None or value in ("", {}, [])
 
 
-def _same(kind: Kind, one: Any, other: Any) -> bool:
+def _same(kind: PropertyKind, one: Any, other: Any) -> bool:
     if has_unknown(one) or has_unknown(other):
         return False
     if _says_nothing(kind, one) or _says_nothing(kind, other):
@@ -302,7 +302,7 @@ def _same(kind: Kind, one: Any, other: Any) -> bool:
     return kind.same(one, other)
 
 
-def _says_nothing(kind: Kind, value: Any) -> bool:
+def _says_nothing(kind: PropertyKind, value: Any) -> bool:
     if isinstance(kind, Block) and isinstance(value, Mapping):
         return all(_says_nothing(declared.kind, value.get(name)) for name, declared in kind.properties.items())
     return is_absent(value)
@@ -318,7 +318,7 @@ def _settle_property(declared: Property, value: Any, path: str, refusals: list[R
     return settled
 
 
-def _settle_one(kind: Kind, value: Any, path: str, refusals: list[Refusal]) -> Any:
+def _settle_one(kind: PropertyKind, value: Any, path: str, refusals: list[Refusal]) -> Any:
     return value if value is UNKNOWN else kind.settle(value, path, refusals)
 
 

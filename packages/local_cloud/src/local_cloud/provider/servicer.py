@@ -20,7 +20,7 @@ from local_cloud.provider.schema import Refusal
 from local_cloud.provider.session import ConfigurationError, Session
 from local_cloud.provider.wire import decode, encode
 
-__all__ = ["VERSION", "StandIn"]
+__all__ = ["VERSION", "ProviderServicer"]
 
 VERSION = "7.51.1"
 """The version of the AWS provider whose types and properties are spoken."""
@@ -28,7 +28,7 @@ VERSION = "7.51.1"
 _PropertyDiff = protocol.provider.PropertyDiff
 
 
-class StandIn(protocol.ResourceProviderServicer):
+class ProviderServicer(protocol.ResourceProviderServicer):
     """The `aws` provider's local stand-in, as the engine talks to it. One object serves one engine process."""
 
     def __init__(self, engine_address: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, Setting, Tagging, tag_list, tag_map
+from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Setting, Tagging, tag_list, tag_map
 from local_cloud.provider.schema import Document, Properties, Property, Refusal, Text
 
 __all__ = ["Topic", "TopicPolicy", "TopicSubscription"]
@@ -62,7 +62,7 @@ class Topic(Resource):
             "owner": attributes["Owner"],
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Set the attributes that differ."""
         for ours, theirs in self._ATTRIBUTES.items():
             if change.touches(ours):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Change, Resource, Setting, Tagging
+from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Setting, Tagging
 from local_cloud.provider.schema import Document, Flag, Integer, Properties, Property, Refusal, Text
 from local_cloud.provider.wire import UNKNOWN
 
@@ -89,7 +89,7 @@ class Queue(Resource):
             "url": identifier,
         }
 
-    def update(self, identifier: str, change: Change) -> None:
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Set the attributes that differ."""
         names = {theirs: ours for ours, theirs in self._ATTRIBUTES.items() if change.touches(ours)}
         attributes = {theirs: _written(change.news.get(ours, "")) for theirs, ours in names.items()}

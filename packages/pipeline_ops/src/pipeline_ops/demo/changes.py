@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.s3.transfer import TransferConfig
 
-from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store
+from pipeline_ops.demo.stores import DemoStore, ItemRef, ObjectRef
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-__all__ = ["Change", "Wave", "scenario"]
+__all__ = ["DemoChange", "Wave", "scenario"]
 
 MEBIBYTE = 1024 * 1024
 PART_BYTES = 5 * MEBIBYTE
@@ -37,12 +37,12 @@ BURST = 5
 
 
 @dataclass(frozen=True)
-class Change:
+class DemoChange:
     """One thing done to production: what, to which object or item, and how."""
 
     title: str
     subject: ObjectRef | ItemRef
-    apply: Callable[[Store], None]
+    apply: Callable[[DemoStore], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Wave:
     """Changes of different objects and items that are applied one after another without waiting."""
 
     title: str
-    changes: Sequence[Change]
+    changes: Sequence[DemoChange]
 
 
 def scenario(run: str) -> list[Wave]:
@@ -68,8 +68,8 @@ def scenario(run: str) -> list[Wave]:
     ]
 
 
-def _put(title: str, key: str, body: bytes, **headers: Any) -> Change:
-    return Change(
+def _put(title: str, key: str, body: bytes, **headers: Any) -> DemoChange:
+    return DemoChange(
         title,
         ObjectRef(key),
         lambda store: _done(store.s3.put_object(Bucket=store.bucket, Key=key, Body=body, **headers)),
@@ -85,14 +85,14 @@ def _table(rows: int, seed: str) -> bytes:
     return ("order,amount,place\n" + "".join(lines)).encode()
 
 
-def _first(prefix: str, run: str) -> list[Change]:
+def _first(prefix: str, run: str) -> list[DemoChange]:
     return [
         _put("object", prefix + "hello.txt", b"hello\n"),
         _put_item("item", ItemRef(f"{run}-hello", "1"), {"greeting": {"S": "hello"}}),
     ]
 
 
-def _created_objects(prefix: str) -> list[Change]:
+def _created_objects(prefix: str) -> list[DemoChange]:
     events = "".join(json.dumps({"event": number, "name": "opened"}) + "\n" for number in range(500)).encode()
     long_key = prefix + "long/"
     long_key += "k" * (KEY_LIMIT_BYTES - len(long_key.encode()))
@@ -106,7 +106,7 @@ def _created_objects(prefix: str) -> list[Change]:
             ContentType="application/x-ndjson",
             ContentEncoding="gzip",
         ),
-        Change("multipart upload, 12 MiB in 3 parts", ObjectRef(prefix + "exports/full.parquet"), _upload(prefix)),
+        DemoChange("multipart upload, 12 MiB in 3 parts", ObjectRef(prefix + "exports/full.parquet"), _upload(prefix)),
         _put(
             "unicode in the key",
             prefix + "donn\u00e9es/\u00e9t\u00e9 2024/\u65e5\u672c\u8a9e \u2603 \U0001f389.txt",
@@ -146,8 +146,8 @@ def _metadata(entries: int) -> dict[str, str]:
     return {f"field-{number}": f"value {number}; a=b, c+d%20" for number in range(entries)}
 
 
-def _upload(prefix: str) -> Callable[[Store], None]:
-    def apply(store: Store) -> None:
+def _upload(prefix: str) -> Callable[[DemoStore], None]:
+    def apply(store: DemoStore) -> None:
         store.s3.upload_fileobj(
             io.BytesIO(os.urandom(12 * MEBIBYTE)),
             store.bucket,
@@ -159,23 +159,25 @@ def _upload(prefix: str) -> Callable[[Store], None]:
     return apply
 
 
-def _changed_objects(prefix: str) -> list[Change]:
+def _changed_objects(prefix: str) -> list[DemoChange]:
     return [
         _put("overwritten, same size", prefix + "reports/orders.csv", _table(200, "b"), ContentType="text/csv"),
         _put("overwritten, emptied", prefix + "models/weights.bin", b"", ContentType="application/octet-stream"),
-        Change("copied onto itself: other metadata", ObjectRef(prefix + "described/scan.tif"), _describe(prefix)),
+        DemoChange("copied onto itself: other metadata", ObjectRef(prefix + "described/scan.tif"), _describe(prefix)),
         _put("overwritten: other tags", prefix + "tagged/invoice.json", b'{"invoice": 2}', Tagging="tag-0=new"),
-        Change(f"burst of {BURST} overwrites", ObjectRef(prefix + "jobs/_SUCCESS"), _burst(prefix + "jobs/_SUCCESS")),
-        Change(
+        DemoChange(
+            f"burst of {BURST} overwrites", ObjectRef(prefix + "jobs/_SUCCESS"), _burst(prefix + "jobs/_SUCCESS")
+        ),
+        DemoChange(
             "deleted and created again at once",
             ObjectRef(prefix + "site/index.html"),
             _recreate(prefix + "site/index.html"),
         ),
-        Change("copied in production", ObjectRef(prefix + "exports/copy.parquet"), _copy(prefix)),
+        DemoChange("copied in production", ObjectRef(prefix + "exports/copy.parquet"), _copy(prefix)),
     ]
 
 
-def _describe(prefix: str) -> Callable[[Store], None]:
+def _describe(prefix: str) -> Callable[[DemoStore], None]:
     key = prefix + "described/scan.tif"
     return lambda store: _done(
         store.s3.copy_object(
@@ -189,7 +191,7 @@ def _describe(prefix: str) -> Callable[[Store], None]:
     )
 
 
-def _copy(prefix: str) -> Callable[[Store], None]:
+def _copy(prefix: str) -> Callable[[DemoStore], None]:
     return lambda store: _done(
         store.s3.copy_object(
             Bucket=store.bucket,
@@ -199,23 +201,23 @@ def _copy(prefix: str) -> Callable[[Store], None]:
     )
 
 
-def _burst(key: str) -> Callable[[Store], None]:
-    def apply(store: Store) -> None:
+def _burst(key: str) -> Callable[[DemoStore], None]:
+    def apply(store: DemoStore) -> None:
         for number in range(BURST):
             store.s3.put_object(Bucket=store.bucket, Key=key, Body=f"run {number}\n".encode())
 
     return apply
 
 
-def _recreate(key: str) -> Callable[[Store], None]:
-    def apply(store: Store) -> None:
+def _recreate(key: str) -> Callable[[DemoStore], None]:
+    def apply(store: DemoStore) -> None:
         store.s3.delete_object(Bucket=store.bucket, Key=key)
         store.s3.put_object(Bucket=store.bucket, Key=key, Body=b"<h1>again</h1>\n", ContentType="text/html")
 
     return apply
 
 
-def _removed_objects(prefix: str) -> list[Change]:
+def _removed_objects(prefix: str) -> list[DemoChange]:
     return [
         _delete("deleted", prefix + "old/yesterday.csv"),
         _delete("deleted, multipart", prefix + "exports/full.parquet"),
@@ -223,30 +225,30 @@ def _removed_objects(prefix: str) -> list[Change]:
     ]
 
 
-def _delete(title: str, key: str) -> Change:
-    return Change(title, ObjectRef(key), lambda store: _done(store.s3.delete_object(Bucket=store.bucket, Key=key)))
+def _delete(title: str, key: str) -> DemoChange:
+    return DemoChange(title, ObjectRef(key), lambda store: _done(store.s3.delete_object(Bucket=store.bucket, Key=key)))
 
 
-def _restored(prefix: str, run: str) -> list[Change]:
+def _restored(prefix: str, run: str) -> list[DemoChange]:
     key = prefix + "old/yesterday.csv"
     return [
-        Change("delete marker removed", ObjectRef(key), lambda store: _remove_delete_marker(store, key)),
+        DemoChange("delete marker removed", ObjectRef(key), lambda store: _remove_delete_marker(store, key)),
         _put_item("inserted again", ItemRef(f"{run}-gone", "3"), {"state": {"S": "back"}}),
     ]
 
 
-def _remove_delete_marker(store: Store, key: str) -> None:
+def _remove_delete_marker(store: DemoStore, key: str) -> None:
     versions = store.s3.list_object_versions(Bucket=store.bucket, Prefix=key)
     marker = next(entry for entry in versions["DeleteMarkers"] if entry["Key"] == key and entry["IsLatest"])
     store.s3.delete_object(Bucket=store.bucket, Key=key, VersionId=marker["VersionId"])
 
 
-def _put_item(title: str, ref: ItemRef, attributes: "dict[str, AttributeValueTypeDef]") -> Change:
+def _put_item(title: str, ref: ItemRef, attributes: "dict[str, AttributeValueTypeDef]") -> DemoChange:
     item = {**ref.key, "environment": {"S": "prod"}, **attributes}
-    return Change(title, ref, lambda store: _done(store.dynamodb.put_item(TableName=store.table, Item=item)))
+    return DemoChange(title, ref, lambda store: _done(store.dynamodb.put_item(TableName=store.table, Item=item)))
 
 
-def _created_items(run: str) -> list[Change]:
+def _created_items(run: str) -> list[DemoChange]:
     digits = "12345678901234567890123456789012345678"
     return [
         _put_item("item", ItemRef(f"{run}-order", "1700000000000"), {"state": {"S": "new"}, "total": {"N": "10.5"}}),
@@ -290,19 +292,19 @@ def _tree(depth: int) -> "AttributeValueTypeDef":
     return {"M": {"leaf": leaf, "next": _tree(depth - 1)}} if depth else {"M": {"leaf": leaf, "empty": {"M": {}}}}
 
 
-def _changed_items(run: str) -> list[Change]:
+def _changed_items(run: str) -> list[DemoChange]:
     order = ItemRef(f"{run}-order", "1700000000000")
     numbers = ItemRef(f"{run}-numbers", "12345678901234567890123456789012345678")
     return [
-        Change("item updated: set, add, remove", order, lambda store: _update_order(store, order)),
-        Change(f"burst of {BURST} updates", numbers, lambda store: _count(store, numbers)),
+        DemoChange("item updated: set, add, remove", order, lambda store: _update_order(store, order)),
+        DemoChange(f"burst of {BURST} updates", numbers, lambda store: _count(store, numbers)),
         _put_item(
             "item replaced: types changed", ItemRef(f"{run}-binary", "0"), {"blob": {"S": "text"}, "names": {"L": []}}
         ),
     ]
 
 
-def _update_order(store: Store, ref: ItemRef) -> None:
+def _update_order(store: DemoStore, ref: ItemRef) -> None:
     store.dynamodb.update_item(
         TableName=store.table,
         Key=ref.key,
@@ -312,7 +314,7 @@ def _update_order(store: Store, ref: ItemRef) -> None:
     )
 
 
-def _count(store: Store, ref: ItemRef) -> None:
+def _count(store: DemoStore, ref: ItemRef) -> None:
     for _ in range(BURST):
         store.dynamodb.update_item(
             TableName=store.table,
@@ -322,11 +324,11 @@ def _count(store: Store, ref: ItemRef) -> None:
         )
 
 
-def _removed_items(run: str) -> list[Change]:
+def _removed_items(run: str) -> list[DemoChange]:
     return [_remove_item(ItemRef(f"{run}-gone", "3")), _remove_item(ItemRef(f"{run}-large", "2"))]
 
 
-def _remove_item(ref: ItemRef) -> Change:
-    return Change(
+def _remove_item(ref: ItemRef) -> DemoChange:
+    return DemoChange(
         "item removed", ref, lambda store: _done(store.dynamodb.delete_item(TableName=store.table, Key=ref.key))
     )

@@ -6,7 +6,7 @@ from pipeline_ops.checkout import open_projects
 from pipeline_ops.demo.running import run_demo
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.local import running_system
-from pipeline_ops.progress import Progress
+from pipeline_ops.progress import ProgressDisplay
 from pipeline_ops.terminal import console
 
 __all__ = ["demo"]
@@ -16,7 +16,7 @@ def demo(endpoint: str | None, provider: str | None, suffix: str | None, as_json
     """Deploy everything on this machine, change production's data and show it arrive."""
     interrupts = Interrupts()
     with (
-        Progress(console(stderr=True)) as progress,
+        ProgressDisplay(console(stderr=True)) as progress,
         running_system(
             open_projects().repository,
             endpoint,

@@ -11,9 +11,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from pipeline_ops.demo.stores import AttributeValue, ItemRef, ItemState, ObjectRef, ObjectState, Store, UnreadableError
+from pipeline_ops.demo.stores import (
+    AttributeValue,
+    DemoStore,
+    ItemRef,
+    ItemState,
+    ObjectRef,
+    ObservedObject,
+    UnreadableObjectError,
+)
 
-__all__ = ["Comparison", "Difference", "Kind", "compare", "item_differences", "object_differences"]
+__all__ = ["Comparison", "Difference", "DifferenceKind", "compare", "item_differences", "object_differences"]
 
 ENVIRONMENT = "environment"
 REPLICATED_FROM = "replicatedFrom"
@@ -34,7 +42,7 @@ _PROVENANCE_ROOM_BYTES = 512
 """Above METADATA_LIMIT_BYTES less this the source's own metadata may leave no room for the provenance."""
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """How a replica differs."""
 
     MISSING = "missing"
@@ -54,7 +62,7 @@ class Difference:
 
     environment: str
     subject: ObjectRef | ItemRef
-    kind: Kind
+    kind: DifferenceKind
     detail: str
 
     def __str__(self) -> str:
@@ -72,19 +80,19 @@ class Comparison:
     differences: list[Difference] = field(default_factory=list)
 
     @classmethod
-    def of(cls, source: Store, target: Store) -> Self:
+    def of(cls, source: DemoStore, target: DemoStore) -> Self:
         """Compare the whole of both, read now."""
         objects, size, found = _compare_objects(source, target)
         items, of_items = _compare_items(source, target)
         return cls(target.environment, objects, size, items, [*found, *of_items])
 
 
-def compare(source: Store, targets: list[Store]) -> list[Comparison]:
+def compare(source: DemoStore, targets: list[DemoStore]) -> list[Comparison]:
     """Compare each target with the source: every object by every byte, every item by every attribute."""
     return [Comparison.of(source, target) for target in targets]
 
 
-def _compare_objects(source: Store, target: Store) -> tuple[int, int, list[Difference]]:
+def _compare_objects(source: DemoStore, target: DemoStore) -> tuple[int, int, list[Difference]]:
     refs = set(source.object_refs())
     others = set(target.object_refs())
     size = 0
@@ -93,15 +101,15 @@ def _compare_objects(source: Store, target: Store) -> tuple[int, int, list[Diffe
         try:
             original = source.object(ref) if ref in refs else None
             replica = target.object(ref) if ref in others else None
-        except UnreadableError as error:
-            found.append(Difference(target.environment, ref, Kind.UNREADABLE, error.reason))
+        except UnreadableObjectError as error:
+            found.append(Difference(target.environment, ref, DifferenceKind.UNREADABLE, error.reason))
             continue
         size += original.size if original else 0
         found += object_differences(ref, original, replica, source=source.environment, target=target.environment)
     return len(refs), size, found
 
 
-def _compare_items(source: Store, target: Store) -> tuple[int, list[Difference]]:
+def _compare_items(source: DemoStore, target: DemoStore) -> tuple[int, list[Difference]]:
     originals, replicas = dict(source.items()), dict(target.items())
     found = []
     for ref in sorted(originals.keys() | replicas.keys(), key=str):
@@ -111,27 +119,27 @@ def _compare_items(source: Store, target: Store) -> tuple[int, list[Difference]]
 
 
 def object_differences(
-    ref: ObjectRef, original: ObjectState | None, replica: ObjectState | None, *, source: str, target: str
+    ref: ObjectRef, original: ObservedObject | None, replica: ObservedObject | None, *, source: str, target: str
 ) -> list[Difference]:
     """Return how an object's replica in the target differs from the source's, provenance included."""
     if original is None or replica is None:
         return _absence(ref, original, replica, source=source, target=target)
-    found: list[tuple[Kind, str]] = []
+    found: list[tuple[DifferenceKind, str]] = []
     if (original.size, original.sha256) != (replica.size, replica.sha256):
-        found.append((Kind.BYTES, f"its bytes ({replica.size}) are not those ({original.size}) in {source}"))
-    found += [(Kind.HEADER, text) for text in _entries("header", original.headers, replica.headers, source)]
+        found.append((DifferenceKind.BYTES, f"its bytes ({replica.size}) are not those ({original.size}) in {source}"))
+    found += [(DifferenceKind.HEADER, text) for text in _entries("header", original.headers, replica.headers, source)]
     added = {
         name: value
         for name, value in replica.metadata.items()
         if name.startswith(_PROVENANCE_PREFIX) and name not in original.metadata
     }
     own = {name: value for name, value in replica.metadata.items() if name not in added}
-    found += [(Kind.METADATA, text) for text in _entries("metadata", original.metadata, own, source)]
-    found += [(Kind.PROVENANCE, text) for text in _provenance(original, added, replica.tags, source)]
+    found += [(DifferenceKind.METADATA, text) for text in _entries("metadata", original.metadata, own, source)]
+    found += [(DifferenceKind.PROVENANCE, text) for text in _provenance(original, added, replica.tags, source)]
     tags, replica_tags = (
         {name: tag for name, tag in of.tags.items() if name != PROVENANCE} for of in (original, replica)
     )
-    found += [(Kind.TAG, text) for text in _entries("tag", tags, replica_tags, source)]
+    found += [(DifferenceKind.TAG, text) for text in _entries("tag", tags, replica_tags, source)]
     return [Difference(target, ref, kind, detail) for kind, detail in found]
 
 
@@ -139,9 +147,9 @@ def _absence(
     ref: ObjectRef | ItemRef, original: object, replica: object, *, source: str, target: str
 ) -> list[Difference]:
     if original is not None:
-        return [Difference(target, ref, Kind.MISSING, f"is in {source} and not in {target}")]
+        return [Difference(target, ref, DifferenceKind.MISSING, f"is in {source} and not in {target}")]
     if replica is not None:
-        return [Difference(target, ref, Kind.EXTRA, f"is in {target} and not in {source}")]
+        return [Difference(target, ref, DifferenceKind.EXTRA, f"is in {target} and not in {source}")]
     return []
 
 
@@ -155,7 +163,9 @@ def _entries(what: str, original: Mapping[str, str], replica: Mapping[str, str],
             yield f"{what} {name!r} has another value than in {source}"
 
 
-def _provenance(original: ObjectState, added: Mapping[str, str], tags: Mapping[str, str], source: str) -> Iterator[str]:
+def _provenance(
+    original: ObservedObject, added: Mapping[str, str], tags: Mapping[str, str], source: str
+) -> Iterator[str]:
     used = sum(len(name.encode()) + len(value.encode()) for name, value in original.metadata.items())
     required = used <= METADATA_LIMIT_BYTES - _PROVENANCE_ROOM_BYTES
     expected = {PROVENANCE: source}
@@ -182,7 +192,7 @@ def item_differences(
     kept = {name: value for name, value in original.items() if name not in ADDED_ATTRIBUTES}
     rest = {name: value for name, value in replica.items() if name not in ADDED_ATTRIBUTES}
     found = [*_members("", kept, rest, source), *_added(replica, source, target)]
-    return [Difference(target, ref, Kind.ATTRIBUTE, detail) for detail in found]
+    return [Difference(target, ref, DifferenceKind.ATTRIBUTE, detail) for detail in found]
 
 
 def _added(replica: ItemState, source: str, target: str) -> Iterator[str]:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline_common.contracts import ProcessingOutputs
-from pipeline_ops.demo.changes import Change, Wave
-from pipeline_ops.demo.stores import ItemRef, ObjectRef, Store
+from pipeline_ops.demo.changes import DemoChange, Wave
+from pipeline_ops.demo.stores import DemoStore, ItemRef, ObjectRef
 from pipeline_ops.errors import OperatorError
-from processor_lambda.files import Bucket
+from processor_lambda.files import FileBucket
 from processor_lambda.results import Results
 from processor_lambda.runs import run_of
 from processor_lambda.settings import REJECTED_PREFIX
@@ -23,7 +23,7 @@ _FIRST_TIMESTAMP = 1_700_000_000
 _ROWS = 3
 
 
-def processed(source: Store, outputs: ProcessingOutputs, run: str, wait_seconds: float = PROCESSED_SECONDS) -> Wave:
+def processed(source: DemoStore, outputs: ProcessingOutputs, run: str, wait_seconds: float = PROCESSED_SECONDS) -> Wave:
     """Drop a CSV into the source's input, and return the wave of what comes of it: file, items, results, rejections.
 
     The changes make nothing themselves: each waits until the source's processor has made it, so that a target's
@@ -33,12 +33,14 @@ def processed(source: Store, outputs: ProcessingOutputs, run: str, wait_seconds:
     rows = [f"{run}-csv-{number},{_FIRST_TIMESTAMP + number},{number}.5\n" for number in range(_ROWS)]
     body = "".join(["id,timestamp,amount\n", *rows, f"{run}-csv-bad,{_FIRST_TIMESTAMP},not a number\n"])
     source.s3.put_object(Bucket=source.bucket, Key=key, Body=body.encode(), ContentType="text/csv")
-    bucket = Bucket(s3=source.s3, name=source.bucket)
+    bucket = FileBucket(s3=source.s3, name=source.bucket)
     results = Results(bucket=bucket, environment=outputs.environment)
     name = run_of(key, bucket.head(key).version)
 
-    def until(title: str, subject: ObjectRef | ItemRef, there: Callable[[Store], bool]) -> Change:
-        return Change(title, subject, lambda store: _wait(lambda: there(store), f"{title} ({subject})", wait_seconds))
+    def until(title: str, subject: ObjectRef | ItemRef, there: Callable[[DemoStore], bool]) -> DemoChange:
+        return DemoChange(
+            title, subject, lambda store: _wait(lambda: there(store), f"{title} ({subject})", wait_seconds)
+        )
 
     rejected = f"{REJECTED_PREFIX}{key}.jsonl"
     items = [ItemRef(f"{run}-csv-{number}", str(_FIRST_TIMESTAMP + number)) for number in range(_ROWS)]

@@ -7,8 +7,8 @@ from typing import Any
 from pipeline_ops.counting import counted
 from pipeline_ops.demo.comparison import Comparison
 from pipeline_ops.demo.stores import ObjectRef
-from pipeline_ops.demo.watching import POLL_SECONDS, Outcome
-from pipeline_ops.terminal import Console, Shown, Table
+from pipeline_ops.demo.watching import POLL_SECONDS, Arrival
+from pipeline_ops.terminal import Console, Shown, TextTable
 
 __all__ = ["DemoResult", "print_result", "to_document"]
 
@@ -26,7 +26,7 @@ class DemoResult:
     source: str
     prefixes: tuple[str, ...]
     """What every key of the run begins with; the table leaves it out."""
-    waves: Sequence[tuple[str, Sequence[Outcome]]]
+    waves: Sequence[tuple[str, Sequence[Arrival]]]
     comparisons: Sequence[Comparison]
 
     @property
@@ -104,9 +104,9 @@ def print_result(console: Console, result: DemoResult) -> None:
         console.print(Shown(f"Different between {result.source} and {names}: nothing.", style="bold green"))
 
 
-def _changes_table(result: DemoResult, width: int) -> Table:
+def _changes_table(result: DemoResult, width: int) -> TextTable:
     targets = [comparison.environment for comparison in result.comparisons]
-    table = Table(
+    table = TextTable(
         *("#", "change", "object or item", *targets),
         title=f"Changes in {result.source}, and the seconds until each target had them",
         caption=f"from the write's answer to the poll that saw the replica; a poll every {POLL_SECONDS:g} s",
@@ -149,10 +149,10 @@ def _seconds(seconds: float | None) -> Shown:
     return Shown("never", style="bold red") if seconds is None else Shown(f"{seconds:.1f}")
 
 
-def _comparison_table(result: DemoResult) -> Table:
+def _comparison_table(result: DemoResult) -> TextTable:
     numbers = ("objects", "bytes of objects", "items", "different")
     title = f"Read back from {result.source} and from each target, and compared"
-    table = Table("target", *numbers, title=title, numbers=numbers)
+    table = TextTable("target", *numbers, title=title, numbers=numbers)
     for comparison in result.comparisons:
         count = len(comparison.differences)
         table.add(

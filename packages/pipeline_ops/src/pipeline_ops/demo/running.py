@@ -9,8 +9,8 @@ from pipeline_ops.demo.changes import Wave, scenario
 from pipeline_ops.demo.comparison import compare
 from pipeline_ops.demo.processing import processed
 from pipeline_ops.demo.report import DemoResult, print_result, to_document
-from pipeline_ops.demo.stores import Store, System
-from pipeline_ops.demo.watching import DEADLINE_SECONDS, Outcome, apply_and_watch
+from pipeline_ops.demo.stores import DemoStore, System
+from pipeline_ops.demo.watching import DEADLINE_SECONDS, Arrival, apply_and_watch
 from pipeline_ops.routes.route import explained
 from pipeline_ops.terminal import Console, Shown, document, silence, waiting
 
@@ -24,8 +24,8 @@ def run_demo(system: System, console: Console, as_json: bool, *, deadline_second
     anything was different at the end. With `as_json` the console gets one JSON document and nothing else. Raises
     OperatorError when the system refuses to be changed or read.
     """
-    source = Store.source_of(system)
-    targets = Store.targets_of(system, source.environment)
+    source = DemoStore.source_of(system)
+    targets = DemoStore.targets_of(system, source.environment)
     run = uuid.uuid4().hex[:8]
     progress = silence() if as_json else console
     with waiting(f"Changing {source.environment}", progress) as say, explained("The demo can't go on"):
@@ -44,7 +44,7 @@ def run_demo(system: System, console: Console, as_json: bool, *, deadline_second
     return 0 if result.ok else 1
 
 
-def _waves(system: System, source: Store, run: str) -> Iterator[Wave]:
+def _waves(system: System, source: DemoStore, run: str) -> Iterator[Wave]:
     """Yield the waves, each made when the one before is over: what is processed stands in the bucket by then."""
     yield from scenario(run)
     outputs = system.outputs.get(f"{ProcessingOutputs.PROJECT}/{source.environment}")
@@ -53,8 +53,12 @@ def _waves(system: System, source: Store, run: str) -> Iterator[Wave]:
 
 
 def _play(
-    source: Store, targets: list[Store], wave: Wave, say: Callable[[str], None], deadline_seconds: float
-) -> list[Outcome]:
+    source: DemoStore,
+    targets: list[DemoStore],
+    wave: Wave,
+    say: Callable[[str], None],
+    deadline_seconds: float,
+) -> list[Arrival]:
     def progress(left: int) -> None:
         say(f"{counted(left, 'replica')} still to come")
 

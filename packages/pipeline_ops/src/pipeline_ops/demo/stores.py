@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = [
+    "AccountClients",
     "AttributeValue",
-    "Clients",
+    "DemoStore",
     "ItemRef",
     "ItemState",
     "ObjectRef",
-    "ObjectState",
-    "Store",
+    "ObservedObject",
     "System",
-    "UnreadableError",
+    "UnreadableObjectError",
 ]
 
 AttributeValue: TypeAlias = Mapping[str, Any]
@@ -60,7 +60,7 @@ _TRIES = 5
 _PAUSE_SECONDS = 0.2
 
 
-class Clients(Protocol):
+class AccountClients(Protocol):
     """Whatever makes boto3 clients for the system's account."""
 
     def client(self, service: str, /, *, region: str | None = None) -> Any:
@@ -71,7 +71,7 @@ class System(Protocol):
     """A system that is up: its clients, and the outputs of its stacks by `project/environment`."""
 
     @property
-    def cloud(self) -> Clients:
+    def cloud(self) -> AccountClients:
         """Where it runs."""
 
     @property
@@ -105,7 +105,7 @@ class ItemRef:
         return f"{self.id} @ {self.timestamp}"
 
 
-class UnreadableError(OperatorError):
+class UnreadableObjectError(OperatorError):
     """An object that can't be read to its end."""
 
     def __init__(self, environment: str, ref: ObjectRef, error: Exception) -> None:
@@ -114,7 +114,7 @@ class UnreadableError(OperatorError):
 
 
 @dataclass(frozen=True)
-class ObjectState:
+class ObservedObject:
     """All that a reader of an object can see of it."""
 
     size: int
@@ -126,7 +126,7 @@ class ObjectState:
 
 
 @dataclass(frozen=True)
-class Store:
+class DemoStore:
     """One environment's bucket and table."""
 
     environment: str
@@ -169,10 +169,10 @@ class Store:
         beside = Environment.parse(source).beside
         return [cls.of(system, str(beside(target))) for target in ReplicationOutputs.parse(outputs).routes]
 
-    def object(self, ref: ObjectRef) -> ObjectState | None:
+    def object(self, ref: ObjectRef) -> ObservedObject | None:
         """Read an object whole, or return None if it has no current version.
 
-        A read that is cut off, as by a write meanwhile, is tried again. Raises UnreadableError for what stays so.
+        A read that is cut off, as by a write meanwhile, is tried again. Raises UnreadableObjectError for what stays so.
         """
         tried = 0
         while True:
@@ -181,10 +181,10 @@ class Store:
             except (BotoCoreError, ClientError) as error:
                 tried += 1
                 if tried == _TRIES:
-                    raise UnreadableError(self.environment, ref, error) from error
+                    raise UnreadableObjectError(self.environment, ref, error) from error
             time.sleep(_PAUSE_SECONDS)
 
-    def _object(self, ref: ObjectRef) -> ObjectState | None:
+    def _object(self, ref: ObjectRef) -> ObservedObject | None:
         try:
             response = self.s3.get_object(Bucket=self.bucket, Key=ref.key)
         except ClientError as error:
@@ -197,7 +197,7 @@ class Store:
                 digest.update(chunk)
                 size += len(chunk)
         fields: Mapping[str, Any] = {**response}
-        return ObjectState(
+        return ObservedObject(
             size=size,
             sha256=digest.hexdigest(),
             version_id=response.get("VersionId"),

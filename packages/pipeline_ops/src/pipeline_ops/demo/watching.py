@@ -13,11 +13,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pipeline_ops.demo.changes import Change
+from pipeline_ops.demo.changes import DemoChange
 from pipeline_ops.demo.comparison import item_differences, object_differences
-from pipeline_ops.demo.stores import ItemRef, ItemState, ObjectRef, ObjectState, Store, UnreadableError
+from pipeline_ops.demo.stores import (
+    DemoStore,
+    ItemRef,
+    ItemState,
+    ObjectRef,
+    ObservedObject,
+    UnreadableObjectError,
+)
 
-__all__ = ["DEADLINE_SECONDS", "POLL_SECONDS", "Outcome", "apply_and_watch"]
+__all__ = ["DEADLINE_SECONDS", "POLL_SECONDS", "Arrival", "apply_and_watch"]
 
 DEADLINE_SECONDS = 120.0
 """From a wave's last change: the first one of a system waits for its functions' cold starts too."""
@@ -30,10 +37,10 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Arrival:
     """One change, and the seconds until each target had it; None where it did not by the deadline."""
 
-    change: Change
+    change: DemoChange
     seconds: dict[str, float | None]
 
 
@@ -41,19 +48,19 @@ class Outcome:
 class _Expected:
     number: int
     subject: ObjectRef | ItemRef
-    state: ObjectState | ItemState | None
+    state: ObservedObject | ItemState | None
     written_at: float
 
 
 def apply_and_watch(
-    source: Store,
-    targets: Sequence[Store],
-    changes: Sequence[Change],
+    source: DemoStore,
+    targets: Sequence[DemoStore],
+    changes: Sequence[DemoChange],
     *,
     on_progress: Callable[[int], None] = lambda _left: None,
     deadline_seconds: float = DEADLINE_SECONDS,
     poll_seconds: float = POLL_SECONDS,
-) -> list[Outcome]:
+) -> list[Arrival]:
     """Apply the changes to the source one after another, while every target is watched for each of them.
 
     `on_progress` is told, from other threads, how many sightings are still to come. What the API raises is raised.
@@ -80,19 +87,19 @@ def apply_and_watch(
         for run in runs:
             run.result()
     return [
-        Outcome(change, {watch.target.environment: watch.seconds.get(number) for watch in watches})
+        Arrival(change, {watch.target.environment: watch.seconds.get(number) for watch in watches})
         for number, change in enumerate(changes)
     ]
 
 
-def _state(store: Store, subject: ObjectRef | ItemRef) -> ObjectState | ItemState | None:
+def _state(store: DemoStore, subject: ObjectRef | ItemRef) -> ObservedObject | ItemState | None:
     return store.object(subject) if isinstance(subject, ObjectRef) else store.item(subject)
 
 
 class _Watch:
     """One target's thread: looks at what it does not have yet, until it has all or time is up."""
 
-    def __init__(self, source: str, target: Store, poll_seconds: float) -> None:
+    def __init__(self, source: str, target: DemoStore, poll_seconds: float) -> None:
         self.target = target
         self.seconds: dict[int, float] = {}
         self._names = {"source": source, "target": target.environment}
@@ -143,7 +150,7 @@ class _Watch:
         if items:
             found = self.target.items_of(items.keys())
             for item_ref, expected in items.items():
-                original = None if isinstance(expected.state, ObjectState) else expected.state
+                original = None if isinstance(expected.state, ObservedObject) else expected.state
                 if not item_differences(item_ref, original, found.get(item_ref), **self._names):
                     yield expected
 
@@ -158,9 +165,9 @@ class _Watch:
         return True
 
     def _has_object(self, ref: ObjectRef, expected: _Expected, marks: Mapping[ObjectRef, str]) -> bool:
-        original = expected.state if isinstance(expected.state, ObjectState) else None
+        original = expected.state if isinstance(expected.state, ObservedObject) else None
         try:
             replica = self.target.object(ref) if ref in marks else None
-        except UnreadableError:
+        except UnreadableObjectError:
             return False  # nor is it there for anybody else yet
         return not object_differences(ref, original, replica, **self._names)

@@ -17,7 +17,7 @@ from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.tables import duration
-from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
+from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
 from replication_core.comparing.sides import Sides
 
@@ -111,7 +111,7 @@ def _estimate(sides: Sides, selection: Selection, since: datetime | None, rate: 
 
 def _show(estimate: Estimate, selection: Selection) -> None:
     there = estimate.counted
-    table = Table("", "number", title=f"Backfill of {selection}", numbers=("number",))
+    table = TextTable("", "number", title=f"Backfill of {selection}", numbers=("number",))
     table.add("objects", f"{there.objects:,}")
     table.add("bytes of objects", f"{there.object_bytes:,}")
     table.add("items, as the table counts them", f"{there.items:,}")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.routes.cloudwatch_queries import newest_first
-from pipeline_ops.routes.route import Replication, Route, explained
+from pipeline_ops.routes.route import Route, SourceRoutes, explained
 
 __all__ = ["Backlog", "Depth", "depth_of", "oldest_change"]
 
@@ -40,7 +40,7 @@ class Depth:
         return self.waiting + self.in_flight
 
 
-def depth_of(replication: Replication, outputs: RouteOutputs) -> Depth:
+def depth_of(replication: SourceRoutes, outputs: RouteOutputs) -> Depth:
     """Count a route's messages."""
     names = [
         "ApproximateNumberOfMessages",
@@ -53,14 +53,14 @@ def depth_of(replication: Replication, outputs: RouteOutputs) -> Depth:
     return Depth(visible + delayed, in_flight)
 
 
-def oldest_change(replication: Replication, outputs: RouteOutputs, at: datetime) -> tuple[datetime, float] | None:
+def oldest_change(replication: SourceRoutes, outputs: RouteOutputs, at: datetime) -> tuple[datetime, float] | None:
     """Return CloudWatch's newest figure of the oldest message's age in seconds, and when that was; None without one."""
     queue = {"QueueName": outputs.queue_name}
     return _newest(replication, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue, at)
 
 
 def _newest(
-    replication: Replication, namespace: str, name: str, dimensions: dict[str, str], at: datetime
+    replication: SourceRoutes, namespace: str, name: str, dimensions: dict[str, str], at: datetime
 ) -> tuple[datetime, float] | None:
     figures = newest_first(replication, namespace, name, dimensions, statistic="Maximum", until=at, window=_AGE_WINDOW)
     return next(figures, None)
@@ -74,7 +74,7 @@ def _now() -> datetime:
 class Backlog:
     """Tells when a route has handled what it had at an instant."""
 
-    replication: Replication
+    replication: SourceRoutes
     route: Route
     quiet_seconds: float
     """How long the queue has to be seen empty to be so.

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.pausing import ENABLED, mapping_of, named_state
-from pipeline_ops.routes.route import Replication, Route, explained
+from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from replication_core.datasets import ITEMS, OBJECTS
 
 __all__ = ["capture_problems", "route_problems"]
@@ -18,9 +18,9 @@ https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
 """
 
 
-def capture_problems(replication: Replication) -> list[str]:
+def capture_problems(replication: SourceRoutes) -> list[str]:
     """Say what keeps changes from being noticed, a sentence each; what can't be looked at is one of them."""
-    looks: Sequence[Callable[[Replication], Iterator[str]]] = []
+    looks: Sequence[Callable[[SourceRoutes], Iterator[str]]] = []
     if replication.notifier_mapping_id:  # else CloudTrail's records are of objects and items alike
         looks = [_events, _notifier]
     elif replication.trail_name:
@@ -28,7 +28,7 @@ def capture_problems(replication: Replication) -> list[str]:
     return [problem for look in looks for problem in _contained(look(replication))]
 
 
-def route_problems(replication: Replication, route: Route) -> list[str]:
+def route_problems(replication: SourceRoutes, route: Route) -> list[str]:
     """Say what keeps changes from the route's queue, or where its function is of other stores, a sentence each."""
     return [*_contained(_rule(replication, route)), *_contained(_function(replication, route))]
 
@@ -40,7 +40,7 @@ def _contained(problems: Iterator[str]) -> Iterator[str]:
         yield str(error)
 
 
-def _rule(replication: Replication, route: Route) -> Iterator[str]:
+def _rule(replication: SourceRoutes, route: Route) -> Iterator[str]:
     name, bucket = route.outputs.rule_name, replication.source.bucket_name
     events = replication.client("events", region=replication.region)
     with explained(f"The rule {name} can't be looked at"):
@@ -55,7 +55,7 @@ def _rule(replication: Replication, route: Route) -> Iterator[str]:
         yield f"its rule {name} does not have its queue as target: it gets none"
 
 
-def _trail(replication: Replication) -> Iterator[str]:
+def _trail(replication: SourceRoutes) -> Iterator[str]:
     """Look whether the trail records at all.
 
     A trail of all regions may be at home in another one, where only its ARN finds it:
@@ -89,7 +89,7 @@ def _texts(pattern: str) -> set[str]:
     return found
 
 
-def _events(replication: Replication) -> Iterator[str]:
+def _events(replication: SourceRoutes) -> Iterator[str]:
     bucket = replication.source.bucket_name
     with explained(f"The bucket {bucket} can't be looked at"):
         s3 = replication.client("s3", region=replication.region)
@@ -98,7 +98,7 @@ def _events(replication: Replication) -> Iterator[str]:
         yield f"the bucket {bucket} sends EventBridge no events: changes of objects are lost"
 
 
-def _notifier(replication: Replication) -> Iterator[str]:
+def _notifier(replication: SourceRoutes) -> Iterator[str]:
     table, name = replication.source.table_name, replication.notifier_function_name
     with explained(f"What {name} reads can't be looked at"):
         mapping = mapping_of(replication, replication.notifier_mapping_id)
@@ -116,7 +116,7 @@ def _notifier(replication: Replication) -> Iterator[str]:
         )
 
 
-def _function(replication: Replication, route: Route) -> Iterator[str]:
+def _function(replication: SourceRoutes, route: Route) -> Iterator[str]:
     source = replication.source
     with explained(f"The route to {route.target} can't be looked at"):
         reads = mapping_of(replication, route.outputs.event_source_mapping_id).get("EventSourceArn")

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline_ops.routes.route import Replication
+from pipeline_ops.routes.route import SourceRoutes
 
 __all__ = ["newest_first"]
 
 
 def newest_first(
-    replication: Replication,
+    replication: SourceRoutes,
     namespace: str,
     name: str,
     dimensions: Mapping[str, str],

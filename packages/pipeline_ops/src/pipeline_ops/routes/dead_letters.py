@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, RouteOutputs, StorageOutputs
-from pipeline_ops.clients import Clients
+from pipeline_ops.clients import ClientMaker
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import explained
@@ -23,7 +23,7 @@ from replication_core.route_spec import RoutedDataset, RouteSpec
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["DeadLetter", "DeadLetterQueue", "DeadLetters", "Routing", "dead_letters", "letter_of"]
+__all__ = ["DeadLetter", "DeadLetterQueue", "HeldLetters", "Routing", "dead_letters", "letter_of"]
 
 HOLD_SECONDS = 900
 """How long what was received stays out of sight unless it is released: what a command that dies leaves behind.
@@ -107,7 +107,7 @@ class DeadLetterQueue:
     url: str
     region: str
     routing: Routing
-    client: Clients
+    client: ClientMaker
 
     @classmethod
     def of(
@@ -115,7 +115,7 @@ class DeadLetterQueue:
         storage: StorageOutputs,
         processing: ProcessingOutputs | None,
         replication: ReplicationOutputs | None,
-        client: Clients,
+        client: ClientMaker,
     ) -> Self:
         """Build it from what is deployed of an environment: its processor's letters are here, and its routes'."""
         sources = dict[str, ProcessingOutputs | RouteOutputs](replication.routes if replication else {})
@@ -150,7 +150,7 @@ def _source(storage: StorageOutputs) -> RouteSpec:
 
 
 @dataclass(kw_only=True)
-class DeadLetters:
+class HeldLetters:
     """The letters that are held for a block; what is neither redriven nor purged is back in the queue after it."""
 
     sqs: "SQSClient"
@@ -227,10 +227,10 @@ class DeadLetters:
 @contextmanager
 def dead_letters(
     queue: DeadLetterQueue, *, most: int | None = None, hold_seconds: int = HOLD_SECONDS
-) -> Iterator[DeadLetters]:
+) -> Iterator[HeldLetters]:
     """Hold the queue's letters, or at least `most` of them, for the block."""
     sqs = queue.client("sqs", region=queue.region)
-    held = DeadLetters(sqs=sqs, url=queue.url, routing=queue.routing, hold_seconds=hold_seconds)
+    held = HeldLetters(sqs=sqs, url=queue.url, routing=queue.routing, hold_seconds=hold_seconds)
     try:
         with explained("The dead-letter queue can't be looked through"):
             held.look(most)
@@ -271,7 +271,7 @@ def letter_of(message: Mapping[str, Any], routing: Routing) -> DeadLetter:
 
 
 @dataclass(frozen=True)
-class _Claim:
+class _LetterClaim:
     """What a message says of itself."""
 
     target: str | None
@@ -280,7 +280,7 @@ class _Claim:
     event: str | None = None
 
 
-def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], routing: Routing) -> _Claim:
+def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], routing: Routing) -> _LetterClaim:
     told = {name: each.get("StringValue", "") for name, each in attributes.items()}
     known = _parsed(body)
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the attributes of what it gave up.
@@ -288,16 +288,16 @@ def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], 
     if known.get("schema") == ENVELOPE_SCHEMA:
         envelope = Envelope.parse(known)
         if envelope is None:
-            return _Claim(None, UNKNOWN, "it says that it is an envelope, and has not the form of one")
-        return _Claim(envelope.target, envelope.kind, envelope.message, envelope.event)
+            return _LetterClaim(None, UNKNOWN, "it says that it is an envelope, and has not the form of one")
+        return _LetterClaim(envelope.target, envelope.kind, envelope.message, envelope.event)
     if "DDBStreamBatchInfo" in known:
-        return _Claim(target, STREAM_GAP, "a part of the table's stream was given up, which names no keys")
+        return _LetterClaim(target, STREAM_GAP, "a part of the table's stream was given up, which names no keys")
     if "ERROR_CODE" in told:
         why = f"{told['ERROR_CODE']}: {told.get('ERROR_MESSAGE', '')}".rstrip(": ")
-        return _Claim(target, UNDELIVERED, why, body)
+        return _LetterClaim(target, UNDELIVERED, why, body)
     if target is not None:
-        return _Claim(target, UNFINISHED, "its function crashed or ran out of time at each try", body)
-    return _Claim(None, UNKNOWN, "nobody knows where it came from")
+        return _LetterClaim(target, UNFINISHED, "its function crashed or ran out of time at each try", body)
+    return _LetterClaim(None, UNKNOWN, "nobody knows where it came from")
 
 
 def _parsed(body: str) -> Mapping[str, Any]:

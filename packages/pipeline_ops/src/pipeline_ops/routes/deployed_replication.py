@@ -12,7 +12,7 @@ from pipeline_ops.private_files import LOCAL_FOLDER, local_folder, private_folde
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetterQueue
 from pipeline_ops.routes.drift_report import writing
-from pipeline_ops.routes.route import Replication, Route
+from pipeline_ops.routes.route import Route, SourceRoutes
 from pipeline_ops.where import Where
 
 __all__ = ["DeployedReplication", "deployed_dead_letters", "deployed_replication"]
@@ -31,7 +31,7 @@ _QUIET_SECONDS_LOCALLY = 3.0
 class DeployedReplication:
     """A deployed replication, and what a command on it needs besides."""
 
-    replication: Replication
+    replication: SourceRoutes
     dead_letters: DeadLetterQueue
     repository: Path
 
@@ -58,7 +58,7 @@ def deployed_replication(where: Where) -> DeployedReplication:
     system.check_account(stack)
     outputs = system.outputs.contract(ReplicationOutputs, stack.environment)
     storage_of = partial(system.outputs.contract, StorageOutputs)
-    replication = Replication.of(
+    replication = SourceRoutes.of(
         storage_of(stack.environment),
         outputs,
         system.client,

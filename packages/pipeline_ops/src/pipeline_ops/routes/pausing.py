@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.routes.route import Replication, Route, explained
+from pipeline_ops.routes.route import Route, SourceRoutes, explained
 
 __all__ = ["ENABLED", "mapping_of", "named_state", "require_enabled", "set_enabled", "state_of"]
 
@@ -17,7 +17,7 @@ _WAIT_SECONDS = 180.0
 _POLL_SECONDS = 1.0
 
 
-def mapping_of(replication: Replication, uuid: str) -> Mapping[str, Any]:
+def mapping_of(replication: SourceRoutes, uuid: str) -> Mapping[str, Any]:
     """Return what Lambda tells of an event source mapping."""
     told: Mapping[str, Any] = replication.client("lambda", region=replication.region).get_event_source_mapping(
         UUID=uuid
@@ -30,13 +30,13 @@ def named_state(mapping: Mapping[str, Any]) -> str:
     return _NAMES.get(mapping["State"], str(mapping["State"]).lower())
 
 
-def state_of(replication: Replication, route: Route) -> str:
+def state_of(replication: SourceRoutes, route: Route) -> str:
     """Return the state of a route's event source mapping."""
     with explained(f"The route to {route.target} can't be looked at"):
         return named_state(mapping_of(replication, route.outputs.event_source_mapping_id))
 
 
-def require_enabled(replication: Replication, route: Route) -> None:
+def require_enabled(replication: SourceRoutes, route: Route) -> None:
     """Raise OperatorError for a route that is not enabled: what is put into its queue would wait there."""
     if (state := state_of(replication, route)) != ENABLED:
         raise OperatorError(
@@ -45,7 +45,7 @@ def require_enabled(replication: Replication, route: Route) -> None:
 
 
 def set_enabled(
-    replication: Replication,
+    replication: SourceRoutes,
     route: Route,
     *,
     enabled: bool,

@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.routes.route import Replication, Route, explained
+from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from replication_core.changes import Change
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
 from replication_core.reconcile import Action
@@ -103,7 +103,7 @@ def _form(dataset: Dataset) -> str:
     return " ".join((dataset.name, *values))
 
 
-def reconcile_now(replication: Replication, route: Route, key: RecordKey) -> Answer:
+def reconcile_now(replication: SourceRoutes, route: Route, key: RecordKey) -> Answer:
     """Have the route's function reconcile the key, and return what it did; it works on a paused route too.
 
     Nothing is queued: a failure is in the answer, and is no dead letter. Raises OperatorError when there is none.

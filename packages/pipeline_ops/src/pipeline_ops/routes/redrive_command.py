@@ -12,7 +12,7 @@ from pipeline_ops.confirm import confirm, require_terminal
 from pipeline_ops.counting import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.private_files import open_private
-from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, DeadLetters, dead_letters
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, HeldLetters, dead_letters
 from pipeline_ops.routes.deployed_replication import deployed_dead_letters
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.tables import letters_table
@@ -83,7 +83,7 @@ def _show(chosen: Sequence[DeadLetter], now: datetime, queue: DeadLetterQueue, w
 
 
 def _act(
-    held: DeadLetters, chosen: Sequence[DeadLetter], purge: bool, yes: bool, why: str, queue: DeadLetterQueue
+    held: HeldLetters, chosen: Sequence[DeadLetter], purge: bool, yes: bool, why: str, queue: DeadLetterQueue
 ) -> int:
     if purge:
         if not yes:

@@ -10,7 +10,7 @@ from typing import Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
-from pipeline_ops.clients import Clients
+from pipeline_ops.clients import ClientMaker
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.release_1 import route_of_environment
 from pipeline_ops.where import AWS, Where
@@ -18,7 +18,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import is_of_a_call, unreadable
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["Replication", "Route", "explained"]
+__all__ = ["Route", "SourceRoutes", "explained"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replication:
+class SourceRoutes:
     """Every route of a source, and the clients that reach them."""
 
     source: StorageOutputs
@@ -53,7 +53,7 @@ class Replication:
     target_storage: Callable[[str], StorageOutputs]
     """Reads what a target's storage is called, once; raises OperatorError where it is not deployed."""
 
-    client: Clients
+    client: ClientMaker
     """Makes each client once, since making one takes longer than most calls."""
 
     where: Where = AWS
@@ -64,7 +64,7 @@ class Replication:
         cls,
         source: StorageOutputs,
         replication: ReplicationOutputs,
-        client: Clients,
+        client: ClientMaker,
         target_storage: Callable[[str], StorageOutputs],
         where: Where = AWS,
     ) -> Self:
@@ -124,7 +124,7 @@ class Replication:
         return [self.route(target)] if target else list(self.routes.values())
 
 
-def _spec(route: RouteOutputs, client: Clients, region: str, deploys: str) -> RouteSpec:
+def _spec(route: RouteOutputs, client: ClientMaker, region: str, deploys: str) -> RouteSpec:
     """Return a route's specification from its contract, or, of the first release's, from its function's environment."""
     try:
         if route.spec:

@@ -2,7 +2,7 @@
 
 from botocore.config import Config
 
-from pipeline_ops.routes.route import Replication, Route
+from pipeline_ops.routes.route import Route, SourceRoutes
 from replication_core.comparing.sides import Sides
 from replication_core.objects.reading import keep_empty_expires
 
@@ -18,7 +18,7 @@ CONFIG = Config(
 """How the clients that read both sides are configured."""
 
 
-def open_sides(replication: Replication, route: Route) -> Sides:
+def open_sides(replication: SourceRoutes, route: Route) -> Sides:
     """Return the route's source and target."""
     spec = route.spec
     source_s3, target_s3 = (

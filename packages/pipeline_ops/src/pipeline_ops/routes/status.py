@@ -14,7 +14,7 @@ from pipeline_ops.routes.capture import capture_problems, route_problems
 from pipeline_ops.routes.cloudwatch_queries import newest_first
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.pausing import ENABLED, state_of
-from pipeline_ops.routes.route import Replication, Route, explained
+from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from replicator_lambda.settings import CHANGES_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION
 
 __all__ = ["RouteStatus", "Status", "read_status"]
@@ -128,7 +128,7 @@ class Status:
 
 
 def read_status(
-    replication: Replication, target: str | None, queue: DeadLetterQueue, *, now: datetime | None = None
+    replication: SourceRoutes, target: str | None, queue: DeadLetterQueue, *, now: datetime | None = None
 ) -> Status:
     """Look at one target's route, or at all, and at what brings changes to them.
 
@@ -170,7 +170,7 @@ def _out_of_sight(queue: DeadLetterQueue) -> int:
     return int(found[name])
 
 
-def _route(replication: Replication, route: Route, reasons: Mapping[str, int], at: datetime) -> RouteStatus:
+def _route(replication: SourceRoutes, route: Route, reasons: Mapping[str, int], at: datetime) -> RouteStatus:
     outputs = route.outputs
     with explained(f"The route to {route.target} can't be looked at"):
         depth = depth_of(replication, outputs)
@@ -195,7 +195,7 @@ def _route(replication: Replication, route: Route, reasons: Mapping[str, int], a
     )
 
 
-def _last_success(replication: Replication, route: Route, at: datetime) -> datetime | None:
+def _last_success(replication: SourceRoutes, route: Route, at: datetime) -> datetime | None:
     target = {TARGET_DIMENSION: str(replication.source.instance.beside(route.target))}
     changes = newest_first(
         replication, METRICS_NAMESPACE, CHANGES_METRIC, target, statistic="Sum", until=at, window=_SUCCESS_WINDOW
@@ -203,7 +203,7 @@ def _last_success(replication: Replication, route: Route, at: datetime) -> datet
     return next((when for when, count in changes if count > 0), None)
 
 
-def _alarms(replication: Replication, names: Iterable[str]) -> dict[str, str]:
+def _alarms(replication: SourceRoutes, names: Iterable[str]) -> dict[str, str]:
     cloudwatch = replication.client("cloudwatch", region=replication.region)
     found = cloudwatch.describe_alarms(AlarmNames=list(names))["MetricAlarms"]
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}

@@ -7,7 +7,7 @@ from datetime import datetime
 from pipeline_ops.counting import counted
 from pipeline_ops.routes.dead_letters import DeadLetter
 from pipeline_ops.routes.status import RouteStatus, Status
-from pipeline_ops.terminal import Laid, Shown, Table, stacked
+from pipeline_ops.terminal import Laid, Shown, TextTable, stacked
 
 __all__ = ["duration", "letters_table", "status_view"]
 
@@ -26,7 +26,7 @@ def status_view(status: Status) -> Laid:
     # Without frames, since all of it has to fit into a terminal of 80 columns.
     title = f"Replication at {status.at:%Y-%m-%d %H:%M:%S} UTC"
     headings = ("target", "state", "lag", "waiting", "working", "dead letters", "last success", "live", "alarms")
-    table = Table(
+    table = TextTable(
         *headings, title=title, numbers=("lag", "waiting", "working"), whole=("target", "state"), framed=False
     )
     for route in status.routes:
@@ -59,13 +59,13 @@ def _cells(route: RouteStatus, at: datetime) -> list[str]:
     ]
 
 
-def letters_table(letters: Sequence[DeadLetter], now: datetime) -> Table:
+def letters_table(letters: Sequence[DeadLetter], now: datetime) -> TextTable:
     """Return the letters by target and reason, with their number, the oldest one's age and an example of a key."""
     groups: defaultdict[tuple[str, str], list[DeadLetter]] = defaultdict(list)
     for letter in letters:
         groups[letter.target or "unknown", letter.reason].append(letter)
     headings = ("target", "reason", "letters", "oldest", "says", "for example")
-    table = Table(*headings, title=counted(len(letters), "dead letter"), numbers=("letters",))
+    table = TextTable(*headings, title=counted(len(letters), "dead letter"), numbers=("letters",))
     for (target, reason), own in sorted(groups.items(), key=lambda group: group[0]):
         oldest = min(own, key=lambda letter: letter.since)
         age = duration((now - oldest.since).total_seconds())

@@ -19,7 +19,7 @@ from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.verifying import Verification, repair, still_drifting
 from pipeline_ops.routes.verifying import verify as verify_replicas
-from pipeline_ops.terminal import Table, ask, at_terminal, document, show, tell, waiting
+from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
 from replication_core.comparing.findings import Verdict
 from replication_core.comparing.sides import Sides
@@ -147,9 +147,9 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
     }
 
 
-def _table(found: Verification, target: str) -> Table:
+def _table(found: Verification, target: str) -> TextTable:
     title = f"{target}: {_compared(found)} compared"
-    table = Table("found", "keys", "for example", title=title, numbers=("keys",))
+    table = TextTable("found", "keys", "for example", title=title, numbers=("keys",))
     for verdict in (*_LOOKED_AT, *_EXPECTED):
         count = found.tally.counts[verdict]
         expected = " (expected)" if verdict in _EXPECTED else ""
