@@ -25,6 +25,9 @@ CHECKED = ["noxfile.py", "packages", "projects", "tests", "benchmarks"]
 ENVIRONMENT = ROOT / ".nox" / "workspace"
 BIN = ENVIRONMENT / ("Scripts" if sys.platform == "win32" else "bin")
 
+ON_EVERY_CORE = ("--numprocesses=auto", "--dist=loadfile")
+"""A file's tests stay together, since they share what is made once for it."""
+
 LOCALSTACK_PYTHON = "3.13"
 """Its packages can't be resolved for 3.14, and its source can't be read before 3.12."""
 
@@ -88,9 +91,9 @@ def uv(session: nox.Session, *args: str) -> None:
     session.run(nox.virtualenv.UV, *args, external=True)
 
 
-def pytest(session: nox.Session, folder: str) -> None:
-    """Run a folder's tests with the session's arguments, or just those that they name."""
-    run(session, "pytest", *chosen(session, folder))
+def pytest(session: nox.Session, folder: str, *options: str) -> None:
+    """Run a folder's tests, by these options, with the session's arguments, or just those that they name."""
+    run(session, "pytest", *chosen(session, *options, folder))
 
 
 def chosen(session: nox.Session, *targets: str, below: Path = ROOT / "tests") -> list[str]:
@@ -137,14 +140,14 @@ def types(session: nox.Session) -> None:
 
 @check()
 def unit(session: nox.Session) -> None:
-    """Test each package by itself."""
-    pytest(session, "tests/unit")
+    """Test each package by itself, on every core."""
+    pytest(session, "tests/unit", *ON_EVERY_CORE)
 
 
 @check()
 def infra(session: nox.Session) -> None:
-    """Test what the projects declare, with the engine mocked."""
-    pytest(session, "tests/infra")
+    """Test what the projects declare, with the engine mocked, on every core."""
+    pytest(session, "tests/infra", *ON_EVERY_CORE)
 
 
 @check()
