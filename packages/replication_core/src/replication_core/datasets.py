@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from replication_core.numbers import NumberError, number_text
 from replication_core.object_keys import KEY_BYTES
@@ -98,8 +98,14 @@ class Dataset:
         return self.record(*(values[name] for name in self.attribute_names))
 
     def of_item(self, item: Mapping[str, Any]) -> "RecordKey":
-        """Return the key of an item in DynamoDB's own JSON, or of what has at least its key. Raises likewise."""
-        return self.record(*(_text(item, attribute) for attribute in self.key))
+        """Return the key of an item in DynamoDB's own JSON, or of what has at least its key.
+
+        Raises InvalidKeyError where it has none of the key's types. How long its values are is DynamoDB's to have seen.
+        """
+        try:
+            return RecordKey(self, tuple([_spelled(item, attribute) for attribute in self.key]))
+        except ValueError as error:
+            raise InvalidKeyError(f"the item has no key of {self.name}: {error}") from error
 
     def _value(self, position: int, text: str) -> str:
         """Return a value in its one spelling."""
@@ -117,7 +123,7 @@ class Dataset:
         most = KEY_BYTES if self.is_bucket else SORT_KEY_BYTES if position else PARTITION_KEY_BYTES
         if not 0 < len(value) <= most:
             raise self._invalid(position, f"has {len(value)} bytes; 1 to {most} are possible")
-        return text if type_ is KeyType.STRING else base64.b64encode(value).decode()
+        return text if type_ is KeyType.STRING else _base64(value)
 
     def _invalid(self, position: int, what: str) -> InvalidKeyError:
         return InvalidKeyError(f"an {self.kind.record}'s {self.key[position].name} {what}")
@@ -141,15 +147,18 @@ class Dataset:
         raise ValueError(f"{document!r} is no dataset")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordKey:
-    """The key of an object or an item, its values in their one spelling; made by its dataset."""
+class RecordKey(NamedTuple):
+    """The key of an object or an item, its values in their one spelling; made by its dataset.
+
+    A tuple, since there is one for each record of a table that is compared.
+    """
 
     dataset: Dataset
     values: tuple[str, ...]
 
-    def __lt__(self, other: "RecordKey") -> bool:
-        return (self.dataset.name, self.values) < (other.dataset.name, other.values)
+    def __lt__(self, other: tuple[Any, ...]) -> bool:
+        dataset, values = other
+        return (self.dataset.name, self.values) < (dataset.name, values)
 
     def __str__(self) -> str:
         if self.dataset == OBJECTS:
@@ -202,11 +211,20 @@ def _attribute(document: Any) -> KeyAttribute:
     raise ValueError(f"{document!r} is no attribute of a key")
 
 
-def _text(item: Mapping[str, Any], attribute: KeyAttribute) -> str:
+def _spelled(item: Mapping[str, Any], attribute: KeyAttribute) -> str:
+    """Return an item's value of the attribute in its one spelling; raises ValueError."""
     typed = item.get(attribute.name)
     value = typed.get(attribute.type) if isinstance(typed, dict) else None
     if isinstance(value, str):
-        return value
+        if attribute.type is KeyType.STRING:
+            return value
+        return (
+            number_text(value) if attribute.type is KeyType.NUMBER else _base64(base64.b64decode(value, validate=True))
+        )
     if isinstance(value, bytes) and attribute.type is KeyType.BINARY:
-        return base64.b64encode(value).decode()
-    raise InvalidKeyError(f"the item has no {attribute.name} of the type {attribute.type.value}")
+        return _base64(value)
+    raise InvalidKeyError(f"it has no {attribute.name} of the type {attribute.type.value}")
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
