@@ -18,12 +18,14 @@ from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from replication_core.changes import Change
 from replication_core.clients import Clients
 from replication_core.comparing.sides import Sides
-from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
 from replication_core.replicas import REPLICA_TAG
 from replication_core.replicator import Replicator, build_replicator
 from replication_core.route_spec import RoutedDataset
 from replicator_lambda.handler import RouteFunction
+from tests.made_datasets import table_definition
 from tests.made_route import MadeRoute
+from tests.moto_segments import binary_segments
 
 __all__ = [
     "Cloud",
@@ -134,6 +136,21 @@ class Cloud:
     def with_settings(self, **changes: Any) -> None:
         self.settings = replace(self.settings, **changes)
 
+    def add(self, *datasets: Dataset) -> None:
+        """Have both sides have these datasets too, and the route replicate them."""
+        for dataset in datasets:
+            for side in ("prod", "dev"):
+                _make(self.clients, dataset, f"{side}-{dataset.name}")
+        others = (
+            RoutedDataset(dataset=each, source=f"prod-{each.name}", target=f"dev-{each.name}") for each in datasets
+        )
+        self.with_settings(others=(*self.settings.others, *others))
+
+    def routed(self, dataset: Dataset) -> RoutedDataset:
+        routed = self.settings.spec.dataset(dataset.name)
+        assert routed is not None
+        return routed
+
     @contextmanager
     def recording(self) -> Iterator[list[str]]:
         """Yield the operations that are called inside."""
@@ -174,26 +191,47 @@ class Cloud:
         versions = self.clients.target_s3.list_object_versions(Bucket=bucket)
         return {each["Key"] for each in versions.get("Versions", ()) if each["IsLatest"]}
 
+    def put_record(self, key: RecordKey, **attributes: Any) -> None:
+        """Put an item into its source, or an object."""
+        source = self.routed(key.dataset).source
+        if key.dataset.is_bucket:
+            self.clients.source_s3.put_object(Bucket=source, Key=key.object_key, Body=b"body", **attributes)
+        else:
+            self.clients.source_dynamodb.put_item(TableName=source, Item={**key.attributes(), **attributes})
+
+    def remove_record(self, key: RecordKey) -> None:
+        """Remove an item from its source."""
+        self.clients.source_dynamodb.delete_item(TableName=self.routed(key.dataset).source, Key=key.attributes())
+
+    def source_record(self, key: RecordKey) -> Any:
+        """Return an item, or what a reader sees of an object; None where there is none."""
+        return self._record(self.routed(key.dataset).source, key)
+
+    def replica_record(self, key: RecordKey) -> Any:
+        """Return a replica likewise, but for what the replicator adds."""
+        found = self._record(self.routed(key.dataset).target, key)
+        added = {"environment", "replicatedFrom", "replicationTimestamp"}
+        return found and {name: value for name, value in found.items() if name not in added}
+
+    def _record(self, store: str, key: RecordKey) -> Any:
+        if key.dataset.is_bucket:
+            return self.object(store, key.object_key)
+        return self.clients.target_dynamodb.get_item(TableName=store, Key=key.attributes()).get("Item")
+
     def put_item(self, id_: str, timestamp: str = "1", **attributes: Any) -> None:
-        item = {"id": {"S": id_}, "timestamp": {"N": timestamp}, **attributes}
-        self.clients.source_dynamodb.put_item(TableName=self.settings.source_table, Item=item)
+        self.put_record(ITEMS.record(id_, timestamp), **attributes)
 
     def remove_item(self, id_: str, timestamp: str = "1") -> None:
-        key: Any = {"id": {"S": id_}, "timestamp": {"N": timestamp}}
-        self.clients.source_dynamodb.delete_item(TableName=self.settings.source_table, Key=key)
+        self.remove_record(ITEMS.record(id_, timestamp))
 
     def item(self, table: str, id_: str, timestamp: str = "1") -> Any:
-        key: Any = {"id": {"S": id_}, "timestamp": {"N": timestamp}}
-        return self.clients.target_dynamodb.get_item(TableName=table, Key=key).get("Item")
+        return self._record(table, ITEMS.record(id_, timestamp))
 
     def source_item(self, id_: str, timestamp: str = "1") -> Any:
-        return self.item(self.settings.source_table, id_, timestamp)
+        return self.source_record(ITEMS.record(id_, timestamp))
 
     def replica_item(self, id_: str, timestamp: str = "1") -> Any:
-        """Return a replica but for the attributes that the replicator adds."""
-        item = self.item(self.settings.target_table, id_, timestamp)
-        added = {"environment", "replicatedFrom", "replicationTimestamp"}
-        return item and {name: value for name, value in item.items() if name not in added}
+        return self.replica_record(ITEMS.record(id_, timestamp))
 
     def letters(self) -> list[dict[str, Any]]:
         """Take the envelopes out of the dead-letter queue."""
@@ -269,19 +307,13 @@ def _clients() -> Clients:
     )
 
 
-def _storage(clients: Clients, name: str, *, versioned: bool) -> None:
+def _make(clients: Clients, dataset: Dataset, name: str, *, versioned: bool = True) -> None:
+    if not dataset.is_bucket:
+        clients.source_dynamodb.create_table(TableName=name, **table_definition(dataset))
+        return
     clients.source_s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     if versioned:
         clients.source_s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    clients.source_dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "timestamp", "KeyType": "RANGE"}],
-        AttributeDefinitions=[
-            {"AttributeName": "id", "AttributeType": "S"},
-            {"AttributeName": "timestamp", "AttributeType": "N"},
-        ],
-    )
 
 
 @contextmanager
@@ -289,9 +321,11 @@ def cloud(*, versioned: bool = True) -> Iterator[Cloud]:
     """Yield a fresh cloud; moto's S3 has no versions in the source where `versioned` is false."""
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
+        stack.enter_context(binary_segments())
         clients = _clients()
-        _storage(clients, "prod-data", versioned=versioned)
-        _storage(clients, "dev-data", versioned=True)
+        for dataset in (OBJECTS, ITEMS):
+            _make(clients, dataset, "prod-data", versioned=versioned)
+            _make(clients, dataset, "dev-data")
         queues = [clients.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("route", "dlq", "subscriber")]
         topics = [clients.sns.create_topic(Name=name)["TopicArn"] for name in ("success", "failure")]
         for topic in topics:

@@ -16,9 +16,10 @@ from replication_core.comparing.findings import SUSPECT, Finding, Looked, Verdic
 from replication_core.comparing.items import compare_items
 from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
-from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
 from replication_core.desired import desired_object
 from replication_core.objects.states import Head, ObjectState
+from tests.made_datasets import OTHERS, numbered
 from tests.unit.replication_core.cloud import Cloud, cloud, refusal, unreadable_instant
 
 
@@ -35,11 +36,14 @@ def shared() -> Iterator[Cloud]:
 
 
 def first_look(made: Cloud, *, quick: bool = False) -> list[Looked]:
+    found: list[Looked] = []
     with ThreadPoolExecutor(4) as executor:
-        return [
-            *compare_objects(made.sides(), made.objects, executor, quick=quick),
-            *compare_items(made.sides(), made.items, executor),
-        ]
+        for routed in made.settings.spec.routed:
+            if routed.dataset.is_bucket:
+                found += compare_objects(made.sides(), routed, executor, quick=quick)
+            else:
+                found += compare_items(made.sides(), routed, executor)
+    return found
 
 
 def suspects(made: Cloud, *, quick: bool = False) -> dict[RecordKey, Finding]:
@@ -170,6 +174,35 @@ def test_what_was_done_to_a_replica_by_hand_is_found_named_and_mended_by_a_recon
     found = final(made, suspects(made).values())
     assert verdicts(found) == {key: verdict.value}
     assert next(iter(found.values())).what == what
+    replicate(made, *found)
+    assert suspects(made) == {}
+
+
+@pytest.mark.parametrize("dataset", OTHERS, ids=lambda dataset: dataset.name)
+def test_drift_of_every_dataset_is_found_in_it_and_mended(made: Cloud, dataset: Dataset) -> None:
+    made.add(*OTHERS)
+    keys = [numbered(each, number) for each in OTHERS for number in range(4)]
+    for key in keys:
+        made.put_record(key)
+    replicate(made, *keys)
+    assert suspects(made) == {}
+    assert sum(looked.objects + looked.items for looked in first_look(made)) == len(keys)
+    missing, different, extra = (numbered(dataset, number) for number in (1, 2, 9))
+    target = made.routed(dataset).target
+    if dataset.is_bucket:
+        made.clients.target_s3.delete_object(Bucket=target, Key=missing.object_key)
+        for key in (different, extra):
+            made.clients.target_s3.put_object(Bucket=target, Key=key.object_key, Body=b"mine")
+    else:
+        made.clients.target_dynamodb.delete_item(TableName=target, Key=missing.attributes())
+        for key in (different, extra):
+            made.clients.target_dynamodb.put_item(TableName=target, Item=key.attributes())
+    found = final(made, suspects(made).values())
+    assert {key: finding.verdict for key, finding in found.items()} == {
+        missing: Verdict.MISSING,
+        different: Verdict.DIFFERENT,
+        extra: Verdict.EXTRA,
+    }
     replicate(made, *found)
     assert suspects(made) == {}
 

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from queue_worker.messages import MAX_ATTEMPTS
 from replication_core.aws.clients import client_config
+from replication_core.changes import Change, PoisonError, message, parse
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from tests.made_datasets import BLOBS, CUSTOMERS, FILES, ORDERS, OTHERS, numbered
 from tests.unit.replication_core.cloud import (
     Cloud,
     Fault,
@@ -65,31 +68,48 @@ class Queue:
         self.waiting = {id_: body for id_, body in self.waiting.items() if id_ in kept}
 
 
+CHANGED = (
+    *(OBJECTS.record(key) for key in ("deleted", "overwritten", "tagged", "large")),
+    *(ITEMS.record(id_, "1") for id_ in ("0", "1", "2", "removed")),
+    FILES.record("overwritten"),
+    *(numbered(table, number) for table in (ORDERS, CUSTOMERS, BLOBS) for number in range(3)),
+)
+
+
 def populate(cloud: Cloud) -> list[str]:
     """Change the source in every way, over replicas that are behind, and return the notices."""
-    target = cloud.settings.target_bucket
-    cloud.clients.target_s3.put_object(Bucket=target, Key="deleted", Body=b"behind")
-    cloud.clients.target_s3.put_object(Bucket=target, Key="overwritten", Body=b"behind")
+    cloud.add(*OTHERS)
+    for bucket, key in (("dev-data", "deleted"), ("dev-data", "overwritten"), ("dev-files", "overwritten")):
+        cloud.clients.target_s3.put_object(Bucket=bucket, Key=key, Body=b"behind")
     cloud.put("overwritten", b"new")
     cloud.put("tagged", Tagging="a=b")
     cloud.put("large", b"x" * 6 * MIB)
-    for number in range(3):
-        cloud.put_item(str(number), n={"N": str(number)})
-    stale: Any = {"id": {"S": "removed"}, "timestamp": {"N": "1"}}
-    cloud.clients.target_dynamodb.put_item(TableName=cloud.settings.target_table, Item=stale)
-    objects = [object_notice(key) for key in ("deleted", "overwritten", "tagged", "large")]
-    return [*objects, *[item_notice(id_) for id_ in ("0", "1", "2", "removed")], "poison"]
+    stale = [ITEMS.record("removed", "1"), *(numbered(table, 0) for table in (ORDERS, CUSTOMERS, BLOBS))]
+    for key in CHANGED:
+        if key in stale:
+            table = cloud.routed(key.dataset).target
+            cloud.clients.target_dynamodb.put_item(TableName=table, Item=key.attributes())
+        elif key.dataset != OBJECTS:
+            cloud.put_record(key)
+    apart = [Change(key, "test").body() for key in CHANGED if key.dataset in (OBJECTS, ITEMS, FILES)]
+    together = [[key for key in CHANGED if key.dataset == table] for table in (ORDERS, CUSTOMERS, BLOBS)]
+    return [*apart, *(message(keys, "test") for keys in together), "poison"]
 
 
-def behind(cloud: Cloud) -> set[str]:
+def behind(cloud: Cloud) -> set[RecordKey]:
     """Return the keys whose replicas differ from their source."""
-    objects = {
-        key for key in ("deleted", "overwritten", "tagged", "large") if cloud.replica(key) != cloud.source_object(key)
-    }
-    return objects | {id_ for id_ in ("0", "1", "2", "removed") if cloud.replica_item(id_) != cloud.source_item(id_)}
+    return {key for key in CHANGED if cloud.replica_record(key) != cloud.source_record(key)}
 
 
-PLANS = st.dictionaries(st.integers(0, 50), st.sampled_from(sorted(FAULTS)), min_size=1, max_size=12)
+def named(cloud: Cloud, letter: Any) -> set[RecordKey]:
+    """Return the keys that a dead letter is about."""
+    try:
+        return {change.key for change in parse(json.dumps(letter["event"]), cloud.settings.spec)}
+    except PoisonError:
+        return set()
+
+
+PLANS = st.dictionaries(st.integers(0, 80), st.sampled_from(sorted(FAULTS)), min_size=1, max_size=12)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -115,8 +135,7 @@ def test_faults_at_any_requests_lose_nothing(plan: dict[int, str]) -> None:
         cloud.fault_for = lambda _: None
         assert not queue.waiting
         letters = cloud.letters()
-        events = [letter["event"] for letter in letters if isinstance(letter["event"], dict)]
-        assert behind(cloud) <= {event.get("key") or event.get("id") for event in events}
+        assert behind(cloud) <= {key for letter in letters for key in named(cloud, letter)}
         assert "poison" in [letter["event"] for letter in letters]
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from replication_core.datasets import ITEMS
+from replication_core.datasets import ITEMS, Dataset
 from replication_core.items.states import ItemState
 from replication_core.reconcile import Action
+from tests.made_datasets import TABLES, numbered
 from tests.unit.replication_core.cloud import Cloud, refusal, unprocessed
 
 MOTO_ITEM_BYTES = 405_000
@@ -27,11 +28,21 @@ EXACT: dict[str, Any] = {
 }
 
 
-def test_every_type_is_kept_exactly(cloud: Cloud) -> None:
-    cloud.put_item("all", "1700000000.5", **EXACT)
-    (outcome,) = cloud.replicator().reconcile([ITEMS.record("all", "1700000000.5")]).values()
+@pytest.fixture(params=TABLES, ids=lambda dataset: dataset.name)
+def table(request: pytest.FixtureRequest, cloud: Cloud) -> Dataset:
+    """A table of the route, with keys of each shape."""
+    dataset: Dataset = request.param
+    if dataset != ITEMS:
+        cloud.add(dataset)
+    return dataset
+
+
+def test_every_type_is_kept_exactly(cloud: Cloud, table: Dataset) -> None:
+    key = numbered(table, 1700)
+    cloud.put_record(key, **EXACT)
+    (outcome,) = cloud.replicator().reconcile([key]).values()
     assert outcome.action is Action.COPIED
-    assert cloud.replica_item("all", "1700000000.5") == cloud.source_item("all", "1700000000.5")
+    assert cloud.replica_record(key) == cloud.source_record(key)
 
 
 def test_a_replica_says_where_it_is_and_where_it_came_from(cloud: Cloud) -> None:
@@ -43,20 +54,23 @@ def test_a_replica_says_where_it_is_and_where_it_came_from(cloud: Cloud) -> None
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", item["replicationTimestamp"]["S"])
 
 
-def test_a_removed_item_is_removed(cloud: Cloud) -> None:
-    cloud.put_item("one")
+def test_a_removed_item_is_removed_and_its_neighbour_stays(cloud: Cloud, table: Dataset) -> None:
+    keys = [numbered(table, number) for number in (1, 2)]
+    for key in keys:
+        cloud.put_record(key)
     replicator = cloud.replicator()
-    replicator.reconcile([ITEMS.record("one", "1")])
-    cloud.remove_item("one")
-    (outcome,) = replicator.reconcile([ITEMS.record("one", "1")]).values()
-    assert outcome.action is Action.DELETED
-    assert cloud.replica_item("one") is None
+    replicator.reconcile(keys)
+    cloud.remove_record(keys[0])
+    outcomes = replicator.reconcile(keys)
+    assert [outcomes[key].action for key in keys] == [Action.DELETED, Action.COPIED]
+    assert cloud.replica_record(keys[0]) is None
+    assert cloud.replica_record(keys[1]) == cloud.source_record(keys[1])
 
 
-def test_a_hundred_items_cost_six_calls(cloud: Cloud) -> None:
-    keys = [ITEMS.record(str(number), "1") for number in range(100)]
+def test_a_hundred_items_cost_six_calls(cloud: Cloud, table: Dataset) -> None:
+    keys = [numbered(table, number) for number in range(100)]
     for key in keys[:90]:
-        cloud.put_item(key.values[0])
+        cloud.put_record(key)
     with cloud.recording() as calls:
         outcomes = cloud.replicator().reconcile([*keys, *keys])
     assert calls.count("dynamodb.BatchGetItem") == 2
@@ -93,14 +107,15 @@ def test_an_item_that_overflows_with_what_is_added_fails_alone_and_for_good(clou
     assert cloud.replica_item("7") is None
 
 
-def test_keys_left_unprocessed_once_are_tried_again_at_once(cloud: Cloud) -> None:
-    for operation in ("dynamodb.BatchGetItem", "dynamodb.BatchWriteItem"):
-        cloud.put_item(operation)
-        left = [unprocessed, unprocessed]
-        cloud.fault_for = lambda called, wanted=operation, left=left: left.pop() if called == wanted and left else None  # type: ignore[misc]
-        (outcome,) = cloud.replicator().reconcile([ITEMS.record(operation, "1")]).values()
-        assert outcome.action is Action.COPIED
-        assert not left
+@pytest.mark.parametrize("operation", ["dynamodb.BatchGetItem", "dynamodb.BatchWriteItem"])
+def test_keys_left_unprocessed_once_are_tried_again_at_once(cloud: Cloud, table: Dataset, operation: str) -> None:
+    key = numbered(table, 1)
+    cloud.put_record(key)
+    left = [unprocessed, unprocessed]
+    cloud.fault_for = lambda called: left.pop() if called == operation and left else None
+    (outcome,) = cloud.replicator().reconcile([key]).values()
+    assert outcome.action is Action.COPIED
+    assert not left
 
 
 @pytest.mark.parametrize("operation", ["dynamodb.BatchGetItem", "dynamodb.BatchWriteItem"])

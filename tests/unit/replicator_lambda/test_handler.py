@@ -9,11 +9,12 @@ import pytest
 from aws_lambda_powertools.logging import Logger
 
 from queue_worker.messages import Message, UnknownEventError, backoff_seconds
-from replication_core.changes import parse
-from replication_core.datasets import OBJECTS, Dataset
+from replication_core.changes import message, parse
+from replication_core.datasets import ITEMS, OBJECTS, Dataset
 from replication_core.route_spec import NOTIFICATIONS, RouteSpec
 from replicator_lambda.batch import Batch
 from replicator_lambda.handler import RouteFunction
+from tests.made_datasets import BLOBS, FILES, ORDERS, TABLES, numbered
 from tests.made_route import MadeRoute
 from tests.unit.replication_core.cloud import (
     Cloud,
@@ -659,6 +660,67 @@ def test_each_failed_key_of_one_message_is_told_and_its_envelope_is_one(cloud: C
     (letter,) = cloud.letters()
     assert letter["event"] == {"Records": records}
     assert sorted(told["change"]["key"] for told in cloud.notifications()) == ["a", "b", "fine"]
+
+
+# One message of many keys
+
+
+@pytest.mark.parametrize("dataset", [FILES, *TABLES], ids=lambda dataset: dataset.name)
+def test_a_message_of_many_keys_is_done_when_all_are(cloud: Cloud, dataset: Dataset) -> None:
+    if dataset != ITEMS:
+        cloud.add(dataset)
+    keys = [numbered(dataset, number) for number in range(10 if dataset.is_bucket else 100)]
+    for key in keys[::2]:
+        cloud.put_record(key)
+    assert failed(cloud.route().process(event(record(message(keys, "test"))))) == []
+    assert cloud.letters() == []
+    assert all(cloud.replica_record(key) == cloud.source_record(key) for key in keys)
+    assert cloud.replica_record(keys[0]) is not None
+
+
+def test_of_a_message_of_many_keys_the_others_are_replicated_at_once_and_it_comes_back(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add(FILES, ORDERS)
+    files, orders = ([numbered(dataset, number) for number in range(3)] for dataset in (FILES, ORDERS))
+    for key in (*files, *orders):
+        cloud.put_record(key)
+    asked = delays(cloud, monkeypatch)
+    copies = [refusal("SlowDown", 503)]
+    cloud.fault_for = lambda operation: copies.pop() if operation == "s3.CopyObject" and copies else None
+    records = [record(message(files, "test"), id_="files"), record(message(orders, "test"), id_="orders")]
+    route = cloud.route(threads=1)
+    assert failed(route.process(event(*records))) == ["files"]
+    assert asked == {"receipt-files": 1}
+    assert [cloud.replica_record(key) is not None for key in (*files, *orders)] == [False, *[True] * 5]
+    assert failed(route.process(event(records[0]))) == []
+    assert cloud.replica_record(files[0]) == cloud.source_record(files[0])
+    assert cloud.letters() == []
+
+
+def test_of_a_message_of_many_keys_each_that_failed_is_told_and_its_letter_mends_them(cloud: Cloud) -> None:
+    cloud.add(BLOBS)
+    keys = [numbered(BLOBS, number) for number in range(100)]
+    for key in keys:
+        cloud.put_record(key)
+    too_large = keys[10:12]
+    for key in too_large:
+        cloud.put_record(key, large={"S": "x" * 404_950})
+    assert failed(cloud.route().process(event(record(message(keys, "test"))))) == []
+    assert [key for key in keys if cloud.replica_record(key) is None] == too_large
+    told = [each for each in cloud.notifications() if "change" in each]
+    assert [each["change"] for each in told] == [key.document() for key in too_large]
+    for key in too_large:
+        cloud.put_record(key)
+    (letter,) = cloud.letters()
+    assert failed(cloud.route().process(event(record(json.dumps(letter["event"]))))) == []
+    assert all(cloud.replica_record(key) == cloud.source_record(key) for key in keys)
+
+
+def test_a_message_of_keys_of_a_dataset_that_the_source_does_not_have_is_poison(cloud: Cloud) -> None:
+    assert failed(cloud.route().process(event(record(message([numbered(ORDERS, 1)], "test"))))) == []
+    (letter,) = cloud.letters()
+    assert (letter["error"]["type"], "orders" in letter["error"]["message"]) == ("PoisonNotice", True)
 
 
 def test_a_message_nested_too_deep_is_poison_and_delays_nobody(cloud: Cloud) -> None:

@@ -16,6 +16,7 @@ from replication_core.comparing.sample import compare_sample
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replicator_lambda import verifier as entry_point
 from replicator_lambda.verifier import Verifier
+from tests.made_datasets import OTHERS, numbered
 from tests.unit.replication_core.cloud import Cloud, cloud, refusal, unreadable_instant
 
 
@@ -158,6 +159,20 @@ def test_what_still_differs_when_it_should_have_arrived_is_drift(
     told = json.loads(log.getvalue())
     assert (told["key"], told["verdict"], told["what"]) == ("item-7@1", "different", ["attribute 'value'"])
     assert "secret" not in log.getvalue()
+
+
+def test_every_dataset_is_sampled(made: Cloud, executor: ThreadPoolExecutor) -> None:
+    made.add(*OTHERS)
+    keys = [numbered(dataset, number) for dataset in OTHERS for number in range(3)]
+    for key in keys:
+        made.put_record(key)
+    log = io.StringIO()
+    assert verifier(made, executor, Clock(), log=log).run()["drifted"] == len(keys)
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert {(line["dataset"], line["key"]) for line in told} == {(key.dataset.name, str(key)) for key in keys}
+    made.replicator().reconcile(keys)
+    level = verifier(made, executor, Clock()).run()
+    assert (level["drifted"], level["compared"] >= len(keys)) == (0, True)
 
 
 def test_what_the_target_has_of_its_own_does_not_alarm(made: Cloud, executor: ThreadPoolExecutor) -> None:
