@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from queue_worker.messages import MAX_ATTEMPTS
 from replication_core.aws.clients import client_config
-from replication_core.changes import Change, PoisonError, message, parse
+from replication_core.changes import Change, message, parse
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.message_fields import PoisonError
 from tests.made_datasets import BLOBS, CUSTOMERS, FILES, ORDERS, OTHERS, numbered
 from tests.unit.replication_core.cloud import (
     Cloud,
@@ -79,8 +80,8 @@ CHANGED = (
 def populate(cloud: Cloud) -> list[str]:
     """Change the source in every way, over replicas that are behind, and return the notices."""
     cloud.add(*OTHERS)
-    for bucket, key in (("dev-data", "deleted"), ("dev-data", "overwritten"), ("dev-files", "overwritten")):
-        cloud.clients.target_s3.put_object(Bucket=bucket, Key=key, Body=b"behind")
+    for bucket, name in (("dev-data", "deleted"), ("dev-data", "overwritten"), ("dev-files", "overwritten")):
+        cloud.clients.target_s3.put_object(Bucket=bucket, Key=name, Body=b"behind")
     cloud.put("overwritten", b"new")
     cloud.put("tagged", Tagging="a=b")
     cloud.put("large", b"x" * 6 * MIB)
