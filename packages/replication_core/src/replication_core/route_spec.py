@@ -93,6 +93,9 @@ class RouteSpec:
     source_region: str
     target_region: str
 
+    target_environment: str = ""
+    """The target as its stacks are named, with the suffix of an instance; by default just `target`."""
+
     datasets: tuple[RoutedDataset, ...]
     """Every dataset of the source, those that the target does not get as well."""
 
@@ -110,6 +113,10 @@ class RouteSpec:
     settle_seconds: int = 300
     """How long a replica may differ from an unchanged source before a scheduled comparison calls it drift."""
 
+    def __post_init__(self) -> None:
+        """Name the target's environment where nobody has."""
+        object.__setattr__(self, "target_environment", self.target_environment or self.target)
+
     @cached_property
     def _by_name(self) -> Mapping[str, RoutedDataset]:
         return {each.dataset.name: each for each in self.datasets}
@@ -117,12 +124,6 @@ class RouteSpec:
     @cached_property
     def _by_store(self) -> Mapping[tuple[bool, str], RoutedDataset]:
         return {(each.dataset.is_bucket, each.source): each for each in self.datasets}
-
-    @property
-    def target_instance(self) -> str:
-        """The target as its stacks are named: of the source's own instance."""
-        _, hyphen, suffix = self.source_environment.partition("-")
-        return f"{self.target}{hyphen}{suffix}"
 
     @property
     def routed(self) -> tuple[RoutedDataset, ...]:

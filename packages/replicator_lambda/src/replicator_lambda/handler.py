@@ -101,7 +101,7 @@ class RouteFunction:
             [each.key for each in asked], unsure={each.key for each in asked if each.unsure}
         )
         self._log(outcomes)
-        emit(self.spec.target_instance, outcomes, {}, 0)
+        emit(self.spec.target_environment, outcomes, {}, 0)
         return [
             {
                 "key": str(key),
@@ -136,7 +136,7 @@ class RouteFunction:
             self.worker.warn("failure not notified", error)
         for error in self.notifications.succeeded(outcomes, now):
             self.worker.warn("success not notified", error)
-        emit(self.spec.target_instance, outcomes, batch.changed_at(), len(settled.buried))
+        emit(self.spec.target_environment, outcomes, batch.changed_at(), len(settled.buried))
 
 
 @cache

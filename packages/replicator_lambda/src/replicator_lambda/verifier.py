@@ -65,7 +65,7 @@ class Verifier:
         drifted = self._settled(list(suspects.values()))
         for finding in drifted:
             self.logger.warning("drifted", extra=_told(finding, route.target))
-        emit_sample(route.target_instance, compared=compared, drifted=len(drifted))
+        emit_sample(route.target_environment, compared=compared, drifted=len(drifted))
         return {"compared": compared, "drifted": len(drifted)}
 
     def _settled(self, suspects: Sequence[Finding]) -> Sequence[Finding]:

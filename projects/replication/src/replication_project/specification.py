@@ -18,6 +18,7 @@ def route_spec(
     verification = target.verify or VerificationConfig(schedule="rate(1 day)")
     return RouteSpec(
         target=target.environment,
+        target_environment=str(replica.instance),
         source_environment=str(source.instance),
         source_region=source.region,
         target_region=replica.region,

@@ -96,7 +96,7 @@ def system(one_call_at_a_time: None) -> Iterator[MotoSystem]:
         yield MotoSystem(outputs)
 
 
-ROUTE_FIELDS = tuple(each.name for each in fields(RouteOutputs))
+ROUTE_FIELDS = tuple(each.name for each in fields(RouteOutputs) if each.name != "spec")
 REPLICATION_FIELDS = tuple(each.name for each in fields(ReplicationOutputs) if each.name != "routes")
 
 
