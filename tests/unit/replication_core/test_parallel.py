@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from replication_core.parallel import in_parallel, windowed
+from replication_core.parallel import bounded_map, in_parallel
 
 
 def test_all_sources_are_read_each_in_its_order() -> None:
@@ -60,7 +60,7 @@ def test_a_window_keeps_the_order_and_begins_no_more_than_it_holds() -> None:
             yield number
 
     with ThreadPoolExecutor(4) as executor:
-        results = windowed(executor, lambda number: number * 2, values(), window=10)
+        results = bounded_map(executor, lambda number: number * 2, values(), window=10)
         assert next(results) == 0
         assert len(begun) == 10
         assert list(results) == [number * 2 for number in range(1, 100)]
@@ -75,7 +75,7 @@ def test_an_error_stops_who_reads_ahead() -> None:
 
     with ThreadPoolExecutor(2) as executor:
         try:
-            list(windowed(executor, fail, in_parallel([source()], threads=1, ahead=2), window=4))
+            list(bounded_map(executor, fail, in_parallel([source()], threads=1, ahead=2), window=4))
         except ValueError:
             # Here, where the traceback keeps alive what it went through.
             left = [thread.name for thread in threading.enumerate() if thread.name.startswith("read")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
-__all__ = ["in_parallel", "windowed"]
+__all__ = ["bounded_map", "in_parallel"]
 
 _GIVE_UP_SECONDS = 0.1
 
@@ -78,7 +78,7 @@ def in_parallel(sources: Sequence[Iterable[T]], *, threads: int, ahead: int = 16
         pool.shutdown(cancel_futures=True)
 
 
-def windowed(executor: Executor, function: Callable[[T], R], values: Iterable[T], *, window: int) -> Iterator[R]:
+def bounded_map(executor: Executor, function: Callable[[T], R], values: Iterable[T], *, window: int) -> Iterator[R]:
     """Map in the values' order by the executor, with at most `window` results begun and not taken."""
     pending: deque[Future[R]] = deque()
     try:

@@ -18,7 +18,7 @@ from replication_core.aws.batches import ENTRIES, send
 from replication_core.changes import Change, parse
 from replication_core.datasets import RecordKey
 from replication_core.message_fields import PoisonError
-from replication_core.parallel import windowed
+from replication_core.parallel import bounded_map
 from replication_core.route_spec import RouteSpec
 
 __all__ = ["ENTRIES", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
@@ -110,7 +110,7 @@ class Enqueuer:
             return load
 
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="enqueue") as executor:
-            yield from windowed(executor, put, self._paced(loads), window=2 * _THREADS)
+            yield from bounded_map(executor, put, self._paced(loads), window=2 * _THREADS)
 
     def _paced(self, loads: Iterable[Load[P]]) -> Iterator[Load[P]]:
         for load in loads:

@@ -17,7 +17,7 @@ from replication_core.datasets import Dataset, RecordKey
 from replication_core.items.dynamodb import read_items
 from replication_core.items.scans import Page, Segment, scan
 from replication_core.items.states import READ_BATCH, Item, ItemState, ordered, read_states
-from replication_core.parallel import in_parallel, windowed
+from replication_core.parallel import bounded_map, in_parallel
 from replication_core.reconcile import Reading
 from replication_core.replicas import REPLICATED_FROM
 from replication_core.route_spec import RoutedDataset
@@ -53,7 +53,7 @@ def compare_segments(
         *(map(lambda batch: lambda: _compare(sides, routed, batch), each) for each in originals),
         *(map(lambda batch: lambda: _look_for_extra(sides, routed, batch), each) for each in replicas),
     ]
-    return windowed(executor, lambda look: look(), in_parallel(looks, threads=len(looks)), window=_BATCHES_AT_ONCE)
+    return bounded_map(executor, lambda look: look(), in_parallel(looks, threads=len(looks)), window=_BATCHES_AT_ONCE)
 
 
 def look_at_items(sides: Sides, routed: RoutedDataset, keys: Collection[RecordKey]) -> dict[RecordKey, Finding | None]:

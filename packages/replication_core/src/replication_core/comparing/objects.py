@@ -17,7 +17,7 @@ from replication_core.datasets import RecordKey
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
 from replication_core.objects.reading import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.states import Head, ObjectState, TagsRead
-from replication_core.parallel import in_parallel, windowed
+from replication_core.parallel import bounded_map, in_parallel
 from replication_core.route_spec import RoutedDataset
 
 __all__ = ["Pair", "compare_objects", "compare_pairs", "list_pairs", "look_at_object", "side_by_side"]
@@ -60,7 +60,7 @@ def compare_objects(
     """
     ranges = key_ranges(sides.source_s3, routed.source, prefix)
     listings = [batches(list_pairs(sides, routed, prefix, key_range), _CHUNK) for key_range in ranges]
-    return windowed(
+    return bounded_map(
         executor,
         lambda pairs: compare_pairs(sides, routed, pairs, quick=quick),
         in_parallel(listings, threads=_LISTING_THREADS),

@@ -15,7 +15,7 @@ from replication_core.comparing.objects import Pair, compare_pairs, list_pairs
 from replication_core.comparing.sides import Sides
 from replication_core.items.scans import Segment
 from replication_core.objects.listings import KeyRange
-from replication_core.parallel import windowed
+from replication_core.parallel import bounded_map
 from replication_core.route_spec import RoutedDataset
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def compare_sample(
         return
     walks = max(1, keys // _WINDOW)
     pairs = (pair for _ in range(walks) for pair in islice(_walk(sides, routed, chance), min(keys, _WINDOW)))
-    yield from windowed(
+    yield from bounded_map(
         executor,
         lambda some: compare_pairs(sides, routed, some),
         batches(pairs, _AT_ONCE),

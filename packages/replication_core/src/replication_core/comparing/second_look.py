@@ -12,7 +12,7 @@ from replication_core.comparing.objects import look_at_object
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.states import READ_BATCH
-from replication_core.parallel import windowed
+from replication_core.parallel import bounded_map
 
 __all__ = ["look_again"]
 
@@ -27,7 +27,7 @@ def look_again(sides: Sides, executor: Executor, suspects: Iterable[Finding], *,
     differs then, from a source that has not changed since, is drift; everything else that differs is in flight. What
     could not be compared is tried again. Findings that are no suspicion are final already, and not to be looked at.
     """
-    looks = windowed(
+    looks = bounded_map(
         executor, lambda batch: _look(sides, batch, worked_off), _batches(suspects), window=_BATCHES_AT_ONCE
     )
     for findings in looks:
