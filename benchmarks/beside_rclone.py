@@ -22,7 +22,7 @@ from benchmarks.stand_in import made_up_bucket, running_stand_in
 from pipeline_ops.clients import aws_client
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import CONFIG
-from pipeline_ops.routes.verifying import verify
+from pipeline_ops.routes.verification import verify
 from replication_core.comparing.sides import Sides
 
 __all__ = ["VERIFY", "Beside", "beside_rclone", "find_rclone"]

@@ -26,10 +26,10 @@ from benchmarks.made_up_route import World
 from benchmarks.memory import MEBIBYTE
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.results import FLAT_MIB, FLAT_TIME_FACTOR, Expectation
-from pipeline_ops.routes.backfilling import Backfill
-from pipeline_ops.routes.enqueueing import Enqueuer
+from pipeline_ops.routes.backfill import Backfill
+from pipeline_ops.routes.enqueuer import Enqueuer
 from pipeline_ops.routes.selection import Selection, select
-from pipeline_ops.routes.verifying import verify
+from pipeline_ops.routes.verification import verify
 from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
 __all__ = ["CASES", "Case", "Operated", "expectations", "main"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import local_cloud
 from local_cloud import Credentials
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
-from pipeline_ops.routes.backfilling import Backfill
+from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.backlog import Backlog
-from pipeline_ops.routes.enqueueing import Enqueuer
+from pipeline_ops.routes.enqueuer import Enqueuer
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import open_sides

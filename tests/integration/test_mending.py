@@ -20,16 +20,16 @@ import pytest
 from local_cloud import LocalCloud
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_ops.local import RunningSystem
-from pipeline_ops.routes.backfilling import Backfill
+from pipeline_ops.routes.backfill import Backfill
+from pipeline_ops.routes.backfill_checkpoint import Checkpoint
 from pipeline_ops.routes.backlog import Backlog
-from pipeline_ops.routes.checkpoint import Checkpoint
 from pipeline_ops.routes.dead_letters import DeadLetterQueue
-from pipeline_ops.routes.enqueueing import Enqueuer, failed_keys, follow
-from pipeline_ops.routes.pausing import set_enabled
+from pipeline_ops.routes.enqueuer import Enqueuer, failed_keys, follow
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import open_sides
-from pipeline_ops.routes.verifying import Verification, repair, still_drifting, verify
+from pipeline_ops.routes.switch import set_enabled
+from pipeline_ops.routes.verification import Verification, repair, still_drifting, verify
 from replication_core.comparing.findings import DRIFT, Verdict
 from tests.integration.mirror import Mirror
 from tests.polling import eventually
@@ -136,7 +136,7 @@ def test_drift_planted_by_hand_is_found_named_and_repaired(backlog: Backlog, mir
     }
     assert own[keys[3]][1] == ("tag 'class'",)
     assert own[f"{prefix}5@1.5"][1] == ("attribute 'value'",)
-    enqueuer = Enqueuer(backlog=backlog, reason="repair of a test")
+    enqueuer = Enqueuer(backlog=backlog, reason="repair of a test", rate=500)
     assert repair(enqueuer, report, silent) == len(own)
     follow(backlog, len(own), silent)
     assert still_drifting(open_sides(backlog.replication, backlog.route), report) == 0
@@ -229,7 +229,7 @@ def test_a_killed_backfill_goes_on_where_it_was(
     work = Backfill.open(sides, select(sides.route, prefix=prefix, items=True), None, tmp_path)
     assert work.resumed
     before = work.checkpoint.enqueued
-    *_, enqueued = work.enqueue(Enqueuer(backlog=backlog, reason=work.reason))
+    *_, enqueued = work.enqueue(Enqueuer(backlog=backlog, reason=work.reason, rate=500))
     follow(backlog, enqueued, silent)
     items = mirror.dynamodb.scan(TableName=mirror.storage["prod"].table_name, Select="COUNT")["Count"]
     assert 0 < enqueued - before < len(keys) + items, "what is left, and not all of it"

@@ -15,10 +15,10 @@ from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, dead_letters
-from pipeline_ops.routes.pausing import set_enabled
 from pipeline_ops.routes.reconciliation import Answer, key_of, reconcile_now
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.status import RouteStatus, read_status
+from pipeline_ops.routes.switch import set_enabled
 from replication_core.changes import Change
 from replication_core.datasets import OBJECTS
 from tests.integration.mirror import Mirror

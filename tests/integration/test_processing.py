@@ -225,7 +225,12 @@ def test_the_latest_summary_is_that_of_the_input_that_came_last(dev: Environment
         return dev.json("results/dev/latest.json")
 
     eventually(lambda: latest() == later, what="later.csv's summary as the latest")
-    process(dev.processing, lambda service, *, region, config=None: getattr(dev, service), "incoming/earlier.csv")
+    process(
+        dev.processing,
+        lambda service, *, region, config=None: getattr(dev, service),
+        "incoming/earlier.csv",
+        wait_seconds=300,
+    )
     assert latest() == later
 
 
@@ -273,7 +278,11 @@ def test_an_object_is_processed_by_hand_and_its_counts_are_returned(dev: Environ
     )
     said: list[str] = []
     run = process(
-        dev.processing, lambda service, *, region, config=None: getattr(dev, service), key, on_progress=said.append
+        dev.processing,
+        lambda service, *, region, config=None: getattr(dev, service),
+        key,
+        on_progress=said.append,
+        wait_seconds=300,
     )
     assert run.succeeded
     assert run.summary["written"] == 4

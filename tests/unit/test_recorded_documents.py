@@ -20,8 +20,8 @@ from moto.s3.models import s3_backends
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import FinishedRun
-from pipeline_ops.routes.backfilling import Backfill
-from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart
+from pipeline_ops.routes.backfill import Backfill
+from pipeline_ops.routes.backfill_checkpoint import Checkpoint, ItemsPart, ObjectsPart
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, letter_of
 from pipeline_ops.routes.drift_report import read_findings
 from pipeline_ops.routes.reconciliation import Answer

@@ -10,12 +10,12 @@ import pytest
 
 from pipeline_ops import instances_command
 from pipeline_ops.ages import age_of, written
-from pipeline_ops.checkpoint import first_made
 from pipeline_ops.deployment import Result
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.instances_command import deployed_instances, destruction_order
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.projects import StackId
+from pipeline_ops.state_document import first_made
 from pipeline_ops.where import Where
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from botocore.exceptions import (
 )
 
 from pipeline_ops.account import check_account
-from pipeline_ops.confirm import confirm, must_be_confirmed, require_terminal
+from pipeline_ops.confirmation import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.projects import StackId
 from pipeline_ops.stack_settings import StackSettings

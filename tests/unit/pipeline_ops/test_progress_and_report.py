@@ -16,7 +16,7 @@ from pulumi.automation import (
 )
 from rich.console import Console
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.deployment import Result
 from pipeline_ops.journal import short_type
 from pipeline_ops.progress import ProgressDisplay, Tracker

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
-from pipeline_ops.settings import copy_settings
+from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.state import Backend, aws_backend, endpoint_backend, prepared_aws_backend, secrets_environment
 
 STACK = StackId("storage", "dev")

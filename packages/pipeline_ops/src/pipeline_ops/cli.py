@@ -21,6 +21,7 @@ from pipeline_ops.options import (
     where_options,
     yes_option,
 )
+from pipeline_ops.routes import KEYS_PER_SECOND
 from pipeline_ops.terminal import survive_encodings
 
 __all__ = ["cli", "main"]
@@ -200,7 +201,12 @@ def verify() -> None:
     "where that is in the key.",
 )
 @click.option(
-    "--rate", type=NumberRange(min=1), default=500.0, metavar="KEYS", show_default=True, help="Keys a second at most."
+    "--rate",
+    type=NumberRange(min=1),
+    default=KEYS_PER_SECOND,
+    metavar="KEYS",
+    show_default=True,
+    help="Keys a second at most.",
 )
 @click.option("--restart", is_flag=True, help="Begin anew, even where an earlier run can be gone on with.")
 @click.option("--resume", is_flag=True, help="Go on with an earlier run even where it was cut off long ago.")

@@ -20,7 +20,6 @@ from local_cloud import LocalCloud
 from local_cloud.aws_provider import AwsProvider, StandIn
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
-from pipeline_ops.checkpoint import exported, first_made, imported, is_real, resources_of
 from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
@@ -33,8 +32,9 @@ from pipeline_ops.program import project_program
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.versions import version_of
-from pipeline_ops.settings import copy_settings
+from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, secrets_environment
+from pipeline_ops.state_document import exported, first_made, imported, is_real, resources_of
 from pipeline_ops.state_files import back_up, damage
 from pipeline_ops.where import AWS, Where
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from pipeline_ops.account import check_account
 from pipeline_ops.ages import age_of, written
 from pipeline_ops.checkout import open_projects
-from pipeline_ops.confirm import confirm, require_terminal
+from pipeline_ops.confirmation import confirm, require_terminal
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.errors import FAILED, OperatorError

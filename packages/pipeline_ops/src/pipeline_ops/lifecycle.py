@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pipeline_ops.account import check_account
 from pipeline_ops.checkout import open_projects
-from pipeline_ops.confirm import confirm, must_be_confirmed, require_terminal
+from pipeline_ops.confirmation import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.deployment import Result
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.errors import MISUSED, OperatorError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline_ops.checkpoint import is_real, resources_of
+from pipeline_ops.state_document import is_real, resources_of
 
 __all__ = ["Cut", "cut_off", "outcome", "with_creations"]
 

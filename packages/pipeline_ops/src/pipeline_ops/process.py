@@ -52,7 +52,7 @@ def process(
     key: str,
     *,
     on_progress: Callable[[str], None] = lambda _: None,
-    wait_seconds: float = 900.0,
+    wait_seconds: float,
 ) -> FinishedRun:
     """Have the environment's processor process the object's current version, and return its run.
 

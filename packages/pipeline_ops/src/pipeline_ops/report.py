@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.deployment import Result
 
 __all__ = ["results_document", "summaries", "summary"]

@@ -17,7 +17,7 @@ from pipeline_common.contracts import Contract, MissingOutputError
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
-from pipeline_ops.settings import copy_settings
+from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.stack_files import UnreadHereError, read_state
 from pipeline_ops.state import Backend, secrets_environment
 from pipeline_ops.state_files import damage

@@ -11,10 +11,10 @@ from botocore.utils import parse_timestamp
 from pipeline_common.contracts import StorageOutputs
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.dead_letters import dead_letters
-from pipeline_ops.routes.pausing import require_enabled, set_enabled
 from pipeline_ops.routes.reconciliation import key_of, reconcile_now
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.status import read_status
+from pipeline_ops.routes.switch import require_enabled, set_enabled
 from pipeline_ops.routes.tables import duration, status_view
 from pipeline_ops.terminal import show
 from pipeline_ops.where import AWS, Where

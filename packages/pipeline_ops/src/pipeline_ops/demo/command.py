@@ -3,7 +3,7 @@
 import sys
 
 from pipeline_ops.checkout import open_projects
-from pipeline_ops.demo.running import run_demo
+from pipeline_ops.demo.run import run_demo
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.local import running_system
 from pipeline_ops.progress import ProgressDisplay

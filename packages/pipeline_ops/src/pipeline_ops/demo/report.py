@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
+from pipeline_ops.demo.arrivals import POLL_SECONDS, Arrival
 from pipeline_ops.demo.comparison import Comparison
 from pipeline_ops.demo.stores import ObjectRef
-from pipeline_ops.demo.watching import POLL_SECONDS, Arrival
 from pipeline_ops.terminal import Console, Shown, TextTable
 
 __all__ = ["DemoResult", "print_result", "to_document"]

@@ -6,16 +6,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline_ops.confirm import confirm, require_terminal
-from pipeline_ops.counting import counted
+from pipeline_ops.confirmation import confirm, require_terminal
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
-from pipeline_ops.routes.backfilling import TIME_ATTRIBUTE, Backfill
+from pipeline_ops.routes.backfill import TIME_ATTRIBUTE, Backfill
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
-from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
+from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
-from pipeline_ops.routes.pausing import require_enabled
 from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.sides import open_sides
+from pipeline_ops.routes.switch import require_enabled
 from pipeline_ops.routes.tables import duration
 from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.routes.pausing import ENABLED, mapping_of, named_state
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
+from pipeline_ops.routes.switch import ENABLED, mapping_of, named_state
 from replication_core.datasets import ITEMS, OBJECTS
 
 __all__ = ["capture_problems", "route_problems"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, RouteOutputs, StorageOutputs
 from pipeline_ops.clients import ClientMaker
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import explained
 from processor_lambda.notices import Sweep

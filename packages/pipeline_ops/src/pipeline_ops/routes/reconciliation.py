@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from botocore.config import Config
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from replication_core.changes import Change

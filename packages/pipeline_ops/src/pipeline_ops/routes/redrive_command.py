@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline_ops.ages import age_of
-from pipeline_ops.confirm import confirm, require_terminal
-from pipeline_ops.counting import counted
+from pipeline_ops.confirmation import confirm, require_terminal
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.private_files import open_private
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, HeldLetters, dead_letters

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import depth_of, oldest_change
 from pipeline_ops.routes.capture import capture_problems, route_problems
 from pipeline_ops.routes.cloudwatch_queries import newest_first
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
-from pipeline_ops.routes.pausing import ENABLED, state_of
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
+from pipeline_ops.routes.switch import ENABLED, state_of
 from replicator_lambda.settings import CHANGES_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION
 
 __all__ = ["RouteStatus", "Status", "read_status"]

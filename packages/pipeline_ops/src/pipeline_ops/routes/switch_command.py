@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.routes.deployed_replication import deployed_replication
-from pipeline_ops.routes.pausing import set_enabled
+from pipeline_ops.routes.switch import set_enabled
 from pipeline_ops.terminal import document, tell, waiting
 from pipeline_ops.where import Where
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.routes.dead_letters import DeadLetter
 from pipeline_ops.routes.status import RouteStatus, Status
 from pipeline_ops.terminal import Laid, Shown, TextTable, stacked

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from pipeline_ops.confirm import confirm, require_terminal
-from pipeline_ops.counting import counted
+from pipeline_ops.confirmation import confirm, require_terminal
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.routes import KEYS_PER_SECOND
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
 from pipeline_ops.routes.drift_report import Tally, write_page
-from pipeline_ops.routes.enqueueing import Enqueuer, Failures, failed_keys, follow
-from pipeline_ops.routes.pausing import require_enabled
+from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import open_sides
-from pipeline_ops.routes.verifying import Verification, repair, still_drifting
-from pipeline_ops.routes.verifying import verify as verify_replicas
+from pipeline_ops.routes.switch import require_enabled
+from pipeline_ops.routes.verification import Verification, repair, still_drifting
+from pipeline_ops.routes.verification import verify as verify_replicas
 from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
 from replication_core.comparing.findings import Verdict
@@ -92,7 +93,7 @@ def _repair(
     target = backlog.route.target
     if not yes:
         confirm(target, f"A repair has the route make {_work(found.tally, keep_own=keep_own)}.", ask=ask)
-    enqueuer = Enqueuer(backlog=backlog, reason=f"repair {uuid4().hex[:8]}")
+    enqueuer = Enqueuer(backlog=backlog, reason=f"repair {uuid4().hex[:8]}", rate=KEYS_PER_SECOND)
     with waiting(f"Enqueueing what has drifted in {target}") as say:
         enqueued = repair(enqueuer, found.report, say, keep_own=keep_own)
         follow(backlog, enqueued, say)

@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from pipeline_common.contracts import ProcessingOutputs
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
+from pipeline_ops.demo.arrivals import DEADLINE_SECONDS, Arrival, apply_and_watch
 from pipeline_ops.demo.changes import Wave, scenario
 from pipeline_ops.demo.comparison import compare
 from pipeline_ops.demo.processing import processed
 from pipeline_ops.demo.report import DemoResult, print_result, to_document
 from pipeline_ops.demo.stores import DemoStore, System
-from pipeline_ops.demo.watching import DEADLINE_SECONDS, Arrival, apply_and_watch
 from pipeline_ops.routes.route import explained
 from pipeline_ops.terminal import Console, Shown, document, silence, waiting
 

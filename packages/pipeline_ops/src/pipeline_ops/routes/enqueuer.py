@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from botocore.config import Config
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
@@ -85,7 +85,7 @@ class Enqueuer:
     reason: str
     """Stands in each notice, and so in the dead letter of one that is given up."""
 
-    rate: float = 500.0
+    rate: float
     """Keys a second."""
 
     pause: Callable[[float], None] = time.sleep

@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 from pipeline_ops.demo import run_demo
+from pipeline_ops.demo.arrivals import apply_and_watch
 from pipeline_ops.demo.changes import DemoChange, scenario
 from pipeline_ops.demo.stores import DemoStore, ItemRef, ObjectRef, UnreadableObjectError
-from pipeline_ops.demo.watching import apply_and_watch
 from pipeline_ops.errors import OperatorError
 
 Mirroring = Callable[..., AbstractContextManager[None]]
@@ -64,8 +64,8 @@ def test_a_target_that_gets_nothing_gives_exit_code_1_and_is_named(system: Any, 
 def test_a_difference_left_after_all_changes_were_seen_gives_exit_code_1(
     system: Any, dev: DemoStore, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline_ops.demo.running.scenario", lambda run: scenario(run)[:1])
-    monkeypatch.setattr("pipeline_ops.demo.running.compare", _spoiled(dev))
+    monkeypatch.setattr("pipeline_ops.demo.run.scenario", lambda run: scenario(run)[:1])
+    monkeypatch.setattr("pipeline_ops.demo.run.compare", _spoiled(dev))
     out = console()
     with mirroring("dev", "staging"):
         code = run_demo(system, out, as_json=False, deadline_seconds=60)
@@ -161,7 +161,7 @@ def test_a_replica_whose_read_is_cut_off_is_seen_at_a_later_look(
         return read(store, ref)
 
     monkeypatch.setattr(DemoStore, "object", once_unreadable)
-    monkeypatch.setattr("pipeline_ops.demo.watching.object_differences", lambda *_, **__: [])
+    monkeypatch.setattr("pipeline_ops.demo.arrivals.object_differences", lambda *_, **__: [])
     _put(dev, "key")
     change = DemoChange("put", ObjectRef("key"), lambda store: _put(store, "key"))
     [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=30, poll_seconds=0.01)

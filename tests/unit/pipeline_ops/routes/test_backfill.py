@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.routes import backfilling, enqueueing
-from pipeline_ops.routes.backfilling import Backfill
+from pipeline_ops.routes import backfill, enqueuer
+from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.backlog import Backlog
-from pipeline_ops.routes.enqueueing import Enqueuer, Load, failed_keys
+from pipeline_ops.routes.enqueuer import Enqueuer, Load, failed_keys
 from pipeline_ops.routes.estimate import Counted, count, estimate_of
 from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.sides import open_sides
@@ -156,7 +156,7 @@ def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
 def test_within_a_part_it_goes_on_after_its_last_key(
     world: World, sides: Sides, tmp_path: Path, prefix: str | None, monkeypatch: pytest.MonkeyPatch, *, items: bool
 ) -> None:
-    monkeypatch.setattr(backfilling, "_SEGMENTS", 1)
+    monkeypatch.setattr(backfill, "_SEGMENTS", 1)
     selection = select(sides.route, prefix=prefix, items=items)
     for number in range(60):
         world.put(f"key-{number:02}")
@@ -193,24 +193,24 @@ def test_another_backfill_does_not_go_on_where_this_one_was_and_restart_forgets(
 
 def test_no_more_keys_a_second_than_asked_for(world: World) -> None:
     time = Time()
-    enqueuer = Enqueuer(backlog=backlog_of(world), reason="r", rate=50, pause=time.pause, clock=time.clock)
+    paced = Enqueuer(backlog=backlog_of(world), reason="r", rate=50, pause=time.pause, clock=time.clock)
     loads = [Load([OBJECTS.record(f"{load}-{number}") for number in range(10)], load) for load in range(20)]
-    assert [load.position for load in enqueuer.enqueue(loads)] == list(range(20))
+    assert [load.position for load in paced.enqueue(loads)] == list(range(20))
     assert time.now == pytest.approx(19 * 10 / 50)
     assert len(world.notices()) == 200
 
 
 def test_nothing_is_added_while_too_much_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enqueueing, "MOST_WAITING", 25)
-    monkeypatch.setattr(enqueueing, "_LOOK_EVERY", 10)
+    monkeypatch.setattr(enqueuer, "MOST_WAITING", 25)
+    monkeypatch.setattr(enqueuer, "_LOOK_EVERY", 10)
     depths: list[int] = []
 
     def pause(_seconds: float) -> None:
         depths.append(len(world.notices()))
 
-    enqueuer = Enqueuer(backlog=backlog_of(world), reason="r", rate=1e9, pause=pause)
+    waiting = Enqueuer(backlog=backlog_of(world), reason="r", rate=1e9, pause=pause)
     loads = (Load([OBJECTS.record(f"{load}-{number}") for number in range(10)], None) for load in range(30))
-    sent = sum(len(load.keys) for load in enqueuer.enqueue(loads))
+    sent = sum(len(load.keys) for load in waiting.enqueue(loads))
     assert sent == 300
     assert depths, "it has waited"
     # Those that were under way when it looked come on top.
@@ -237,7 +237,7 @@ def test_the_failed_keys_are_those_of_this_run(world: World, monkeypatch: pytest
     (failed,) = failures.keys
     assert failures.complete
     assert (failed.key, failed.reason, failed.message) == ("mine", "Archived", "it is archived")
-    monkeypatch.setattr(enqueueing, "MOST_LETTERS", 2)
+    monkeypatch.setattr(enqueuer, "MOST_LETTERS", 2)
     none = failed_keys(world.dead_letters, world.replication.route("dev"), "backfill 3")
     assert (list(none.keys), none.complete, bool(none)) == ([], False, True), "what was not looked at may be of it"
     assert len(world.bodies(world.dlq)) == 3, "looking took none"

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.routes.checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
-from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
+from pipeline_ops.routes.backfill_checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
+from pipeline_ops.routes.enqueuer import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.release_1 import settings_text
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selected, Selection, chosen_objects

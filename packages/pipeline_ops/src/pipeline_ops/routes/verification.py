@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from pipeline_ops.counting import counted
+from pipeline_ops.counts import counted
 from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
-from pipeline_ops.routes.enqueueing import ENTRIES, Enqueuer, Load
+from pipeline_ops.routes.enqueuer import ENTRIES, Enqueuer, Load
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selection
 from pipeline_ops.routes.sides import THREADS
