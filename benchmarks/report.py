@@ -1,4 +1,4 @@
-"""The results as tables for the terminal, as Markdown for the README, and as a plot."""
+"""The results as tables for the terminal, as Markdown for docs/costs.md, and as a plot."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -81,7 +81,7 @@ def print_results(console: Console, results: Results) -> None:
 
 
 def to_markdown(results: Results) -> str:
-    """Return the expectations, the ratios and the memory as the README quotes them."""
+    """Return the expectations, the ratios and the memory as docs/costs.md quotes them."""
     lines = ["| measured | expected | result |", "|---|---|---|"]
     lines += [f"| {one.name} | {one.expected} | {one.measured} |" for one in results.expectations()]
     lines += ["", "| server | kind | latency per call | changes per second, times the sequential design's |"]
