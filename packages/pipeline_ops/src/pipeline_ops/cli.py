@@ -258,7 +258,7 @@ def replicate() -> None:
     help="Only those of the route to this target; by the environment's name, its processor's.",
 )
 @click.option("--reason", type=KEY, help="Only those given up for this reason, such as NoSuchBucket.")
-@click.option("--key", type=KEY, help="Only those of this object's key, or of this item as ID@TIMESTAMP.")
+@click.option("--key", type=KEY, help="Only those of this key, as `--list --json` tells it, such as ID@TIMESTAMP.")
 @click.option("--older-than", metavar="TIME", help="Only those as old as this or older, such as 30m, 12h or 3d.")
 @click.option("--list", "only_list", is_flag=True, help="Show them, and change nothing.")
 @click.option("--export", type=_FILE, help="Write them to this file, a JSON a line.")

@@ -16,10 +16,12 @@ from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.where import AWS, Where
 from replication_core.changes import Change, parse
 from replication_core.clients import Clients
-from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.datasets import ITEMS, OBJECTS, Dataset
 from replication_core.replicator import Replicator, build_replicator
-from replication_core.route_spec import RouteSpec
+from replication_core.route_spec import RoutedDataset, RouteSpec
+from tests.made_datasets import table_definition
 from tests.made_route import MadeRoute
+from tests.moto_segments import binary_segments
 
 REGION = "us-east-1"
 
@@ -94,6 +96,18 @@ class World:
         self.specs[target] = spec.document()
         return spec
 
+    def add(self, *datasets: Dataset) -> None:
+        """Have the source and dev have these datasets too, and the route to dev replicate them."""
+        routed = []
+        for dataset in datasets:
+            names = [f"{side}-{dataset.name}" for side in ("prod", "dev")]
+            for name in names:
+                _make(self.s3, self.dynamodb, dataset, name)
+            routed.append(RoutedDataset(dataset=dataset, source=names[0], target=names[1]))
+        self.settings = replace(self.settings, others=tuple(routed))
+        spec = self.change("dev")
+        self.dead_letters = replace(self.dead_letters, routing=replace(self.dead_letters.routing, source=spec))
+
     def url(self, target: str) -> str:
         return self.dead_letters.routing.urls[target]
 
@@ -143,7 +157,7 @@ def stored(name: str) -> dict[str, StoredDataset]:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with mock_aws():
+    with mock_aws(), binary_segments():
         session: Any = boto3.session.Session(
             region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
         )
@@ -182,7 +196,8 @@ def world() -> Iterator[World]:
             return SourceRoutes.of(StorageOutputs(**source), contract, client, target_storage, where)
 
         for name in ("prod-data", "dev-data"):
-            _storage(made["s3"], made["dynamodb"], name)
+            for dataset in (OBJECTS, ITEMS):
+                _make(made["s3"], made["dynamodb"], dataset, name)
         settings = MadeRoute(
             target="dev",
             source_environment="prod",
@@ -232,16 +247,10 @@ def _capture(made: dict[str, Any], arns: dict[str, str]) -> None:
     made["lambda"].mappings = mappings
 
 
-def _storage(s3: Any, dynamodb: Any, name: str) -> None:
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "timestamp", "KeyType": "RANGE"}],
-        AttributeDefinitions=[
-            {"AttributeName": "id", "AttributeType": "S"},
-            {"AttributeName": "timestamp", "AttributeType": "N"},
-        ],
-    )
+def _make(s3: Any, dynamodb: Any, dataset: Dataset, name: str) -> None:
+    if dataset.is_bucket:
+        s3.create_bucket(Bucket=name)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        return
+    stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    dynamodb.create_table(TableName=name, StreamSpecification=stream, **table_definition(dataset))

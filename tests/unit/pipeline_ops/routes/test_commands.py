@@ -18,6 +18,9 @@ from pipeline_ops.routes import (
     verify_command,
 )
 from pipeline_ops.routes.deployed_replication import DeployedReplication
+from replication_core.changes import message
+from replication_core.datasets import Dataset
+from tests.made_datasets import OTHERS, numbered
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
 from tests.unit.pipeline_ops.test_terminal import HOSTILE, is_plain, meant
@@ -27,11 +30,13 @@ MODULES = (status_command, switch_command, replicate_command, verify_command, ba
 
 @pytest.fixture(autouse=True)
 def _deployed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    deployed = DeployedReplication(
-        replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
-    )
+    def deployed(_where: object) -> DeployedReplication:
+        return DeployedReplication(
+            replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
+        )
+
     for module in MODULES:
-        monkeypatch.setattr(module, "deployed_replication", lambda _where: deployed)
+        monkeypatch.setattr(module, "deployed_replication", deployed)
     monkeypatch.setattr(redrive_command, "deployed_dead_letters", lambda _where, _environment: world.dead_letters)
 
 
@@ -235,3 +240,62 @@ def test_a_key_that_begins_as_an_option_does_is_given_after_two_dashes(world: Wo
     world.functions.told = [{"key": "--odd", "action": "deleted", "size": 0, "rereads": 0, "error": None}]
     assert run("replicate", "dev", "--", "--odd").exit_code == 0
     assert world.functions.asked[0]["Payload"]["key"] == "--odd"
+
+
+@pytest.mark.parametrize(
+    ("words", "dataset", "key"),
+    [
+        (("orders", "pk=1", "sk=2"), "orders", {"pk": "1", "sk": "2"}),
+        (("orders", "sk=2", "pk=a b"), "orders", {"pk": "a b", "sk": "2"}),
+        (("orders", "pk=a=b", "sk==c="), "orders", {"pk": "a=b", "sk": "=c="}),
+        (("orders", "pk=-1", "sk=--all"), "orders", {"pk": "-1", "sk": "--all"}),
+        (("customers", "email=a@b.example"), "customers", {"email": "a@b.example"}),
+        (("blobs", "digest=AAE=", "at=-1.50e1"), "blobs", {"digest": "AAE=", "at": "-15"}),
+        (("files", "a b/c=d.csv"), "files", {"key": "a b/c=d.csv"}),
+    ],
+)
+def test_a_record_is_named_by_its_dataset_and_its_key(
+    world: World, words: tuple[str, ...], dataset: str, key: dict[str, str]
+) -> None:
+    world.add(*OTHERS)
+    world.functions.told = [{"key": "told", "action": "deleted", "size": 0, "rereads": 0, "error": None}]
+    answer = run("replicate", "dev", *words)
+    assert answer.exit_code == 0, answer.output
+    (asked,) = world.functions.asked
+    assert (asked["Payload"]["dataset"], asked["Payload"]["keys"]) == (dataset, [key])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("orders", "pk=1"),
+        ("orders", "pk=1", "sk=2", "sk=3"),
+        ("orders", "pk=1", "sk=2", "and more"),
+        ("orders", "pk=1", "other=2"),
+        ("orders", "1", "2"),
+        ("orders", "pk=1", "sk="),
+        ("blobs", "digest=AAE=", "at=soon"),
+        ("blobs", "digest=not base64", "at=1"),
+        ("files", "two", "keys"),
+        ("nowhere", "pk=1", "sk=2"),
+    ],
+)
+def test_what_is_not_the_key_of_its_dataset_is_misuse(world: World, words: tuple[str, ...]) -> None:
+    world.add(*OTHERS)
+    answer = run("replicate", "dev", *words)
+    assert answer.exit_code == 2, answer.output
+    assert " ".join(words[:1]) in answer.stderr
+    assert world.functions.asked == []
+
+
+@pytest.mark.parametrize("dataset", OTHERS, ids=lambda dataset: dataset.name)
+def test_letters_of_one_key_are_chosen_by_it_and_go_back(world: World, dataset: Dataset) -> None:
+    world.add(*OTHERS)
+    put(world, envelope(json.loads(message([numbered(dataset, 1), numbered(dataset, 2)], "test"))))
+    put(world, envelope(json.loads(message([numbered(dataset, 3)], "test"))))
+    answer = run("redrive", "--key", str(numbered(dataset, 2)), "--yes", "--json")
+    assert answer.exit_code == 0, answer.output
+    told = json.loads(answer.stdout)
+    assert (told["redriven"], told["letters"][0]["keys"]) == (1, [str(numbered(dataset, n)) for n in (1, 2)])
+    assert [notice.key for notice in world.notices()] == [numbered(dataset, 1), numbered(dataset, 2)]
+    assert len(world.bodies(world.dlq)) == 1

@@ -16,7 +16,8 @@ from pipeline_ops.routes import backfill_command, verify_command
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.terminal import shown
-from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
+from tests.made_datasets import OTHERS, numbered
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.test_terminal import is_plain, meant
 
@@ -174,9 +175,6 @@ def test_an_interrupted_backfill_ends_with_130_and_is_gone_on_with(
     for number in range(25):
         world.put(f"data/{number}")
 
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
     real, world.work_off = world.work_off, interrupt  # type: ignore[method-assign]
     answer = run("backfill", "dev", "--yes")
     assert answer.exit_code == 130
@@ -223,9 +221,6 @@ def test_a_key_that_looks_like_markup_is_shown_as_it_is(world: World) -> None:
 
 
 def test_an_interrupt_ends_with_130_and_a_sentence(world: World) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
     plant(world)
     world.work_off = interrupt  # type: ignore[method-assign]
     world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="waits")
@@ -236,9 +231,6 @@ def test_an_interrupt_ends_with_130_and_a_sentence(world: World) -> None:
 def test_an_old_backfill_is_gone_on_with_only_when_that_is_meant(world: World, tmp_path: Path) -> None:
     for number in range(25):
         world.put(f"data/{number}")
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
 
     real, world.work_off = world.work_off, interrupt  # type: ignore[method-assign]
     assert run("backfill", "dev", "--yes").exit_code == 130
@@ -313,3 +305,73 @@ def test_reports_pages_and_checkpoints_are_their_owners_alone(world: World, tmp_
 
 def interrupt() -> None:
     raise KeyboardInterrupt
+
+
+def with_others(world: World) -> list[RecordKey]:
+    """Have the source have other datasets too, with three records in each of them."""
+    world.add(*OTHERS)
+    keys = [numbered(dataset, number) for dataset in OTHERS for number in range(3)]
+    for key in keys:
+        store = f"prod-{key.dataset.name}"
+        if key.dataset.is_bucket:
+            world.put(key.object_key, bucket=store)
+        else:
+            attributes = {"seen": {"S": f"2026-01-0{1 + len(key.values)}T00:00:00Z"}}
+            world.dynamodb.put_item(TableName=store, Item={**key.attributes(), **attributes})
+    return keys
+
+
+@pytest.mark.parametrize("dataset", OTHERS, ids=lambda dataset: dataset.name)
+def test_a_chosen_dataset_is_verified_and_replicated_and_no_other(world: World, dataset: Dataset) -> None:
+    own = [key for key in with_others(world) if key.dataset == dataset]
+    assert json.loads(run("verify", "dev", "--dataset", dataset.name, "--json").stdout)["found"]["missing"] == 3
+    answer = run("backfill", "dev", "--dataset", dataset.name, "--yes", "--json")
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)["enqueued"] == len(own)
+    assert run("verify", "dev", "--dataset", dataset.name).exit_code == 0
+    everything = json.loads(run("verify", "dev", "--json").stdout)
+    assert everything["found"]["missing"] == 9
+    assert run("verify", "dev", "--repair", "--yes").exit_code == 0
+    assert json.loads(run("verify", "dev", "--json").stdout)["drift"] == 0
+
+
+def test_datasets_are_chosen_together_each_bucket_below_a_prefix(world: World) -> None:
+    with_others(world)
+    chosen = ("--dataset", "files:2", "--dataset", "blobs")
+    answer = run("backfill", "dev", *chosen, "--yes", "--json")
+    assert json.loads(answer.stdout)["selected"] == "files below 2 and all of blobs"
+    assert json.loads(answer.stdout)["enqueued"] == 4
+    assert run("verify", "dev", *chosen).exit_code == 0
+    assert run("verify", "dev", "--dataset", "files").exit_code == 1
+
+
+@pytest.mark.parametrize("named", ["nowhere", "orders:1", ""])
+def test_a_dataset_that_can_not_be_chosen_is_misuse(world: World, named: str) -> None:
+    with_others(world)
+    for command in ("verify", "backfill"):
+        assert run(command, "dev", "--dataset", named, *(("--yes",) if command == "backfill" else ())).exit_code == 2
+
+
+def test_since_asks_for_the_attribute_that_has_the_time_where_the_key_has_none(world: World) -> None:
+    with_others(world)
+    since = ("backfill", "dev", "--yes", "--json", "--since", "2026-01-03")
+    refused = run(*since, "--dataset", "orders")
+    assert refused.exit_code == 2
+    assert "orders has no time in its key: say which attribute has it, --time-attribute NAME" in refused.stderr
+    assert world.notices() == []
+    # The times that `with_others` has put are of the 2nd where a key is one value, of the 3rd where it is two.
+    for dataset, count in (("orders", 3), ("customers", 0)):
+        answer = run(*since, "--dataset", dataset, "--time-attribute", "seen")
+        assert json.loads(answer.stdout)["enqueued"] == count
+    assert run("backfill", "dev", "--yes", "--since", "2026-01-03", "--dataset", "files").exit_code == 0
+
+
+def test_a_backfill_by_another_time_is_another_one(world: World, tmp_path: Path) -> None:
+    with_others(world)
+    since = ("backfill", "dev", "--yes", "--since", "2026-01-03", "--dataset", "orders", "--time-attribute")
+    real, world.work_off = world.work_off, interrupt  # type: ignore[method-assign]
+    assert run(*since, "seen").exit_code == 130
+    world.work_off = real  # type: ignore[method-assign]
+    assert "An earlier run" not in run(*since, "changed").stderr
+    assert "An earlier run" in run(*since, "seen").stderr
+    assert list((tmp_path / ".local" / "backfill").iterdir()) == []

@@ -78,7 +78,7 @@ class Backfill:
         OperatorError for one that was cut off more than a day ago, unless `resume` says that it is meant: the target
         may have been emptied since, and a part would be taken for all.
         """
-        path = Checkpoint.path(folder, sides.route.target, _identity(sides.route, selection, since))
+        path = Checkpoint.path(folder, sides.route.target, _identity(sides.route, selection, since, time_attribute))
         left = None if restart else Checkpoint.load(path)
         if left is not None and not resume and datetime.now(UTC) - left.saved > _FRESH:
             raise OperatorError(
@@ -159,10 +159,11 @@ class Backfill:
                     yield dataset.of_item(item)
 
 
-def _identity(route: RouteSpec, selection: Selection, since: datetime | None) -> str:
+def _identity(route: RouteSpec, selection: Selection, since: datetime | None, time_attribute: str) -> str:
     """Return what tells one backfill from another: its stores, the rules, and what is selected."""
     others = [each.document() for each in route.datasets if each.dataset.name not in {OBJECTS.name, ITEMS.name}]
-    own = f"{selection} since {since and since.isoformat()} by {settings_text(route)}"
+    by = f" of {time_attribute}" if since and time_attribute != TIME_ATTRIBUTE else ""
+    own = f"{selection} since {since and since.isoformat()}{by} by {settings_text(route)}"
     return f"{own} and {others}" if others else own
 
 

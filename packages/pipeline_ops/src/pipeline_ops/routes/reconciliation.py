@@ -92,8 +92,8 @@ def _of_dataset(dataset: Dataset, words: Sequence[str]) -> RecordKey | None:
     """Return the key of these words: a bucket's one, or `name=value` for each attribute of a table's."""
     if dataset.is_bucket:
         return dataset.record(*words)
-    named = dict(word.partition("=")[::2] for word in words if "=" in word)
-    if named.keys() & set(dataset.attribute_names):
+    named = dict(word.partition("=")[::2] for word in words)
+    if all("=" in word for word in words) and len(named) == len(words):
         return dataset.named(named)
     return None
 
