@@ -22,6 +22,8 @@ class Environment:
 
     >>> Environment.parse("dev-pr5400")
     Environment(name='dev', suffix='pr5400')
+    >>> str(Environment.parse("prod-pr5400").beside("dev"))
+    'dev-pr5400'
     """
 
     name: str

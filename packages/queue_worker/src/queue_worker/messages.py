@@ -60,7 +60,11 @@ def queued(event: object) -> Sequence[Mapping[str, Any]]:
 
 
 def backoff_seconds(attempts: int) -> int:
-    """Return the delay after so many tries: 1, 2, 4, 8 and then always 16 seconds."""
+    """Return the delay after so many tries.
+
+    >>> [backoff_seconds(attempts) for attempts in range(1, 7)]
+    [1, 2, 4, 8, 16, 16]
+    """
     return 1 << (min(max(attempts, 1), MAX_ATTEMPTS - 1) - 1)
 
 

@@ -36,7 +36,11 @@ Settlement = Done | Again | GivenUp
 
 
 def failed(error: StoreError, attempts: int, *, key: str | None = None, notice: str | None = None) -> Again | GivenUp:
-    """Settle a message whose try has failed: it is tried again where that may help, up to MAX_ATTEMPTS times."""
+    """Settle a message whose try has failed: it is tried again where that may help, up to MAX_ATTEMPTS times.
+
+    >>> failed(StoreError("SlowDown", "less of that", permanent=False), attempts=3)
+    Again(seconds=4)
+    """
     if error.permanent or attempts >= MAX_ATTEMPTS:
         return GivenUp(error, key, notice)
     return Again(backoff_seconds(attempts))

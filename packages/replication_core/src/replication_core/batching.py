@@ -22,6 +22,9 @@ def batches(
     """Divide values, in their order, into batches of so many, and of so many bytes where the values have a size.
 
     A value of more bytes is alone.
+
+    >>> list(batches("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
     """
     batch: list[T] = []
     size = 0

@@ -48,7 +48,11 @@ class KeysNotRecordedError(PoisonError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A hint that a record of the source may have changed."""
+    """A hint that a record of the source may have changed.
+
+    >>> Change(OBJECTS.record("reports/1.csv"), "backfill").body()
+    '{"schema": "pipeline.notice/1", "kind": "object", "key": "reports/1.csv", "reason": "backfill"}'
+    """
 
     key: RecordKey
     reason: str

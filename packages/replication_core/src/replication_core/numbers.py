@@ -39,6 +39,9 @@ def number_text(number: str | Decimal) -> str:
     It is DynamoDB's own: no exponent, however many zeros that takes, and no superfluous zeros. 1.1E+50 has 51 digits.
     Raises NumberError for what DynamoDB would not take as a number.
 
+    >>> number_text("1.50"), number_text("15e-1")
+    ('1.5', '1.5')
+
     https://github.com/boto/boto3/issues/4636: what DynamoDB makes of 1.0E+50
     """
     number = read_number(number) if isinstance(number, str) else number

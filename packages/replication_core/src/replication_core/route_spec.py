@@ -41,7 +41,13 @@ class RouteSpecError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedDataset:
-    """A dataset of the source, and what of it the target gets."""
+    """A dataset of the source, and what of it the target gets.
+
+    >>> from replication_core.datasets import OBJECTS
+    >>> objects = RoutedDataset(dataset=OBJECTS, source="prod-objects", target="dev-objects", exclude=("private/",))
+    >>> objects.wants(OBJECTS.record("reports/1.csv")), objects.wants(OBJECTS.record("private/1.csv"))
+    (True, False)
+    """
 
     dataset: Dataset
     source: str
