@@ -1,4 +1,4 @@
-"""Where AWS itself answers, which no local cloud may be."""
+"""Domains of AWS itself, which no local cloud may be at."""
 
 __all__ = ["is_aws"]
 

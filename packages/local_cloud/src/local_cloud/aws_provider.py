@@ -1,4 +1,4 @@
-"""Which `aws` provider Pulumi uses on a local cloud: the stand-in of this package, or the official plugin."""
+"""The `aws` provider that Pulumi uses on a local cloud: the stand-in of this package, or the official plugin."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where what takes long to make is kept, once per user, outside the checkout."""
+"""The user's cache, outside the checkout, for what takes long to make."""
 
 import os
 import shutil

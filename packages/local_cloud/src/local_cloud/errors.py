@@ -1,4 +1,4 @@
-"""What can go wrong with the local cloud itself."""
+"""Errors of the local cloud itself."""
 
 __all__ = ["LocalCloudError"]
 

@@ -1,1 +1,1 @@
-"""What every part of the pipeline agrees on: environments, tags and the contracts between stacks."""
+"""Environments, tags, and the contracts between stacks."""

@@ -1,4 +1,4 @@
-"""What one stack promises to another: the only place where an output's name is written.
+"""Contracts between stacks: the only place where an output's name is written.
 
 A contract is a frozen dataclass. Its project exports it whole, another project reads it whole over a StackReference,
 and an operator's command reads it from a stack's outputs. Outputs are scalars, and what exists once per target is
@@ -111,7 +111,7 @@ _NOWHERE = StoredDataset(dataset=OBJECTS, name="", arn="")
 
 @dataclass(frozen=True, kw_only=True)
 class StorageOutputs(Contract):
-    """What an environment's storage is called and where it is.
+    """The names and places of an environment's storage.
 
     The outputs `bucket_name`, `bucket_arn`, `table_name`, `table_arn` and `table_stream_arn` are those of the datasets
     `objects` and `items`, and empty where storage has no dataset of that name and kind.
@@ -245,7 +245,7 @@ class RouteOutputs:
     """One target's route: what carries changes to it and what applies them."""
 
     QUEUE_RETENTION_DAYS: ClassVar[int] = 14
-    """How long the queue keeps what waits: as long as SQS does at most.
+    """Days that the queue keeps a message, the most that SQS takes.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
     """

@@ -7,10 +7,10 @@ from typing import Self
 __all__ = ["NAME", "SUFFIX", "Environment"]
 
 NAME = r"[a-z][a-z0-9]{0,11}"
-"""What an environment may be called."""
+"""The pattern of an environment's name."""
 
 SUFFIX = r"[a-z0-9]{1,12}"
-"""What an instance's suffix may be. Neither has a hyphen, so that a stack's name is read in one way."""
+"""The pattern of an instance's suffix. Neither has a hyphen, so that a stack's name is read in one way."""
 
 
 @dataclass(frozen=True, order=True)

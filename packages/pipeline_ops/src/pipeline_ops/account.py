@@ -1,4 +1,4 @@
-"""The AWS account that a command would change: looked up first, and refused when it is the wrong one."""
+"""The check that a command's AWS account is the one that its stack belongs to."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Asking before what can't be taken back."""
+"""Confirmation of what can't be taken back."""
 
 from collections.abc import Callable
 

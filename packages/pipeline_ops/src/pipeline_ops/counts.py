@@ -1,4 +1,4 @@
-"""How many of something, as people write it."""
+"""Counts of things as people write them."""
 
 __all__ = ["counted"]
 

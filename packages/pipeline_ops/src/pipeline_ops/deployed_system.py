@@ -1,4 +1,4 @@
-"""What is deployed where a command goes, for commands that look: contracts and clients, without Pulumi."""
+"""Contracts and clients of the deployed system, without Pulumi, for commands that only look."""
 
 import os
 from dataclasses import dataclass

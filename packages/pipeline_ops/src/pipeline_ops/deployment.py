@@ -1,4 +1,4 @@
-"""Deploying the repository's stacks with the real engine, to AWS or into a local cloud."""
+"""Deployment of the repository's stacks by the Pulumi engine, to AWS or into a local cloud."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Where a command that changes stacks goes: AWS, a local cloud that is up, or an emulator of its own."""
+"""The destination of a command that changes stacks: AWS, a local cloud that is up, or an emulator of its own."""
 
 import os
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 class OperatorError(Exception):
-    """What stops a command; the message is the sentence that the operator reads, with what helps in it.
+    """An error that stops a command; its message is the sentence that the operator reads, with the remedy in it.
 
     `details` are lines below the sentence. A line break within either is shown escaped: a key may hold one.
     """

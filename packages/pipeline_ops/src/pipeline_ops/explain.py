@@ -1,4 +1,4 @@
-"""A failed engine run as the sentence that an operator can act on."""
+"""Failed engine runs, each explained in a sentence that an operator can act on."""
 
 import re
 import signal

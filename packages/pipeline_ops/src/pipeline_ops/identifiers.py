@@ -1,4 +1,4 @@
-"""The id under which the AWS provider finds a resource of which only the inputs are known, as after a cut-off creation.
+"""Ids of resources whose inputs alone are known, as after a creation that was cut off.
 
 The forms are those of each type's "Import" section in https://www.pulumi.com/registry/packages/aws/api-docs/.
 """

@@ -1,4 +1,4 @@
-"""What the engine reported about one run, kept for explaining it afterwards."""
+"""The engine's reports of one run, kept to explain it afterwards."""
 
 import re
 import threading

@@ -15,7 +15,7 @@ from pipeline_ops.where import Where
 __all__ = ["operate", "unlock"]
 
 _BEGINNING = {"deploy", "preview"}
-"""What can be done in a cloud that is empty."""
+"""The commands that make sense in an empty cloud."""
 
 
 def unlock(project: str, environment: str, where: Where, as_json: bool, yes: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the commands' options have in common, how a command's work is loaded, and how it fails."""
+"""Shared options of the commands, the lazy loading of a command's module, and its errors."""
 
 import functools
 import importlib

@@ -1,4 +1,4 @@
-"""What a run that was cut off has left in a stack's state, and how the state is made to know what became of it.
+"""Pending operations that a cut-off run left in a stack's state, and their settlement.
 
 Pulumi notes what it is at before it asks AWS for it. Of a change or a deletion it knows the id, and a refresh looks it
 up. Of a creation it knows no id, keeps the note, and would have somebody answer questions in a terminal.

@@ -30,7 +30,7 @@ _START_SECONDS = 3600.0
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
-"""Who only looks whether the lock is held has it for an instant too."""
+"""Seconds to wait: a process that only checks the lock holds it for an instant too."""
 
 
 @dataclass(frozen=True)

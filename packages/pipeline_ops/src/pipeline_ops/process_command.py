@@ -1,4 +1,4 @@
-"""`process` as it is typed: an object processed by hand, and what came of it."""
+"""`process` as it is typed: an object processed by hand, and its result."""
 
 import sys
 from functools import partial

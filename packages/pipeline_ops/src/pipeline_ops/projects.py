@@ -16,7 +16,7 @@ from pipeline_ops.where import AWS, Where
 __all__ = ["ALL", "DEPENDENCIES", "Projects", "StackId", "find_repository"]
 
 ALL = "all"
-"""What a command is given instead of a project's name, to act on every project's stack of an environment."""
+"""The word in place of a project's name by which a command acts on every project's stack of an environment."""
 
 _SETTING = "pipeline:environmentSuffix"
 _VARIABLE = "ENVIRONMENT_SUFFIX"

@@ -1,4 +1,4 @@
-"""What a command prints when it is done: sentences for people, one JSON document for programs."""
+"""Reports of finished commands: sentences for people, one JSON document for programs."""
 
 from collections.abc import Sequence
 from typing import Any

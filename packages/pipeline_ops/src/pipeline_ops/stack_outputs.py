@@ -1,4 +1,4 @@
-"""What the stacks export, read where Pulumi keeps it. Pulumi itself is run only where nothing else can read that.
+"""The stacks' outputs, read from Pulumi's state; only a state that nothing else can read needs the Pulumi CLI.
 
 Why so: docs/adr/0012-contracts-from-the-state.md.
 """

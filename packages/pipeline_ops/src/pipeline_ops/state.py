@@ -1,4 +1,4 @@
-"""Where Pulumi keeps the stacks' state, and the passphrase for the secrets in it."""
+"""The backend of the stacks' state, and the passphrase for the secrets in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

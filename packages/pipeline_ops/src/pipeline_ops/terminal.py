@@ -1,4 +1,4 @@
-"""What a person reads on standard output and standard error: every text as text, whoever wrote it.
+"""Standard output and standard error for people: every text is shown as text, whoever wrote it.
 
 Keys, reasons and answers of services are others' words: they may hold what a terminal obeys, what looks like rich's
 markup, and what can't be seen. Nothing else in this package prints, or makes a console of rich's.
@@ -141,7 +141,7 @@ class TextTable:
 
 
 Laid: TypeAlias = TextTable | Shown | Group
-"""What can be shown."""
+"""Anything that `show` takes."""
 
 
 def stacked(*parts: Laid) -> Laid:

@@ -1,4 +1,4 @@
-"""Where a command goes, and how a command that is suggested is written so that it goes there too."""
+"""The place that a command goes to, and the spelling of a suggested command that goes there too."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 __all__ = ["AWS", "LOCAL_STARTS", "LOCAL_STOPS", "Where"]
 
 LOCAL_STARTS = "nox -s local -- --detach"
-"""What brings up the checkout's own local cloud, with the whole system in it."""
+"""The command that brings up the checkout's own local cloud, with the whole system in it."""
 
 LOCAL_STOPS = "nox -s local -- --stop"
-"""What ends it."""
+"""The command that ends it."""
 
 _RUN_A_PROVIDER = frozenset({"deploy", "preview", "refresh", "destroy"})
 
 
 @dataclass(frozen=True)
 class Where:
-    """What the operator asked for: AWS, unless `local` or an `endpoint` says otherwise.
+    """The place that the operator asked for: AWS, unless `local` or an `endpoint` says otherwise.
 
     Every sentence that suggests a command has it from here: one about a local cloud must never lead to AWS.
     """
@@ -55,4 +55,4 @@ class Where:
 
 
 AWS = Where()
-"""Where a command goes unless it is told otherwise."""
+"""The place of a command without an option."""

@@ -1,4 +1,4 @@
-"""A queue's messages as a function is given them, and when one that failed comes back."""
+"""Messages as a queue delivers them, and the delay of one that failed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

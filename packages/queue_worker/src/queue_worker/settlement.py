@@ -1,4 +1,4 @@
-"""What is to become of a message: it is done, comes back after a delay, or is given up. Pure."""
+"""Settlement of a message: it is done, comes back after a delay, or is given up. Pure."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""What a replica is, and how it is kept: keys, changes, desired state, reconcile, and comparing. A library."""
+"""Replicas kept equal to their source: keys, changes, desired state, reconcile, and comparing. A library."""

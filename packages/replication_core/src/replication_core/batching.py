@@ -1,4 +1,4 @@
-"""Batches: what goes into one call, and how what a call did not take is called again."""
+"""Batches for one call each, and the retry of what a call did not take."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a queue's message says: that records of the source may have changed, and since when.
+"""Messages of a route's queue: records of the source that may have changed, and since when.
 
 A change is a hint and carries no state; where an event may mean one of several keys, there is a change of each. Six
 forms are understood: S3's events as EventBridge delivers them, CloudTrail's records of calls of S3 and DynamoDB as

@@ -1,4 +1,4 @@
-"""How long a function may still start new work."""
+"""The deadline until which a function may start new work."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a replica is: of a source's state the replica that it asks for, or a refusal. Pure.
+"""Desired state: of a source's state the replica that it asks for, or a refusal. Pure.
 
 The replicator writes it, and whoever compares compares with it: nobody else knows what a replica looks like. Of an
 object it is what a request of S3's can say, and whether the bytes go in parts; of an item, its attributes.
@@ -29,7 +29,7 @@ MOST_WHOLE = 5 * 1024**3
 
 
 ADDED_ATTRIBUTES = ("environment", REPLICATED_FROM)
-"""What every item's replica has besides its source's attributes and the time of its writing."""
+"""The attributes of every item's replica besides its source's and the time of its writing."""
 
 
 @dataclass(frozen=True, slots=True)

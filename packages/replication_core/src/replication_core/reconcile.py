@@ -32,7 +32,7 @@ Reading = Mapping[K, S | StoreError | None]
 """A source's states by key: None where it has none."""
 
 Writing = Mapping[K, int | StoreError | SourceMoved]
-"""What became of each write: the bytes that were copied, or why there was no write."""
+"""The result of each write: the bytes that were copied, or why there was no write."""
 
 
 class Store(Protocol[K, S]):

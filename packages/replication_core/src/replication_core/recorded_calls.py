@@ -1,4 +1,4 @@
-"""What a call that CloudTrail recorded as a data event has changed: the objects or the items that its record names.
+"""Changes in CloudTrail's data events: the objects or items that a recorded call names.
 
 A record has the request's parameters, an item's key attributes among them, and no other attribute's value:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/understanding-ddb-log-entries.html

@@ -30,7 +30,7 @@ ROUTES_FILE = "routes.json"
 """The name, in the notifier's archive, of the specifications of all its routes."""
 
 NOTIFICATIONS = ("each", "batch", "failures")
-"""How the topics are told: failures by change and successes by batch; both by batch; failures by change alone."""
+"""The topics get failures by change and successes by batch; both by batch; or failures by change alone."""
 
 _SCHEMA = "pipeline.route/1"
 

@@ -1,4 +1,4 @@
-"""What the topics are told: the changes that were given up, and what each batch achieved."""
+"""Notifications to the topics: the changes that were given up, and what each batch achieved."""
 
 import json
 from collections import Counter

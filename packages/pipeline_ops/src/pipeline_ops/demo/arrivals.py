@@ -1,4 +1,4 @@
-"""How long each target took to have each change.
+"""Arrivals of changes: the seconds until each target had each of them.
 
 A target has a change when its replica equals what the source held right after the change was written, compared as the
 final comparison does. Seconds count from the write's answer to the poll that saw the replica, so they are late by up

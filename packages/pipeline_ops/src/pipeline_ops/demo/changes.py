@@ -1,4 +1,4 @@
-"""What the demo does to production: files and items of the kinds that real ones come in.
+"""The demo's changes of production: files and items of the kinds that real ones come in.
 
 The changes go in waves, and no wave changes the same object or item twice, so that each change can be watched
 until every target has it. All keys carry the run's own prefix: a second run on the same system meets no leftovers.

@@ -1,4 +1,4 @@
-"""What is different between a source and its replica, found by reading both whole.
+"""Differences between a source and its replica, found by reading both whole.
 
 Nothing here knows the replicator's code. A replica is expected to carry three attributes more than its item
 (`environment`, `replicatedFrom`, `replicationTimestamp`) and provenance metadata more than its object, and each of
@@ -43,7 +43,7 @@ _PROVENANCE_ROOM_BYTES = 512
 
 
 class DifferenceKind(StrEnum):
-    """How a replica differs."""
+    """The kinds of difference between a replica and its source."""
 
     MISSING = "missing"
     EXTRA = "extra"
@@ -71,7 +71,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much of one target was compared with the source, and what differed."""
+    """The comparison of one target with the source: its counts, and the differences."""
 
     environment: str
     objects: int = 0

@@ -31,7 +31,7 @@ class DemoResult:
 
     @property
     def unseen(self) -> int:
-        """How many times a target did not have a change by the deadline."""
+        """The number of times that a target did not have a change by the deadline."""
         return sum(
             seconds is None
             for _, outcomes in self.waves
@@ -41,7 +41,7 @@ class DemoResult:
 
     @property
     def differences(self) -> int:
-        """How many differences the comparison found."""
+        """The number of differences that the comparison found."""
         return sum(len(comparison.differences) for comparison in self.comparisons)
 
     @property

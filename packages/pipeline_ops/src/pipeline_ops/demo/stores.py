@@ -1,4 +1,4 @@
-"""An environment's bucket and table, and what is in them, read by boto3 alone.
+"""An environment's buckets and tables and their contents, read by boto3 alone.
 
 Nothing here knows the replicator: it is what an outsider with the AWS API sees. A state holds an object's digest and
 never its bytes, so that a comparison needs no more memory for larger objects.

@@ -1,4 +1,4 @@
-"""Finding the Pulumi CLI, and getting it where it isn't found."""
+"""The search for the Pulumi CLI, and its installation where there is none."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which version of the Pulumi CLI fits."""
+"""Versions of the Pulumi CLI that fit."""
 
 import subprocess
 from pathlib import Path

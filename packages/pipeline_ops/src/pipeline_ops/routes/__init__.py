@@ -1,4 +1,4 @@
-"""Operating the replication's routes: what they do just now, and how somebody on call mends them.
+"""Operation of the replication's routes: their status, and the commands that mend them.
 
 No command here writes a replica. A key is handed to its route, and the route's function reconciles it like any change.
 """

@@ -1,4 +1,4 @@
-"""What is in the source already, put into a route's queue: from a checkpoint where an earlier run was cut off."""
+"""The backfill of a target: the source's keys put into a route's queue, from a checkpoint on if a run was cut off."""
 
 import math
 import time

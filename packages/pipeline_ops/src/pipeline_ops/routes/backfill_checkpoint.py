@@ -1,4 +1,4 @@
-"""How far a backfill has come, on disk, so that it goes on from there after whatever ended it."""
+"""The checkpoint of a backfill on disk, from which it goes on after whatever ended it."""
 
 import hashlib
 import uuid

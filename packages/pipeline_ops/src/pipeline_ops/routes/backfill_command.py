@@ -1,4 +1,4 @@
-"""`backfill` as it is typed: what it will take, asked, enqueued, and followed until it is replicated."""
+"""`backfill` as it is typed: an estimate, a question, and the keys enqueued and followed until they are replicated."""
 
 import sys
 from contextlib import closing

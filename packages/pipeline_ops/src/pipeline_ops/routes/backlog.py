@@ -1,4 +1,4 @@
-"""What a route still has before it, and waiting until that is worked off."""
+"""A route's backlog, and the wait until it is worked off."""
 
 import time
 from collections.abc import Callable

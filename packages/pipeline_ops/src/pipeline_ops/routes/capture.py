@@ -1,4 +1,4 @@
-"""Whether changes of the source are noticed at all: what stands between it and the routes' queues, looked at."""
+"""Checks of everything between the source and the routes' queues, so that no change goes unnoticed."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence

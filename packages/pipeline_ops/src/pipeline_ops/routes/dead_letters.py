@@ -297,7 +297,7 @@ def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], 
         return _LetterClaim(target, UNDELIVERED, why, body)
     if target is not None:
         return _LetterClaim(target, UNFINISHED, "its function crashed or ran out of time at each try", body)
-    return _LetterClaim(None, UNKNOWN, "nobody knows where it came from")
+    return _LetterClaim(None, UNKNOWN, "its origin is unknown")
 
 
 def _parsed(body: str) -> Mapping[str, Any]:

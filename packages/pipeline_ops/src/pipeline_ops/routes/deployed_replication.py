@@ -45,7 +45,7 @@ class DeployedReplication:
             return private_folder(folder)
 
     def backlog(self, route: Route) -> Backlog:
-        """Return what tells when a route has worked off what it has."""
+        """Return a route's backlog, which tells when the route has worked it off."""
         return Backlog(replication=self.replication, route=route, quiet_seconds=self.quiet_seconds)
 
 

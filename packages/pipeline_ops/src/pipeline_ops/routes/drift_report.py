@@ -1,4 +1,4 @@
-"""What a verification found: a line of JSON per finding, and a page that counts them."""
+"""The report of a verification: a line of JSON per finding, and a page that counts them."""
 
 import json
 from collections import Counter, defaultdict
@@ -115,7 +115,7 @@ class Tally:
 
     @property
     def unknown(self) -> int:
-        """How many keys could not be compared."""
+        """The number of keys that could not be compared."""
         return self.counts[Verdict.UNKNOWN]
 
 

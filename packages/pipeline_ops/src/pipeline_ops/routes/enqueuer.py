@@ -1,4 +1,4 @@
-"""Keys put into a route's queue by an operator's command, no faster than the route can bear, and followed through."""
+"""The enqueuer of keys for an operator's command: no faster than the route can bear, and followed through."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

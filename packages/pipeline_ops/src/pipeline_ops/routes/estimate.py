@@ -1,4 +1,4 @@
-"""What a backfill will take: keys, bytes, requests, and what those cost by AWS's price list."""
+"""The estimate of a backfill: keys, bytes, requests, and their cost by AWS's price list."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ _LISTING_THREADS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """How much there is to replicate."""
+    """The amount of data to replicate."""
 
     objects: int = 0
     object_bytes: int = 0

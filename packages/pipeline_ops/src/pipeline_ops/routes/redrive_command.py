@@ -1,4 +1,4 @@
-"""`redrive` as it is typed: which dead letters, shown, asked about, and sent back or deleted."""
+"""`redrive` as it is typed: dead letters chosen, shown, confirmed, and sent back or deleted."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What the first release told of a route, where the contract or a checkpoint is still its own."""
+"""Contracts and checkpoints of the first release."""
 
 import json
 from collections.abc import Mapping

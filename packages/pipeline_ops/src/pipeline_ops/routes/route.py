@@ -23,7 +23,7 @@ __all__ = ["Route", "SourceRoutes", "explained"]
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """What carries changes to one target."""
+    """The deployed route of changes to one target."""
 
     target: str
     outputs: RouteOutputs
@@ -31,7 +31,7 @@ class Route:
 
     @cached_property
     def spec(self) -> RouteSpec:
-        """What the route is of; raises OperatorError where another release's contract does not tell."""
+        """The route's specification; raises OperatorError if another release's contract has none."""
         return self.read_spec()
 
 
@@ -51,13 +51,13 @@ class SourceRoutes:
     """The trail whose records the rules match; empty where CloudTrail has no part."""
 
     target_storage: Callable[[str], StorageOutputs]
-    """Reads what a target's storage is called, once; raises OperatorError where it is not deployed."""
+    """Reads a target's storage contract, once; raises OperatorError where it is not deployed."""
 
     client: ClientMaker
     """Makes each client once, since making one takes longer than most calls."""
 
     where: Where = AWS
-    """Where it is: suggested commands go there."""
+    """The place that suggested commands go to."""
 
     @classmethod
     def of(
@@ -102,7 +102,7 @@ class SourceRoutes:
 
     @property
     def mend_sentence(self) -> str:
-        """How what somebody has changed by hand comes back, and what was lost meanwhile."""
+        """A sentence on how to bring back what was changed by hand, and what was lost meanwhile."""
         refresh = self.where.command("refresh", ReplicationOutputs.PROJECT, self.source.environment)
         verify = self.where.command("verify", "TARGET", "--repair")
         return (

@@ -1,4 +1,4 @@
-"""Which of a route's records a command is about."""
+"""The selection of a route's records that a command is about."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Both sides of a deployed route, to be read by the operator's own rights."""
+"""Both sides of a deployed route, read with the operator's own rights."""
 
 from botocore.config import Config
 
@@ -15,7 +15,7 @@ CONFIG = Config(
     max_pool_connections=THREADS + 32,  # those that list and scan come on top
     retries={"mode": "standard", "total_max_attempts": 5},
 )
-"""How the clients that read both sides are configured."""
+"""The configuration of the clients that read both sides."""
 
 
 def open_sides(replication: SourceRoutes, route: Route) -> Sides:

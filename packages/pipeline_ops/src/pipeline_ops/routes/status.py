@@ -1,4 +1,4 @@
-"""What each route does just now, and whether somebody has to look at it."""
+"""The status of each route, and whether somebody has to look at it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

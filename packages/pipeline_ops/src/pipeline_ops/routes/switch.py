@@ -1,4 +1,4 @@
-"""Stopping a route without losing a change, and starting it again."""
+"""The switch of a route: pausing it without losing a change, and resuming it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ _POLL_SECONDS = 1.0
 
 
 def mapping_of(replication: SourceRoutes, uuid: str) -> Mapping[str, Any]:
-    """Return what Lambda tells of an event source mapping."""
+    """Return Lambda's description of an event source mapping."""
     told: Mapping[str, Any] = replication.client("lambda", region=replication.region).get_event_source_mapping(
         UUID=uuid
     )
@@ -52,10 +52,10 @@ def set_enabled(
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> bool:
-    """Have the route's event source mapping hand out changes or not, and return whether that was otherwise before.
+    """Have the route's event source mapping hand out changes or not, and return whether that changed anything.
 
-    Returns once Lambda says that it is so. A batch that the function has begun is finished; what comes after it waits
-    in the queue. Raises OperatorError when it has not happened within three minutes.
+    Returns once Lambda confirms it. A batch that the function has begun is finished; what comes after it waits
+    in the queue. Raises OperatorError if Lambda does not confirm it within three minutes.
     """
     wanted = ENABLED if enabled else PAUSED
     if state_of(replication, route) == wanted:

@@ -20,7 +20,7 @@ def switch(target: str, where: Where, as_json: bool, *, enabled: bool) -> None:
     if as_json:
         document({"target": target, "enabled": enabled, "changed": changed})
     elif not changed:
-        tell(f"The route to {target} was so already.")
+        tell(f"The route to {target} is already {'enabled' if enabled else 'paused'}.")
     elif enabled:
         tell(f"The route to {target} is enabled.")
     else:

@@ -1,4 +1,4 @@
-"""What the routes' commands show to a person."""
+"""Tables of the routes' commands, for people."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

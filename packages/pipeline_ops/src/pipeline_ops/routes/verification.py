@@ -1,4 +1,4 @@
-"""A target compared with its source, and what has drifted repaired by its route."""
+"""The verification of a target against its source, and the repair of drift by its route."""
 
 import gc
 import tempfile

@@ -1,4 +1,4 @@
-"""`verify` as it is typed: what was found, and with --repair, what is to be done about it, asked and done."""
+"""`verify` as it is typed: the findings, and with --repair their confirmed repair."""
 
 import sys
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Calls of AWS: how clients are configured, what fails, and what goes in batches."""
+"""Calls of AWS: configuration of clients, failures, batches."""

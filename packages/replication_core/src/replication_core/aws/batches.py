@@ -1,4 +1,4 @@
-"""Sending, delaying and deleting messages by tens, which is as many as SQS takes in a call."""
+"""Batch calls of SQS, ten messages each: send, delay and delete."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar

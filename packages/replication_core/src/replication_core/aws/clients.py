@@ -1,4 +1,4 @@
-"""How the functions' clients are configured."""
+"""Configuration of the functions' clients."""
 
 import http.client
 

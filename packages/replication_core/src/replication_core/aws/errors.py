@@ -1,4 +1,4 @@
-"""How a call that failed is told."""
+"""The error of a call that failed."""
 
 __all__ = ["StoreError"]
 

@@ -1,4 +1,4 @@
-"""What AWS's refusals mean for a replica: whether a retry can help, in words that hold none of the data."""
+"""The meaning of AWS's refusals for a replica: whether a retry can help, in words that hold none of the data."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""How a replica differs from what its source asks for. Pure: states in, the names of what differs out."""
+"""Differences between a replica and its desired state. Pure: states in, the names of what differs out."""
 
 from collections.abc import Iterator, Mapping
 

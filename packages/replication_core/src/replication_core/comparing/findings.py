@@ -1,4 +1,4 @@
-"""What a comparison finds of one key."""
+"""Findings of a comparison, one per key."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ __all__ = ["DRIFT", "SUSPECT", "Finding", "Looked", "Verdict", "absent", "unknow
 
 
 class Verdict(StrEnum):
-    """How a replica and its source are to each other, where they are not equal."""
+    """The relation of a replica to its source, where they are not equal."""
 
     MISSING = "missing"
     DIFFERENT = "different"
@@ -33,7 +33,7 @@ DRIFT = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA})
 """What a reconcile of the key is to mend; it can't for what is given up whenever it is tried, such as a large item."""
 
 SUSPECT = DRIFT | {Verdict.UNKNOWN}
-"""What a second look may find otherwise."""
+"""The verdicts that a second look may change."""
 
 
 @dataclass(frozen=True, slots=True)

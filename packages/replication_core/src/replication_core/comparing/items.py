@@ -1,4 +1,4 @@
-"""Items compared: each table scanned by segments, and the other one asked for the same keys."""
+"""Comparison of items: each table is scanned by segments, and the other one asked for the same keys."""
 
 import hashlib
 import json

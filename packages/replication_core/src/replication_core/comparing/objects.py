@@ -1,4 +1,4 @@
-"""Objects compared: both buckets' listings side by side, and of each pair what a listing does not tell."""
+"""Comparison of objects: both buckets' listings side by side, then of each pair what a listing does not tell."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

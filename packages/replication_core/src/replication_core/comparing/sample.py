@@ -1,4 +1,4 @@
-"""A few keys of a route, chosen anew each time, compared like all keys are."""
+"""Comparison of a random sample of a route's keys."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Suspects looked at again: drift told from lag."""
+"""The second look at suspects, which tells drift from lag."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor

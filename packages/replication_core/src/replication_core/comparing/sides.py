@@ -1,4 +1,4 @@
-"""Both sides of a route, to be read."""
+"""Both sides of a route, for reading."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -15,7 +15,7 @@ __all__ = ["Sides"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """What a route replicates from and to, and the clients to read either with.
+    """The source and the target of a route, and the clients that read them.
 
     The clients should allow a connection for every thread that reads by them.
     """

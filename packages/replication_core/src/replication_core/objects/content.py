@@ -1,4 +1,4 @@
-"""Whether a replica has its source's bytes, by what heads tell: the one answer for who copies and who compares."""
+"""Equality of a replica's bytes with its source's, judged by their heads alike for the copier and the comparison."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What a replica's metadata and tags tell of its source, and how much of it has room."""
+"""Provenance in a replica's metadata and tags, and the room that there is for it."""
 
 from collections.abc import Mapping
 

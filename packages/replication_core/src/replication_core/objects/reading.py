@@ -1,4 +1,4 @@
-"""What S3 tells of an object without its bytes: its head and its tags."""
+"""Heads and tags of objects, read without their bytes."""
 
 import re
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""What of an object goes into the headers of the request that makes its replica, and what must not."""
+"""Headers of the request that makes an object's replica."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
