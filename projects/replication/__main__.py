@@ -11,13 +11,11 @@ from pipeline_common.infra.lambda_archive import function_archive
 from pipeline_common.infra.stack_config import current_environment, load
 from replication_project.config import ReplicationConfig, require_other_targets
 from replication_project.replication import Replication
-from replication_project.sizes import check_sizes
 
 source = current_environment()
 govern_resources(source)
 config = load(ReplicationConfig)
 require_other_targets(config, source)
-check_sizes(config, source)
 replication = Replication(
     "replication",
     config,

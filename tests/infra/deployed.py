@@ -11,6 +11,7 @@ from typing import Any
 from tests.infra.recording import Recording, record
 
 __all__ = [
+    "DATASETS",
     "ENVIRONMENTS",
     "STACKS",
     "TARGETS",
@@ -20,6 +21,7 @@ __all__ = [
     "recorded_replication",
     "replication",
     "stack_outputs",
+    "stacks_of",
     "storage",
 ]
 
@@ -37,6 +39,27 @@ def storage(environment: str) -> Recording:
 def stack_outputs() -> Mapping[str, Mapping[str, Any]]:
     """Return the outputs of all storage, by the stacks' full names."""
     return {f"organization/storage/{name}": storage(name).outputs for name in ENVIRONMENTS}
+
+
+def _key(name: str, type_: str) -> dict[str, str]:
+    return {"name": name, "type": type_}
+
+
+DATASETS: Mapping[str, Any] = {
+    "objects": {"kind": "bucket"},
+    "items": {"kind": "table", "partitionKey": _key("id", "S"), "sortKey": _key("timestamp", "N")},
+    "archive": {"kind": "bucket"},
+    "orders": {"kind": "table", "partitionKey": _key("pk", "S"), "sortKey": _key("sk", "S")},
+    "users": {"kind": "table", "partitionKey": _key("id", "S")},
+    "readings": {"kind": "table", "partitionKey": _key("sensor", "B"), "sortKey": _key("at", "N")},
+}
+"""The datasets there are by default, and more: a bucket, and a table of each form of key."""
+
+
+def stacks_of(**datasets: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the outputs of all storage, where it has `DATASETS` unless an environment is given others."""
+    declared = {name: {"storage:datasets": datasets.get(name, DATASETS)} for name in ENVIRONMENTS}
+    return {f"organization/storage/{name}": record("storage", name, declared[name]).outputs for name in ENVIRONMENTS}
 
 
 @contextmanager

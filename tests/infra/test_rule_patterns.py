@@ -9,8 +9,9 @@ import pytest
 from pipeline_common.contracts import StorageOutputs
 from replication_core.object_keys import readings
 from replication_project.config import TargetConfig
+from replication_project.dataset_pairs import DatasetPair, dataset_pairs
 from replication_project.rule_patterns import change_pattern
-from tests.infra.deployed import storage
+from tests.infra.deployed import stacks_of, storage
 
 SELECTIONS: list[dict[str, Any]] = [
     {},
@@ -28,13 +29,20 @@ KEYS = [
 ]
 
 
-@pytest.fixture
-def source() -> StorageOutputs:
-    return StorageOutputs.parse(storage("prod").outputs)
+SOURCE = StorageOutputs.parse(storage("prod").outputs)
 
 
-def target(objects: dict[str, Any], **more: Any) -> TargetConfig:
-    return TargetConfig.model_validate({"environment": "dev", "objects": objects, **more})
+def pairs(
+    target: dict[str, Any], source: StorageOutputs = SOURCE, replica: StorageOutputs | None = None
+) -> list[DatasetPair]:
+    """What a target of this configuration gets, of the committed storage unless another is given."""
+    config = TargetConfig.model_validate({"environment": "dev", **target})
+    return dataset_pairs(config, source=source, replica=replica or StorageOutputs.parse(storage("dev").outputs))
+
+
+def pattern_of(capture: str, target: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(change_pattern(capture, pairs(target)))
+    return found
 
 
 def is_got(key: str, objects: dict[str, Any]) -> bool:
@@ -43,16 +51,27 @@ def is_got(key: str, objects: dict[str, Any]) -> bool:
     return included and not key.startswith(tuple(objects.get("exclude", ())))
 
 
-def matches(value: str | None, alternatives: list[Any]) -> bool:
-    """Whether a field's value, or None for no such field, is one of a pattern's alternatives.
+def matches(event: Any, pattern: dict[str, Any]) -> bool:
+    """Whether an event matches a pattern: by every field, by one of each `$or`, and by one element of a list.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
     """
-    return any(_is(value, alternative) for alternative in alternatives)
+    if isinstance(event, list):
+        return any(matches(element, pattern) for element in event)
+    return all(
+        any(matches(event, one) for one in inner)
+        if name == "$or"
+        else matches(event.get(name, {}), inner)
+        if isinstance(inner, dict)
+        else any(_is(event.get(name), alternative) for alternative in inner)
+        for name, inner in pattern.items()
+    )
 
 
 def _is(value: str | None, alternative: Any) -> bool:
     match alternative:
+        case str():
+            return value == alternative
         case {"exists": bool(wanted)}:
             return wanted is (value is not None)
         case {"prefix": str(prefix)}:
@@ -64,22 +83,36 @@ def _is(value: str | None, alternative: Any) -> bool:
     raise NotImplementedError(alternative)
 
 
-def key_pattern(pattern: str) -> list[Any]:
-    """What a pattern of the bucket's own events says of keys."""
-    found: list[Any] = json.loads(pattern)["detail"].get("object", {}).get("key", [{"exists": True}])
-    return found
+def written(key: str, bucket: str = SOURCE.bucket_name) -> dict[str, Any]:
+    """A bucket's event of an object that was written."""
+    detail = {"bucket": {"name": bucket}, "object": {"key": key}}
+    return {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
 
 
-@pytest.mark.parametrize("written", [str, quote, quote_plus])
+def recorded(service: str, call: str, **detail: Any) -> dict[str, Any]:
+    """The event of a call that CloudTrail recorded."""
+    detail = {"eventName": call, **detail}
+    return {"source": f"aws.{service}", "detail-type": "AWS API Call via CloudTrail", "detail": detail}
+
+
+def put(key: str, bucket: str = SOURCE.bucket_name) -> dict[str, Any]:
+    return recorded("s3", "PutObject", requestParameters={"bucketName": bucket, "key": key})
+
+
+def put_item(*table_arns: str) -> dict[str, Any]:
+    return recorded("dynamodb", "TransactWriteItems", resources=[{"ARN": arn} for arn in table_arns])
+
+
+@pytest.mark.parametrize("spelling", [str, quote, quote_plus])
 @pytest.mark.parametrize("objects", SELECTIONS)
 def test_no_event_of_an_object_that_a_target_gets_is_left_out_however_its_key_is_written(
-    source: StorageOutputs, objects: dict[str, Any], written: Any
+    objects: dict[str, Any], spelling: Any
 ) -> None:
-    alternatives = key_pattern(change_pattern("native", target(objects), source))
+    pattern = pattern_of("native", {"objects": objects})
     for key in KEYS:
-        event = written(key) if written is str else written(key, safe="/")
-        if any(is_got(reading, objects) for reading in readings(event)):
-            assert matches(event, alternatives), (event, objects)
+        spelt = spelling(key) if spelling is str else spelling(key, safe="/")
+        if any(is_got(reading, objects) for reading in readings(spelt)):
+            assert matches(written(spelt), pattern), (spelt, objects)
 
 
 @pytest.mark.parametrize(
@@ -92,30 +125,78 @@ def test_no_event_of_an_object_that_a_target_gets_is_left_out_however_its_key_is
     ],
 )
 def test_events_of_objects_that_a_target_does_not_get_stay_out_of_its_queue_where_a_pattern_can_say_so(
-    source: StorageOutputs, objects: dict[str, Any], got: list[str], left_out: list[str]
+    objects: dict[str, Any], got: list[str], left_out: list[str]
 ) -> None:
-    alternatives = key_pattern(change_pattern("native", target(objects), source))
-    assert [key for key in [*got, *left_out] if matches(key, alternatives)] == got
+    pattern = pattern_of("native", {"objects": objects})
+    assert [key for key in [*got, *left_out] if matches(written(key), pattern)] == got
 
 
 @pytest.mark.parametrize("capture", ["native", "cloudtrail"])
-def test_prefixes_that_would_make_a_pattern_too_long_are_left_to_the_function(
-    source: StorageOutputs, capture: str
-) -> None:
-    pattern = change_pattern(capture, target(SELECTIONS[-1]), source)
-    assert pattern == change_pattern(capture, target({}), source)
+def test_prefixes_that_would_make_a_pattern_too_long_are_left_to_the_function(capture: str) -> None:
+    pattern = change_pattern(capture, pairs({"objects": SELECTIONS[-1]}))
+    assert pattern == change_pattern(capture, pairs({}))
     assert len(pattern) <= 2048
 
 
-def test_a_recorded_call_without_a_key_is_matched_since_somebody_has_to_hear_of_it(source: StorageOutputs) -> None:
-    pattern = json.loads(change_pattern("cloudtrail", target({"include": ["reports/"]}), source))
-    objects, items = pattern["$or"]
-    alternatives = objects["detail"]["requestParameters"]["key"]
-    assert [matches(key, alternatives) for key in ("reports/1", "other", None)] == [True, False, True]
-    assert items["detail"]["resources"] == {"ARN": [source.table_arn]}
+def test_a_recorded_call_without_a_key_is_matched_since_somebody_has_to_hear_of_it() -> None:
+    pattern = pattern_of("cloudtrail", {"objects": {"include": ["reports/"]}})
+    several = recorded("s3", "DeleteObjects", requestParameters={"bucketName": SOURCE.bucket_name})
+    assert [matches(event, pattern) for event in (put("reports/1"), put("other"), several)] == [True, False, True]
+    assert matches(put_item(SOURCE.table_arn), pattern)
+    assert not matches(put_item(SOURCE.table_arn) | {"source": "aws.s3"}, pattern)
 
 
-def test_the_recorded_writes_of_the_table_are_not_matched_for_a_target_without_items(source: StorageOutputs) -> None:
-    pattern = change_pattern("cloudtrail", target({}, items=False), source)
-    assert json.loads(pattern)["source"] == ["aws.s3"]
-    assert source.table_arn not in pattern
+def test_the_recorded_writes_of_the_table_are_not_matched_for_a_target_without_items() -> None:
+    pattern = pattern_of("cloudtrail", {"items": False})
+    assert matches(put("any"), pattern)
+    assert not matches(put_item(SOURCE.table_arn), pattern)
+
+
+# More datasets
+
+
+@pytest.fixture(scope="module")
+def sides() -> tuple[StorageOutputs, StorageOutputs]:
+    """Production's storage and dev's, with more buckets and tables."""
+    stacks = stacks_of()
+    prod, dev = (StorageOutputs.parse(stacks[f"organization/storage/{name}"]) for name in ("prod", "dev"))
+    return prod, dev
+
+
+def pattern_of_more(capture: str, sides: tuple[StorageOutputs, StorageOutputs], **target: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(change_pattern(capture, pairs(target, *sides)))
+    return found
+
+
+@pytest.mark.parametrize(("capture", "event"), [("native", written), ("cloudtrail", put)])
+@pytest.mark.parametrize(
+    ("chosen", "got"),
+    [
+        ({"objects": {}, "archive": {}}, ["objects a/1", "objects b/1", "archive a/1", "archive b/1"]),
+        ({"archive": {"include": ["a/"]}}, ["archive a/1"]),
+        ({"objects": {"include": ["b/"]}, "archive": {"include": ["a/"]}}, ["objects b/1", "archive a/1"]),
+        ({"objects": {"exclude": ["b/"]}, "archive": {}}, ["objects a/1", "archive a/1", "archive b/1"]),
+        ({"orders": {}}, []),
+    ],
+)
+def test_the_objects_of_each_bucket_are_matched_by_their_own_prefixes(
+    sides: tuple[StorageOutputs, StorageOutputs], capture: str, event: Any, chosen: dict[str, Any], got: list[str]
+) -> None:
+    pattern = pattern_of_more(capture, sides, datasets=chosen)
+    every = {
+        f"{name} {key}": event(key, sides[0].datasets[name].name)
+        for name in ("objects", "archive")
+        for key in ("a/1", "b/1")
+    }
+    assert [name for name, one in every.items() if matches(one, pattern)] == got
+    assert not matches(event("a/1", "another-bucket"), pattern)
+
+
+def test_the_recorded_writes_of_every_table_that_a_target_gets_are_matched(
+    sides: tuple[StorageOutputs, StorageOutputs],
+) -> None:
+    pattern = pattern_of_more("cloudtrail", sides, datasets={"orders": {}, "readings": {}})
+    tables = {name: stored.arn for name, stored in sides[0].datasets.items() if not stored.dataset.is_bucket}
+    matched = [name for name, arn in tables.items() if matches(put_item(arn), pattern)]
+    assert matched == ["orders", "readings"]
+    assert matches(put_item("arn:of-another", tables["orders"]), pattern)

@@ -10,8 +10,9 @@ from pipeline_common.environments import Environment
 from pipeline_common.infra.limits import LONGEST_NAME, longest_storage
 from pipeline_common.infra.stack_config import StackConfigError
 from replication_project.config import ReplicationConfig
+from replication_project.dataset_pairs import dataset_pairs
 from replication_project.sizes import size_faults
-from tests.infra.deployed import ENVIRONMENTS, STACKS, processing, replication, storage
+from tests.infra.deployed import DATASETS, ENVIRONMENTS, STACKS, processing, replication, stacks_of, storage
 from tests.infra.recording import Recording
 
 NAMED_IN_CONTRACTS = ("aws:s3/bucket:Bucket", "aws:dynamodb/table:Table", "aws:sns/topic:Topic", "aws:sqs/queue:Queue")
@@ -33,10 +34,17 @@ def fields(count: int, name: str) -> dict[str, Any]:
 
 def faults(**changes: Any) -> list[str]:
     """What the second of two targets makes too large."""
-    return size_faults(
-        ReplicationConfig.model_validate({"targets": [{"environment": "dev"}, {"environment": "staging", **changes}]}),
-        Environment("prod"),
+    config = ReplicationConfig.model_validate(
+        {"targets": [{"environment": "dev"}, {"environment": "staging", **changes}]}
     )
+    source = longest_storage(Environment("prod"))
+    pairs = {
+        target.environment: dataset_pairs(
+            target, source=source, replica=longest_storage(Environment(target.environment))
+        )
+        for target in config.targets
+    }
+    return list(size_faults(config, source, pairs))
 
 
 def refusal(deploy: Any, config: Mapping[str, Any]) -> str:
@@ -48,10 +56,10 @@ def refusal(deploy: Any, config: Mapping[str, Any]) -> str:
 def test_prefixes_that_outgrow_a_roles_policy_are_refused_with_the_sums() -> None:
     said = refusal(replication, targets(objects={"include": prefixes(20, 200)}))
     assert said.startswith(
-        "projects/replication/Pulumi.prod.yaml: replication:targets[1].objects (prefixes: 20, characters in all: "
-        "4,000) gives its role a policy of up to 12,"
+        "projects/replication/Pulumi.prod.yaml: replication:targets[1] (datasets: 2, prefixes: 20, characters "
+        "in all: 4,000) gives its role a policy of up to 11,"
     )
-    assert said.endswith("(IAM takes 10,240): name fewer or shorter prefixes.")
+    assert said.endswith("(IAM takes 10,240): name fewer datasets, or fewer or shorter prefixes.")
     assert len(said.splitlines()) == 1
 
 
@@ -70,6 +78,38 @@ def test_prefixes_that_outgrow_a_roles_policy_are_refused_with_the_sums() -> Non
 )
 def test_the_sums_are_of_what_is_sent(objects: dict[str, Any], said: str) -> None:
     assert [said in fault for fault in faults(objects=objects)] == ([True] if said else [])
+
+
+def many(kind: dict[str, Any], count: int) -> dict[str, dict[str, Any]]:
+    return {**DATASETS, **{f"one-of-many-{number:03}": kind for number in range(count)}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "said"),
+    [
+        (
+            DATASETS["users"],
+            {},
+            r"replication:targets \(targets: 2, tables: 84\) gives the notifier its role a policy",
+        ),
+        (
+            DATASETS["users"],
+            {"replication:capture": "cloudtrail"},
+            r"targets\[0\] \(datasets: 86, .* a rule a pattern",
+        ),
+        (
+            DATASETS["archive"],
+            {},
+            r"targets\[0\] \(datasets: 86, prefixes: 1, .* policy .* and a rule a pattern",
+        ),
+    ],
+)
+def test_datasets_that_outgrow_what_aws_takes_are_refused_with_the_sums(
+    kind: dict[str, Any], config: dict[str, Any], said: str
+) -> None:
+    more = many(kind, 80)
+    with pytest.raises(StackConfigError, match=f"Pulumi.prod.yaml: .*{said}"):
+        replication(config, stacks=stacks_of(prod=more, dev=more, staging=more))
 
 
 def test_what_is_said_to_fit_fits() -> None:

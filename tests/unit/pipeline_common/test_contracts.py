@@ -39,8 +39,10 @@ ROUTES = {
     )
     for target in ("dev", "staging")
 }
+NESTED = ("notifier_mappings", "routes")
 REPLICATION = ReplicationOutputs(
-    **{field.name: f"the {field.name}" for field in fields(ReplicationOutputs) if field.name != "routes"},
+    **{field.name: f"the {field.name}" for field in fields(ReplicationOutputs) if field.name not in NESTED},
+    notifier_mappings={"items": "the mapping"},
     routes=ROUTES,
 )
 
@@ -54,7 +56,7 @@ def test_a_contract_comes_back_from_its_exports() -> None:
 def test_exports_are_scalars_but_for_documents_since_secretness_is_per_output() -> None:
     for contract in (STORAGE, PROCESSING, REPLICATION):
         nested = {name for name, value in contract.exports().items() if not isinstance(value, str | bool)}
-        assert nested <= {"datasets", "dev_spec", "staging_spec"}
+        assert nested <= {"datasets", "dev_spec", "staging_spec", "notifier_mappings"}
 
 
 def test_datasets_are_exported_as_one_output_by_their_names() -> None:
@@ -75,6 +77,12 @@ def test_datasets_are_exported_as_one_output_by_their_names() -> None:
             "key": [{"name": "pk", "type": "B"}, {"name": "sk", "type": "N"}],
         },
     }
+
+
+def test_datasets_are_read_in_one_order_since_the_engine_has_them_in_any() -> None:
+    exports = STORAGE.exports()
+    shuffled = {**exports, "datasets": dict(reversed(exports["datasets"].items()))}
+    assert list(StorageOutputs.parse(shuffled).datasets) == ["objects", "items", "orders"]
 
 
 def test_the_default_datasets_have_outputs_of_their_own_which_are_empty_where_there_is_none() -> None:

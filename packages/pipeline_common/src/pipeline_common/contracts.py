@@ -2,8 +2,8 @@
 
 A contract is a frozen dataclass. Its project exports it whole, another project reads it whole over a StackReference,
 and an operator's command reads it from a stack's outputs. Outputs are scalars, and what exists once per target is
-written as `<target>_<field>`; the datasets alone are nested. Secretness is per output in Pulumi, so none of them is
-secret.
+written as `<target>_<field>`; datasets, routes' specifications and the notifier's mappings are nested. Secretness is
+per output in Pulumi, so none of them is secret.
 """
 
 from collections.abc import Mapping
@@ -188,15 +188,17 @@ class StorageOutputs(Contract):
 
 
 def _datasets(contract: type[Contract], outputs: Mapping[str, Any]) -> dict[str, StoredDataset]:
+    """Return the datasets, buckets first, by name: the engine has a mapping in any order, another in each process."""
     if not isinstance(outputs["datasets"], Mapping):
         raise MissingOutputError(contract, "datasets")
-    datasets = {}
+    datasets = []
     for name, document in outputs["datasets"].items():
         try:
-            datasets[name] = StoredDataset.parse(name, document)
+            datasets.append(StoredDataset.parse(name, document))
         except ValueError:
             raise MissingOutputError(contract, f"datasets.{name}") from None
-    return datasets
+    datasets.sort(key=lambda stored: (stored.dataset.kind, stored.dataset.name))
+    return {stored.dataset.name: stored for stored in datasets}
 
 
 def _former_datasets(contract: type[Contract], outputs: Mapping[str, Any]) -> dict[str, StoredDataset]:
@@ -294,6 +296,9 @@ class ReplicationOutputs(Contract):
     """Empty, as the notifier's other fields, where changes are noticed by CloudTrail and there is no notifier."""
     notifier_function_arn: str
     notifier_event_source_mapping_id: str
+    """That of the dataset `items`, or else the first."""
+    notifier_mappings: Mapping[str, str] = field(default_factory=dict)
+    """The mappings by the names of the datasets whose streams they read; a former release's contract has none."""
     notifier_log_group_name: str
     dashboard_name: str
     routes: Mapping[str, RouteOutputs]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
+from pipeline_common.contracts import ReplicationOutputs, StorageOutputs, StoredDataset
 from pipeline_common.infra.private_bucket import keep_private
 from replication_project.policies import trail_log_policy
 from replication_project.stores import Stores
@@ -19,9 +19,9 @@ INCOMPLETE_UPLOAD_DAYS = 1
 class ChangeTrail(pulumi.ComponentResource):
     """A trail and the bucket of its log (`pipeline:replication:ChangeTrail`).
 
-    Guarantees: the writes of objects in the source's bucket and of items in its table are recorded, no reads and no
-    other resource, so that what is written to the log is not recorded itself; the log is private, encrypted, written
-    by this trail alone, and kept for as long as the functions' logs.
+    Guarantees: the writes of objects and items in the source's datasets that some target gets are recorded, no reads
+    and no other resource, so that what is written to the log is not recorded itself; the log is private, encrypted,
+    written by this trail alone, and kept for as long as the functions' logs.
 
     Leaves out: an audit. The trail is there to be read by the routes' rules, destroying the stack deletes its log, and
     who needs one names a trail of his own instead.
@@ -81,7 +81,7 @@ class ChangeTrail(pulumi.ComponentResource):
             s3_bucket_name=log.bucket,
             include_global_service_events=False,
             enable_log_file_validation=True,
-            advanced_event_selectors=source.apply(_selectors),
+            advanced_event_selectors=stores.apply(lambda known: _selectors(known.replicated)),
             # CloudTrail makes no trail that its log's bucket does not let in.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
@@ -93,19 +93,21 @@ def _trail_name(source: StorageOutputs) -> str:
 
 
 def _trail_arn(source: StorageOutputs) -> str:
-    partition = source.table_arn.split(":")[1]
+    partition = source.dlq_arn.split(":")[1]
     return f"arn:{partition}:cloudtrail:{source.region}:{source.account_id}:trail/{_trail_name(source)}"
 
 
-def _selectors(source: StorageOutputs) -> Sequence[aws.cloudtrail.TrailAdvancedEventSelectorArgs]:
-    """Return the selectors of the source's writes.
+def _selectors(datasets: Sequence[StoredDataset]) -> Sequence[aws.cloudtrail.TrailAdvancedEventSelectorArgs]:
+    """Return the selectors of the datasets' writes.
 
-    The slash ends the bucket's name, so that no bucket is meant whose name begins alike.
+    The slash ends a bucket's name, so that no bucket is meant whose name begins alike.
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
     """
+    buckets = [f"{stored.arn}/" for stored in datasets if stored.dataset.is_bucket]
+    tables = [stored.arn for stored in datasets if not stored.dataset.is_bucket]
     return [
-        _writes("objects", "AWS::S3::Object", starts_withs=[f"{source.bucket_arn}/"]),
-        _writes("items", "AWS::DynamoDB::Table", equals=[source.table_arn]),
+        *([_writes("objects", "AWS::S3::Object", starts_withs=buckets)] if buckets else []),
+        *([_writes("items", "AWS::DynamoDB::Table", equals=tables)] if tables else []),
     ]
 
 

@@ -1,6 +1,7 @@
 """What is replicated, to where and how eagerly: the `replication:` keys of `Pulumi.prod.yaml`."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,8 +11,9 @@ from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
 from pipeline_common.infra.log_retention import RetentionDays
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
+from replication_core.datasets import ITEMS, OBJECTS
 
-__all__ = ["ObjectSelection", "ReplicationConfig", "TargetConfig", "VerificationConfig", "require_other_targets"]
+__all__ = ["DatasetSelection", "ReplicationConfig", "TargetConfig", "VerificationConfig", "require_other_targets"]
 
 TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
 """https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
@@ -39,8 +41,8 @@ Prefixes = Annotated[
 ]
 
 
-class ObjectSelection(StackConfig):
-    """Which objects a target gets."""
+class DatasetSelection(StackConfig):
+    """What of a dataset a target gets: all of it, or of a bucket the objects that prefixes say."""
 
     include: Prefixes = Field(
         default=(), description="prefixes of the keys to replicate, all when empty", examples=[["reports/"]]
@@ -63,8 +65,16 @@ class TargetConfig(StackConfig):
     """One environment that gets the source's data."""
 
     environment: str = Field(description="the environment that gets the data", pattern=f"^{NAME}$", examples=["dev"])
-    objects: ObjectSelection = Field(default=ObjectSelection(), description="which objects it gets")
-    items: bool = Field(default=True, description="whether it gets the table's items", examples=[True])
+    datasets: Mapping[str, DatasetSelection] | None = Field(
+        default=None,
+        min_length=1,
+        description="the datasets that it gets, all that both sides have when absent",
+        examples=[{"objects": {"include": ["reports/"]}, "orders": {}}],
+    )
+    objects: DatasetSelection | None = Field(default=None, description="datasets.objects, in short")
+    items: bool | None = Field(
+        default=None, description="datasets.items in short: whether it gets them", examples=[False]
+    )
     max_concurrency: int = Field(
         default=5,
         ge=2,  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
@@ -77,6 +87,31 @@ class TargetConfig(StackConfig):
         description="when a sample of it is compared with the source, never when absent",
         examples=[{"schedule": "rate(1 day)"}],
     )
+
+    @property
+    def chosen(self) -> Mapping[str, DatasetSelection]:
+        """What is said of datasets that it gets, by their names, whichever key says it."""
+        chosen = dict(self.datasets or {})
+        if self.objects is not None:
+            chosen[OBJECTS.name] = self.objects
+        if self.items:
+            chosen[ITEMS.name] = DatasetSelection()
+        return chosen
+
+    def selection(self, name: str) -> DatasetSelection | None:
+        """Return what it gets of a dataset that both sides have; None where it gets nothing of it."""
+        gets_others = self.datasets is None and not (name == ITEMS.name and self.items is False)
+        return self.chosen.get(name, DatasetSelection() if gets_others else None)
+
+    def key_of(self, name: str) -> str:
+        """Return the key, below the target's own, that a dataset is configured by."""
+        return f".{name}" if name in self.in_short else f".datasets.{name}" if name in self.chosen else ".datasets"
+
+    @property
+    def in_short(self) -> tuple[str, ...]:
+        """The datasets of which one of the short keys tells."""
+        short = {OBJECTS.name: self.objects, ITEMS.name: self.items}
+        return tuple(name for name, told in short.items() if told is not None)
 
 
 class ReplicationConfig(StackConfig):
@@ -141,6 +176,17 @@ class ReplicationConfig(StackConfig):
         counts = Counter(target.environment for target in self.targets)
         if repeated := [name for name, count in counts.items() if count > 1]:
             raise ValueError(f"replication:targets names {', '.join(repeated)} more than once: keep one of each")
+        return self
+
+    @model_validator(mode="after")
+    def _a_dataset_is_told_of_once(self) -> Self:
+        for place, target in enumerate(self.targets):
+            for name in target.in_short:
+                if name in (target.datasets or {}):
+                    key = f"replication:targets[{place}]"
+                    raise ValueError(
+                        f"{key}.{name} and {key}.datasets.{name} are of the same dataset: keep one of them"
+                    )
         return self
 
     @model_validator(mode="after")

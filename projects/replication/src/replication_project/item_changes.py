@@ -1,15 +1,17 @@
-"""How changes of the table are noticed: by its stream, which a notifier reads for all routes."""
+"""How changes of tables are noticed: by their streams, which a notifier reads for all routes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import pulumi
 import pulumi_aws as aws
 
+from pipeline_common.contracts import StoredDataset
 from pipeline_common.infra.alarms import AlarmRule, alarm
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
-from replication_core.route_spec import ROUTES_FILE, routes_document
+from replication_core.datasets import ITEMS
+from replication_core.route_spec import ROUTES_FILE, RouteSpec, routes_document
 from replication_project.config import ReplicationConfig
 from replication_project.policies import notifier_rights
 from replication_project.route import ReplicationRoute
@@ -28,12 +30,12 @@ MAX_RETRIES = 1000
 
 
 class ItemChanges(pulumi.ComponentResource):
-    """The notifier that reads the table's stream for all routes (`pipeline:replication:ItemChanges`).
+    """The notifier that reads the tables' streams for all routes (`pipeline:replication:ItemChanges`).
 
-    One reader, because a stream's shard serves two at most. Guarantees: from the oldest record that the stream has
-    when this is first deployed, every change is announced on each given target's queue, or, where that does not take
-    it, kept in the dead-letter queue for that target; a record that can be put nowhere is isolated and handed to the
-    dead-letter queue; falling behind alarms before the stream drops anything.
+    One reader, because a stream's shard serves two at most. Guarantees: from the oldest record that a table's stream
+    has when it is first replicated, every change is announced on the queue of each route that gets the table, or, where
+    that does not take it, kept in the dead-letter queue for that target; a record that can be put nowhere is isolated
+    and handed to the dead-letter queue; falling behind alarms before a stream drops anything.
 
     Leaves out: the items themselves, which neither the stream nor a queue carries.
     """
@@ -41,7 +43,8 @@ class ItemChanges(pulumi.ComponentResource):
     TOKEN: ClassVar[str] = "pipeline:replication:ItemChanges"  # noqa: S105 - a resource type's token
 
     function: LiveFunction
-    mapping: aws.lambda_.EventSourceMapping
+    mappings: pulumi.Output[Mapping[str, str]]
+    """The ids of what reads the tables' streams, by their datasets' names: of those that some target gets."""
 
     def __init__(
         self,
@@ -54,33 +57,74 @@ class ItemChanges(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
-        source = stores.apply(lambda known: known.source)
-        topic_arn = source.apply(lambda known: known.failure_topic_arn)
-        dead_letters = source.apply(lambda known: known.dlq_arn)
-        specs = pulumi.Output.all(*(route.spec for route in routes))
-        queue_arns = pulumi.Output.all(*(route.worker.queue.arn for route in routes))
+        self._name = name
+        topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
+        announced = pulumi.Output.all(
+            *(pulumi.Output.all(route.spec, route.worker.queue.arn) for route in routes)
+        ).apply(
+            lambda told: [(spec, arn) for spec, arn in told if any(not each.dataset.is_bucket for each in spec.routed)]
+        )
         self.function = LiveFunction(
             f"{name}-notifier",
             FunctionConfig(
                 handler=NOTIFIER_HANDLER,
-                description="Announces the source table's changes on the routes' queues",
+                description="Announces the source tables' changes on the routes' queues",
                 memory_mb=NOTIFIER_MEMORY_MB,
                 timeout_seconds=NOTIFIER_TIMEOUT_SECONDS,
                 log_retention_days=config.log_retention_days,
                 errors_alarm_count=config.errors_alarm_count,
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
-            code=with_document(code, ROUTES_FILE, specs.apply(routes_document)),
+            code=with_document(
+                code, ROUTES_FILE, announced.apply(lambda routes: routes_document([spec for spec, _ in routes]))
+            ),
             environment={},
-            rights=pulumi.Output.all(source=source, queue_arns=queue_arns).apply(
-                lambda known: notifier_rights(**known)
+            rights=pulumi.Output.all(stores=stores, announced=announced).apply(
+                lambda known: notifier_rights(
+                    known["stores"].replicated_tables,
+                    source=known["stores"].source,
+                    queue_arns=[arn for _, arn in known["announced"]],
+                )
             ),
             alarm_topic_arn=topic_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.mapping = aws.lambda_.EventSourceMapping(
-            f"{name}-mapping",
-            event_source_arn=source.apply(lambda known: known.table_stream_arn),
+        # How many there are is known once the contracts are: before anything is previewed, since stacks export them.
+        self.mappings = stores.apply(
+            lambda known: pulumi.Output.from_input(
+                {
+                    table.dataset.name: self._mapping(table, dead_letters=known.source.dlq_arn).uuid
+                    for table in known.replicated_tables
+                }
+            )
+        )
+        stream_age = alarm(
+            f"{name}-stream-age",
+            AlarmRule(
+                namespace="AWS/Lambda",
+                metric="IteratorAge",
+                statistic="Maximum",
+                threshold=config.stream_age_alarm_seconds * 1000,  # the metric is in milliseconds
+                periods=3,
+                description=(
+                    f"The notifier is {config.stream_age_alarm_seconds} s or more behind the tables: "
+                    "after 24 hours changes are lost, and a backfill is needed."
+                ),
+                runbook="stream-age",
+            ),
+            dimensions={"FunctionName": self.function.function.name},
+            topic_arn=topic_arn,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.alarms = [*self.function.alarms, stream_age]
+        self.register_outputs({"alias_arn": self.function.alias.arn})
+
+    def _mapping(self, table: StoredDataset, *, dead_letters: str) -> aws.lambda_.EventSourceMapping:
+        # A former release had that of `items` alone, under this name; by another it would be a second one.
+        infix = "" if table.dataset.name == ITEMS.name else f"-{table.dataset.name}"
+        return aws.lambda_.EventSourceMapping(
+            f"{self._name}{infix}-mapping",
+            event_source_arn=table.stream_arn,
             function_name=self.function.alias.arn,
             # From the oldest record: what changed while this was being made is announced too, and twice is harmless.
             starting_position="TRIM_HORIZON",
@@ -94,23 +138,7 @@ class ItemChanges(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
         )
-        stream_age = alarm(
-            f"{name}-stream-age",
-            AlarmRule(
-                namespace="AWS/Lambda",
-                metric="IteratorAge",
-                statistic="Maximum",
-                threshold=config.stream_age_alarm_seconds * 1000,  # the metric is in milliseconds
-                periods=3,
-                description=(
-                    f"The notifier is {config.stream_age_alarm_seconds} s or more behind the table: "
-                    "after 24 hours changes are lost, and a backfill is needed."
-                ),
-                runbook="stream-age",
-            ),
-            dimensions={"FunctionName": self.function.function.name},
-            topic_arn=topic_arn,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.alarms = [*self.function.alarms, stream_age]
-        self.register_outputs({"alias_arn": self.function.alias.arn})
+
+
+def _gets_tables(spec: RouteSpec) -> bool:
+    return any(not each.dataset.is_bucket for each in spec.routed)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline_common.contracts import StorageOutputs
+from pipeline_common.contracts import StorageOutputs, StoredDataset
 from pipeline_common.infra.policies import (
     Statement,
     allow,
@@ -12,7 +12,7 @@ from pipeline_common.infra.policies import (
     objects,
     service,
 )
-from replication_project.config import TargetConfig
+from replication_project.dataset_pairs import DatasetPair
 
 __all__ = ["former_rule_arns", "notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
 
@@ -32,61 +32,69 @@ WRITE_REPLICA = (
 CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 
 
-def replicator_rights(
-    target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs, queue_arn: str
-) -> list[Statement]:
+def replicator_rights(pairs: Sequence[DatasetPair], *, source: StorageOutputs, queue_arn: str) -> list[Statement]:
     """Return a route's rights: read what the target gets, write the target, consume its queue, and report.
 
     Objects that the target does not get can't be read either, so the selection holds even if the code forgot it.
     """
-    selection = target.objects
-    statements = [
-        allow("ReadSourceObjects", READ_OBJECT, objects(source.bucket_arn, selection.include or ("",))),
-        # Without it S3 answers 403 for an object that is not there, which can't be told from a missing right.
-        allow("TellAbsentObjects", ["s3:ListBucket"], [source.bucket_arn, replica.bucket_arn]),
-        allow("WriteReplicas", WRITE_REPLICA, objects(replica.bucket_arn, selection.include or ("",))),
-    ]
-    if selection.exclude:
-        statements.append(_excluded(source, selection.exclude))
-    if target.items:
-        statements += [
-            allow("ReadSourceItems", ["dynamodb:BatchGetItem"], [source.table_arn]),
-            allow("WriteReplicaItems", ["dynamodb:BatchWriteItem"], [replica.table_arn]),
-        ]
+    buckets, tables = _parted(pairs)
     return [
-        *statements,
+        *_of_some(
+            allow("ReadSourceObjects", READ_OBJECT, _selected(buckets)),
+            # Without it S3 answers 403 for an object that is not there, which can't be told from a missing right.
+            allow("TellAbsentObjects", ["s3:ListBucket"], _both(buckets)),
+            allow("WriteReplicas", WRITE_REPLICA, _selected(buckets, of_replica=True)),
+            _excluded(buckets),
+            allow("ReadSourceItems", ["dynamodb:BatchGetItem"], [pair.source.arn for pair in tables]),
+            allow("WriteReplicaItems", ["dynamodb:BatchWriteItem"], [pair.replica.arn for pair in tables]),
+        ),
         allow("OwnQueue", CONSUME, [queue_arn]),
         allow("DeadLetters", ["sqs:SendMessage"], [source.dlq_arn]),
         allow("Notifications", ["sns:Publish"], [source.success_topic_arn, source.failure_topic_arn]),
     ]
 
 
-def verifier_rights(target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs) -> list[Statement]:
+def verifier_rights(pairs: Sequence[DatasetPair]) -> list[Statement]:
     """Return the rights of who compares a target with its source: to read both, and to write nothing.
 
     Of the source it may read the objects that the target gets.
     """
-    selection = target.objects
-    statements = [
-        allow("ReadSourceObjects", COMPARE_OBJECT, objects(source.bucket_arn, selection.include or ("",))),
-        allow("ReadReplicas", COMPARE_OBJECT, objects(replica.bucket_arn, selection.include or ("",))),
-        allow("ListObjects", ["s3:ListBucket"], [source.bucket_arn, replica.bucket_arn]),
+    buckets, tables = _parted(pairs)
+    return _of_some(
+        allow("ReadSourceObjects", COMPARE_OBJECT, _selected(buckets)),
+        allow("ReadReplicas", COMPARE_OBJECT, _selected(buckets, of_replica=True)),
+        allow("ListObjects", ["s3:ListBucket"], _both(buckets)),
+        _excluded(buckets),
+        allow("ReadItems", ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Scan"], _both(tables)),
+    )
+
+
+def _parted(pairs: Sequence[DatasetPair]) -> tuple[list[DatasetPair], list[DatasetPair]]:
+    """Return the buckets, and the tables."""
+    return [pair for pair in pairs if pair.is_bucket], [pair for pair in pairs if not pair.is_bucket]
+
+
+def _of_some(*statements: Statement) -> list[Statement]:
+    """Return those that are of any resource: IAM takes no statement of none."""
+    return [statement for statement in statements if statement["Resource"]]
+
+
+def _both(pairs: Sequence[DatasetPair]) -> list[str]:
+    return [arn for pair in pairs for arn in (pair.source.arn, pair.replica.arn)]
+
+
+def _selected(buckets: Sequence[DatasetPair], *, of_replica: bool = False) -> list[str]:
+    """Return the objects that the target gets, on one side."""
+    return [
+        resource
+        for pair in buckets
+        for resource in objects((pair.replica if of_replica else pair.source).arn, pair.selection.include or ("",))
     ]
-    if selection.exclude:
-        statements.append(_excluded(source, selection.exclude))
-    if target.items:
-        actions = ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Scan"]
-        statements.append(allow("ReadItems", actions, [source.table_arn, replica.table_arn]))
-    return statements
 
 
-def _excluded(source: StorageOutputs, prefixes: Sequence[str]) -> Statement:
-    return {
-        "Sid": "ExcludedObjects",
-        "Effect": "Deny",
-        "Action": list(READ_OBJECT),
-        "Resource": objects(source.bucket_arn, prefixes),
-    }
+def _excluded(buckets: Sequence[DatasetPair]) -> Statement:
+    resources = [resource for pair in buckets for resource in objects(pair.source.arn, pair.selection.exclude)]
+    return {"Sid": "ExcludedObjects", "Effect": "Deny", "Action": list(READ_OBJECT), "Resource": resources}
 
 
 def former_rule_arns(source: StorageOutputs) -> list[str]:
@@ -99,15 +107,19 @@ def former_rule_arns(source: StorageOutputs) -> list[str]:
     return [f"{rules}-{what}-rule-*" for what in ("objects", "calls")]
 
 
-def notifier_rights(*, source: StorageOutputs, queue_arns: Sequence[str]) -> list[Statement]:
-    """Return the notifier's rights: read the stream, announce to the routes, and hand over what it can't."""
+def notifier_rights(
+    tables: Sequence[StoredDataset], *, source: StorageOutputs, queue_arns: Sequence[str]
+) -> list[Statement]:
+    """Return the notifier's rights: read the tables' streams, announce to the routes, and hand over what it can't."""
     return [
-        allow(
-            "ReadStream",
-            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
-            [source.table_stream_arn],
+        *_of_some(
+            allow(
+                "ReadStream",
+                ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+                [table.stream_arn for table in tables],
+            ),
+            allow("FindStream", ["dynamodb:ListStreams"], [f"{table.arn}/stream/*" for table in tables]),
         ),
-        allow("FindStream", ["dynamodb:ListStreams"], [f"{source.table_arn}/stream/*"]),
         allow("AnnounceAndDeadLetters", ["sqs:SendMessage"], [*queue_arns, source.dlq_arn]),
     ]
 

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.exports import eventually
+from replication_core.datasets import ITEMS
 from replication_project.change_trail import ChangeTrail
 from replication_project.config import ReplicationConfig
 from replication_project.dashboard import WatchedReplication, replication_dashboard_body
@@ -51,12 +52,7 @@ class Replication(pulumi.ComponentResource):
         invoked = pulumi.InvokeOptions(parent=self)
         self._region = aws.get_region_output(opts=invoked).region
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
-        stores = read_stores(
-            source,
-            [target.environment for target in config.targets],
-            region=self._region,
-            account_id=self._account_id,
-        )
+        stores = read_stores(config, source, region=self._region, account_id=self._account_id)
         self._trail_name = self._trail(config, stores)
         self.routes = {
             target.environment: ReplicationRoute(
@@ -69,7 +65,16 @@ class Replication(pulumi.ComponentResource):
             )
             for target in config.targets
         }
-        self.items = self._items(config, stores, code)
+        self.items = None
+        if config.capture == "native":
+            self.items = ItemChanges(
+                "items",
+                config,
+                stores=stores,
+                routes=list(self.routes.values()),
+                code=code,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.dashboard = self._dashboard(config, stores)
         self.register_outputs(self.outputs().exports())
 
@@ -85,7 +90,8 @@ class Replication(pulumi.ComponentResource):
             trail_name=eventually(self._trail_name),
             notifier_function_name=eventually(items.function.function.name) if items else "",
             notifier_function_arn=eventually(items.function.function.arn) if items else "",
-            notifier_event_source_mapping_id=eventually(items.mapping.uuid) if items else "",
+            notifier_event_source_mapping_id=eventually(items.mappings.apply(_first)) if items else "",
+            notifier_mappings=eventually(items.mappings) if items else {},
             notifier_log_group_name=eventually(items.function.log_group.name) if items else "",
             dashboard_name=eventually(self.dashboard.dashboard_name),
             routes={target: route.outputs() for target, route in self.routes.items()},
@@ -104,24 +110,6 @@ class Replication(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(parent=former_parent)]),
         )
         return own.trail.name
-
-    def _items(
-        self,
-        config: ReplicationConfig,
-        stores: pulumi.Output[Stores],
-        code: pulumi.AssetArchive,
-    ) -> ItemChanges | None:
-        if config.capture != "native":
-            return None
-        routes = [self.routes[target.environment] for target in config.targets if target.items]
-        return ItemChanges(
-            "items",
-            config,
-            stores=stores,
-            routes=routes,
-            code=code,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
     def _dashboard(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> aws.cloudwatch.Dashboard:
         workers = {target: route.worker for target, route in self.routes.items()}
@@ -156,3 +144,8 @@ class Replication(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _first(mappings: Mapping[str, str]) -> str:
+    """Return the mapping that a release names which knows one alone: that of `items`, where there is one."""
+    return mappings.get(ITEMS.name) or next(iter(mappings.values()), "")

@@ -39,7 +39,7 @@ class ReplicationRoute(pulumi.ComponentResource):
     or applied ends in the source's dead-letter queue; undelivered events, lag, a queue that isn't drained, errors and
     throttles alarm.
 
-    Leaves out: the table's stream, whose notifier sends to the queue.
+    Leaves out: the tables' streams, whose notifier sends to the queue.
     """
 
     TOKEN: ClassVar[str] = "pipeline:replication:ReplicationRoute"  # noqa: S105 - a resource type's token
@@ -68,7 +68,7 @@ class ReplicationRoute(pulumi.ComponentResource):
         self.changes = change_rule(
             name,
             target=target.environment,
-            pattern=stores.apply(lambda known: change_pattern(config.capture, target, known.source)),
+            pattern=stores.apply(lambda known: change_pattern(config.capture, known.pairs[target.environment])),
             topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
             parent=self,
         )
@@ -168,9 +168,8 @@ class ReplicationRoute(pulumi.ComponentResource):
             environment={},
             rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn).apply(
                 lambda known: replicator_rights(
-                    target,
+                    known["stores"].pairs[target.environment],
                     source=known["stores"].source,
-                    replica=known["stores"].targets[target.environment],
                     queue_arn=known["queue_arn"],
                 )
             ),
@@ -196,7 +195,14 @@ class ReplicationRoute(pulumi.ComponentResource):
 
     def _spec(self, queue: aws.sqs.Queue) -> pulumi.Output[RouteSpec]:
         def told(stores: Stores, queue_url: str) -> RouteSpec:
-            replica = stores.targets[self._target.environment]
-            return route_spec(self._config, self._target, source=stores.source, replica=replica, queue_url=queue_url)
+            environment = self._target.environment
+            return route_spec(
+                self._config,
+                self._target,
+                source=stores.source,
+                target_region=stores.targets[environment].region,
+                pairs=stores.pairs[environment],
+                queue_url=queue_url,
+            )
 
         return pulumi.Output.all(stores=self._stores, queue_url=queue.url).apply(lambda known: told(**known))

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pipeline_common.contracts import StorageOutputs
 from pipeline_common.infra.limits import PATTERN_CHARACTERS
-from replication_project.config import ObjectSelection, TargetConfig
+from replication_project.config import DatasetSelection
+from replication_project.dataset_pairs import DatasetPair
 
 __all__ = ["change_pattern"]
 
@@ -64,22 +64,47 @@ _WRITTEN_ALIKE = re.compile(r"[A-Za-z0-9_./-]*")
 """The beginning of a prefix that everybody writes alike, whether or not he percent-encodes keys in events."""
 
 
-def change_pattern(capture: str, target: TargetConfig, source: StorageOutputs) -> str:
-    """Return the pattern of the source's events that the target's route gets: no fewer than it needs, often no more.
+NO_BUCKET = ""
+"""A name that no bucket has: the rule of a route without buckets matches nothing by it.
 
-    `capture` says whose events they are: the bucket's own (`native`), or those of calls that CloudTrail recorded. The
+A stack that had no rule then would have other resources for what another stack exports.
+"""
+
+
+def change_pattern(capture: str, pairs: Sequence[DatasetPair]) -> str:
+    """Return the pattern of the source's events that a route of these gets: no fewer than it needs, often no more.
+
+    `capture` says whose events they are: the buckets' own (`native`), or those of calls that CloudTrail recorded. The
     function selects by itself, so that what a pattern can't say, or AWS takes no pattern that is long enough for, is
     left to it.
     """
-    patterns: Mapping[str, Callable[[TargetConfig, StorageOutputs, Keys], Pattern]] = {
+    patterns: Mapping[str, Callable[[Sequence[DatasetPair], bool], Pattern]] = {
         "native": _object_events,
         "cloudtrail": _recorded_writes,
     }
-    selective, whole = (json.dumps(patterns[capture](target, source, keys)) for keys in (_keys(target.objects), ()))
+    selective, whole = (json.dumps(patterns[capture](pairs, is_selective)) for is_selective in (True, False))
     return selective if len(selective) <= PATTERN_CHARACTERS else whole
 
 
-def _keys(selection: ObjectSelection) -> Keys:
+def _buckets(pairs: Sequence[DatasetPair], is_selective: bool) -> list[tuple[list[str], Keys]]:
+    """Return the names of the source's buckets, together where the same is said of their keys, and that."""
+    found: dict[str, tuple[list[str], Keys]] = {}
+    for pair in pairs:
+        if pair.is_bucket:
+            keys = _keys(pair.selection) if is_selective else ()
+            found.setdefault(json.dumps(keys), ([], keys))[0].append(pair.source.name)
+    return list(found.values())
+
+
+def _any(alternatives: Sequence[Pattern]) -> Pattern:
+    """Return what matches by one of them: `$or` is of two or more.
+
+    https://github.com/aws/event-ruler#the-or-primitive
+    """
+    return alternatives[0] if len(alternatives) == 1 else {"$or": list(alternatives)}
+
+
+def _keys(selection: DatasetSelection) -> Keys:
     """Return what the keys that a target gets have in common, however an event writes them.
 
     A key that is written encoded may mean another, see `replication_core.object_keys`: an included prefix counts as far
@@ -95,34 +120,32 @@ def _keys(selection: ObjectSelection) -> Keys:
     return [{"anything-but": {"prefix": excluded if len(excluded) > 1 else excluded[0]}}] if excluded else ()
 
 
-def _object_events(_: TargetConfig, source: StorageOutputs, keys: Keys) -> Pattern:
-    of_keys = {"object": {"key": list(keys)}} if keys else {}
-    return {
-        "source": ["aws.s3"],
-        "detail-type": list(OBJECT_EVENTS),
-        "detail": {"bucket": {"name": [source.bucket_name]}, **of_keys},
-    }
+def _object_events(pairs: Sequence[DatasetPair], is_selective: bool) -> Pattern:
+    details = [
+        {"bucket": {"name": names}, **({"object": {"key": list(keys)}} if keys else {})}
+        for names, keys in _buckets(pairs, is_selective) or [([NO_BUCKET], ())]
+    ]
+    return {"source": ["aws.s3"], "detail-type": list(OBJECT_EVENTS), "detail": _any(details)}
 
 
-def _recorded_writes(target: TargetConfig, source: StorageOutputs, keys: Keys) -> Pattern:
-    """Return the pattern of the writes of the bucket, and, where the target gets items, of those of the table.
+def _recorded_writes(pairs: Sequence[DatasetPair], is_selective: bool) -> Pattern:
+    """Return the pattern of the writes of the buckets and of the tables that the target gets.
 
     What is no call is never recorded, see docs/architecture.md. A DeleteObjects is recorded without its keys, and
     somebody has to hear of it. A table is matched among the resources of a call, since a call on several tables has no
     parameter with its name.
     """
-    of_keys = {"key": [*keys, {"exists": False}]} if keys else {}
-    objects: Pattern = {
-        "source": ["aws.s3"],
-        "detail": _succeeded(OBJECT_CALLS) | {"requestParameters": {"bucketName": [source.bucket_name], **of_keys}},
-    }
-    items: Pattern = {
-        "source": ["aws.dynamodb"],
-        "detail": _succeeded(ITEM_CALLS) | {"resources": {"ARN": [source.table_arn]}},
-    }
-    # `$or` is one of two or more: https://github.com/aws/event-ruler#the-or-primitive
-    writes = {"$or": [objects, items]} if target.items else objects
-    return {"detail-type": ["AWS API Call via CloudTrail"], **writes}
+    writes: list[Pattern] = []
+    if buckets := _buckets(pairs, is_selective):
+        parameters = [
+            {"bucketName": names, **({"key": [*keys, {"exists": False}]} if keys else {})} for names, keys in buckets
+        ]
+        detail = _succeeded(OBJECT_CALLS) | {"requestParameters": _any(parameters)}
+        writes.append({"source": ["aws.s3"], "detail": detail})
+    if tables := [pair.source.arn for pair in pairs if not pair.is_bucket]:
+        detail = _succeeded(ITEM_CALLS) | {"resources": {"ARN": tables}}
+        writes.append({"source": ["aws.dynamodb"], "detail": detail})
+    return {"detail-type": ["AWS API Call via CloudTrail"], **_any(writes)}
 
 
 def _succeeded(calls: Sequence[str]) -> Pattern:

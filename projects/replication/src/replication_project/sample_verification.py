@@ -67,9 +67,7 @@ class SampleVerification(pulumi.ComponentResource):
             ),
             code=code,
             environment={},
-            rights=stores.apply(
-                lambda known: verifier_rights(target, source=known.source, replica=known.targets[target.environment])
-            ),
+            rights=stores.apply(lambda known: verifier_rights(known.pairs[target.environment])),
             alarm_topic_arn=topic_arn,
             # Its children are found by it too: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
             opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{name}-verifier")]),

@@ -1,47 +1,50 @@
-"""What the selection of a target makes of a function's rights and environment, and whether AWS takes it."""
+"""What the datasets and prefixes of the targets make of rights and patterns, and whether AWS takes it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline_common.environments import Environment
-from pipeline_common.infra.limits import function_faults, longest_queue_arn, longest_storage
-from pipeline_common.infra.policies import Statement
-from pipeline_common.infra.stack_config import StackConfigError, stack_file
+from pipeline_common.contracts import StorageOutputs
+from pipeline_common.infra.limits import function_faults, longest_queue_arn, pattern_fault
 from replication_project.config import ReplicationConfig, TargetConfig
-from replication_project.policies import replicator_rights, verifier_rights
+from replication_project.dataset_pairs import DatasetPair
+from replication_project.policies import notifier_rights, replicator_rights, verifier_rights
+from replication_project.rule_patterns import change_pattern
 
-__all__ = ["check_sizes", "size_faults"]
+__all__ = ["size_faults"]
+
+Pairs = Mapping[str, Sequence[DatasetPair]]
+"""What each target gets, by its environment."""
 
 
-def check_sizes(config: ReplicationConfig, source: Environment) -> None:
-    """Raise StackConfigError, with the sums, for a target whose prefixes make more than AWS takes."""
-    if found := size_faults(config, source):
-        raise StackConfigError("\n".join(f"{stack_file()}: {fault}" for fault in found))
-
-
-def size_faults(config: ReplicationConfig, source: Environment) -> list[str]:
-    """Return a sentence, with the sums, for each target whose prefixes make more than AWS takes."""
-    sentences = []
+def size_faults(config: ReplicationConfig, source: StorageOutputs, pairs: Pairs) -> Iterator[str]:
+    """Say, with the sums, of each target, and of all together, what makes more than AWS takes: its key first."""
     for place, target in enumerate(config.targets):
-        faults = _first_faults(target, source)
-        if faults:
-            prefixes = [*target.objects.include, *target.objects.exclude]
-            sentences.append(
-                f"replication:targets[{place}].objects (prefixes: {len(prefixes)}, characters in all: "
-                f"{sum(map(len, prefixes)):,}) gives {' and '.join(faults)}: name fewer or shorter prefixes."
+        gets = pairs[target.environment]
+        if faults := _target_faults(config, target, source, gets):
+            prefixes = [prefix for pair in gets for prefix in (*pair.selection.include, *pair.selection.exclude)]
+            sums = f"datasets: {len(gets)}, prefixes: {len(prefixes)}, characters in all: {sum(map(len, prefixes)):,}"
+            yield (
+                f"replication:targets[{place}] ({sums}) gives {' and '.join(faults)}: "
+                "name fewer datasets, or fewer or shorter prefixes."
             )
-    return sentences
+    tables = {pair.source.arn: pair.source for gets in pairs.values() for pair in gets if not pair.is_bucket}
+    rights = notifier_rights(
+        list(tables.values()), source=source, queue_arns=[longest_queue_arn()] * len(config.targets)
+    )
+    if config.capture == "native" and (faults := function_faults(rights=rights, environment={})):
+        yield (
+            f"replication:targets (targets: {len(pairs)}, tables: {len(tables)}) gives the notifier "
+            f"{' and '.join(faults)}: name fewer datasets."
+        )
 
 
-def _first_faults(target: TargetConfig, source: Environment) -> list[str]:
+def _target_faults(
+    config: ReplicationConfig, target: TargetConfig, source: StorageOutputs, gets: Sequence[DatasetPair]
+) -> list[str]:
     # What is too much for one function of a target mostly is so for the other, and is said once.
-    for rights in _rights(target, source):
-        if faults := function_faults(rights=rights, environment={}):
-            return faults
-    return []
-
-
-def _rights(target: TargetConfig, source: Environment) -> Iterator[Sequence[Statement]]:
-    original, replica = longest_storage(source), longest_storage(source.beside(target.environment))
-    yield replicator_rights(target, source=original, replica=replica, queue_arn=longest_queue_arn())
-    if target.verify is not None:
-        yield verifier_rights(target, source=original, replica=replica)
+    faults = function_faults(
+        rights=replicator_rights(gets, source=source, queue_arn=longest_queue_arn()), environment={}
+    )
+    if not faults and target.verify is not None:
+        faults = function_faults(rights=verifier_rights(gets), environment={})
+    pattern = pattern_fault(change_pattern(config.capture, gets))
+    return [*faults, *([pattern] if pattern else [])]

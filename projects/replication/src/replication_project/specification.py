@@ -1,9 +1,11 @@
 """A route's specification, made of the contracts and the configuration. Pure."""
 
+from collections.abc import Sequence
+
 from pipeline_common.contracts import StorageOutputs
-from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.route_spec import RoutedDataset, RouteSpec
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
+from replication_project.dataset_pairs import DatasetPair
 
 __all__ = ["route_spec"]
 
@@ -12,7 +14,13 @@ MOST_SETTLE_SECONDS = 600
 
 
 def route_spec(
-    config: ReplicationConfig, target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs, queue_url: str
+    config: ReplicationConfig,
+    target: TargetConfig,
+    *,
+    source: StorageOutputs,
+    target_region: str,
+    pairs: Sequence[DatasetPair],
+    queue_url: str,
 ) -> RouteSpec:
     """Return what the functions of a target's route, and the operator's commands, are told of it."""
     verification = target.verify or VerificationConfig(schedule="rate(1 day)")
@@ -21,17 +29,8 @@ def route_spec(
         target_environment=str(replica.instance),
         source_environment=str(source.instance),
         source_region=source.region,
-        target_region=replica.region,
-        datasets=(
-            RoutedDataset(
-                dataset=OBJECTS,
-                source=source.bucket_name,
-                target=replica.bucket_name,
-                include=target.objects.include,
-                exclude=target.objects.exclude,
-            ),
-            RoutedDataset(dataset=ITEMS, source=source.table_name, target=replica.table_name if target.items else ""),
-        ),
+        target_region=target_region,
+        datasets=_routed(source, pairs),
         queue_url=queue_url,
         dlq_url=source.dlq_url,
         success_topic_arn=source.success_topic_arn,
@@ -40,4 +39,20 @@ def route_spec(
         sample_keys=verification.sample_keys,
         # What takes longer than the alarm on lag allows is somebody's to look at, whatever it is.
         settle_seconds=min(config.lag_alarm_seconds, MOST_SETTLE_SECONDS),
+    )
+
+
+def _routed(source: StorageOutputs, pairs: Sequence[DatasetPair]) -> tuple[RoutedDataset, ...]:
+    """Return every dataset of the source, with what of it the target gets."""
+    gets = {
+        pair.source.dataset.name: {
+            "target": pair.replica.name,
+            "include": pair.selection.include,
+            "exclude": pair.selection.exclude,
+        }
+        for pair in pairs
+    }
+    return tuple(
+        RoutedDataset(dataset=stored.dataset, source=stored.name, **gets.get(name, {"target": ""}))
+        for name, stored in source.datasets.items()
     )
