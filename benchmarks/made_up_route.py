@@ -65,7 +65,7 @@ def made_up_backlog(queue: MadeUpQueue) -> Backlog:
         source=storage,
         routes={TARGET: route},
         notifier_function_name="",
-        notifier_mapping_id="",
+        notifier_mappings={},
         trail_name="",
         target_storage=lambda _: storage,
         client=lambda _service, /, **_: queue,

@@ -200,7 +200,7 @@ class ReplicationRoute(pulumi.ComponentResource):
                 self._config,
                 self._target,
                 source=stores.source,
-                target_region=stores.targets[environment].region,
+                replica=stores.targets[environment],
                 pairs=stores.pairs[environment],
                 queue_url=queue_url,
             )

@@ -18,7 +18,7 @@ def route_spec(
     target: TargetConfig,
     *,
     source: StorageOutputs,
-    target_region: str,
+    replica: StorageOutputs,
     pairs: Sequence[DatasetPair],
     queue_url: str,
 ) -> RouteSpec:
@@ -29,7 +29,7 @@ def route_spec(
         target_environment=str(replica.instance),
         source_environment=str(source.instance),
         source_region=source.region,
-        target_region=target_region,
+        target_region=replica.region,
         datasets=_routed(source, pairs),
         queue_url=queue_url,
         dlq_url=source.dlq_url,

@@ -175,7 +175,7 @@ def world() -> Iterator[World]:
         source |= {"environment": "prod", "suffix": "", "region": REGION, "dlq_url": urls["dlq"]}
         source |= {"datasets": stored("prod-data")}
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
-        outputs |= {"rule_name": "", "trail_name": ""}
+        outputs |= {"rule_name": "", "trail_name": "", "notifier_mappings": {"items": "notifier-of-items"}}
 
         def route_outputs(target: str, spec: Mapping[str, Any]) -> RouteOutputs:
             told: Any = {each.name: f"{target}-{each.name}" for each in fields(RouteOutputs)}
@@ -241,7 +241,7 @@ def _capture(made: dict[str, Any], arns: dict[str, str]) -> None:
     # moto takes it, and does not tell it.
     made["s3"].get_bucket_notification_configuration = lambda **_: {"EventBridgeConfiguration": {}}
     stream = made["dynamodb"].describe_table(TableName="prod-data")["Table"]["LatestStreamArn"]
-    mappings = {"notifier_event_source_mapping_id": {"State": "Enabled", "EventSourceArn": stream}}
+    mappings = {"notifier-of-items": {"State": "Enabled", "EventSourceArn": stream}}
     for target in ("dev", "staging"):
         mappings[f"{target}-event_source_mapping_id"] = {"EventSourceArn": arns[target]}
     made["lambda"].mappings = mappings

@@ -1,6 +1,6 @@
 """When a route has worked off what it had: by its queue's counts, or by the age of what keeps it busy."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,10 +35,12 @@ QUEUE_AGE = ("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", "dev-queue
 NOTIFIER_AGE = ("AWS/Lambda", "IteratorAge", "FunctionName", "notifier_function_name")
 
 
-def tell(world: World, time: Time, namespace: str, name: str, dimension: str, of: str, value: float) -> None:
-    """Have CloudWatch tell a figure of the minute before."""
+def tell(
+    world: World, time: Time, namespace: str, name: str, dimension: str, of: str, value: float, *, minutes: int = 1
+) -> None:
+    """Have CloudWatch tell a figure of the minute before, or of an earlier one."""
     metric = {"MetricName": name, "Dimensions": [{"Name": dimension, "Value": of}], "Value": value}
-    when = {"Timestamp": time.now.replace(second=0) - timedelta(minutes=1)}
+    when = {"Timestamp": time.now.replace(second=0) - timedelta(minutes=minutes)}
     world.cloudwatch.put_metric_data(Namespace=namespace, MetricData=[metric | when])
 
 
@@ -81,3 +83,12 @@ def test_an_empty_queue_is_not_enough_while_the_notifier_reads_what_is_older(wor
     later = Time(now=NOW + timedelta(minutes=2))
     tell(world, later, *NOTIFIER_AGE, 900.0)
     assert backlog(world, later).worked_off(NOW, within=30)
+
+
+def test_a_notifier_of_several_tables_may_be_behind_with_another_than_it_has_read_of_last(world: World) -> None:
+    time = Time()
+    tell(world, time, *NOTIFIER_AGE, 300_000.0, minutes=2)
+    tell(world, time, *NOTIFIER_AGE, 0.0)
+    assert backlog(world, Time()).worked_off(NOW, within=30)
+    several = replace(world.replication, notifier_mappings={"items": "one", "orders": "another"})
+    assert not replace(backlog(world, time), replication=several).worked_off(NOW, within=30)

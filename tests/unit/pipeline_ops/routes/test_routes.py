@@ -1,24 +1,26 @@
 """A route looked at, paused, resumed and asked."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.utils import parse_timestamp
 
-from pipeline_common.contracts import StorageOutputs
+from pipeline_common.contracts import ReplicationOutputs, StorageOutputs, StoredDataset
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.dead_letters import dead_letters
 from pipeline_ops.routes.reconciliation import key_of, reconcile_now
-from pipeline_ops.routes.route import explained
+from pipeline_ops.routes.route import SourceRoutes, explained
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.switch import require_enabled, set_enabled
 from pipeline_ops.routes.tables import duration, status_view
 from pipeline_ops.terminal import show
 from pipeline_ops.where import AWS, Where
-from replication_core.datasets import ITEMS
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind
+from replication_core.route_spec import RoutedDataset
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
 
@@ -50,7 +52,7 @@ def test_lag_and_last_success_are_cloudwatchs_figures(world: World) -> None:
         )
     for minutes, changes in ((90, 4.0), (5, 0.0)):
         world.cloudwatch.put_metric_data(
-            Namespace="DataPipeline/Replication",
+            Namespace="DataPipeline/SourceRoutes",
             MetricData=[
                 {
                     "MetricName": "ReplicatedChanges",
@@ -147,14 +149,17 @@ def test_a_bucket_that_sends_no_events_is_a_problem(world: World) -> None:
 @pytest.mark.parametrize(
     ("told", "problem"),
     [
-        ({"State": "Disabled"}, "is paused: changes of items are lost after 24 hours"),
+        ({"State": "Disabled"}, "is paused for the table prod-data: changes of items are lost after 24 hours"),
         ({"State": "Disabling"}, "is disabling"),
         ({"EventSourceArn": "arn:earlier"}, "reads another stream than that of the table prod-data"),
-        ({"LastProcessingResult": "PROBLEM: Function call failed"}, "could not work on its last batch: PROBLEM: Func"),
+        (
+            {"LastProcessingResult": "PROBLEM: Function call failed"},
+            "could not work on its last batch of the table prod-data: PROBLEM: Func",
+        ),
     ],
 )
 def test_a_notifier_that_announces_nothing_is_a_problem(world: World, told: dict[str, str], problem: str) -> None:
-    world.functions.mappings["notifier_event_source_mapping_id"] |= told
+    world.functions.mappings["notifier-of-items"] |= told
     (found,) = problems(world)
     assert found.startswith(f"notifier_function_name {problem}")
 
@@ -173,8 +178,115 @@ def test_a_table_that_was_made_again_is_a_problem(world: World) -> None:
 
 def test_what_no_notifier_reads_is_not_looked_at(world: World) -> None:
     world.s3.get_bucket_notification_configuration = lambda **_: {}
-    recorded = replace(world.replication, notifier_mapping_id="", notifier_function_name="")
+    recorded = replace(world.replication, notifier_function_name="")
     assert read_status(recorded, None, world.dead_letters).healthy
+
+
+ORDERS = Dataset("orders", Kind.TABLE, (KeyAttribute("pk", KeyType.STRING), KeyAttribute("sk", KeyType.NUMBER)))
+ARCHIVE = Dataset("archive", Kind.BUCKET, OBJECTS.key)
+
+
+def with_more(world: World, *datasets: Dataset, name: str = "more", **mappings: str) -> SourceRoutes:
+    """Return the replication of a source that has these datasets too, as both routes' targets have."""
+
+    def having_more(storage: StorageOutputs) -> StorageOutputs:
+        more = {each.name: StoredDataset(dataset=each, name=name, arn="unused") for each in datasets}
+        return replace(storage, datasets={**storage.datasets, **more})
+
+    replication = world.replication
+    return replace(
+        replication,
+        source=having_more(replication.source),
+        target_storage=lambda target: having_more(replication.target_storage(target)),
+        notifier_mappings={**replication.notifier_mappings, **mappings},
+    )
+
+
+def routing_more(world: World, *datasets: Dataset) -> None:
+    """Have both routes get these datasets too."""
+    for target in ("dev", "staging"):
+        others = tuple(RoutedDataset(dataset=each, source="more", target="more") for each in datasets)
+        world.change(target, others=others)
+
+
+def made_more(world: World) -> str:
+    """Make the bucket and the table of these datasets, and return the table's stream."""
+    world.s3.create_bucket(Bucket="more")
+    return str(
+        world.dynamodb.create_table(
+            TableName="more",
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        )["TableDescription"]["LatestStreamArn"]
+    )
+
+
+def looked_at(world: World, replication: SourceRoutes) -> tuple[list[str], list[str]]:
+    """What keeps changes from being noticed, and what is wrong with the route to dev."""
+    status = read_status(replication, None, world.dead_letters)
+    return list(status.problems[:-1]), status.routes[0].problems
+
+
+def test_what_reads_each_table_and_tells_of_each_bucket_is_looked_at(world: World) -> None:
+    stream = made_more(world)
+    routing_more(world, ORDERS, ARCHIVE)
+    told = {"bucket": {"name": ["prod-data", "more"]}}
+    for target in ("dev", "staging"):
+        world.events.put_rule(Name=f"{target}-rule_name", EventPattern=json.dumps({"detail": told}))
+    world.functions.mappings["orders-mapping"] = {"State": "Enabled", "EventSourceArn": stream}
+    everything = with_more(world, ORDERS, ARCHIVE, orders="orders-mapping")
+    assert read_status(everything, None, world.dead_letters).healthy
+    world.functions.mappings["orders-mapping"]["State"] = "Disabled"
+    noticed, _ = looked_at(world, everything)
+    assert noticed == ["notifier_function_name is paused for the table more: changes of items are lost after 24 hours"]
+    noticed, _ = looked_at(world, with_more(world, ORDERS, ARCHIVE))
+    assert noticed == ["notifier_function_name does not read the table more: changes of items are lost after 24 hours"]
+    world.s3.get_bucket_notification_configuration = lambda Bucket: (  # noqa: N803 - boto3's own name
+        {} if Bucket == "more" else {"EventBridgeConfiguration": {}}
+    )
+    noticed, _ = looked_at(world, with_more(world, ARCHIVE))
+    assert noticed == ["the bucket more sends EventBridge no events: changes of objects are lost"]
+
+
+def test_a_rule_that_is_not_of_every_bucket_that_the_route_gets_is_a_problem(world: World) -> None:
+    made_more(world)
+    routing_more(world, ARCHIVE)
+    _, dev = looked_at(world, with_more(world, ARCHIVE))
+    assert dev == ["its rule dev-rule_name is not of the bucket that storage names, more"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "name", "problem"),
+    [
+        ([ORDERS], "later", "its table of orders is more, and the stacks name later"),
+        ([], "", "its table of orders is more, and the stacks name none"),
+        (
+            [replace(ORDERS, key=ITEMS.key)],
+            "more",
+            "its table of orders has another key, or is of another kind, than the stacks say",
+        ),
+        ([ORDERS, ARCHIVE], "more", "it was deployed before storage had the dataset archive"),
+    ],
+)
+def test_each_dataset_of_a_route_is_compared_with_what_storage_has(
+    world: World, stored: list[Dataset], name: str, problem: str
+) -> None:
+    made_more(world)
+    routing_more(world, ORDERS)
+    _, dev = looked_at(world, with_more(world, *stored, name=name))
+    assert dev[0].startswith(problem)
+
+
+def test_the_one_mapping_of_a_former_release_is_that_of_items(world: World) -> None:
+    contract: Any = {each.name: each.name for each in fields(ReplicationOutputs)} | {"routes": {}}
+    del contract["notifier_mappings"]
+    replication = world.replication
+    former = SourceRoutes.of(
+        replication.source, ReplicationOutputs(**contract), replication.client, replication.target_storage
+    )
+    assert former.notifier_mappings == {"items": "notifier_event_source_mapping_id"}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +322,7 @@ def test_a_target_whose_storage_is_not_deployed_is_a_problem_of_its_own_route(wo
 
 
 def test_a_trail_that_records_nothing_is_a_problem(world: World) -> None:
-    recorded = replace(world.replication, notifier_mapping_id="", notifier_function_name="", trail_name="audit")
+    recorded = replace(world.replication, notifier_function_name="", trail_name="audit")
     (problem, _) = read_status(recorded, None, world.dead_letters).problems
     assert problem == "the trail audit is not there: changes are not noticed, and lost"
     cloudtrail = recorded.client("cloudtrail", region=recorded.region)

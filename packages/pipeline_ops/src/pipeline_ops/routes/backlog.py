@@ -1,7 +1,7 @@
 """A route's backlog, and the wait until it is worked off."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +22,9 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 
 NOTIFIER_BEHIND_SECONDS = 60.0
 """What the notifier may be behind the table without being waited for: an empty queue is waited for as long."""
+
+_NOTIFIER_ROUND = timedelta(minutes=2)
+"""In it each table that the notifier has to read of has a figure: it works on a batch for a minute at most."""
 
 _AGE_WINDOW = timedelta(minutes=10)
 _AGE_POLL_SECONDS = 30.0
@@ -56,14 +59,13 @@ def depth_of(replication: SourceRoutes, outputs: RouteOutputs) -> Depth:
 def oldest_change(replication: SourceRoutes, outputs: RouteOutputs, at: datetime) -> tuple[datetime, float] | None:
     """Return CloudWatch's newest figure of the oldest message's age in seconds, and when that was; None without one."""
     queue = {"QueueName": outputs.queue_name}
-    return _newest(replication, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue, at)
+    return next(_maxima(replication, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue, at), None)
 
 
-def _newest(
+def _maxima(
     replication: SourceRoutes, namespace: str, name: str, dimensions: dict[str, str], at: datetime
-) -> tuple[datetime, float] | None:
-    figures = newest_first(replication, namespace, name, dimensions, statistic="Maximum", until=at, window=_AGE_WINDOW)
-    return next(figures, None)
+) -> Iterator[tuple[datetime, float]]:
+    return newest_first(replication, namespace, name, dimensions, statistic="Maximum", until=at, window=_AGE_WINDOW)
 
 
 def _now() -> datetime:
@@ -137,9 +139,12 @@ class Backlog:
         if not name:
             return False
         with explained(f"How far {name} is behind can't be read"):
-            found = _newest(self.replication, "AWS/Lambda", "IteratorAge", {"FunctionName": name}, now)
-        if found is None:  # it has had nothing to read
-            return False
-        when, milliseconds = found
-        behind = milliseconds / 1000
-        return behind > NOTIFIER_BEHIND_SECONDS and when - timedelta(seconds=behind) < since
+            figures = list(_maxima(self.replication, "AWS/Lambda", "IteratorAge", {"FunctionName": name}, now))
+        # One figure is of all tables that were read of in that minute: with several, the newest need not be of the one
+        # that the notifier is behind with. There is none where it has had nothing to read.
+        counted = _NOTIFIER_ROUND if len(self.replication.notifier_mappings) > 1 else timedelta()
+        return any(
+            milliseconds / 1000 > NOTIFIER_BEHIND_SECONDS and when - timedelta(milliseconds=milliseconds) < since
+            for when, milliseconds in figures
+            if when >= figures[0][0] - counted
+        )

@@ -1,13 +1,14 @@
 """Checks of everything between the source and the routes' queues, so that no change goes unnoticed."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from pipeline_common.contracts import StorageOutputs, StoredDataset
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from pipeline_ops.routes.switch import ENABLED, mapping_of, named_state
-from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
 __all__ = ["capture_problems", "route_problems"]
 
@@ -20,17 +21,20 @@ https://docs.aws.amazon.com/lambda/latest/api/API_GetEventSourceMapping.html
 
 def capture_problems(replication: SourceRoutes) -> list[str]:
     """Say what keeps changes from being noticed, a sentence each; what can't be looked at is one of them."""
-    looks: Sequence[Callable[[SourceRoutes], Iterator[str]]] = []
-    if replication.notifier_mapping_id:  # else CloudTrail's records are of objects and items alike
-        looks = [_events, _notifier]
-    elif replication.trail_name:
-        looks = [_trail]
-    return [problem for look in looks for problem in _contained(look(replication))]
+    looks = [_trail(replication)] if replication.trail_name else []
+    if replication.notifier_function_name:  # else CloudTrail's records are of objects and items alike
+        looks = [
+            _events(replication, stored) if stored.dataset.is_bucket else _stream(replication, stored)
+            for stored in replication.replicated
+        ]
+    return [problem for look in looks for problem in _contained(look)]
 
 
 def route_problems(replication: SourceRoutes, route: Route) -> list[str]:
     """Say what keeps changes from the route's queue, or where its function is of other stores, a sentence each."""
-    return [*_contained(_rule(replication, route)), *_contained(_function(replication, route))]
+    looks = (_rule(replication, route), _function(replication, route))
+    # What can't be read of the route is said once.
+    return list(dict.fromkeys(problem for look in looks for problem in _contained(look)))
 
 
 def _contained(problems: Iterator[str]) -> Iterator[str]:
@@ -41,7 +45,7 @@ def _contained(problems: Iterator[str]) -> Iterator[str]:
 
 
 def _rule(replication: SourceRoutes, route: Route) -> Iterator[str]:
-    name, bucket = route.outputs.rule_name, replication.source.bucket_name
+    name, stored = route.outputs.rule_name, replication.source.datasets
     events = replication.client("events", region=replication.region)
     with explained(f"The rule {name} can't be looked at"):
         rule = events.describe_rule(Name=name)
@@ -49,8 +53,10 @@ def _rule(replication: SourceRoutes, route: Route) -> Iterator[str]:
         arns = {target["Arn"] for page in pages for target in page["Targets"]}
     if not str(rule.get("State")).startswith("ENABLED"):
         yield f"its rule {name} is disabled: changes are not noticed, and lost"
-    if bucket not in _texts(rule.get("EventPattern", "")):
-        yield f"its rule {name} is not of the bucket that storage names, {bucket}"
+    matched = _texts(rule.get("EventPattern", ""))
+    for routed in route.spec.routed:
+        if routed.dataset.is_bucket and (bucket := stored.get(routed.dataset.name)) and bucket.name not in matched:
+            yield f"its rule {name} is not of the bucket that storage names, {bucket.name}"
     if route.outputs.queue_arn not in arns:
         yield f"its rule {name} does not have its queue as target: it gets none"
 
@@ -89,30 +95,33 @@ def _texts(pattern: str) -> set[str]:
     return found
 
 
-def _events(replication: SourceRoutes) -> Iterator[str]:
-    bucket = replication.source.bucket_name
-    with explained(f"The bucket {bucket} can't be looked at"):
+def _events(replication: SourceRoutes, bucket: StoredDataset) -> Iterator[str]:
+    with explained(f"The bucket {bucket.name} can't be looked at"):
         s3 = replication.client("s3", region=replication.region)
-        told = s3.get_bucket_notification_configuration(Bucket=bucket)
+        told = s3.get_bucket_notification_configuration(Bucket=bucket.name)
     if "EventBridgeConfiguration" not in told:
-        yield f"the bucket {bucket} sends EventBridge no events: changes of objects are lost"
+        yield f"the bucket {bucket.name} sends EventBridge no events: changes of objects are lost"
 
 
-def _notifier(replication: SourceRoutes) -> Iterator[str]:
-    table, name = replication.source.table_name, replication.notifier_function_name
-    with explained(f"What {name} reads can't be looked at"):
-        mapping = mapping_of(replication, replication.notifier_mapping_id)
-        described = replication.client("dynamodb", region=replication.region).describe_table(TableName=table)["Table"]
+def _stream(replication: SourceRoutes, table: StoredDataset) -> Iterator[str]:
+    name, id_ = replication.notifier_function_name, replication.notifier_mappings.get(table.dataset.name)
+    if id_ is None:
+        yield f"{name} does not read the table {table.name}: changes of items are lost after 24 hours"
+        return
+    with explained(f"What {name} reads of the table {table.name} can't be looked at"):
+        mapping = mapping_of(replication, id_)
+        dynamodb = replication.client("dynamodb", region=replication.region)
+        described = dynamodb.describe_table(TableName=table.name)["Table"]
     state, result = named_state(mapping), str(mapping.get("LastProcessingResult", ""))
     if state != ENABLED:
-        yield f"{name} is {state}: changes of items are lost after 24 hours"
+        yield f"{name} is {state} for the table {table.name}: changes of items are lost after 24 hours"
     elif result.startswith(_PROBLEM):
-        yield f"{name} could not work on its last batch: {result}"
+        yield f"{name} could not work on its last batch of the table {table.name}: {result}"
     stream = described.get("LatestStreamArn") if described.get("StreamSpecification", {}).get("StreamEnabled") else None
     if mapping.get("EventSourceArn") != stream:
         yield (
-            f"{name} reads another stream than that of the table {table}, which was made again, or has none: changes "
-            f"of items are lost"
+            f"{name} reads another stream than that of the table {table.name}, which was made again, or has none: "
+            f"changes of items are lost"
         )
 
 
@@ -121,21 +130,27 @@ def _function(replication: SourceRoutes, route: Route) -> Iterator[str]:
     with explained(f"The route to {route.target} can't be looked at"):
         reads = mapping_of(replication, route.outputs.event_source_mapping_id).get("EventSourceArn")
     spec = route.spec
-    yield from _differing(
-        {"dead-letter queue": (spec.dlq_url, source.dlq_url), "queue": (reads, route.outputs.queue_arn)}
-    )
+    yield from _differing("dead-letter queue", spec.dlq_url, source.dlq_url)
+    yield from _differing("queue", reads, route.outputs.queue_arn)
     target = replication.target_storage(route.target)
-    for dataset, ours, theirs in (
-        (OBJECTS, source.bucket_name, target.bucket_name),
-        (ITEMS, source.table_name, target.table_name),
-    ):
-        if (routed := spec.dataset(dataset.name)) is not None:
-            yield from _differing({dataset.kind.value: (routed.source, ours)})
-            if routed.target:
-                yield from _differing({f"target {dataset.kind.value}": (routed.target, theirs)})
+    for routed in spec.datasets:
+        yield from _dataset("", routed.dataset, routed.source, source)
+        if routed.target:
+            yield from _dataset("target ", routed.dataset, routed.target, target)
+    for name in source.datasets:
+        if spec.dataset(name) is None:
+            yield f"it was deployed before storage had the dataset {name}: whether it gets that is not known to it"
 
 
-def _differing(named: Mapping[str, tuple[str | None, str]]) -> Iterator[str]:
-    for what, (its, ours) in named.items():
-        if its != ours:
-            yield f"its {what} is {its}, and the stacks name {ours}"
+def _dataset(side: str, dataset: Dataset, its: str, storage: StorageOutputs) -> Iterator[str]:
+    """Compare a dataset of the route with what storage has under that name."""
+    what = f"{side}{dataset.kind}" if dataset in (OBJECTS, ITEMS) else f"{side}{dataset.kind} of {dataset.name}"
+    stored = storage.datasets.get(dataset.name)
+    yield from _differing(what, its, stored.name if stored else "none")
+    if stored and stored.dataset != dataset:
+        yield f"its {what} has another key, or is of another kind, than the stacks say"
+
+
+def _differing(what: str, its: str | None, ours: str) -> Iterator[str]:
+    if its != ours:
+        yield f"its {what} is {its}, and the stacks name {ours}"

@@ -2,20 +2,21 @@
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs
+from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
 from pipeline_ops.clients import ClientMaker
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.release_1 import route_of_environment
 from pipeline_ops.where import AWS, Where
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import is_of_a_call, unreadable
+from replication_core.datasets import ITEMS
 from replication_core.route_spec import RouteSpec
 
 __all__ = ["Route", "SourceRoutes", "explained"]
@@ -42,10 +43,10 @@ class SourceRoutes:
     source: StorageOutputs
     routes: Mapping[str, Route]
     notifier_function_name: str
-    """Empty where no notifier reads the table's stream."""
+    """Empty where no notifier reads the tables' streams."""
 
-    notifier_mapping_id: str
-    """The event source mapping by which it reads; empty likewise."""
+    notifier_mappings: Mapping[str, str]
+    """The event source mappings by which it reads, by the names of the datasets."""
 
     trail_name: str
     """The trail whose records the rules match; empty where CloudTrail has no part."""
@@ -79,11 +80,14 @@ class SourceRoutes:
             )
             for target, route in replication.routes.items()
         }
+        # A former release had one, of `items`.
+        first = replication.notifier_event_source_mapping_id
+        former = {ITEMS.name: first} if first else {}
         return cls(
             source=source,
             routes=routes,
             notifier_function_name=replication.notifier_function_name,
-            notifier_mapping_id=replication.notifier_event_source_mapping_id,
+            notifier_mappings=replication.notifier_mappings or former,
             trail_name=replication.trail_name,
             target_storage=functools.cache(target_storage),
             client=client,
@@ -94,6 +98,18 @@ class SourceRoutes:
     def region(self) -> str:
         """Where the routes are: where their source is."""
         return self.source.region
+
+    @property
+    def replicated(self) -> list[StoredDataset]:
+        """The source's datasets that some route gets, as storage has them now.
+
+        A route of which that can't be told has none here; looking at it says why.
+        """
+        names: set[str] = set()
+        for route in self.routes.values():
+            with suppress(OperatorError):
+                names.update(each.dataset.name for each in route.spec.routed)
+        return [stored for name, stored in self.source.datasets.items() if name in names]
 
     @property
     def deploy_command(self) -> str:
