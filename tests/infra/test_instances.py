@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline_common.infra.stack_config import StackConfigError
+from replication_core.route_spec import ROUTE_FILE
 from tests.infra.deployed import processing, replication, storage
 from tests.infra.recording import Recording
 
@@ -59,9 +60,8 @@ def test_what_we_name_ourselves_is_named_after_the_instance() -> None:
 def test_a_replication_reads_and_writes_within_its_instance() -> None:
     assert {one.inputs["name"] for one in replicated().of("pulumi:pulumi:StackReference")} <= set(stacks())
     assert replicated().outputs["targets"] == "dev,staging"
-    function = replicated().named("aws:lambda/function:Function", "route-dev-replicator")
-    variables = function.inputs["environment"]["variables"]
-    assert variables["REPLICATOR_SOURCE_ENVIRONMENT"] == f"prod-{SUFFIX}"
+    route = replicated().named("aws:lambda/function:Function", "route-dev-replicator").archived(ROUTE_FILE)
+    assert (route["source_environment"], route["target_environment"]) == (f"prod-{SUFFIX}", f"dev-{SUFFIX}")
 
 
 def test_the_metrics_of_an_instance_are_not_its_environments() -> None:
