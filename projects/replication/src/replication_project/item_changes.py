@@ -1,7 +1,7 @@
 """How changes of tables are noticed: by their streams, which a notifier reads for all routes."""
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pulumi
 import pulumi_aws as aws
@@ -43,7 +43,7 @@ class ItemChanges(pulumi.ComponentResource):
     TOKEN: ClassVar[str] = "pipeline:replication:ItemChanges"  # noqa: S105 - a resource type's token
 
     function: LiveFunction
-    mappings: pulumi.Output[Mapping[str, str]]
+    mappings: pulumi.Output[dict[str, str]]
     """The ids of what reads the tables' streams, by their datasets' names: of those that some target gets."""
 
     def __init__(
@@ -90,14 +90,7 @@ class ItemChanges(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         # How many there are is known once the contracts are: before anything is previewed, since stacks export them.
-        self.mappings = stores.apply(
-            lambda known: pulumi.Output.from_input(
-                {
-                    table.dataset.name: self._mapping(table, dead_letters=known.source.dlq_arn).uuid
-                    for table in known.replicated_tables
-                }
-            )
-        )
+        self.mappings = stores.apply(self._mappings)
         stream_age = alarm(
             f"{name}-stream-age",
             AlarmRule(
@@ -118,6 +111,13 @@ class ItemChanges(pulumi.ComponentResource):
         )
         self.alarms = [*self.function.alarms, stream_age]
         self.register_outputs({"alias_arn": self.function.alias.arn})
+
+    def _mappings(self, stores: Stores) -> pulumi.Output[dict[str, str]]:
+        ids: dict[str, Any] = {
+            table.dataset.name: self._mapping(table, dead_letters=stores.source.dlq_arn).uuid
+            for table in stores.replicated_tables
+        }
+        return pulumi.Output.from_input(ids)
 
     def _mapping(self, table: StoredDataset, *, dead_letters: str) -> aws.lambda_.EventSourceMapping:
         # A former release had that of `items` alone, under this name; by another it would be a second one.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline_common.contracts import StorageOutputs
+from pipeline_common.contracts import StorageOutputs, StoredDataset
 from replication_core.route_spec import RoutedDataset, RouteSpec
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.dataset_pairs import DatasetPair
@@ -44,15 +44,17 @@ def route_spec(
 
 def _routed(source: StorageOutputs, pairs: Sequence[DatasetPair]) -> tuple[RoutedDataset, ...]:
     """Return every dataset of the source, with what of it the target gets."""
-    gets = {
-        pair.source.dataset.name: {
-            "target": pair.replica.name,
-            "include": pair.selection.include,
-            "exclude": pair.selection.exclude,
-        }
-        for pair in pairs
-    }
-    return tuple(
-        RoutedDataset(dataset=stored.dataset, source=stored.name, **gets.get(name, {"target": ""}))
-        for name, stored in source.datasets.items()
+    gets = {pair.source.dataset.name: pair for pair in pairs}
+    return tuple(_dataset(stored, gets.get(name)) for name, stored in source.datasets.items())
+
+
+def _dataset(stored: StoredDataset, pair: DatasetPair | None) -> RoutedDataset:
+    if pair is None:
+        return RoutedDataset(dataset=stored.dataset, source=stored.name, target="")
+    return RoutedDataset(
+        dataset=stored.dataset,
+        source=stored.name,
+        target=pair.replica.name,
+        include=pair.selection.include,
+        exclude=pair.selection.exclude,
     )
