@@ -91,6 +91,29 @@ def test_a_class_name_is_defined_once_in_all_packages_and_projects() -> None:
     assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
 
 
+def test_no_code_knows_an_environment_by_its_name() -> None:
+    """An environment is a file: it is named by configuration, but for the one whose changes are asked about."""
+    names = {path.name.split(".")[1] for path in (ROOT / "projects").glob("*/Pulumi.*.yaml")}
+    demo = ROOT / "packages" / "pipeline_ops" / "src" / "pipeline_ops" / "demo"
+    named = {
+        (path.stem, node.value)
+        for folder in ("packages", "projects")
+        for path in modules(ROOT / folder)
+        if demo not in path.parents
+        for node in _outside_examples(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in names
+    }
+    assert named == {("confirmation", "prod")}
+
+
+def _outside_examples(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every node but those of what a setting's documentation has for an example."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.keyword) and node.arg == "examples"):
+            yield node
+            yield from _outside_examples(node)
+
+
 def test_pulumi_is_imported_by_the_projects_the_infra_helpers_the_operators_commands_and_the_provider_alone() -> None:
     allowed = (
         ROOT / "packages/pipeline_common/src/pipeline_common/infra",
