@@ -40,7 +40,7 @@ from replication_core.comparing.differences import item_differences, object_diff
 from replication_core.comparing.findings import Finding
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
-from replication_core.objects.reading import Absent, read_head
+from replication_core.objects.heads import Absent, read_head
 from replication_core.objects.states import ObjectState
 from replication_core.replicas import is_replica
 from replication_core.route_spec import RouteSpec

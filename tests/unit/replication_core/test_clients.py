@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from replication_core.clients import connect
-from replication_core.objects.reading import read_head
+from replication_core.objects.heads import read_head
 from replication_core.objects.states import Head
 from tests.unit.replication_core.cloud import Cloud, object_notice, record
 

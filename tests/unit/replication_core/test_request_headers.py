@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from replication_core.aws.clients import client_config
+from replication_core.objects.heads import keep_empty_expires
 from replication_core.objects.large_copy import LargeCopy
-from replication_core.objects.reading import keep_empty_expires
 from replication_core.objects.request_headers import HEADER_BYTES, copy_source_bytes
 from replication_core.objects.s3 import S3Objects
 from replication_core.objects.states import ObjectStore

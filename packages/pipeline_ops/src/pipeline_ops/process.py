@@ -15,7 +15,7 @@ from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
 from processor_lambda.runs import run_of
 from replication_core.aws.errors import StoreError
-from replication_core.objects.reading import keep_empty_expires
+from replication_core.objects.heads import keep_empty_expires
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from replication_core.aws.clients import client_config
-from replication_core.objects.reading import keep_empty_expires
+from replication_core.objects.heads import keep_empty_expires
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

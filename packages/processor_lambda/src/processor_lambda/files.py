@@ -11,8 +11,8 @@ from urllib3.exceptions import HTTPError
 from processor_lambda.decompression import CHUNK_BYTES
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import code_of, told, translated
+from replication_core.objects.heads import ABSENT, DELETE_MARKER, read_tags
 from replication_core.objects.listings import KeyRange, Listed, list_objects
-from replication_core.objects.reading import ABSENT, DELETE_MARKER, read_tags
 from replication_core.replicas import is_replica
 
 if TYPE_CHECKING:

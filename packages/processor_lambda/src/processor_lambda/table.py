@@ -11,7 +11,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated
 from replication_core.batching import batches, thoroughly
 from replication_core.datasets import Dataset
-from replication_core.items.writing import WRITE_BATCH, write_items
+from replication_core.items.batch_write import WRITE_BATCH, write_items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

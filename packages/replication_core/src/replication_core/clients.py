@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from replication_core.aws.clients import client_config
-from replication_core.objects.reading import keep_empty_expires
+from replication_core.objects.heads import keep_empty_expires
 from replication_core.route_spec import RouteSpec
 
 if TYPE_CHECKING:

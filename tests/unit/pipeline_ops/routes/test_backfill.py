@@ -23,7 +23,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.changes import Change
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
-from replication_core.objects.reading import read_head
+from replication_core.objects.heads import read_head
 from replication_core.objects.states import Head
 from tests.unit.pipeline_ops.routes.conftest import World
 

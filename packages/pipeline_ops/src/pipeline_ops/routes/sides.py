@@ -4,7 +4,7 @@ from botocore.config import Config
 
 from pipeline_ops.routes.route import Route, SourceRoutes
 from replication_core.comparing.sides import Sides
-from replication_core.objects.reading import keep_empty_expires
+from replication_core.objects.heads import keep_empty_expires
 
 __all__ = ["CONFIG", "THREADS", "open_sides"]
 

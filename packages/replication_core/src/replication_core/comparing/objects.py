@@ -14,8 +14,8 @@ from replication_core.comparing.differences import object_differences
 from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
+from replication_core.objects.heads import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
-from replication_core.objects.reading import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.states import Head, ObjectState, TagsRead
 from replication_core.parallel import bounded_map, in_parallel
 from replication_core.route_spec import RoutedDataset

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from replication_core.aws.failures import told, translated
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item
+from replication_core.items.batch_write import write_items
 from replication_core.items.states import Item
-from replication_core.items.writing import write_items
 from replication_core.replicas import REPLICATION_TIMESTAMP
 
 if TYPE_CHECKING:

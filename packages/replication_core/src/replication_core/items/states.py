@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from replication_core.aws.errors import StoreError
 from replication_core.batching import batches, thoroughly
 from replication_core.datasets import RecordKey
-from replication_core.items.writing import WRITE_BATCH
+from replication_core.items.batch_write import WRITE_BATCH
 from replication_core.reconcile import Reading, SourceMoved, Writing
 
 __all__ = ["READ_BATCH", "Get", "Item", "ItemCalls", "ItemState", "ItemStore", "ordered", "read_states"]

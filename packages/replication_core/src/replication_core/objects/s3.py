@@ -9,9 +9,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.desired import DEFAULT_LARGE_FROM, desired_object
 from replication_core.objects.content import same_bytes
-from replication_core.objects.large_copy import LargeCopy, LargeObject
-from replication_core.objects.provenance import recorded_etag, tells_version, with_mark
-from replication_core.objects.reading import (
+from replication_core.objects.heads import (
     DELETE_MARKER,
     EXPIRES,
     Absent,
@@ -20,6 +18,8 @@ from replication_core.objects.reading import (
     read_head,
     read_tags,
 )
+from replication_core.objects.large_copy import LargeCopy, LargeObject
+from replication_core.objects.provenance import recorded_etag, tells_version, with_mark
 from replication_core.objects.request_headers import Telling
 from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
 from replication_core.reconcile import SourceMoved
