@@ -19,6 +19,7 @@ from pipeline_ops.errors import OperatorError
 from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted, unreadable_state
 from pipeline_ops.journal import Journal
 from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.state import Backend
 from pipeline_ops.where import Where
 
 STACK = StackId("storage", "prod")
@@ -156,12 +157,12 @@ def test_what_ends_with_its_cloud_is_sent_to_no_other(ended: OperatorError) -> N
     ],
 )
 def test_a_state_that_can_not_be_read_is_named_and_no_stack_is_made_up(stderr: str, said: str) -> None:
-    error = unreadable_state(PROJECTS, "s3://state?region=x", CommandResult("", stderr, 255))
+    error = unreadable_state(PROJECTS, Backend("s3://state?region=x"), CommandResult("", stderr, 255))
     assert str(error) == f"The state at s3://state?region=x can't be read: {said}"
 
 
 def test_a_password_in_the_states_url_is_not_shown() -> None:
-    error = unreadable_state(PROJECTS, "postgres://me:secret@host/state", None)
+    error = unreadable_state(PROJECTS, Backend("postgres://me:secret@host/state"), None)
     assert str(error).startswith("The state at postgres://host/state can't be read: ")
 
 

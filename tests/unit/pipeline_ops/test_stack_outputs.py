@@ -212,6 +212,14 @@ def test_a_stack_that_pulumi_does_not_know_is_not_deployed(
     assert outputs_in(Backend("gs://states")).find(DEV) is None
 
 
+def test_the_password_of_a_states_url_is_not_shown(asked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgres://me:secret@host/state"
+    monkeypatch.setenv("ANSWER", f"error: can't open {url}")
+    with pytest.raises(OperatorError, match="postgres://host/state: can't open postgres://host/state") as failed:
+        outputs_in(Backend(url)).of(DEV)
+    assert "secret" not in "".join(failed.value.lines)
+
+
 def test_what_pulumi_can_not_read_is_told_in_its_words(asked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSWER", "error: please log in")
     with pytest.raises(OperatorError, match=r"the state of storage/dev at gs://states: please log in\."):

@@ -181,7 +181,7 @@ class Deployment:
                 damaged = damage(self.backend, self.projects)
                 if damaged:
                     raise OperatorError(damaged) from error
-                raise unreadable_state(self.projects, self.backend.url, command.failure) from error
+                raise unreadable_state(self.projects, self.backend, command.failure) from error
         return frozenset(
             StackId(*name)
             for summary in summaries

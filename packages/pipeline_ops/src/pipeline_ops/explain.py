@@ -10,6 +10,7 @@ from pulumi.automation import CommandResult
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.journal import Journal, resource_name
 from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.state import Backend
 
 __all__ = ["cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted", "unreadable_state"]
 
@@ -28,7 +29,6 @@ _ECHOES = ("update failed", "preview failed", "resource monitor shut down", "an 
 _TAIL_LINES = 8
 _SHOWN_NAMES = 3
 _GONE = "It is gone with its cloud."
-_USER = re.compile(r"(?<=://)[^/@]*@")
 
 
 def explain(
@@ -48,12 +48,12 @@ def explain(
     return OperatorError(message, error.exit_code, details)
 
 
-def unreadable_state(projects: Projects, url: str, failure: CommandResult | None) -> OperatorError:
+def unreadable_state(projects: Projects, backend: Backend, failure: CommandResult | None) -> OperatorError:
     """Return the error to show when a state can't be asked which stacks are in it.
 
-    None of them is to blame, so no command on one is suggested. A password in the URL is not shown.
+    None of them is to blame, so no command on one is suggested.
     """
-    subject = f"The state at {_USER.sub('', url)} can't be read"
+    subject = f"The state at {backend.shown} can't be read"
     known = _known(projects, None, _written(failure))
     if known:
         return OperatorError(f"{subject}: {known}")

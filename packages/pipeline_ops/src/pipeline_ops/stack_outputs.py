@@ -71,7 +71,7 @@ class StackOutputs:
         ) as error:
             raise OperatorError(
                 damage(self._backend, self._projects)
-                or f"The state of {stack} at {self._backend.url} can't be read: {error}."
+                or f"The state of {stack} at {self._backend.shown} can't be read: {error}."
             ) from error
 
     def contract(self, contract: type[C], environment: str) -> C:
@@ -113,8 +113,8 @@ class StackOutputs:
             return json.loads(answer.stdout or "{}") or None
         if _NO_STACK in answer.stderr:
             return None
-        said = " ".join(answer.stderr.split()).removeprefix("error: ")
-        raise OperatorError(f"Pulumi can't read the state of {stack} at {self._backend.url}: {said}.")
+        said = " ".join(answer.stderr.split()).removeprefix("error: ").replace(self._backend.url, self._backend.shown)
+        raise OperatorError(f"Pulumi can't read the state of {stack} at {self._backend.shown}: {said}.")
 
 
 def _outputs(state: Any) -> dict[str, Any] | None:

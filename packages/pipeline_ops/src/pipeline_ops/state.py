@@ -1,5 +1,6 @@
 """The backend of the stacks' state, and the passphrase for the secrets in it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,11 @@ class Backend:
     url: str
     notice: str = ""
     may_outlive: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The URL for messages: without a user's name and password."""
+        return re.sub(r"(?<=://)[^/@]*@", "", self.url)
 
     @property
     def folder(self) -> Path | None:
