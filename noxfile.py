@@ -171,106 +171,31 @@ def tests(session: nox.Session) -> None:
     pytest(session, "tests")
 
 
-@command()
-def deploy(session: nox.Session) -> None:
-    """Deploy a project's stack: -- <project>|all <environment> [--local] [--yes]."""
-    operate(session, "deploy")
+COMMANDS = {
+    "deploy": "Deploy a project's stack: -- <project>|all <environment> [--local] [--yes].",
+    "preview": "Say what a deploy would change: -- <project>|all <environment>.",
+    "refresh": "Compare a stack's state with what is really there: -- <project>|all <environment>.",
+    "destroy": "Remove all that a stack has made: -- <project>|all <environment>.",
+    "instances": "List the instances of environments, with their age: [-- --prune 3d].",
+    "outputs": "Print a stack's outputs: -- <project> <environment> [--json].",
+    "unlock": "Remove the lock of a run that no longer runs: -- <project> <environment>.",
+    "process": "Process one object by hand, and say what came of it: -- <environment> <key> [--local].",
+    "status": "Say what each route of the replication does just now: [-- <target>] [--watch]; 1 if one is not well.",
+    "verify": "Compare a target's replicas with production: -- <target> [--objects PREFIX] [--items] [--repair].",
+    "backfill": "Replicate what is in production already: -- <target> [--objects PREFIX] [--items] [--since TIME].",
+    "pause": "Stop a route; its changes wait in its queue: -- <target>.",
+    "resume": "Start a paused route again: -- <target>.",
+    "replicate": "Reconcile one record now: -- <target> <key> | <id> <timestamp> | <dataset> <key>.",
+    "redrive": "Send an environment's dead letters back: [-- <environment>] [--route TARGET] [--reason R] [--list].",
+    "local": "Bring the whole system up on this machine, until Ctrl-C: [-- --detach | --stop].",
+    "demo": "Deploy everything on this machine, change production's data and show it arrive.",
+}
+"""The operator's commands by their names, each with its line of `nox -l`."""
 
-
-@command()
-def preview(session: nox.Session) -> None:
-    """Say what a deploy would change: -- <project>|all <environment>."""
-    operate(session, "preview")
-
-
-@command()
-def refresh(session: nox.Session) -> None:
-    """Compare a stack's state with what is really there: -- <project>|all <environment>."""
-    operate(session, "refresh")
-
-
-@command()
-def destroy(session: nox.Session) -> None:
-    """Remove all that a stack has made: -- <project>|all <environment>."""
-    operate(session, "destroy")
-
-
-@command()
-def instances(session: nox.Session) -> None:
-    """List the instances of environments, with their age: [-- --prune 3d]."""
-    operate(session, "instances")
-
-
-@command()
-def outputs(session: nox.Session) -> None:
-    """Print a stack's outputs: -- <project> <environment> [--json]."""
-    operate(session, "outputs")
-
-
-@command()
-def unlock(session: nox.Session) -> None:
-    """Remove the lock of a run that no longer runs: -- <project> <environment>."""
-    operate(session, "unlock")
-
-
-@command()
-def process(session: nox.Session) -> None:
-    """Process one object by hand, and say what came of it: -- <environment> <key> [--local]."""
-    operate(session, "process")
-
-
-@command()
-def status(session: nox.Session) -> None:
-    """Say what each route of the replication does just now: [-- <target>] [--watch]; 1 if one is not well."""
-    operate(session, "status")
-
-
-@command()
-def verify(session: nox.Session) -> None:
-    """Compare a target's replicas with production: -- <target> [--objects PREFIX] [--items] [--quick] [--repair]."""
-    operate(session, "verify")
-
-
-@command()
-def backfill(session: nox.Session) -> None:
-    """Replicate what is in production already: -- <target> [--objects PREFIX] [--items] [--since TIME]."""
-    operate(session, "backfill")
-
-
-@command()
-def pause(session: nox.Session) -> None:
-    """Stop a route; its changes wait in its queue: -- <target>."""
-    operate(session, "pause")
-
-
-@command()
-def resume(session: nox.Session) -> None:
-    """Start a paused route again: -- <target>."""
-    operate(session, "resume")
-
-
-@command()
-def replicate(session: nox.Session) -> None:
-    """Reconcile one key now, and say what was done and why: -- <target> <key> | <id> <timestamp>."""
-    operate(session, "replicate")
-
-
-@command()
-def redrive(session: nox.Session) -> None:
-    """Send an environment's dead letters back: [-- <environment>] [--route TARGET] [--reason R] [--key K] [--list]."""
-    operate(session, "redrive")
-
-
-@command()
-def local(session: nox.Session) -> None:
-    """Bring the whole system up on this machine, until Ctrl-C: [-- --detach | --stop]."""
-    operate(session, "local")
-
-
-@command()
-def demo(session: nox.Session) -> None:
-    """Deploy everything on this machine, change production's data and show it arrive."""
-    operate(session, "demo")
+for _name, _line in COMMANDS.items():
+    _session = functools.partial(operate, name=_name)
+    _session.__doc__ = _line
+    command(name=_name)(_session)
 
 
 @command()
