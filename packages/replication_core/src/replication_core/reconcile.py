@@ -137,6 +137,18 @@ def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) 
 
     A key is reported copied or deleted only after its source was seen unchanged since before the write. One whose
     source is still changing after `rounds` writes fails with a retryable error.
+
+    >>> class Memory:
+    ...     source, replica = {"a": 1}, {"b": 2}
+    ...     def read(self, keys):
+    ...         return {key: self.source.get(key) for key in keys}
+    ...     def write(self, states):
+    ...         self.replica = {key: state for key, state in states.items() if state is not None}
+    ...         return dict.fromkeys(states, 0)
+    ...     confirm = read
+    >>> memory = Memory()
+    >>> {key: outcome.action.value for key, outcome in reconcile(["a", "b"], memory).items()}, memory.replica
+    ({'a': 'copied', 'b': 'deleted'}, {'a': 1})
     """
     state: _Round[K, S] = _Round(store, {}, Counter(), Counter(), {})
     state.begin(keys)

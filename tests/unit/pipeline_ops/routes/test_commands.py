@@ -63,13 +63,15 @@ def test_watching_is_for_a_person(world: World) -> None:
     assert run("status", "--watch", "--json").exit_code == 2
 
 
-def test_pause_says_until_when_and_resume_that_it_was_so_already(world: World) -> None:
+def test_pause_says_until_when_and_resume_that_the_route_is_enabled_already(world: World) -> None:
     world.functions.states = ["Enabled", "Disabled"]
     answer = run("pause", "dev")
     assert answer.exit_code == 0
     assert "lost if it is not resumed before 20" in answer.stdout
     world.functions.states = ["Enabled"]
     assert json.loads(run("resume", "dev", "--json").stdout) == {"target": "dev", "enabled": True, "changed": False}
+    world.functions.states = ["Enabled"]
+    assert run("resume", "dev").stdout == "The route to dev is already enabled.\n"
 
 
 def test_a_key_that_could_not_be_replicated_ends_with_1(world: World) -> None:
