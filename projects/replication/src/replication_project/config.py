@@ -71,9 +71,11 @@ class TargetConfig(StackConfig):
         description="the datasets that it gets, all that both sides have when absent",
         examples=[{"objects": {"include": ["reports/"]}, "orders": {}}],
     )
-    objects: DatasetSelection | None = Field(default=None, description="datasets.objects, in short")
+    objects: DatasetSelection | None = Field(
+        default=None, description="datasets.objects, in short", examples=[{"include": ["reports/"]}]
+    )
     items: bool | None = Field(
-        default=None, description="datasets.items in short: whether it gets them", examples=[False]
+        default=None, description="datasets.items, in short: whether it gets them", examples=[False]
     )
     max_concurrency: int = Field(
         default=5,
@@ -87,6 +89,12 @@ class TargetConfig(StackConfig):
         description="when a sample of it is compared with the source, never when absent",
         examples=[{"schedule": "rate(1 day)"}],
     )
+
+    @property
+    def in_short(self) -> tuple[str, ...]:
+        """The datasets of which one of the short keys tells."""
+        short = {OBJECTS.name: self.objects, ITEMS.name: self.items}
+        return tuple(name for name, told in short.items() if told is not None)
 
     @property
     def chosen(self) -> Mapping[str, DatasetSelection]:
@@ -106,12 +114,6 @@ class TargetConfig(StackConfig):
     def key_of(self, name: str) -> str:
         """Return the key, below the target's own, that a dataset is configured by."""
         return f".{name}" if name in self.in_short else f".datasets.{name}" if name in self.chosen else ".datasets"
-
-    @property
-    def in_short(self) -> tuple[str, ...]:
-        """The datasets of which one of the short keys tells."""
-        short = {OBJECTS.name: self.objects, ITEMS.name: self.items}
-        return tuple(name for name, told in short.items() if told is not None)
 
 
 class ReplicationConfig(StackConfig):

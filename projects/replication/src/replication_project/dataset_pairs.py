@@ -36,23 +36,9 @@ def dataset_pairs(target: TargetConfig, *, source: StorageOutputs, replica: Stor
 
 def pairing_faults(target: TargetConfig, *, source: StorageOutputs, replica: StorageOutputs) -> Iterator[str]:
     """Say why the target can't get a dataset, a sentence each: its key below the target's first."""
-    sides = (source, replica)
-    for name, selection in target.chosen.items():
-        key, lacking = target.key_of(name), [side for side in sides if name not in side.datasets]
-        original, other = (side.datasets.get(name) for side in sides)
-        if original is None or other is None:
-            yield (
-                f"{key}: the storage of {' and of '.join(side.environment for side in lacking)} has no dataset {name}: "
-                f"declare it by storage:datasets there and deploy that, or remove it here."
-            )
-        elif original.dataset != other.dataset:
-            yield (
-                f"{key}: {name} is {_described(original.dataset)} in {source.environment}, and "
-                f"{_described(other.dataset)} in {replica.environment}: declare it alike by storage:datasets, or "
-                "remove it here."
-            )
-        elif not original.dataset.is_bucket and selection != DatasetSelection():
-            yield f"{key}: {name} is a table, and prefixes are of objects' keys: remove include and exclude."
+    for name in target.chosen:
+        if fault := _fault(name, target, source, replica):
+            yield f"{target.key_of(name)}: {fault}"
     pairs = dataset_pairs(target, source=source, replica=replica)
     if not pairs and not target.chosen:
         yield (
@@ -67,6 +53,25 @@ def pairing_faults(target: TargetConfig, *, source: StorageOutputs, replica: Sto
                 f"{source.environment} have the same {pair.replica.dataset.kind}, {pair.replica.arn}: a target must "
                 "not be its own source."
             )
+
+
+def _fault(name: str, target: TargetConfig, source: StorageOutputs, replica: StorageOutputs) -> str | None:
+    """Say why the target can't get a dataset that it chooses; None where it can."""
+    original, other = source.datasets.get(name), replica.datasets.get(name)
+    if original is None or other is None:
+        lacking = [side.environment for side in (source, replica) if name not in side.datasets]
+        return (
+            f"the storage of {' and of '.join(lacking)} has no dataset {name}: declare it by storage:datasets there "
+            "and deploy that, or remove it here."
+        )
+    if original.dataset != other.dataset:
+        return (
+            f"{name} is {_described(original.dataset)} in {source.environment}, and {_described(other.dataset)} in "
+            f"{replica.environment}: declare it alike by storage:datasets, or remove it here."
+        )
+    if not original.dataset.is_bucket and target.selection(name) != DatasetSelection():
+        return f"{name} is a table, and prefixes are of objects' keys: remove include and exclude."
+    return None
 
 
 def _described(dataset: Dataset) -> str:
