@@ -8,7 +8,7 @@ import yaml
 
 from pipeline_common.contracts import StorageOutputs
 from pipeline_common.infra.stack_config import StackConfigError
-from tests.infra.deployed import storage
+from tests.infra.deployed import replication, stacks_of, storage
 from tests.infra.recording import ROOT, Recording, record
 
 BUCKET, TABLE = "aws:s3/bucket:Bucket", "aws:dynamodb/table:Table"
@@ -160,10 +160,12 @@ def test_what_is_no_name_in_aws_is_not_looked_up(existing: str) -> None:
 
 def test_what_the_documentation_shows_is_accepted() -> None:
     page = (ROOT / "docs" / "datasets.md").read_text()
-    made, adopted = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    made, replicated, adopted = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
     datasets = {**made["storage:datasets"], **adopted}
     # An instance looks nothing up.
     assert set(StorageOutputs.parse(declare(datasets, "dev-pr1").outputs).datasets) == set(datasets)
+    stacks = stacks_of(dev=made["storage:datasets"], prod=made["storage:datasets"])
+    assert replication(replicated, stacks=stacks).outputs["targets"] == "dev"
 
 
 @pytest.mark.parametrize("name", ["Orders", "my_orders", "1st", "n" * 25, ""])
