@@ -698,12 +698,15 @@ def test_of_a_message_of_many_keys_the_others_are_replicated_at_once_and_it_come
     assert cloud.letters() == []
 
 
-def test_of_a_message_of_many_keys_each_that_failed_is_told_and_its_letter_mends_them(cloud: Cloud) -> None:
+@pytest.mark.parametrize(("count", "kept"), [(1, 1), (2, 100)])
+def test_of_a_message_of_many_keys_each_that_failed_is_told_and_its_letter_mends_them(
+    cloud: Cloud, count: int, kept: int
+) -> None:
     cloud.add(BLOBS)
     keys = [numbered(BLOBS, number) for number in range(100)]
     for key in keys:
         cloud.put_record(key)
-    too_large = keys[10:12]
+    too_large = keys[10 : 10 + count]
     for key in too_large:
         cloud.put_record(key, large={"S": "x" * 404_950})
     assert failed(cloud.route().process(event(record(message(keys, "test"))))) == []
@@ -713,6 +716,7 @@ def test_of_a_message_of_many_keys_each_that_failed_is_told_and_its_letter_mends
     for key in too_large:
         cloud.put_record(key)
     (letter,) = cloud.letters()
+    assert len(letter["event"]["keys"]) == kept
     assert failed(cloud.route().process(event(record(json.dumps(letter["event"]))))) == []
     assert all(cloud.replica_record(key) == cloud.source_record(key) for key in keys)
 

@@ -74,8 +74,8 @@ class Batch:
         self._failed[message] = {change.key: error for change, error in bad.items()}
         # It is tried again where that may help any of its keys.
         change = min(bad, key=lambda each: bad[each].permanent)
-        # Of several keys that an event may mean the one that failed is told; of several that failed, the event.
-        notice = change.body() if change.unsure and len(bad) == 1 else None
+        # Of several keys the one that failed is kept, and where several did, the message as it is.
+        notice = change.body() if len(bad) == 1 < len(changes) else None
         return failed(bad[change], message.attempts, key=str(change.key), notice=notice)
 
     def dead(self, buried: Mapping[Message, GivenUp]) -> list[Dead]:
