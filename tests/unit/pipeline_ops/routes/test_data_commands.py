@@ -345,11 +345,20 @@ def test_datasets_are_chosen_together_each_bucket_below_a_prefix(world: World) -
     assert run("verify", "dev", "--dataset", "files").exit_code == 1
 
 
-@pytest.mark.parametrize("named", ["nowhere", "orders:1", ""])
-def test_a_dataset_that_can_not_be_chosen_is_misuse(world: World, named: str) -> None:
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("--dataset", "nowhere"),
+        ("--dataset", "orders:1"),
+        ("--dataset", ""),
+        ("--dataset", "files:1", "--dataset", "files:2"),
+        ("--objects", "a/", "--dataset", "objects"),
+    ],
+)
+def test_a_dataset_that_can_not_be_chosen_so_is_misuse(world: World, chosen: tuple[str, ...]) -> None:
     with_others(world)
-    for command in ("verify", "backfill"):
-        assert run(command, "dev", "--dataset", named, *(("--yes",) if command == "backfill" else ())).exit_code == 2
+    assert run("verify", "dev", *chosen).exit_code == 2
+    assert run("backfill", "dev", "--yes", *chosen).exit_code == 2
 
 
 def test_since_asks_for_the_attribute_that_has_the_time_where_the_key_has_none(world: World) -> None:

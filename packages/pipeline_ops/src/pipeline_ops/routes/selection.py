@@ -51,7 +51,8 @@ def select(route: RouteSpec, *, prefix: str | None, items: bool, datasets: Seque
     """Return what was asked for, where nothing was, all that the route replicates.
 
     `prefix` is of the dataset `objects`, `items` chooses that dataset, and `datasets` are names, each with a prefix of
-    a bucket's keys after a colon. Raises OperatorError, as misuse, for what the route does not replicate.
+    a bucket's keys after a colon. Raises OperatorError, as misuse, for what the route does not replicate, and for a
+    dataset that is chosen in two ways.
     """
     named = [name.partition(":")[::2] for name in datasets]
     if prefix is not None:
@@ -60,7 +61,10 @@ def select(route: RouteSpec, *, prefix: str | None, items: bool, datasets: Seque
         named.append((ITEMS.name, ""))
     if not named:
         named = [(routed.dataset.name, "") for routed in route.routed]
-    return Selection(tuple(_selected(route, name, below) for name, below in dict(named).items()))
+    chosen = dict(named)
+    if several := next((name for name, below in named if below != chosen[name]), None):
+        raise OperatorError(f"{several} is chosen in two ways: choose it by one prefix, or all of it.", MISUSED)
+    return Selection(tuple(_selected(route, name, below) for name, below in chosen.items()))
 
 
 def _selected(route: RouteSpec, name: str, prefix: str) -> Selected:
