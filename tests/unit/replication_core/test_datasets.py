@@ -72,7 +72,7 @@ def test_what_is_no_key_is_refused_with_the_reason(dataset: Dataset, values: tup
 
 @pytest.mark.parametrize("item", [{}, {"a": {"N": "1"}}, {"a": {"S": 1}}, {"a": "x"}, {"a": {"S": b"x"}}])
 def test_an_item_without_such_a_key_is_refused(item: dict[str, object]) -> None:
-    with pytest.raises(InvalidKeyError, match="the item has no key of orders: it has no a of the type S"):
+    with pytest.raises(InvalidKeyError, match=r"the item has no key of orders, which is a \(S\)"):
         table(STRING).of_item(item)
 
 

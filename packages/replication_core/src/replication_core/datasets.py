@@ -6,9 +6,10 @@ record is an object or an item; its key has one spelling, so that equal keys are
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 from replication_core.numbers import NumberError, number_text
@@ -56,7 +57,7 @@ class KeyAttribute:
     type: KeyType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dataset:
     """A bucket or a table by its name, and what its records' keys are made of.
 
@@ -72,12 +73,12 @@ class Dataset:
     key: tuple[KeyAttribute, ...] = field(hash=False)
     """A table's partition key, and its sort key if it has one; a bucket's is the object's key."""
 
-    @property
+    @cached_property
     def is_bucket(self) -> bool:
         """Whether its records are objects."""
         return self.kind is Kind.BUCKET
 
-    @property
+    @cached_property
     def attribute_names(self) -> tuple[str, ...]:
         """The names of the key's attributes."""
         return tuple(attribute.name for attribute in self.key)
@@ -103,9 +104,10 @@ class Dataset:
         Raises InvalidKeyError where it has none of the key's types. How long its values are is DynamoDB's to have seen.
         """
         try:
-            return RecordKey(self, tuple([_spelled(item, attribute) for attribute in self.key]))
-        except ValueError as error:
-            raise InvalidKeyError(f"the item has no key of {self.name}: {error}") from error
+            return RecordKey(self, tuple([_SPELLINGS[one.type](item[one.name][one.type]) for one in self.key]))
+        except (KeyError, TypeError, ValueError) as error:
+            key = " and ".join(f"{one.name} ({one.type})" for one in self.key)
+            raise InvalidKeyError(f"the item has no key of {self.name}, which is {key}") from error
 
     def _value(self, position: int, text: str) -> str:
         """Return a value in its one spelling."""
@@ -211,20 +213,28 @@ def _attribute(document: Any) -> KeyAttribute:
     raise ValueError(f"{document!r} is no attribute of a key")
 
 
-def _spelled(item: Mapping[str, Any], attribute: KeyAttribute) -> str:
-    """Return an item's value of the attribute in its one spelling; raises ValueError."""
-    typed = item.get(attribute.name)
-    value = typed.get(attribute.type) if isinstance(typed, dict) else None
-    if isinstance(value, str):
-        if attribute.type is KeyType.STRING:
-            return value
-        return (
-            number_text(value) if attribute.type is KeyType.NUMBER else _base64(base64.b64decode(value, validate=True))
-        )
-    if isinstance(value, bytes) and attribute.type is KeyType.BINARY:
-        return _base64(value)
-    raise InvalidKeyError(f"it has no {attribute.name} of the type {attribute.type.value}")
-
-
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _number(value: Any) -> str:
+    return number_text(_text(value))
+
+
+def _binary(value: Any) -> str:
+    """Return the base64 of bytes, as the SDK has them, or of their base64, as a stream's record has it."""
+    return _base64(value if isinstance(value, bytes) else base64.b64decode(value, validate=True))
+
+
+_SPELLINGS: Mapping[KeyType, Callable[[Any], str]] = {
+    KeyType.STRING: _text,
+    KeyType.NUMBER: _number,
+    KeyType.BINARY: _binary,
+}
+"""The one spelling of an item's value, by its type; they raise TypeError and ValueError for what is none."""

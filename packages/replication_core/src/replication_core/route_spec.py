@@ -64,10 +64,12 @@ class RoutedDataset:
 
     def wants(self, key: RecordKey) -> bool:
         """Tell whether the target gets a record of the dataset."""
-        if not self.target or not self.dataset.is_bucket:
-            return bool(self.target)
-        included = not self.include or key.object_key.startswith(self.include)
-        return included and not key.object_key.startswith(self.exclude)
+        return self.wants_object(key.object_key) if self.dataset.is_bucket else bool(self.target)
+
+    def wants_object(self, key: str) -> bool:
+        """Tell whether the target gets the object of a bucket's key."""
+        included = bool(self.target) and (not self.include or key.startswith(self.include))
+        return included and not key.startswith(self.exclude)
 
     def document(self) -> dict[str, Any]:
         """Return it as a route's document holds it."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pipeline_ops.errors import MISUSED, OperatorError
 from replication_core.comparing.sides import Sides
-from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.objects.listings import KeyRange, Listed, list_objects
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
@@ -43,7 +43,7 @@ def chosen_objects(sides: Sides, selected: Selected, key_range: KeyRange, since:
     """List the source's objects of a range that the route replicates, and that were modified at or after an instant."""
     routed = selected.routed
     for listed in list_objects(sides.source_s3, routed.source, selected.prefix, key_range):
-        if routed.wants(RecordKey(routed.dataset, (listed.key,))) and (since is None or listed.last_modified >= since):
+        if routed.wants_object(listed.key) and (since is None or listed.last_modified >= since):
             yield listed
 
 

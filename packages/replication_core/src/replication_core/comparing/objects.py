@@ -79,20 +79,22 @@ def list_pairs(sides: Sides, routed: RoutedDataset, prefix: str, key_range: KeyR
 def compare_pairs(sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *, quick: bool = False) -> Looked:
     """Compare these pairs, one after another."""
     found = (_compare(sides, routed, pair, quick) for pair in pairs)
-    count = sum(pair.original is not None and routed.wants(RecordKey(routed.dataset, (pair.key,))) for pair in pairs)
+    count = sum(pair.original is not None and routed.wants_object(pair.key) for pair in pairs)
     return Looked(objects=count, findings=[finding for finding in found if finding is not None])
 
 
 def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, quick: bool) -> Finding | None:
-    original, replica, key = pair.original, pair.replica, RecordKey(routed.dataset, (pair.key,))
-    if not routed.wants(key):
+    original, replica = pair.original, pair.replica
+    wanted = routed.wants_object(pair.key)
+    if quick and wanted and original and replica and (original.size, original.etag) == (replica.size, replica.etag):
+        return None
+    key = RecordKey(routed.dataset, (pair.key,))
+    if not wanted:
         return Finding(key, Verdict.OUTSIDE, ("the route's rules leave it out",)) if original else None
     if original is None:
         return Finding(key, Verdict.EXTRA)
     if replica is None and original.storage_class not in ARCHIVE_CLASSES:  # the second look reads its head
         return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
-    if quick and replica is not None and (original.size, original.etag) == (replica.size, replica.etag):
-        return None
     return look_at_object(sides, routed, key)
 
 
