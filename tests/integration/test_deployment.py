@@ -105,7 +105,12 @@ def test_a_target_whose_storage_is_not_deployed_is_refused_with_the_command_that
 
 
 @pytest.mark.parametrize(
-    ("target", "reason"), [("prod", "source"), ("production", "'dev', 'staging' or 'prod'"), ("dev", "more than once")]
+    ("target", "reason"),
+    [
+        ("prod", "source"),
+        ("production", "there is no projects/storage/Pulumi.production.yaml"),
+        ("dev", "more than once"),
+    ],
 )
 def test_a_target_that_makes_no_sense_is_refused_with_the_reason(
     system: RunningSystem, tmp_path: Path, target: str, reason: str

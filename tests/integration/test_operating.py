@@ -69,7 +69,7 @@ def test_an_idle_system_is_healthy(replication: SourceRoutes, queue: DeadLetterQ
     for route in status.routes:
         assert route.state == "enabled"
         assert route.version.isdecimal()
-        assert len(route.alarms) == {"dev": 4, "staging": 7}[route.target]
+        assert len(route.alarms) == {"dev": 6, "staging": 9}[route.target]
 
 
 @pytest.mark.needs("pausing")
