@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from replication_core.aws.clients import client_config
+from replication_core.aws.clients import client_config, is_path_style
 from replication_core.objects.heads import keep_empty_expires
 
 if TYPE_CHECKING:
@@ -28,14 +28,9 @@ class ProcessorClients:
 
 
 def connect(*, connections: int, environ: Mapping[str, str] = os.environ) -> ProcessorClients:
-    """Make the clients, all in the function's own region, where its environment's storage is too.
-
-    Where AWS_ENDPOINT_URL names another endpoint than AWS's, buckets are addressed by path: the host's name has no
-    subdomains then.
-    """
+    """Make the clients, all in the function's own region, where its environment's storage is too."""
     session = boto3.session.Session()
-    path_style = bool(environ.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3"))
-    s3 = session.client("s3", config=client_config(connections, path_style=path_style))
+    s3 = session.client("s3", config=client_config(connections, path_style=is_path_style(environ)))
     keep_empty_expires(s3)
     return ProcessorClients(
         s3=s3,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from replication_core.aws.clients import client_config
+from replication_core.aws.clients import client_config, is_path_style
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.route_spec import RouteSpec
 
@@ -45,13 +45,9 @@ class Clients:
 
 
 def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
-    """Make a route's clients, each in its own region.
-
-    Where AWS_ENDPOINT_URL names another endpoint than AWS's, buckets are addressed by path: the host's name has no
-    subdomains then.
-    """
+    """Make a route's clients, each in its own region."""
     session = boto3.session.Session()
-    path_style = bool(environ.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3"))
+    path_style = is_path_style(environ)
     calling = client_config(connections, path_style=path_style)
     copying = client_config(connections, read_seconds=_COPY_SECONDS, attempts=_COPY_ATTEMPTS, path_style=path_style)
     made: dict[tuple[str, str], Any] = {}

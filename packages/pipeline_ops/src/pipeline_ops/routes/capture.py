@@ -121,7 +121,7 @@ def _stream(replication: SourceRoutes, table: StoredDataset) -> Iterator[str]:
     if mapping.get("EventSourceArn") != stream:
         yield (
             f"{name} reads another stream than that of the table {table.name}, which was made again, or has none: "
-            f"changes of items are lost"
+            "changes of items are lost"
         )
 
 

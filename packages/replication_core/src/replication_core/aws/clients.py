@@ -1,10 +1,11 @@
 """Configuration of the functions' clients."""
 
 import http.client
+from collections.abc import Mapping
 
 from botocore.config import Config
 
-__all__ = ["allow_many_headers", "client_config"]
+__all__ = ["allow_many_headers", "client_config", "is_path_style"]
 
 _CONNECT_SECONDS = 5
 
@@ -47,3 +48,11 @@ def client_config(
         request_checksum_calculation="when_required",
         s3={"addressing_style": "path" if path_style else "auto"},
     )
+
+
+def is_path_style(environ: Mapping[str, str]) -> bool:
+    """Tell whether buckets are addressed by path.
+
+    They are where AWS_ENDPOINT_URL names another endpoint than AWS's: the host's name has no subdomains then.
+    """
+    return bool(environ.get("AWS_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3"))
