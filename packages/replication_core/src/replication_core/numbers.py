@@ -1,7 +1,7 @@
 """Numbers as text: how one is written, and DynamoDB's own spelling, exact and of at most 38 digits."""
 
 import re
-from decimal import Decimal, DecimalException
+from decimal import Context, Decimal, DecimalException, Inexact
 
 __all__ = ["NumberError", "number_text", "read_number"]
 
@@ -9,7 +9,7 @@ __all__ = ["NumberError", "number_text", "read_number"]
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: numbers
-_DIGITS = 38
+_EXACT = Context(prec=38, traps=[Inexact])
 _EXPONENTS = (-130, 125)
 
 
@@ -49,11 +49,11 @@ def number_text(number: str | Decimal) -> str:
         raise NumberError("is not a finite number")
     if not number:
         return "0"
-    sign, digits, exponent = number.as_tuple()
-    significant = "".join(map(str, digits)).lstrip("0").rstrip("0")
+    try:
+        shortest = number.normalize(_EXACT)
+    except Inexact as error:
+        raise NumberError("has more digits than DynamoDB keeps") from error
     lowest, highest = _EXPONENTS
-    if len(significant) > _DIGITS or not lowest <= number.adjusted() <= highest:
+    if not lowest <= shortest.adjusted() <= highest:
         raise NumberError("has more digits than DynamoDB keeps")
-    trailing = len(digits) - len("".join(map(str, digits)).rstrip("0"))
-    exact = Decimal((sign, tuple(map(int, significant)), int(exponent) + trailing))
-    return format(exact, "f")
+    return format(shortest, "f")
