@@ -113,6 +113,10 @@ RULES: list[tuple[str, str, Any, Any]] = [
     (ALIAS, "name", "v1", "1"),
     (ALIAS, "name", "a" * 128, "a" * 129),
     (ALIAS, "functionVersion", "12", "latest"),
+    *(
+        (ALIAS, "routingConfig", {"additionalVersionWeights": {"2": 0.1}}, {"additionalVersionWeights": refused})
+        for refused in ({"1": 0.1}, {"2": 0.1, "3": 0.1}, {"$LATEST": 0.1}, {"2": 1.1})
+    ),
     (PERMISSION, "statementId", "s" * 100, "s" * 101),
     (PERMISSION, "sourceAccount", "111122223333", "1111"),
     (MAPPING, "scalingConfig", {"maximumConcurrency": 2}, {"maximumConcurrency": 1}),

@@ -296,7 +296,7 @@ def _invoke_arn(region: str, function_arn: str) -> str:
 
 
 class Alias(Resource):
-    """A name for a function's version."""
+    """A name for a function's version, or for two by weight: which MiniStack records, and invokes the first alone."""
 
     type_name = "aws:lambda/alias:Alias"
     service = "lambda"
@@ -317,6 +317,16 @@ class Alias(Resource):
     }
     outputs = ("arn", "invokeArn")
     gone = _GONE
+
+    def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
+        """Refuse weights but those of one published version beside another.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuring-alias-routing.html
+        """
+        match inputs:
+            case {"functionVersion": first, "routingConfig": {"additionalVersionWeights": {**weights}}} if weights:
+                if len(weights) > 1 or first in weights or "$LATEST" in (first, *weights):
+                    yield Refusal("routingConfig", "weights are of one published version beside another")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the alias; the id is its ARN."""
