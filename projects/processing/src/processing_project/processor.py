@@ -8,12 +8,13 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_common.environments import Environment
-from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.alarms import alarm
+from pipeline_common.infra.dashboards import dashboard
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from processing_project.config import ProcessingConfig
-from processing_project.dashboard import Watched, dashboard_body
+from processing_project.dashboard import processing_graphs
 from processing_project.own_storage import read_own_storage
 from processing_project.policies import processor_rights
 from processor_lambda.settings import MAX_RECEIVES, MESSAGE_SCHEMA, PROCESSOR_HANDLER
@@ -67,7 +68,21 @@ class Processor(pulumi.ComponentResource):
         self.schedule = self._schedule()
         self.worker = self._worker(code)
         self._alarms = [*self.worker.alarms, self._duration_alarm()]
-        self.dashboard = self._dashboard()
+        self.dashboard = dashboard(
+            f"{ProcessingOutputs.PROJECT}-{environment}",  # of which an account has one per region
+            processing_graphs,
+            shown={
+                "environment": str(environment),
+                "function": self.worker.function.function.name,
+                "queue": self.worker.queue.name,
+                "timeout_seconds": config.timeout_seconds,
+                "queue_age_alarm_seconds": config.queue_age_alarm_seconds,
+            },
+            region=self._region,
+            alarms=self._alarms,
+            store=self._contract,
+            parent=self,
+        )
         self.register_outputs(self.outputs().exports())
 
     def outputs(self) -> ProcessingOutputs:
@@ -171,49 +186,17 @@ class Processor(pulumi.ComponentResource):
         config = self._config
         return alarm(
             "duration",
-            AlarmRule(
-                namespace="AWS/Lambda",
-                metric="Duration",
-                statistic="Maximum",
-                threshold=config.timeout_seconds * 1000 * config.duration_alarm_percent / 100,
-                periods=3,
-                description=(
-                    f"The processor has been taking {config.duration_alarm_percent} % or more of its timeout of "
-                    f"{config.timeout_seconds} s: files have grown, or the table throttles."
-                ),
-                runbook="function-duration",
-            ),
+            namespace="AWS/Lambda",
+            metric="Duration",
             dimensions={"FunctionName": self.worker.function.function.name},
+            statistic="Maximum",
+            threshold=config.timeout_seconds * 1000 * config.duration_alarm_percent / 100,
+            periods=3,
+            description=(
+                f"The processor has been taking {config.duration_alarm_percent} % or more of its timeout of "
+                f"{config.timeout_seconds} s: files have grown, or the table throttles."
+            ),
+            runbook="function-duration",
             topic_arn=self._contract.apply(lambda store: store.failure_topic_arn),
-            opts=self._child(),
-        )
-
-    def _dashboard(self) -> aws.cloudwatch.Dashboard:
-        worker = self.worker
-        watched = pulumi.Output.all(
-            region=self._region,
-            function=worker.function.function.name,
-            queue=worker.queue.name,
-            dead_letter_queue=self._contract.apply(lambda store: store.dlq_name),
-            alarm_arns=pulumi.Output.all(
-                *(one.arn for one in self._alarms), self._contract.apply(lambda store: store.dlq_alarm_arn)
-            ),
-        )
-        return aws.cloudwatch.Dashboard(
-            "dashboard",
-            # The engine makes no name for a dashboard; an account has one processor per environment and region.
-            dashboard_name=f"{ProcessingOutputs.PROJECT}-{self._environment}",
-            dashboard_body=watched.apply(
-                lambda known: json.dumps(
-                    dashboard_body(
-                        Watched(
-                            **known,
-                            environment=str(self._environment),
-                            timeout_seconds=self._config.timeout_seconds,
-                            queue_age_alarm_seconds=self._config.queue_age_alarm_seconds,
-                        )
-                    )
-                )
-            ),
             opts=self._child(),
         )

@@ -7,11 +7,11 @@ import pulumi
 import pulumi_aws as aws
 
 from pipeline_common.contracts import StoredDataset
-from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from replication_core.datasets import ITEMS
-from replication_core.route_spec import ROUTES_FILE, RouteSpec, routes_document
+from replication_core.route_spec import ROUTES_FILE, routes_document
 from replication_project.config import ReplicationConfig
 from replication_project.policies import notifier_rights
 from replication_project.route import ReplicationRoute
@@ -59,9 +59,8 @@ class ItemChanges(pulumi.ComponentResource):
         super().__init__(self.TOKEN, name, opts=opts)
         self._name = name
         topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
-        announced = pulumi.Output.all(
-            *(pulumi.Output.all(route.spec, route.worker.queue.arn) for route in routes)
-        ).apply(
+        known = (pulumi.Output.all(route.spec, route.worker.queue.arn) for route in routes)
+        announced = pulumi.Output.all(*known).apply(
             lambda told: [(spec, arn) for spec, arn in told if any(not each.dataset.is_bucket for each in spec.routed)]
         )
         self.function = LiveFunction(
@@ -93,19 +92,17 @@ class ItemChanges(pulumi.ComponentResource):
         self.mappings = stores.apply(self._mappings)
         stream_age = alarm(
             f"{name}-stream-age",
-            AlarmRule(
-                namespace="AWS/Lambda",
-                metric="IteratorAge",
-                statistic="Maximum",
-                threshold=config.stream_age_alarm_seconds * 1000,  # the metric is in milliseconds
-                periods=3,
-                description=(
-                    f"The notifier is {config.stream_age_alarm_seconds} s or more behind the tables: "
-                    "after 24 hours changes are lost, and a backfill is needed."
-                ),
-                runbook="stream-age",
-            ),
+            namespace="AWS/Lambda",
+            metric="IteratorAge",
             dimensions={"FunctionName": self.function.function.name},
+            statistic="Maximum",
+            threshold=config.stream_age_alarm_seconds * 1000,  # the metric is in milliseconds
+            periods=3,
+            description=(
+                f"The notifier is {config.stream_age_alarm_seconds} s or more behind the tables: "
+                "after 24 hours changes are lost, and a backfill is needed."
+            ),
+            runbook="stream-age",
             topic_arn=topic_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -138,7 +135,3 @@ class ItemChanges(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
         )
-
-
-def _gets_tables(spec: RouteSpec) -> bool:
-    return any(not each.dataset.is_bucket for each in spec.routed)

@@ -1,7 +1,7 @@
 """The whole replication: what notices changes, and a route per target."""
 
-import json
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 import pulumi
@@ -9,11 +9,12 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
+from pipeline_common.infra.dashboards import dashboard
 from pipeline_common.infra.exports import eventually
 from replication_core.datasets import ITEMS
 from replication_project.change_trail import ChangeTrail
 from replication_project.config import ReplicationConfig
-from replication_project.dashboard import WatchedReplication, replication_dashboard_body
+from replication_project.dashboard import replication_graphs
 from replication_project.item_changes import ItemChanges
 from replication_project.route import ReplicationRoute
 from replication_project.stores import Stores, read_stores
@@ -75,7 +76,22 @@ class Replication(pulumi.ComponentResource):
                 code=code,
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        self.dashboard = self._dashboard(config, stores)
+        workers = {target: route.worker for target, route in self.routes.items()}
+        self.dashboard = dashboard(
+            f"{ReplicationOutputs.PROJECT}-{source}",  # of which an account has one per region
+            partial(replication_graphs, config, source),
+            shown={
+                "queues": pulumi.Output.all(**{target: one.queue.name for target, one in workers.items()}),
+                "functions": pulumi.Output.all(
+                    **{target: one.function.function.name for target, one in workers.items()}
+                ),
+                "notifier": self.items.function.function.name if self.items else None,
+            },
+            region=self._region,
+            alarms=[one for part in (*self.routes.values(), self.items) if part for one in part.alarms],
+            store=stores.apply(lambda known: known.source),
+            parent=self,
+        )
         self.register_outputs(self.outputs().exports())
 
     def outputs(self) -> ReplicationOutputs:
@@ -110,40 +126,6 @@ class Replication(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(parent=former_parent)]),
         )
         return own.trail.name
-
-    def _dashboard(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> aws.cloudwatch.Dashboard:
-        workers = {target: route.worker for target, route in self.routes.items()}
-        alarms = [one for route in self.routes.values() for one in route.alarms]
-        alarms += self.items.alarms if self.items else ()
-        watched = pulumi.Output.all(
-            region=self._region,
-            queues=pulumi.Output.all(**{target: one.queue.name for target, one in workers.items()}),
-            functions=pulumi.Output.all(**{target: one.function.function.name for target, one in workers.items()}),
-            notifier=self.items.function.function.name if self.items else None,
-            dead_letter_queue=stores.apply(lambda known: known.source.dlq_name),
-            alarm_arns=pulumi.Output.all(
-                *(one.arn for one in alarms), stores.apply(lambda known: known.source.dlq_alarm_arn)
-            ),
-        )
-        return aws.cloudwatch.Dashboard(
-            "dashboard",
-            # The engine makes no name for a dashboard; an account has one replication of a source per region.
-            dashboard_name=f"{ReplicationOutputs.PROJECT}-{self._source}",
-            dashboard_body=watched.apply(
-                lambda known: json.dumps(
-                    replication_dashboard_body(
-                        WatchedReplication(
-                            **known,
-                            source=self._source,
-                            lag_alarm_seconds=config.lag_alarm_seconds,
-                            queue_age_alarm_seconds=config.queue_age_alarm_seconds,
-                            stream_age_alarm_seconds=config.stream_age_alarm_seconds,
-                        )
-                    )
-                )
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
 
 def _first(mappings: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""One target's route: its own queue, function, role, limit and alarms."""
+"""One target's route: its own rule, queue, function, role, limit and alarms."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -7,13 +7,12 @@ import pulumi
 import pulumi_aws as aws
 
 from pipeline_common.contracts import RouteOutputs
-from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from replication_core.route_spec import ROUTE_FILE, RouteSpec
-from replication_project.change_rule import ChangeRule, change_rule
 from replication_project.config import ReplicationConfig, TargetConfig
 from replication_project.policies import former_rule_arns, replicator_rights
 from replication_project.rule_patterns import change_pattern
@@ -30,6 +29,23 @@ from replicator_lambda.settings import (
 
 __all__ = ["ReplicationRoute"]
 
+UNDELIVERED = (
+    (
+        "undelivered",
+        "FailedInvocations",
+        "Events did not reach the queue of {target}: they are dead letters, to be redriven.",
+    ),
+    (
+        "lost",
+        "InvocationsFailedToBeSentToDlq",
+        "Events reached neither the queue of {target} nor the dead letters, and are lost: compare and repair.",
+    ),
+)
+"""The alarms on the rule: a name, the metric and what it means.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+"""
+
 
 class ReplicationRoute(pulumi.ComponentResource):
     """What carries changes to one target and applies them (`pipeline:replication:ReplicationRoute`).
@@ -44,10 +60,10 @@ class ReplicationRoute(pulumi.ComponentResource):
 
     TOKEN: ClassVar[str] = "pipeline:replication:ReplicationRoute"  # noqa: S105 - a resource type's token
 
-    changes: ChangeRule
+    rule: aws.cloudwatch.EventRule
     worker: QueueFunction
     spec: pulumi.Output[RouteSpec]
-    verification: SampleVerification | None
+    verification: SampleVerification | None = None
     alarms: Sequence[aws.cloudwatch.MetricAlarm]
 
     def __init__(
@@ -61,22 +77,27 @@ class ReplicationRoute(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
-        self._name = name
-        self._config = config
-        self._target = target
-        self._stores = stores
-        self.changes = change_rule(
-            name,
-            target=target.environment,
-            pattern=stores.apply(lambda known: change_pattern(config.capture, known.pairs[target.environment])),
-            topic_arn=stores.apply(lambda known: known.source.failure_topic_arn),
-            parent=self,
+        self._name, self._config, self._target, self._stores = name, config, target, stores
+        self._topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
+        self.rule = aws.cloudwatch.EventRule(
+            f"{name}-rule",
+            description=f"Changes of the source that {target.environment} gets, for the queue of its route",
+            event_pattern=stores.apply(lambda known: change_pattern(config.capture, known.pairs[target.environment])),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.worker = self._worker(code)
-        self.spec = self._spec(self.worker.queue)
-        self.verification = self._verification(code)
+        if target.verify is not None:
+            self.verification = SampleVerification(
+                f"{name}-sample",
+                config,
+                target.verify,
+                target=target,
+                stores=stores,
+                code=self._code,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.alarms = [
-            *self.changes.alarms,
+            *self._rule_alarms(),
             *self.worker.alarms,
             self._lag_alarm(),
             *(self.verification.alarms if self.verification else ()),
@@ -88,8 +109,8 @@ class ReplicationRoute(pulumi.ComponentResource):
         queue, function = self.worker.queue, self.worker.function
         verifier = self.verification.function if self.verification else None
         return RouteOutputs(
-            rule_name=eventually(self.changes.rule.name),
-            rule_arn=eventually(self.changes.rule.arn),
+            rule_name=eventually(self.rule.name),
+            rule_arn=eventually(self.rule.arn),
             queue_name=eventually(queue.name),
             queue_url=eventually(queue.url),
             queue_arn=eventually(queue.arn),
@@ -106,6 +127,14 @@ class ReplicationRoute(pulumi.ComponentResource):
 
     def _worker(self, code: pulumi.AssetArchive) -> QueueFunction:
         config, environment = self._config, self._target.environment
+
+        def function(queue: aws.sqs.Queue) -> LiveFunction:
+            """Register the function that works off the queue, which its specification names."""
+            told = pulumi.Output.all(stores=self._stores, queue_url=queue.url)
+            self.spec = told.apply(lambda known: route_spec(config, self._target, **known))
+            self._code = with_document(code, ROUTE_FILE, self.spec.apply(lambda spec: spec.document()))
+            return self._function(queue)
+
         return QueueFunction(
             f"{self._name}-",
             QueueConfig(
@@ -120,38 +149,14 @@ class ReplicationRoute(pulumi.ComponentResource):
                     "function fails, is throttled or can't keep up."
                 ),
             ),
-            feeds=[Feed(name=f"{self._name}-events", target_id=self._name, rule=self.changes.rule)],
+            feeds=[Feed(name=f"{self._name}-events", target_id=self._name, rule=self.rule)],
             former_rule_arns=self._stores.apply(lambda stores: former_rule_arns(stores.source)),
-            function=lambda queue: self._function(code, queue),
+            function=function,
             store=self._stores.apply(lambda stores: stores.source),
             parent=self,
         )
 
-    def _lag_alarm(self) -> aws.cloudwatch.MetricAlarm:
-        seconds = self._config.lag_alarm_seconds
-        return alarm(
-            f"{self._name}-lag",
-            AlarmRule(
-                namespace=METRICS_NAMESPACE,
-                metric=LATENCY_METRIC,
-                statistic="Maximum",
-                threshold=seconds * 1000,  # the metric is in milliseconds
-                periods=3,
-                description=(
-                    f"Changes reach {self._target.environment} {seconds} s or more after production has them."
-                ),
-                runbook="lag",
-            ),
-            dimensions={
-                TARGET_DIMENSION: self._stores.apply(
-                    lambda known: str(known.targets[self._target.environment].instance)
-                )
-            },
-            topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
-    def _function(self, code: pulumi.AssetArchive, queue: aws.sqs.Queue) -> LiveFunction:
+    def _function(self, queue: aws.sqs.Queue) -> LiveFunction:
         config, target = self._config, self._target
         return LiveFunction(
             f"{self._name}-replicator",
@@ -164,7 +169,7 @@ class ReplicationRoute(pulumi.ComponentResource):
                 errors_alarm_count=config.errors_alarm_count,
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
-            code=self._code(code, queue),
+            code=self._code,
             environment={},
             rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn).apply(
                 lambda known: replicator_rights(
@@ -173,36 +178,40 @@ class ReplicationRoute(pulumi.ComponentResource):
                     queue_arn=known["queue_arn"],
                 )
             ),
-            alarm_topic_arn=self._stores.apply(lambda stores: stores.source.failure_topic_arn),
+            alarm_topic_arn=self._topic_arn,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _verification(self, code: pulumi.AssetArchive) -> SampleVerification | None:
-        if self._target.verify is None:
-            return None
-        return SampleVerification(
-            f"{self._name}-sample",
-            self._config,
-            self._target.verify,
-            target=self._target,
-            stores=self._stores,
-            code=self._code(code, self.worker.queue),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
-    def _code(self, code: pulumi.AssetArchive, queue: aws.sqs.Queue) -> pulumi.Output[pulumi.Archive]:
-        return with_document(code, ROUTE_FILE, self._spec(queue).apply(lambda spec: spec.document()))
-
-    def _spec(self, queue: aws.sqs.Queue) -> pulumi.Output[RouteSpec]:
-        def told(stores: Stores, queue_url: str) -> RouteSpec:
-            environment = self._target.environment
-            return route_spec(
-                self._config,
-                self._target,
-                source=stores.source,
-                replica=stores.targets[environment],
-                pairs=stores.pairs[environment],
-                queue_url=queue_url,
+    def _rule_alarms(self) -> list[aws.cloudwatch.MetricAlarm]:
+        return [
+            alarm(
+                f"{self._name}-{what}",
+                namespace="AWS/Events",
+                metric=metric,
+                dimensions={"RuleName": self.rule.name},
+                statistic="Sum",
+                threshold=1,
+                period_seconds=300,
+                description=meaning.format(target=self._target.environment),
+                runbook="undelivered-events",
+                topic_arn=self._topic_arn,
+                opts=pulumi.ResourceOptions(parent=self),
             )
+            for what, metric, meaning in UNDELIVERED
+        ]
 
-        return pulumi.Output.all(stores=self._stores, queue_url=queue.url).apply(lambda known: told(**known))
+    def _lag_alarm(self) -> aws.cloudwatch.MetricAlarm:
+        seconds, environment = self._config.lag_alarm_seconds, self._target.environment
+        return alarm(
+            f"{self._name}-lag",
+            namespace=METRICS_NAMESPACE,
+            metric=LATENCY_METRIC,
+            dimensions={TARGET_DIMENSION: self._stores.apply(lambda known: str(known.targets[environment].instance))},
+            statistic="Maximum",
+            threshold=seconds * 1000,  # the metric is in milliseconds
+            periods=3,
+            description=f"Changes reach {environment} {seconds} s or more after production has them.",
+            runbook="lag",
+            topic_arn=self._topic_arn,
+            opts=pulumi.ResourceOptions(parent=self),
+        )

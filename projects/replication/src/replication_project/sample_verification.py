@@ -6,8 +6,8 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.infra.alarms import AlarmRule, alarm
-from pipeline_common.infra.event_target import EVENT_RETRIES, EVENT_RETRY_SECONDS
+from pipeline_common.infra.alarms import alarm
+from pipeline_common.infra.event_target import event_target
 from pipeline_common.infra.live_function import LIVE_ALIAS, FunctionConfig, LiveFunction
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.policies import verifier_rights
@@ -72,35 +72,6 @@ class SampleVerification(pulumi.ComponentResource):
             # Its children are found by it too: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
             opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{name}-verifier")]),
         )
-        self._schedule(name, verification, stores)
-        drift = alarm(
-            f"{name}-drift",
-            AlarmRule(
-                namespace=METRICS_NAMESPACE,
-                metric=DRIFT_METRIC,
-                statistic="Maximum",
-                threshold=1,
-                # A day, so that the silence after a run does not tell that all is well again.
-                period_seconds=ONE_DAY_SECONDS,
-                description=(
-                    f"A sample of {target.environment} has keys that differ from production: compare all of "
-                    "it, and repair."
-                ),
-                runbook="drift",
-            ),
-            dimensions={TARGET_DIMENSION: stores.apply(lambda known: str(known.targets[target.environment].instance))},
-            topic_arn=topic_arn,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.alarms = [*self.function.alarms, drift]
-        self.register_outputs({"alias_arn": self.function.alias.arn})
-
-    def _schedule(
-        self,
-        name: str,
-        verification: VerificationConfig,
-        stores: pulumi.Output[Stores],
-    ) -> None:
         rule = aws.cloudwatch.EventRule(
             f"{name}-schedule",
             description="When a sample is compared",
@@ -116,16 +87,30 @@ class SampleVerification(pulumi.ComponentResource):
             source_arn=rule.arn,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.function.alias]),
         )
-        aws.cloudwatch.EventTarget(
+        event_target(
             f"{name}-schedule-target",
-            rule=rule.name,
+            rule=rule,
             target_id=name,
             arn=self.function.alias.arn,
-            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(
-                arn=stores.apply(lambda known: known.source.dlq_arn)
-            ),
-            retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
-                maximum_event_age_in_seconds=EVENT_RETRY_SECONDS, maximum_retry_attempts=EVENT_RETRIES
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+            dead_letters_arn=stores.apply(lambda known: known.source.dlq_arn),
+            parent=self,
+            permission=permission,
         )
+        drift = alarm(
+            f"{name}-drift",
+            namespace=METRICS_NAMESPACE,
+            metric=DRIFT_METRIC,
+            dimensions={TARGET_DIMENSION: stores.apply(lambda known: str(known.targets[target.environment].instance))},
+            statistic="Maximum",
+            threshold=1,
+            # A day, so that the silence after a run does not tell that all is well again.
+            period_seconds=ONE_DAY_SECONDS,
+            description=(
+                f"A sample of {target.environment} has keys that differ from production: compare all of it, and repair."
+            ),
+            runbook="drift",
+            topic_arn=topic_arn,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.alarms = [*self.function.alarms, drift]
+        self.register_outputs({"alias_arn": self.function.alias.arn})

@@ -1,11 +1,10 @@
 """A route's specification, made of the contracts and the configuration. Pure."""
 
-from collections.abc import Sequence
-
-from pipeline_common.contracts import StorageOutputs, StoredDataset
+from pipeline_common.contracts import StoredDataset
 from replication_core.route_spec import RoutedDataset, RouteSpec
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.dataset_pairs import DatasetPair
+from replication_project.stores import Stores
 
 __all__ = ["route_spec"]
 
@@ -13,16 +12,10 @@ MOST_SETTLE_SECONDS = 600
 """What may still arrive is waited for so long by a sample's comparison; the rest of its time is for comparing."""
 
 
-def route_spec(
-    config: ReplicationConfig,
-    target: TargetConfig,
-    *,
-    source: StorageOutputs,
-    replica: StorageOutputs,
-    pairs: Sequence[DatasetPair],
-    queue_url: str,
-) -> RouteSpec:
+def route_spec(config: ReplicationConfig, target: TargetConfig, *, stores: Stores, queue_url: str) -> RouteSpec:
     """Return what the functions of a target's route, and the operator's commands, are told of it."""
+    source, replica = stores.source, stores.targets[target.environment]
+    gets = {pair.source.dataset.name: pair for pair in stores.pairs[target.environment]}
     verification = target.verify or VerificationConfig(schedule="rate(1 day)")
     return RouteSpec(
         target=target.environment,
@@ -30,7 +23,7 @@ def route_spec(
         source_environment=str(source.instance),
         source_region=source.region,
         target_region=replica.region,
-        datasets=_routed(source, pairs),
+        datasets=tuple(_routed(stored, gets.get(name)) for name, stored in source.datasets.items()),
         queue_url=queue_url,
         dlq_url=source.dlq_url,
         success_topic_arn=source.success_topic_arn,
@@ -42,19 +35,11 @@ def route_spec(
     )
 
 
-def _routed(source: StorageOutputs, pairs: Sequence[DatasetPair]) -> tuple[RoutedDataset, ...]:
-    """Return every dataset of the source, with what of it the target gets."""
-    gets = {pair.source.dataset.name: pair for pair in pairs}
-    return tuple(_dataset(stored, gets.get(name)) for name, stored in source.datasets.items())
-
-
-def _dataset(stored: StoredDataset, pair: DatasetPair | None) -> RoutedDataset:
-    if pair is None:
-        return RoutedDataset(dataset=stored.dataset, source=stored.name, target="")
+def _routed(stored: StoredDataset, pair: DatasetPair | None) -> RoutedDataset:
     return RoutedDataset(
         dataset=stored.dataset,
         source=stored.name,
-        target=pair.replica.name,
-        include=pair.selection.include,
-        exclude=pair.selection.exclude,
+        target=pair.replica.name if pair else "",
+        include=pair.selection.include if pair else (),
+        exclude=pair.selection.exclude if pair else (),
     )

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import StorageOutputs, StoredDataset
 from pipeline_common.environments import Environment
-from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.limits import QUEUE_SECONDS
 from pipeline_common.infra.stack_config import stack_file
@@ -180,18 +180,16 @@ class EnvironmentStore(pulumi.ComponentResource):
         count = self._config.dead_letters_alarm_count
         return alarm(
             "dead-letters",
-            AlarmRule(
-                namespace="AWS/SQS",
-                metric="ApproximateNumberOfMessagesVisible",
-                statistic="Maximum",
-                threshold=count,
-                description=(
-                    f"The dead-letter queue of {self._environment} holds {count} or more: each dead letter says what "
-                    "was not done and why; then redrive them."
-                ),
-                runbook="dead-letters",
-            ),
+            namespace="AWS/SQS",
+            metric="ApproximateNumberOfMessagesVisible",
             dimensions={"QueueName": self.dead_letter_queue.name},
+            statistic="Maximum",
+            threshold=count,
+            description=(
+                f"The dead-letter queue of {self._environment} holds {count} or more: each dead letter says what "
+                "was not done and why; then redrive them."
+            ),
+            runbook="dead-letters",
             topic_arn=self.failure_topic.arn,
             opts=self._child(),
         )

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.infra.alarms import AlarmRule, alarm
+from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import ARCHITECTURE, RUNTIME
 from pipeline_common.infra.policies import Statement, assume_role, function_policy, service
 
@@ -109,16 +109,14 @@ class LiveFunction(pulumi.ComponentResource):
         self.alarms = [
             alarm(
                 f"{name}-{metric.lower()}",
-                AlarmRule(
-                    namespace="AWS/Lambda",
-                    metric=metric,
-                    statistic="Sum",
-                    threshold=threshold,
-                    period_seconds=300,
-                    description=f"{metric} of the function {name} within five minutes: {threshold} or more.",
-                    runbook=f"function-{metric.lower()}",
-                ),
+                namespace="AWS/Lambda",
+                metric=metric,
                 dimensions={"FunctionName": self.function.name},
+                statistic="Sum",
+                threshold=threshold,
+                period_seconds=300,
+                description=f"{metric} of the function {name} within five minutes: {threshold} or more.",
+                runbook=f"function-{metric.lower()}",
                 topic_arn=alarm_topic_arn,
                 opts=pulumi.ResourceOptions(parent=self),
             )

@@ -8,8 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from pipeline_common.contracts import StorageOutputs
-from pipeline_common.infra.alarms import AlarmRule, alarm
-from pipeline_common.infra.event_target import queue_target
+from pipeline_common.infra.alarms import alarm
+from pipeline_common.infra.event_target import event_target
 from pipeline_common.infra.limits import QUEUE_SECONDS
 from pipeline_common.infra.live_function import LiveFunction
 from pipeline_common.infra.policies import queue_for_rules
@@ -119,21 +119,20 @@ class QueueFunction:
             opts=self._child(),
         )
         for feed in feeds:
-            queue_target(
+            event_target(
                 feed.name,
                 rule=feed.rule,
                 target_id=feed.target_id,
-                queue=queue,
-                policy=policy,
+                arn=queue.arn,
                 dead_letters_arn=dead_letters_arn,
                 message=feed.message,
-                opts=self._child(),
+                parent=self._parent,
+                permission=policy,
             )
         return queue
 
     def _mapping(self) -> aws.lambda_.EventSourceMapping:
-        name, config = f"{self._prefix}mapping", self._config
-        before = [*self.function.ready]
+        config, before = self._config, [*self.function.ready]
         if config.feeds_itself:
             before.append(
                 aws.lambda_.FunctionRecursionConfig(
@@ -144,7 +143,7 @@ class QueueFunction:
                 )
             )
         return aws.lambda_.EventSourceMapping(
-            name,
+            f"{self._prefix}mapping",
             event_source_arn=self.queue.arn,
             function_name=self.function.alias.arn,
             batch_size=config.batch_size,
@@ -155,19 +154,16 @@ class QueueFunction:
         )
 
     def _age_alarm(self) -> aws.cloudwatch.MetricAlarm:
-        name = f"{self._prefix}queue-age"
         return alarm(
-            name,
-            AlarmRule(
-                namespace="AWS/SQS",
-                metric="ApproximateAgeOfOldestMessage",
-                statistic="Maximum",
-                threshold=self._config.age_alarm_seconds,
-                periods=3,
-                description=self._config.age_alarm,
-                runbook="queue-age",
-            ),
+            f"{self._prefix}queue-age",
+            namespace="AWS/SQS",
+            metric="ApproximateAgeOfOldestMessage",
             dimensions={"QueueName": self.queue.name},
+            statistic="Maximum",
+            threshold=self._config.age_alarm_seconds,
+            periods=3,
+            description=self._config.age_alarm,
+            runbook="queue-age",
             topic_arn=self._store.apply(lambda store: store.failure_topic_arn),
             opts=self._child(),
         )
