@@ -141,7 +141,7 @@ def local() -> None:
 @provider_option
 @json_option
 @suffix_option
-@runs("demo.command:demo")
+@runs("demo.run:demo")
 def demo() -> None:
     """Deploy everything on this machine, change production's data and show it arrive."""
 

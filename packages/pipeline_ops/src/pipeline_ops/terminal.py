@@ -91,14 +91,15 @@ class Shown:
     text: str
     style: str = ""
     most: int | None = None
-    """Columns after which it is cut."""
+    """Columns after which it is cut, as it is where a table has fewer."""
 
     def _laid_out(self, encoding: str) -> Text:
         inner = self.text.strip(" ")
         before, _, after = self.text.partition(inner) if inner else (self.text, "", "")
         text = Text(before.replace(" ", _SPACE) + shown(inner, encoding) + after.replace(" ", _SPACE), self.style)
         if self.most is not None:
-            text.truncate(self.most, overflow="ellipsis" if encoding.startswith("utf") else "crop")
+            text.no_wrap, text.overflow = True, "ellipsis" if encoding.startswith("utf") else "crop"
+            text.truncate(self.most)
         return text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any
 
 import boto3
@@ -13,7 +13,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
-from pipeline_ops.demo.stores import DemoStore, ObjectRef
+from pipeline_ops.demo.stores import DemoStore, SystemOutputs
 from replication_core.datasets import ITEMS, OBJECTS
 
 REGION = "eu-west-1"
@@ -21,26 +21,16 @@ TARGETS = ("dev", "staging")
 COPIED = ("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires")
 
 
-class MotoCloud:
-    """Clients of moto."""
-
-    def client(self, service: str, *, region: str | None = None) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload] # the stubs know each service by its own literal
-            region_name=region or REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            # moto gives a multipart upload's checksum of checksums without the "-3" that marks it as one
-            config=Config(response_checksum_validation="when_required"),
-        )
-
-
-@dataclass
-class MotoSystem:
-    """What `run_demo` takes, in moto."""
-
-    outputs: dict[str, dict[str, Any]]
-    cloud: MotoCloud = field(default_factory=MotoCloud)
+def moto_client(service: str, /, *, region: str = REGION, config: Config | None = None) -> Any:
+    """Return a client of moto."""
+    return boto3.client(
+        service,  # type: ignore[call-overload] # the stubs know each service by its own literal
+        region_name=region,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        # moto gives a multipart upload's checksum of checksums without the "-3" that marks it as one
+        config=config or Config(response_checksum_validation="when_required"),
+    )
 
 
 def storage_outputs(environment: str) -> dict[str, Any]:
@@ -69,16 +59,16 @@ def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def system(one_call_at_a_time: None) -> Iterator[MotoSystem]:
+def system(one_call_at_a_time: None) -> Iterator[SystemOutputs]:
+    """The outputs of a system in moto."""
     with mock_aws():
-        cloud = MotoCloud()
         outputs: dict[str, dict[str, Any]] = {}
         for environment in ("prod", *TARGETS):
             outputs[f"storage/{environment}"] = values = storage_outputs(environment)
-            s3 = cloud.client("s3")
+            s3 = moto_client("s3")
             s3.create_bucket(Bucket=values["bucket_name"], CreateBucketConfiguration={"LocationConstraint": REGION})
             s3.put_bucket_versioning(Bucket=values["bucket_name"], VersioningConfiguration={"Status": "Enabled"})
-            cloud.client("dynamodb").create_table(
+            moto_client("dynamodb").create_table(
                 TableName=values["table_name"],
                 BillingMode="PAY_PER_REQUEST",
                 AttributeDefinitions=[
@@ -93,7 +83,7 @@ def system(one_call_at_a_time: None) -> Iterator[MotoSystem]:
         routes = {f"{target}_{name}": "unused" for target in TARGETS for name in ROUTE_FIELDS}
         unused = dict.fromkeys(REPLICATION_FIELDS, "unused")
         outputs["replication/prod"] = {**unused, **routes, "targets": ",".join(TARGETS)}
-        yield MotoSystem(outputs)
+        yield outputs
 
 
 ROUTE_FIELDS = tuple(each.name for each in fields(RouteOutputs) if each.name != "spec")
@@ -103,13 +93,13 @@ REPLICATION_FIELDS = tuple(
 
 
 @pytest.fixture
-def source(system: MotoSystem) -> DemoStore:
-    return DemoStore.of(system, "prod")
+def source(system: SystemOutputs) -> DemoStore:
+    return DemoStore.of(moto_client, system, "prod")
 
 
 @pytest.fixture
-def dev(system: MotoSystem) -> DemoStore:
-    return DemoStore.of(system, "dev")
+def dev(system: SystemOutputs) -> DemoStore:
+    return DemoStore.of(moto_client, system, "dev")
 
 
 @pytest.fixture
@@ -119,15 +109,15 @@ def mirror(source: DemoStore) -> Callable[[DemoStore], None]:
 
 
 def mirror_once(source: DemoStore, target: DemoStore) -> None:
-    refs = set(source.object_refs())
-    for gone in set(target.object_refs()) - refs:
-        if gone.key.startswith("demo/"):  # what never was in the source is none of a replicator's business
-            target.s3.delete_object(Bucket=target.bucket, Key=gone.key)
-    for ref in refs:
-        mirror_object(source, target, ref)
+    keys = source.object_marks().keys()
+    for gone in target.object_marks().keys() - keys:
+        if gone.object_key.startswith("demo/"):  # what never was in the source is none of a replicator's business
+            target.s3.delete_object(Bucket=target.bucket, Key=gone.object_key)
+    for key in keys:
+        mirror_object(source, target, key.object_key)
     items = dict(source.items())
-    for gone_item in [ref for ref, _ in target.items() if ref not in items]:
-        target.dynamodb.delete_item(TableName=target.table, Key=gone_item.key)
+    for gone_item in [key for key, _ in target.items() if key not in items]:
+        target.dynamodb.delete_item(TableName=target.table, Key=gone_item.attributes())
     for item in items.values():
         added = {
             "environment": {"S": target.environment},
@@ -137,16 +127,16 @@ def mirror_once(source: DemoStore, target: DemoStore) -> None:
         target.dynamodb.put_item(TableName=target.table, Item={**item, **added})
 
 
-def mirror_object(source: DemoStore, target: DemoStore, ref: ObjectRef) -> None:
+def mirror_object(source: DemoStore, target: DemoStore, key: str) -> None:
     try:
-        original = source.s3.get_object(Bucket=source.bucket, Key=ref.key)
-        tags = source.s3.get_object_tagging(Bucket=source.bucket, Key=ref.key)["TagSet"]
+        original = source.s3.get_object(Bucket=source.bucket, Key=key)
+        tags = source.s3.get_object_tagging(Bucket=source.bucket, Key=key)["TagSet"]
     except source.s3.exceptions.NoSuchKey:
         return  # deleted since it was listed: the next round sees to it
     headers: Mapping[str, Any] = {**original}
     target.s3.put_object(
         Bucket=target.bucket,
-        Key=ref.key,
+        Key=key,
         Body=original["Body"].read(),
         Metadata={
             **original["Metadata"],
@@ -156,11 +146,11 @@ def mirror_object(source: DemoStore, target: DemoStore, ref: ObjectRef) -> None:
         **{name: headers[name] for name in (*COPIED, "WebsiteRedirectLocation") if name in headers},
     )
     if tags:
-        target.s3.put_object_tagging(Bucket=target.bucket, Key=ref.key, Tagging={"TagSet": tags})
+        target.s3.put_object_tagging(Bucket=target.bucket, Key=key, Tagging={"TagSet": tags})
 
 
 @pytest.fixture
-def mirroring(source: DemoStore, system: MotoSystem) -> Callable[..., AbstractContextManager[None]]:
+def mirroring(source: DemoStore, system: SystemOutputs) -> Callable[..., AbstractContextManager[None]]:
     """Mirror the named targets over and over while the context is open."""
 
     @contextmanager
@@ -170,7 +160,7 @@ def mirroring(source: DemoStore, system: MotoSystem) -> Callable[..., AbstractCo
         def loop() -> None:
             while not stop.wait(0.05):
                 for target in targets:
-                    mirror_once(source, DemoStore.of(system, target))
+                    mirror_once(source, DemoStore.of(moto_client, system, target))
 
         thread = threading.Thread(target=loop)
         thread.start()

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline_ops.demo import run_demo
 from pipeline_ops.demo.arrivals import apply_and_watch
 from pipeline_ops.demo.changes import DemoChange, scenario
-from pipeline_ops.demo.stores import DemoStore, ItemRef, ObjectRef, UnreadableObjectError
+from pipeline_ops.demo.comparison import compare
+from pipeline_ops.demo.run import run_demo
+from pipeline_ops.demo.stores import DemoStore, UnreadableObjectError
 from pipeline_ops.errors import OperatorError
+from replication_core.datasets import OBJECTS, RecordKey
+from tests.unit.pipeline_ops.demo.conftest import moto_client
 
 Mirroring = Callable[..., AbstractContextManager[None]]
 
@@ -32,7 +35,7 @@ def printed(console: Console) -> str:
 def test_a_faithful_replication_gives_exit_code_0_and_every_changes_seconds(system: Any, mirroring: Mirroring) -> None:
     out = console()
     with mirroring("dev", "staging"):
-        code = run_demo(system, out, as_json=False, deadline_seconds=60)
+        code = run_demo(moto_client, system, out, as_json=False, deadline_seconds=60)
     text = printed(out)
     assert code == 0, text
     assert "Different between prod and dev, staging: nothing." in text
@@ -49,7 +52,7 @@ def test_a_faithful_replication_gives_exit_code_0_and_every_changes_seconds(syst
 def test_a_target_that_gets_nothing_gives_exit_code_1_and_is_named(system: Any, mirroring: Mirroring) -> None:
     out = console()
     with mirroring("dev"):
-        code = run_demo(system, out, as_json=True, deadline_seconds=1)
+        code = run_demo(moto_client, system, out, as_json=True, deadline_seconds=1)
     answer = json.loads(printed(out))
     assert code == 1
     assert answer["ok"] is False
@@ -68,17 +71,15 @@ def test_a_difference_left_after_all_changes_were_seen_gives_exit_code_1(
     monkeypatch.setattr("pipeline_ops.demo.run.compare", _spoiled(dev))
     out = console()
     with mirroring("dev", "staging"):
-        code = run_demo(system, out, as_json=False, deadline_seconds=60)
+        code = run_demo(moto_client, system, out, as_json=False, deadline_seconds=60)
     assert code == 1
     assert "left over: is in dev and not in prod" in printed(out)
 
 
-def _spoiled(dev: DemoStore) -> Callable[[DemoStore, list[DemoStore]], Any]:
-    from pipeline_ops.demo.comparison import compare  # the name in running is replaced
-
-    def spoil(source: DemoStore, targets: list[DemoStore]) -> Any:
+def _spoiled(dev: DemoStore) -> Callable[[DemoStore, DemoStore], Any]:
+    def spoil(source: DemoStore, target: DemoStore) -> Any:
         dev.s3.put_object(Bucket=dev.bucket, Key="left over", Body=b"")
-        return compare(source, [target for target in targets if target.environment == "dev"])
+        return compare(source, target)
 
     return spoil
 
@@ -91,14 +92,14 @@ def test_no_wave_changes_one_object_or_item_twice() -> None:
 
 def test_the_scenario_has_the_kinds_that_the_demo_promises() -> None:
     changes = [change for wave in scenario("run") for change in wave.changes]
-    keys = [change.subject.key for change in changes if isinstance(change.subject, ObjectRef)]
-    items = [change.subject for change in changes if isinstance(change.subject, ItemRef)]
+    keys = [change.subject.object_key for change in changes if change.subject.dataset.is_bucket]
+    items = [change.subject.values for change in changes if not change.subject.dataset.is_bucket]
     assert any(len(key.encode()) == 1024 for key in keys)
     assert any(set("+%&") <= set(key) for key in keys)
     assert any(not key.isascii() for key in keys)
     assert any(key.endswith("/") for key in keys)
-    assert any(len(item.timestamp) == 38 for item in items)
-    assert all("run" in key for key in [*keys, *(item.id for item in items)])
+    assert any(len(timestamp) == 38 for _, timestamp in items)
+    assert all("run" in key for key in [*keys, *(name for name, _ in items)])
 
 
 def test_what_a_change_raises_ends_the_watch_at_once(source: DemoStore, dev: DemoStore) -> None:
@@ -106,8 +107,8 @@ def test_what_a_change_raises_ends_the_watch_at_once(source: DemoStore, dev: Dem
         raise RuntimeError("refused")
 
     changes = [
-        DemoChange("put", ObjectRef("never seen"), lambda s: _put(s, "never seen")),
-        DemoChange("fail", ObjectRef("b"), fail),
+        DemoChange("put", OBJECTS.record("never seen"), lambda s: _put(s, "never seen")),
+        DemoChange("fail", OBJECTS.record("b"), fail),
     ]
     with pytest.raises(RuntimeError, match="refused"):
         apply_and_watch(source, [dev], changes, deadline_seconds=600)
@@ -116,7 +117,7 @@ def test_what_a_change_raises_ends_the_watch_at_once(source: DemoStore, dev: Dem
 def test_an_overwrite_of_the_same_size_is_not_seen_before_it_is_there(source: DemoStore, dev: DemoStore) -> None:
     _put(source, "key", b"old")
     _put(dev, "key", b"old")
-    change = DemoChange("overwrite", ObjectRef("key"), lambda store: _put(store, "key", b"new"))
+    change = DemoChange("overwrite", OBJECTS.record("key"), lambda store: _put(store, "key", b"new"))
     [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=0.3, poll_seconds=0.05)
     assert outcome.seconds == {"dev": None}
 
@@ -133,7 +134,7 @@ def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source
     _put(dev, "key-0", b"old")
     calls.clear()
     changes = [
-        DemoChange("put", ObjectRef(f"key-{n}"), lambda store, key=f"key-{n}": _put(store, key, b"new"))  # type: ignore[misc]
+        DemoChange("put", OBJECTS.record(f"key-{n}"), lambda store, key=f"key-{n}": _put(store, key, b"new"))  # type: ignore[misc]
         for n in range(10)
     ]
     outcomes = apply_and_watch(source, [dev], changes, deadline_seconds=0.5, poll_seconds=0.05)
@@ -145,25 +146,25 @@ def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source
 def test_what_the_system_refuses_is_a_sentence(system: Any, source: DemoStore) -> None:
     source.s3.delete_bucket(Bucket=source.bucket)
     with pytest.raises(OperatorError, match=r"^The demo can't go on: .*NoSuchBucket"):
-        run_demo(system, console(), as_json=False, deadline_seconds=1)
+        run_demo(moto_client, system, console(), as_json=False, deadline_seconds=1)
 
 
 def test_a_replica_whose_read_is_cut_off_is_seen_at_a_later_look(
     source: DemoStore, dev: DemoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = DemoStore.object
-    failed: list[ObjectRef] = []
+    failed: list[RecordKey] = []
 
-    def once_unreadable(store: DemoStore, ref: ObjectRef) -> Any:
+    def once_unreadable(store: DemoStore, key: RecordKey) -> Any:
         if store.environment == "dev" and not failed:
-            failed.append(ref)
-            raise UnreadableObjectError("dev", ref, EOFError("cut off"))
-        return read(store, ref)
+            failed.append(key)
+            raise UnreadableObjectError("dev", key, EOFError("cut off"))
+        return read(store, key)
 
     monkeypatch.setattr(DemoStore, "object", once_unreadable)
-    monkeypatch.setattr("pipeline_ops.demo.arrivals.object_differences", lambda *_, **__: [])
+    monkeypatch.setattr("pipeline_ops.demo.arrivals.differences", lambda *_, **__: [])
     _put(dev, "key")
-    change = DemoChange("put", ObjectRef("key"), lambda store: _put(store, "key"))
+    change = DemoChange("put", OBJECTS.record("key"), lambda store: _put(store, "key"))
     [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=30, poll_seconds=0.01)
     assert failed
     assert outcome.seconds["dev"] is not None

@@ -6,23 +6,17 @@ to a poll's interval. A poll is one listing and one batch read, and reads only t
 a watcher that asked for every object each time would keep an emulator too busy to replicate.
 """
 
-import queue
-import threading
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 from pipeline_ops.demo.changes import DemoChange
-from pipeline_ops.demo.comparison import item_differences, object_differences
-from pipeline_ops.demo.stores import (
-    DemoStore,
-    ItemRef,
-    ItemState,
-    ObjectRef,
-    ObservedObject,
-    UnreadableObjectError,
-)
+from pipeline_ops.demo.comparison import differences
+from pipeline_ops.demo.stores import DemoStore, ObservedItem, ObservedObject, UnreadableObjectError
+from replication_core.datasets import RecordKey
 
 __all__ = ["DEADLINE_SECONDS", "POLL_SECONDS", "Arrival", "apply_and_watch"]
 
@@ -46,9 +40,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class _Expected:
-    number: int
-    subject: ObjectRef | ItemRef
-    state: ObservedObject | ItemState | None
+    state: ObservedObject | ObservedItem | None
     written_at: float
 
 
@@ -61,113 +53,72 @@ def apply_and_watch(
     deadline_seconds: float = DEADLINE_SECONDS,
     poll_seconds: float = POLL_SECONDS,
 ) -> list[Arrival]:
-    """Apply the changes to the source one after another, while every target is watched for each of them.
+    """Apply the changes, of different records, to the source one after another, while every target is watched.
 
-    `on_progress` is told, from other threads, how many sightings are still to come. What the API raises is raised.
+    `on_progress` is told how many sightings are still to come. What the API raises is raised.
     """
-    watches = [_Watch(source.environment, target, poll_seconds) for target in targets]
+    watches = [_Watch(source.environment, target) for target in targets]
+    written: dict[RecordKey, _Expected] = {}
 
-    def progress() -> None:
-        on_progress(len(changes) * len(targets) - sum(len(watch.seconds) for watch in watches))
+    def apply() -> None:
+        for change in changes:
+            change.apply(source)
+            at = time.monotonic()
+            written[change.subject] = _Expected(source.read(change.subject), at)
 
-    with ThreadPoolExecutor(max_workers=len(watches)) as pool:
-        runs = [pool.submit(watch.run, progress) for watch in watches]
-        end = 0.0
-        try:
-            for number, change in enumerate(changes):
-                change.apply(source)
-                written_at = time.monotonic()
-                expected = _Expected(number, change.subject, _state(source, change.subject), written_at)
-                for watch in watches:
-                    watch.expect(expected)
-            end = time.monotonic() + deadline_seconds
-        finally:
-            for watch in watches:
-                watch.finish(end)
-        for run in runs:
-            run.result()
+    end = math.inf
+    with ThreadPoolExecutor(max_workers=len(watches) + 1) as pool:
+        applying = pool.submit(apply)
+        while True:
+            if applied := applying.done():
+                applying.result()
+                end = min(end, time.monotonic() + deadline_seconds)
+            left = len(changes) * len(targets) - sum(pool.map(_Watch.look, watches, repeat(written.copy())))
+            on_progress(left)
+            if applied and (not left or time.monotonic() >= end):
+                break
+            time.sleep(poll_seconds)
     return [
-        Arrival(change, {watch.target.environment: watch.seconds.get(number) for watch in watches})
-        for number, change in enumerate(changes)
+        Arrival(change, {watch.target.environment: watch.seconds.get(change.subject) for watch in watches})
+        for change in changes
     ]
 
 
-def _state(store: DemoStore, subject: ObjectRef | ItemRef) -> ObservedObject | ItemState | None:
-    return store.object(subject) if isinstance(subject, ObjectRef) else store.item(subject)
-
-
 class _Watch:
-    """One target's thread: looks at what it does not have yet, until it has all or time is up."""
+    """What one target has had so far."""
 
-    def __init__(self, source: str, target: DemoStore, poll_seconds: float) -> None:
+    def __init__(self, source: str, target: DemoStore) -> None:
         self.target = target
-        self.seconds: dict[int, float] = {}
-        self._names = {"source": source, "target": target.environment}
-        self._looks: dict[ObjectRef, tuple[str, float]] = {}
-        self._poll_seconds = poll_seconds
-        self._incoming: queue.SimpleQueue[_Expected] = queue.SimpleQueue()
-        self._finished = threading.Event()
-        self._end = 0.0
+        self.seconds: dict[RecordKey, float] = {}
+        self._source = source
+        self._looks: dict[RecordKey, tuple[str, float]] = {}
 
-    def expect(self, expected: _Expected) -> None:
-        """Watch for this too."""
-        self._incoming.put(expected)
+    def look(self, written: dict[RecordKey, _Expected]) -> int:
+        """Look at what the target has not had yet; return how much it has had."""
+        missing = {key: expected for key, expected in written.items() if key not in self.seconds}
+        objects = [key for key in missing if key.dataset.is_bucket]
+        for key, replica in [*self._objects(objects), *self._items(missing.keys() - objects)]:
+            expected = missing[key]
+            if not differences(key, expected.state, replica, source=self._source, target=self.target.environment):
+                self.seconds[key] = time.monotonic() - expected.written_at
+        return len(self.seconds)
 
-    def finish(self, end: float) -> None:
-        """Say that nothing more will come, and that the watch ends at this time of the monotonic clock."""
-        self._end = end
-        self._finished.set()
+    def _items(self, keys: Collection[RecordKey]) -> list[tuple[RecordKey, ObservedItem | None]]:
+        found = self.target.items_of(keys) if keys else {}
+        return [(key, found.get(key)) for key in keys]
 
-    def run(self, progress: Callable[[], None]) -> None:
-        """Poll until all that is expected was seen."""
-        pending: list[_Expected] = []
-        while True:
-            complete = self._finished.is_set()
-            while not self._incoming.empty():
-                pending.append(self._incoming.get())
-            for expected in list(self._seen(pending)):
-                self.seconds[expected.number] = time.monotonic() - expected.written_at
-                pending.remove(expected)
-                progress()
-            if complete and (not pending or time.monotonic() >= self._end):
-                return
-            self._pause(complete)
-
-    def _pause(self, complete: bool) -> None:
-        if complete:
-            time.sleep(min(self._poll_seconds, max(0.0, self._end - time.monotonic())))
-        else:
-            self._finished.wait(self._poll_seconds)
-
-    def _seen(self, pending: Sequence[_Expected]) -> Iterator[_Expected]:
-        objects = {each.subject: each for each in pending if isinstance(each.subject, ObjectRef)}
-        items = {each.subject: each for each in pending if isinstance(each.subject, ItemRef)}
-        if objects:
-            marks = self.target.object_marks(objects.keys())
-            for ref, expected in objects.items():
-                if self._is_worth_reading(ref, marks.get(ref)) and self._has_object(ref, expected, marks):
-                    yield expected
-        if items:
-            found = self.target.items_of(items.keys())
-            for item_ref, expected in items.items():
-                original = None if isinstance(expected.state, ObservedObject) else expected.state
-                if not item_differences(item_ref, original, found.get(item_ref), **self._names):
-                    yield expected
-
-    def _is_worth_reading(self, ref: ObjectRef, mark: str | None) -> bool:
-        if mark is None:
-            return True  # nothing to read: it is compared with nothing
-        last, at = self._looks.get(ref, (None, 0.0))
-        now = time.monotonic()
-        if mark == last and now - at < _LOOK_AGAIN_SECONDS:
-            return False
-        self._looks[ref] = (mark, now)
-        return True
-
-    def _has_object(self, ref: ObjectRef, expected: _Expected, marks: Mapping[ObjectRef, str]) -> bool:
-        original = expected.state if isinstance(expected.state, ObservedObject) else None
-        try:
-            replica = self.target.object(ref) if ref in marks else None
-        except UnreadableObjectError:
-            return False  # nor is it there for anybody else yet
-        return not object_differences(ref, original, replica, **self._names)
+    def _objects(self, keys: Collection[RecordKey]) -> list[tuple[RecordKey, ObservedObject | None]]:
+        """Read those that are worth it: what is not there costs nothing, and what is there and as before, a second."""
+        marks = self.target.marks_of(keys) if keys else {}
+        found: list[tuple[RecordKey, ObservedObject | None]] = [(key, None) for key in keys if key not in marks]
+        for key, mark in marks.items():
+            last, at = self._looks.get(key, (None, 0.0))
+            now = time.monotonic()
+            if mark == last and now - at < _LOOK_AGAIN_SECONDS:
+                continue
+            self._looks[key] = (mark, now)
+            try:
+                found.append((key, self.target.object(key)))
+            except UnreadableObjectError:
+                continue  # nor is it there for anybody else yet
+        return found

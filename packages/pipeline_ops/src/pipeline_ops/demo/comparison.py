@@ -6,22 +6,14 @@ those is checked too. A difference names the object or the item and what of it d
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
-from pipeline_ops.demo.stores import (
-    AttributeValue,
-    DemoStore,
-    ItemRef,
-    ItemState,
-    ObjectRef,
-    ObservedObject,
-    UnreadableObjectError,
-)
+from pipeline_ops.demo.stores import DemoStore, ObservedItem, ObservedObject, UnreadableObjectError
+from replication_core.datasets import RecordKey
 
-__all__ = ["Comparison", "Difference", "DifferenceKind", "compare", "item_differences", "object_differences"]
+__all__ = ["Comparison", "Difference", "compare", "differences"]
 
 ENVIRONMENT = "environment"
 REPLICATED_FROM = "replicatedFrom"
@@ -41,19 +33,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 _PROVENANCE_ROOM_BYTES = 512
 """Above METADATA_LIMIT_BYTES less this the source's own metadata may leave no room for the provenance."""
 
-
-class DifferenceKind(StrEnum):
-    """The kinds of difference between a replica and its source."""
-
-    MISSING = "missing"
-    EXTRA = "extra"
-    BYTES = "bytes"
-    HEADER = "header"
-    METADATA = "metadata"
-    PROVENANCE = "provenance"
-    TAG = "tag"
-    ATTRIBUTE = "attribute"
-    UNREADABLE = "unreadable"
+_SETS = {"SS", "NS", "BS"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +41,10 @@ class Difference:
     """One thing that is not as it is in the source."""
 
     environment: str
-    subject: ObjectRef | ItemRef
-    kind: DifferenceKind
+    subject: RecordKey
+    kind: str
+    """`missing`, `extra`, `unreadable`, or what differs: `bytes`, `header`, `metadata`, `provenance`, `tag`,
+    `attribute`."""
     detail: str
 
     def __str__(self) -> str:
@@ -74,93 +56,85 @@ class Comparison:
     """The comparison of one target with the source: its counts, and the differences."""
 
     environment: str
-    objects: int = 0
-    object_bytes: int = 0
-    items: int = 0
-    differences: list[Difference] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, source: DemoStore, target: DemoStore) -> Self:
-        """Compare the whole of both, read now."""
-        objects, size, found = _compare_objects(source, target)
-        items, of_items = _compare_items(source, target)
-        return cls(target.environment, objects, size, items, [*found, *of_items])
+    objects: int
+    object_bytes: int
+    items: int
+    differences: list[Difference]
 
 
-def compare(source: DemoStore, targets: list[DemoStore]) -> list[Comparison]:
-    """Compare each target with the source: every object by every byte, every item by every attribute."""
-    return [Comparison.of(source, target) for target in targets]
-
-
-def _compare_objects(source: DemoStore, target: DemoStore) -> tuple[int, int, list[Difference]]:
-    refs = set(source.object_refs())
-    others = set(target.object_refs())
-    size = 0
-    found: list[Difference] = []
-    for ref in sorted(refs | others, key=lambda ref: ref.key):
+def compare(source: DemoStore, target: DemoStore) -> Comparison:
+    """Compare the whole of both, read now: every object by every byte, every item by every attribute."""
+    there, copied = source.object_marks(), target.object_marks()
+    originals, replicas = dict(source.items()), dict(target.items())
+    size, found = 0, []
+    for key in sorted(there.keys() | copied.keys()):
         try:
-            original = source.object(ref) if ref in refs else None
-            replica = target.object(ref) if ref in others else None
+            original = source.object(key) if key in there else None
+            replica = target.object(key) if key in copied else None
         except UnreadableObjectError as error:
-            found.append(Difference(target.environment, ref, DifferenceKind.UNREADABLE, error.reason))
+            found.append(Difference(target.environment, key, "unreadable", error.reason))
             continue
         size += original.size if original else 0
-        found += object_differences(ref, original, replica, source=source.environment, target=target.environment)
-    return len(refs), size, found
+        found += differences(key, original, replica, source=source.environment, target=target.environment)
+    for key in sorted(originals.keys() | replicas.keys()):
+        pair = originals.get(key), replicas.get(key)
+        found += differences(key, *pair, source=source.environment, target=target.environment)
+    return Comparison(target.environment, len(there), size, len(originals), found)
 
 
-def _compare_items(source: DemoStore, target: DemoStore) -> tuple[int, list[Difference]]:
-    originals, replicas = dict(source.items()), dict(target.items())
-    found = []
-    for ref in sorted(originals.keys() | replicas.keys(), key=str):
-        original, replica = originals.get(ref), replicas.get(ref)
-        found += item_differences(ref, original, replica, source=source.environment, target=target.environment)
-    return len(originals), found
-
-
-def object_differences(
-    ref: ObjectRef, original: ObservedObject | None, replica: ObservedObject | None, *, source: str, target: str
+def differences(
+    key: RecordKey,
+    original: ObservedObject | ObservedItem | None,
+    replica: ObservedObject | ObservedItem | None,
+    *,
+    source: str,
+    target: str,
 ) -> list[Difference]:
-    """Return how an object's replica in the target differs from the source's, provenance included."""
-    if original is None or replica is None:
-        return _absence(ref, original, replica, source=source, target=target)
-    found: list[tuple[DifferenceKind, str]] = []
+    """Return how a record's replica in the target differs from the source's, what was added to it included."""
+    found = _differences(original, replica, source, target)
+    return [Difference(target, key, kind, detail) for kind, detail in found]
+
+
+def _differences(original: Any, replica: Any, source: str, target: str) -> Iterator[tuple[str, str]]:
+    if replica is None and original is not None:
+        yield "missing", f"is in {source} and not in {target}"
+    elif original is None and replica is not None:
+        yield "extra", f"is in {target} and not in {source}"
+    elif isinstance(original, ObservedObject):
+        yield from _of_objects(original, replica, source)
+    elif original is not None:
+        yield from _of_items(original, replica, source, target)
+
+
+def _of_objects(original: ObservedObject, replica: ObservedObject, source: str) -> Iterator[tuple[str, str]]:
     if (original.size, original.sha256) != (replica.size, replica.sha256):
-        found.append((DifferenceKind.BYTES, f"its bytes ({replica.size}) are not those ({original.size}) in {source}"))
-    found += [(DifferenceKind.HEADER, text) for text in _entries("header", original.headers, replica.headers, source)]
+        yield "bytes", f"its bytes ({replica.size}) are not those ({original.size}) in {source}"
+    yield from _entries("header", original.headers, replica.headers, source)
     added = {
         name: value
         for name, value in replica.metadata.items()
         if name.startswith(_PROVENANCE_PREFIX) and name not in original.metadata
     }
-    own = {name: value for name, value in replica.metadata.items() if name not in added}
-    found += [(DifferenceKind.METADATA, text) for text in _entries("metadata", original.metadata, own, source)]
-    found += [(DifferenceKind.PROVENANCE, text) for text in _provenance(original, added, replica.tags, source)]
-    tags, replica_tags = (
-        {name: tag for name, tag in of.tags.items() if name != PROVENANCE} for of in (original, replica)
-    )
-    found += [(DifferenceKind.TAG, text) for text in _entries("tag", tags, replica_tags, source)]
-    return [Difference(target, ref, kind, detail) for kind, detail in found]
+    yield from _entries("metadata", original.metadata, _without(replica.metadata, added), source)
+    for detail in _provenance(original, added, replica.tags, source):
+        yield "provenance", detail
+    yield from _entries("tag", _without(original.tags, {PROVENANCE}), _without(replica.tags, {PROVENANCE}), source)
 
 
-def _absence(
-    ref: ObjectRef | ItemRef, original: object, replica: object, *, source: str, target: str
-) -> list[Difference]:
-    if original is not None:
-        return [Difference(target, ref, DifferenceKind.MISSING, f"is in {source} and not in {target}")]
-    if replica is not None:
-        return [Difference(target, ref, DifferenceKind.EXTRA, f"is in {target} and not in {source}")]
-    return []
+def _without(entries: Mapping[str, Any], names: Any) -> dict[str, Any]:
+    return {name: value for name, value in entries.items() if name not in names}
 
 
-def _entries(what: str, original: Mapping[str, str], replica: Mapping[str, str], source: str) -> Iterator[str]:
+def _entries(
+    what: str, original: Mapping[str, Any], replica: Mapping[str, Any], source: str
+) -> Iterator[tuple[str, str]]:
     for name in sorted(original.keys() | replica.keys()):
         if name not in replica:
-            yield f"{what} {name!r} is missing"
+            yield what, f"{what} {name!r} is missing"
         elif name not in original:
-            yield f"{what} {name!r} is not in {source}"
+            yield what, f"{what} {name!r} is not in {source}"
         elif original[name] != replica[name]:
-            yield f"{what} {name!r} has another value than in {source}"
+            yield what, f"{what} {name!r} has another value than in {source}"
 
 
 def _provenance(
@@ -171,36 +145,37 @@ def _provenance(
     expected = {PROVENANCE: source}
     if original.version_id not in {None, "null"}:
         expected[PROVENANCE_VERSION] = str(original.version_id)
-    for name, value in expected.items():
-        if name in original.metadata:
-            continue  # the source's own entry of that name wins, and was compared as metadata
-        if name not in added:
-            if required:
-                yield f"provenance {name!r} is missing"
-            elif name == PROVENANCE and tags.get(PROVENANCE) != source:
-                yield "neither its metadata nor a tag tells that it is a replica"
-        elif added[name] != value:
-            yield f"provenance {name!r} does not say what was replicated"
+    # The source's own entry of such a name wins, and was compared as metadata.
+    for name, value in _without(expected, original.metadata).items():
+        if name in added:
+            if added[name] != value:
+                yield f"provenance {name!r} does not say what was replicated"
+        elif required:
+            yield f"provenance {name!r} is missing"
+        elif name == PROVENANCE and tags.get(PROVENANCE) != source:
+            yield "neither its metadata nor a tag tells that it is a replica"
 
 
-def item_differences(
-    ref: ItemRef, original: ItemState | None, replica: ItemState | None, *, source: str, target: str
-) -> list[Difference]:
-    """Return how an item's replica in the target differs from the source's, its added attributes included."""
-    if original is None or replica is None:
-        return _absence(ref, original, replica, source=source, target=target)
-    kept = {name: value for name, value in original.items() if name not in ADDED_ATTRIBUTES}
-    rest = {name: value for name, value in replica.items() if name not in ADDED_ATTRIBUTES}
-    found = [*_members("", kept, rest, source), *_added(replica, source, target)]
-    return [Difference(target, ref, DifferenceKind.ATTRIBUTE, detail) for detail in found]
-
-
-def _added(replica: ItemState, source: str, target: str) -> Iterator[str]:
+def _of_items(original: ObservedItem, replica: ObservedItem, source: str, target: str) -> Iterator[tuple[str, str]]:
+    kept, rest = (_unordered(_without(item, ADDED_ATTRIBUTES)) for item in (original, replica))
+    yield from _entries("attribute", kept, rest, source)
     for name, value in {ENVIRONMENT: target, REPLICATED_FROM: source}.items():
         if replica.get(name) != {"S": value}:
-            yield f"attribute {name!r} is not the text {value!r}"
+            yield "attribute", f"attribute {name!r} is not the text {value!r}"
     if not _is_utc_time(replica.get(REPLICATION_TIMESTAMP, {}).get("S")):
-        yield f"attribute {REPLICATION_TIMESTAMP!r} is not an ISO-8601 time in UTC"
+        yield "attribute", f"attribute {REPLICATION_TIMESTAMP!r} is not an ISO-8601 time in UTC"
+
+
+def _unordered(value: Any) -> Any:
+    """Return attributes with every set in them, which has no order, as one."""
+    if isinstance(value, list):
+        return [_unordered(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: set(inner) if name in _SETS and isinstance(inner, list) else _unordered(inner)
+        for name, inner in value.items()
+    }
 
 
 def _is_utc_time(text: Any) -> bool:
@@ -208,33 +183,3 @@ def _is_utc_time(text: Any) -> bool:
         return datetime.fromisoformat(text).utcoffset() == timedelta(0)
     except (TypeError, ValueError):
         return False
-
-
-def _members(
-    path: str, original: Mapping[str, AttributeValue], replica: Mapping[str, AttributeValue], source: str
-) -> Iterator[str]:
-    for name in sorted(original.keys() | replica.keys()):
-        where = f"{path}.{name}" if path else name
-        if name not in replica:
-            yield f"attribute {where!r} is missing"
-        elif name not in original:
-            yield f"attribute {where!r} is not in {source}"
-        else:
-            yield from _values(where, original[name], replica[name], source)
-
-
-def _values(path: str, original: AttributeValue, replica: AttributeValue, source: str) -> Iterator[str]:
-    (kind, value), (other_kind, other) = next(iter(original.items())), next(iter(replica.items()))
-    if kind != other_kind:
-        yield f"attribute {path!r} is of type {other_kind}, in {source} {kind}"
-    elif kind == "M":
-        yield from _members(path, value, other, source)
-    elif kind == "L" and len(value) == len(other):
-        for index, (element, other_element) in enumerate(zip(value, other, strict=True)):
-            yield from _values(f"{path}[{index}]", element, other_element, source)
-    elif _unordered(kind, value) != _unordered(kind, other):
-        yield f"attribute {path!r} has another value than in {source}"
-
-
-def _unordered(kind: str, value: Any) -> Any:
-    return set(value) if kind in {"SS", "NS", "BS"} else value

@@ -7,16 +7,12 @@ from typing import Any
 from pipeline_ops.counts import counted
 from pipeline_ops.demo.arrivals import POLL_SECONDS, Arrival
 from pipeline_ops.demo.comparison import Comparison
-from pipeline_ops.demo.stores import ObjectRef
 from pipeline_ops.terminal import Console, Shown, TextTable
 
-__all__ = ["DemoResult", "print_result", "to_document"]
+__all__ = ["DemoResult"]
 
-_KEY_WIDTHS = (14, 44)
-"""Cells that a key is given at least, and at most where the terminal is wide."""
-
-_FRAME_CELLS = 3
-"""Of each column, besides its content."""
+_KEY_CELLS = 44
+"""Cells that a key is given at most, where the terminal is wide."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +26,14 @@ class DemoResult:
     comparisons: Sequence[Comparison]
 
     @property
+    def targets(self) -> list[str]:
+        """The environments that were compared."""
+        return [comparison.environment for comparison in self.comparisons]
+
+    @property
     def unseen(self) -> int:
         """The number of times that a target did not have a change by the deadline."""
-        return sum(
-            seconds is None
-            for _, outcomes in self.waves
-            for outcome in outcomes
-            for seconds in outcome.seconds.values()
-        )
+        return sum(list(one.seconds.values()).count(None) for _, arrivals in self.waves for one in arrivals)
 
     @property
     def differences(self) -> int:
@@ -49,117 +45,93 @@ class DemoResult:
         """Whether every target had every change, and nothing is different."""
         return not self.unseen and not self.differences
 
+    def exported(self) -> dict[str, Any]:
+        """Return the whole result as one document, schema `pipeline.demo/1`."""
+        return {
+            "schema": "pipeline.demo/1",
+            "ok": self.ok,
+            "source": self.source,
+            "changes": [
+                {
+                    "wave": wave,
+                    "change": one.change.title,
+                    "kind": one.change.subject.dataset.kind.record,
+                    "subject": str(one.change.subject),
+                    "seconds": {name: None if took is None else round(took, 3) for name, took in one.seconds.items()},
+                }
+                for wave, arrivals in self.waves
+                for one in arrivals
+            ],
+            "comparison": [
+                {
+                    "environment": comparison.environment,
+                    "objects": comparison.objects,
+                    "object_bytes": comparison.object_bytes,
+                    "items": comparison.items,
+                    "differences": [
+                        {"subject": str(found.subject), "kind": found.kind, "detail": found.detail}
+                        for found in comparison.differences
+                    ],
+                }
+                for comparison in self.comparisons
+            ],
+        }
 
-def to_document(result: DemoResult) -> dict[str, Any]:
-    """Return the whole result as one document, schema `pipeline.demo/1`."""
-    return {
-        "schema": "pipeline.demo/1",
-        "ok": result.ok,
-        "source": result.source,
-        "changes": [
-            {
-                "wave": wave,
-                "change": outcome.change.title,
-                "kind": "object" if isinstance(outcome.change.subject, ObjectRef) else "item",
-                "subject": str(outcome.change.subject),
-                "seconds": {target: _rounded(seconds) for target, seconds in outcome.seconds.items()},
-            }
-            for wave, outcomes in result.waves
-            for outcome in outcomes
-        ],
-        "comparison": [
-            {
-                "environment": comparison.environment,
-                "objects": comparison.objects,
-                "object_bytes": comparison.object_bytes,
-                "items": comparison.items,
-                "differences": [
-                    {"subject": str(found.subject), "kind": found.kind.value, "detail": found.detail}
-                    for found in comparison.differences
-                ],
-            }
-            for comparison in result.comparisons
-        ],
-    }
+    def print_on(self, console: Console) -> None:
+        """Print the changes with their seconds, what was compared, and what was different."""
+        console.print(self._changes_table())
+        console.print(self._comparison_table())
+        for comparison in self.comparisons:
+            for found in comparison.differences:
+                console.print(Shown(str(found), style="red"))
+        if self.unseen:
+            times = counted(self.unseen, "time")
+            console.print(Shown(f"{times} a target did not have a change by the deadline.", style="red"))
+        if self.differences:
+            console.print(Shown(f"Different: {self.differences}, listed above.", style="bold red"))
+        elif self.ok:
+            names = ", ".join(self.targets)
+            console.print(Shown(f"Different between {self.source} and {names}: nothing.", style="bold green"))
 
+    def _changes_table(self) -> TextTable:
+        table = TextTable(
+            *("#", "change", "object or item", *self.targets),
+            title=f"Changes in {self.source}, and the seconds until each target had them",
+            caption=f"from the write's answer to the poll that saw the replica; a poll every {POLL_SECONDS:g} s",
+            numbers=("#", *self.targets),
+            whole=("#", "change", *self.targets),
+        )
+        number = 0
+        for wave, arrivals in self.waves:
+            table.divide()
+            table.add("", Shown(wave, style="bold"), "", *("" for _ in self.targets))
+            for one in arrivals:
+                number += 1
+                seconds = (_seconds(one.seconds[target]) for target in self.targets)
+                table.add(str(number), one.change.title, self._subject(one), *seconds)
+        return table
 
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+    def _subject(self, arrival: Arrival) -> Shown:
+        subject = str(arrival.change.subject)
+        for prefix in self.prefixes:
+            subject = subject.removeprefix(prefix)
+        return Shown(subject, most=_KEY_CELLS)
 
-
-def print_result(console: Console, result: DemoResult) -> None:
-    """Print the changes with their seconds, what was compared, and what was different."""
-    console.print(_changes_table(result, console.width))
-    console.print(_comparison_table(result))
-    for comparison in result.comparisons:
-        for found in comparison.differences:
-            console.print(Shown(str(found), style="red"))
-    if result.unseen:
-        times = counted(result.unseen, "time")
-        console.print(Shown(f"{times} a target did not have a change by the deadline.", style="red"))
-    if result.differences:
-        console.print(Shown(f"Different: {result.differences}, listed above.", style="bold red"))
-    elif result.ok:
-        names = ", ".join(comparison.environment for comparison in result.comparisons)
-        console.print(Shown(f"Different between {result.source} and {names}: nothing.", style="bold green"))
-
-
-def _changes_table(result: DemoResult, width: int) -> TextTable:
-    targets = [comparison.environment for comparison in result.comparisons]
-    table = TextTable(
-        *("#", "change", "object or item", *targets),
-        title=f"Changes in {result.source}, and the seconds until each target had them",
-        caption=f"from the write's answer to the poll that saw the replica; a poll every {POLL_SECONDS:g} s",
-        numbers=("#", *targets),
-        whole=("#", "change", "object or item", *targets),
-    )
-    key_width = _key_width(result, width)
-    number = 0
-    for wave, outcomes in result.waves:
-        table.divide()
-        table.add("", Shown(wave, style="bold"), "", *("" for _ in targets))
-        for outcome in outcomes:
-            number += 1
+    def _comparison_table(self) -> TextTable:
+        numbers = ("objects", "bytes of objects", "items", "different")
+        title = f"Read back from {self.source} and from each target, and compared"
+        table = TextTable("target", *numbers, title=title, numbers=numbers)
+        for comparison in self.comparisons:
+            count = len(comparison.differences)
             table.add(
-                str(number),
-                outcome.change.title,
-                Shown(_below(str(outcome.change.subject), result.prefixes), most=key_width),
-                *(_seconds(outcome.seconds[target]) for target in targets),
+                comparison.environment,
+                str(comparison.objects),
+                f"{comparison.object_bytes:,}",
+                str(comparison.items),
+                Shown(str(count) if count else "nothing", style="bold red" if count else "bold green"),
             )
-    return table
-
-
-def _key_width(result: DemoResult, width: int) -> int:
-    """Return the cells left for a key: the other columns are shown whole, since they are what is told."""
-    titles = max(len(outcome.change.title) for _, outcomes in result.waves for outcome in outcomes)
-    targets = [len(comparison.environment) for comparison in result.comparisons]
-    others = titles + sum(max(name, len("never")) for name in targets) + len("99") + 1
-    left = width - others - _FRAME_CELLS * (len(targets) + 3)
-    least, most = _KEY_WIDTHS
-    return min(max(left, least), most)
-
-
-def _below(subject: str, prefixes: tuple[str, ...]) -> str:
-    for prefix in prefixes:
-        subject = subject.removeprefix(prefix)
-    return subject
+        return table
 
 
 def _seconds(seconds: float | None) -> Shown:
     return Shown("never", style="bold red") if seconds is None else Shown(f"{seconds:.1f}")
-
-
-def _comparison_table(result: DemoResult) -> TextTable:
-    numbers = ("objects", "bytes of objects", "items", "different")
-    title = f"Read back from {result.source} and from each target, and compared"
-    table = TextTable("target", *numbers, title=title, numbers=numbers)
-    for comparison in result.comparisons:
-        count = len(comparison.differences)
-        table.add(
-            comparison.environment,
-            str(comparison.objects),
-            f"{comparison.object_bytes:,}",
-            str(comparison.items),
-            Shown(str(count) if count else "nothing", style="bold red" if count else "bold green"),
-        )
-    return table

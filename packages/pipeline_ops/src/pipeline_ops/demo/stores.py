@@ -1,4 +1,4 @@
-"""An environment's buckets and tables and their contents, read by boto3 alone.
+"""An environment's bucket and table and their contents, read by boto3 alone.
 
 Nothing here knows the replicator: it is what an outsider with the AWS API sees. A state holds an object's digest and
 never its bytes, so that a comparison needs no more memory for larger objects.
@@ -10,44 +10,31 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_common.environments import Environment
+from pipeline_ops.clients import ClientMaker
 from pipeline_ops.errors import OperatorError
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import KeysAndAttributesTypeDef
     from mypy_boto3_s3 import S3Client
 
-__all__ = [
-    "AccountClients",
-    "AttributeValue",
-    "DemoStore",
-    "ItemRef",
-    "ItemState",
-    "ObjectRef",
-    "ObservedObject",
-    "System",
-    "UnreadableObjectError",
-]
+__all__ = ["DemoStore", "ObservedItem", "ObservedObject", "SystemOutputs", "UnreadableObjectError"]
 
-AttributeValue: TypeAlias = Mapping[str, Any]
-"""An attribute as DynamoDB's API has it: one type's name and the value, such as `{"N": "1"}`."""
+ObservedItem: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""An item's attributes as DynamoDB's API has them: each one type's name and the value, such as `{"N": "1"}`."""
 
-ItemState: TypeAlias = Mapping[str, AttributeValue]
+SystemOutputs: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The outputs of a system's stacks by `project/environment`, such as those of `storage/prod`."""
 
 HEADERS = (
-    "ContentType",
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ExpiresString",
-    "WebsiteRedirectLocation",
+    *("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage"),
+    *("ExpiresString", "WebsiteRedirectLocation"),
 )
 """What GetObject returns of the headers that an object was written with.
 
@@ -60,57 +47,12 @@ _TRIES = 5
 _PAUSE_SECONDS = 0.2
 
 
-class AccountClients(Protocol):
-    """Whatever makes boto3 clients for the system's account."""
-
-    def client(self, service: str, /, *, region: str | None = None) -> Any:
-        """Return a boto3 client of the service in the region."""
-
-
-class System(Protocol):
-    """A system that is up: its clients, and the outputs of its stacks by `project/environment`."""
-
-    @property
-    def cloud(self) -> AccountClients:
-        """Where it runs."""
-
-    @property
-    def outputs(self) -> Mapping[str, Mapping[str, Any]]:
-        """The stacks' outputs, such as those of `storage/prod`."""
-
-
-@dataclass(frozen=True)
-class ObjectRef:
-    """An object, by its key."""
-
-    key: str
-
-    def __str__(self) -> str:
-        return self.key
-
-
-@dataclass(frozen=True)
-class ItemRef:
-    """An item, by its partition key and its sort key in DynamoDB's own text."""
-
-    id: str
-    timestamp: str
-
-    @property
-    def key(self) -> dict[str, dict[str, str]]:
-        """The item's primary key as the API wants it."""
-        return {"id": {"S": self.id}, "timestamp": {"N": self.timestamp}}
-
-    def __str__(self) -> str:
-        return f"{self.id} @ {self.timestamp}"
-
-
 class UnreadableObjectError(OperatorError):
     """An object that can't be read to its end."""
 
-    def __init__(self, environment: str, ref: ObjectRef, error: Exception) -> None:
+    def __init__(self, environment: str, key: RecordKey, error: Exception) -> None:
         self.reason = f"can't be read in {environment}: {error}"
-        super().__init__(f"{ref} {self.reason}")
+        super().__init__(f"{key} {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -138,55 +80,46 @@ class DemoStore:
     dynamodb: "DynamoDBClient"
 
     @classmethod
-    def of(cls, system: System, environment: str) -> Self:
-        """Return the environment's storage as its stack's outputs name it.
-
-        Raises KeyError if no such stack is up, MissingOutputError if an output of it is not there.
-        """
-        outputs = StorageOutputs.parse(system.outputs[f"{StorageOutputs.PROJECT}/{environment}"])
+    def of(cls, client: ClientMaker, outputs: SystemOutputs, environment: str) -> Self:
+        """Return the environment's storage as its stack's outputs name it."""
+        storage = StorageOutputs.parse(outputs[f"{StorageOutputs.PROJECT}/{environment}"])
         return cls(
             environment=environment,
-            bucket=outputs.bucket_name,
-            table=outputs.table_name,
-            s3=system.cloud.client("s3", region=outputs.region),
-            dynamodb=system.cloud.client("dynamodb", region=outputs.region),
+            bucket=storage.bucket_name,
+            table=storage.table_name,
+            s3=client("s3", region=storage.region),
+            dynamodb=client("dynamodb", region=storage.region),
         )
 
     @classmethod
-    def source_of(cls, system: System) -> Self:
-        """Return the storage that the system's one replication reads."""
-        (source,) = (
-            environment
-            for project, _, environment in (stack.partition("/") for stack in system.outputs)
-            if project == ReplicationOutputs.PROJECT
-        )
-        return cls.of(system, source)
+    def replicated(cls, client: ClientMaker, outputs: SystemOutputs) -> tuple[Self, list[Self]]:
+        """Return the storage that the system's one replication reads, and that of each of its targets."""
+        (stack,) = (name for name in outputs if name.startswith(f"{ReplicationOutputs.PROJECT}/"))
+        source = Environment.parse(stack.partition("/")[2])
+        targets = [str(source.beside(target)) for target in ReplicationOutputs.parse(outputs[stack]).routes]
+        return cls.of(client, outputs, str(source)), [cls.of(client, outputs, target) for target in targets]
 
-    @classmethod
-    def targets_of(cls, system: System, source: str) -> list[Self]:
-        """Return the storage of each target that the source's replication has a route to."""
-        outputs = system.outputs[f"{ReplicationOutputs.PROJECT}/{source}"]
-        beside = Environment.parse(source).beside
-        return [cls.of(system, str(beside(target))) for target in ReplicationOutputs.parse(outputs).routes]
+    def read(self, key: RecordKey) -> ObservedObject | ObservedItem | None:
+        """Read an object whole, or an item; None where there is none. Raises UnreadableObjectError."""
+        return self.object(key) if key.dataset.is_bucket else self.items_of([key]).get(key)
 
-    def object(self, ref: ObjectRef) -> ObservedObject | None:
+    def object(self, key: RecordKey) -> ObservedObject | None:
         """Read an object whole, or return None if it has no current version.
 
         A read that is cut off, as by a write meanwhile, is tried again. Raises UnreadableObjectError for what stays so.
         """
-        tried = 0
-        while True:
+        for left in reversed(range(_TRIES)):
             try:
-                return self._object(ref)
+                return self._object(key.object_key)
             except (BotoCoreError, ClientError) as error:
-                tried += 1
-                if tried == _TRIES:
-                    raise UnreadableObjectError(self.environment, ref, error) from error
+                if not left:
+                    raise UnreadableObjectError(self.environment, key, error) from error
             time.sleep(_PAUSE_SECONDS)
+        return None
 
-    def _object(self, ref: ObjectRef) -> ObservedObject | None:
+    def _object(self, key: str) -> ObservedObject | None:
         try:
-            response = self.s3.get_object(Bucket=self.bucket, Key=ref.key)
+            response: Mapping[str, Any] = {**self.s3.get_object(Bucket=self.bucket, Key=key)}
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 return None
@@ -196,57 +129,47 @@ class DemoStore:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 digest.update(chunk)
                 size += len(chunk)
-        fields: Mapping[str, Any] = {**response}
         return ObservedObject(
             size=size,
             sha256=digest.hexdigest(),
             version_id=response.get("VersionId"),
-            headers={name: str(fields[name]) for name in HEADERS if fields.get(name)},
+            headers={name: str(response[name]) for name in HEADERS if response.get(name)},
             metadata=response["Metadata"],
-            tags=self._tags(ref, response.get("VersionId")),
+            tags=self._tags(key, response.get("VersionId")),
         )
 
-    def _tags(self, ref: ObjectRef, version_id: str | None) -> Mapping[str, str]:
+    def _tags(self, key: str, version_id: str | None) -> Mapping[str, str]:
         version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
         try:
-            response = self.s3.get_object_tagging(Bucket=self.bucket, Key=ref.key, **version)
+            response = self.s3.get_object_tagging(Bucket=self.bucket, Key=key, **version)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchVersion"}:  # gone since its bytes were read
                 return {}
             raise
         return {tag["Key"]: tag["Value"] for tag in response["TagSet"]}
 
-    def item(self, ref: ItemRef) -> ItemState | None:
-        """Read an item consistently, or return None if there is none."""
-        response = self.dynamodb.get_item(TableName=self.table, Key=ref.key, ConsistentRead=True)
-        return response.get("Item")
-
-    def object_refs(self) -> Iterator[ObjectRef]:
-        """List every object that has a current version."""
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
-            for entry in page.get("Contents", []):
-                yield ObjectRef(entry["Key"])
-
-    def object_marks(self, refs: Collection[ObjectRef]) -> dict[ObjectRef, str]:
-        """Tell by one listing which of these objects are there, each with a mark that most changes of it change."""
-        prefix = os.path.commonprefix([ref.key for ref in refs])  # noqa: RUF071 - S3's prefixes are text, too
+    def object_marks(self, prefix: str = "") -> dict[RecordKey, str]:
+        """List the objects that have a current version, each with a mark that most changes of it change."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        listed = {
-            ObjectRef(entry["Key"]): f"{entry['ETag']} {entry['LastModified'].isoformat()}"
+        return {
+            OBJECTS.record(entry["Key"]): f"{entry['ETag']} {entry['LastModified'].isoformat()}"
             for page in pages
             for entry in page.get("Contents", [])
         }
-        return {ref: listed[ref] for ref in refs if ref in listed}
 
-    def items_of(self, refs: Collection[ItemRef]) -> dict[ItemRef, ItemState]:
-        """Read those of these items, at most 100, that there are."""
-        asked: dict[str, KeysAndAttributesTypeDef]
-        asked = {self.table: {"Keys": [ref.key for ref in refs], "ConsistentRead": True}}
+    def marks_of(self, keys: Collection[RecordKey]) -> dict[RecordKey, str]:
+        """Tell by one listing which of these objects are there, and their marks."""
+        prefix = os.path.commonprefix([key.object_key for key in keys])  # noqa: RUF071 - S3's prefixes are text, too
+        return {key: mark for key, mark in self.object_marks(prefix).items() if key in keys}
+
+    def items_of(self, keys: Collection[RecordKey]) -> dict[RecordKey, ObservedItem]:
+        """Read those of these items, at most 100, that there are, consistently."""
+        asked: Any = {self.table: {"Keys": [key.attributes() for key in keys], "ConsistentRead": True}}
         found = self.dynamodb.batch_get_item(RequestItems=asked)["Responses"].get(self.table, [])
-        return {ItemRef(item["id"]["S"], item["timestamp"]["N"]): item for item in found}
+        return {ITEMS.of_item(item): item for item in found}
 
-    def items(self) -> Iterator[tuple[ItemRef, ItemState]]:
+    def items(self) -> Iterator[tuple[RecordKey, ObservedItem]]:
         """Scan the table consistently."""
         for page in self.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             for item in page["Items"]:
-                yield ItemRef(item["id"]["S"], item["timestamp"]["N"]), item
+                yield ITEMS.of_item(item), item
