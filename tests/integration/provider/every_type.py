@@ -37,6 +37,8 @@ TYPES = {
     "paged": "aws:sns/topicSubscription:TopicSubscription",
     "queue": "aws:sqs/queue:Queue",
     "queue-policy": "aws:sqs/queuePolicy:QueuePolicy",
+    "issuer": "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+    "boundary": "aws:iam/policy:Policy",
     "role": "aws:iam/role:Role",
     "role-policy": "aws:iam/rolePolicy:RolePolicy",
     "attachment": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -103,7 +105,8 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, tr
     )
     topic, subscription = _topic(edition, opts)
     queue = _queue(edition, opts)
-    role = _role(edition, queue, opts)
+    issuer, boundary = _identities(edition, opts)
+    role = _role(edition, queue, boundary, opts)
     function, alias = _function(edition, role, queue, code, opts)
     queue_mapping, stream_mapping = _mappings(edition, queue, table, function, alias, opts)
     rule = _rule(edition, queue, opts)
@@ -115,6 +118,8 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, tr
         "topic": topic,
         "subscription": subscription,
         "queue": queue,
+        "issuer": issuer,
+        "boundary": boundary,
         "role": role,
         "function": function,
         "permission": permission,
@@ -281,7 +286,30 @@ def _queue(edition: Edition, opts: pulumi.ResourceOptions) -> aws.sqs.Queue:
     return queue
 
 
-def _role(edition: Edition, queue: aws.sqs.Queue, opts: pulumi.ResourceOptions) -> aws.iam.Role:
+def _identities(edition: Edition, opts: pulumi.ResourceOptions) -> tuple[aws.iam.OpenIdConnectProvider, aws.iam.Policy]:
+    issuer = aws.iam.OpenIdConnectProvider(
+        "issuer",
+        url=f"https://tokens.example.com/{'renamed' if edition.replaced else 'first'}",
+        client_id_lists=edition.pick(["first"], ["second", "third"]),
+        tags=_tags(edition),
+        opts=opts,
+    )
+    statement = {"Effect": "Allow", "Action": edition.pick("sqs:*", "sns:*"), "Resource": "*"}
+    boundary = aws.iam.Policy(
+        "boundary",
+        name=edition.name("boundary"),
+        path="/tests/",
+        description="the most that a role may do",
+        policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        tags=_tags(edition),
+        opts=opts,
+    )
+    return issuer, boundary
+
+
+def _role(
+    edition: Edition, queue: aws.sqs.Queue, boundary: aws.iam.Policy, opts: pulumi.ResourceOptions
+) -> aws.iam.Role:
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
     other = {**trust, "Sid": "Second"}
     role = aws.iam.Role(
@@ -290,6 +318,7 @@ def _role(edition: Edition, queue: aws.sqs.Queue, opts: pulumi.ResourceOptions) 
         assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": edition.pick([trust], [other])}),
         description=edition.pick("first", "second"),
         max_session_duration=edition.pick(3600, 7200),
+        permissions_boundary=edition.pick(boundary.arn, None),
         tags=_tags(edition),
         opts=opts,
     )

@@ -31,6 +31,11 @@ def change_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=_OTHER_RIGHTS)
     for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
         iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+    iam.create_policy_version(PolicyArn=named["boundary"], PolicyDocument=_OTHER_RIGHTS, SetAsDefault=True)
+    issuer = {"OpenIDConnectProviderArn": named["issuer"]}
+    url = f"https://{iam.get_open_id_connect_provider(**issuer)['Url'].removeprefix('https://')}"
+    iam.delete_open_id_connect_provider(**issuer)
+    iam.create_open_id_connect_provider(Url=url, ClientIDList=["outsider"])
     _change_function(cloud.client("lambda"), named)
     events, rule = cloud.client("events"), named["rule"]
     known = events.describe_rule(Name=rule)
@@ -57,6 +62,11 @@ def delete_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     for name in iam.list_role_policies(RoleName=named["role"])["PolicyNames"]:
         iam.delete_role_policy(RoleName=named["role"], PolicyName=name)
     iam.delete_role(RoleName=named["role"])
+    for version in iam.list_policy_versions(PolicyArn=named["boundary"])["Versions"]:
+        if not version["IsDefaultVersion"]:
+            iam.delete_policy_version(PolicyArn=named["boundary"], VersionId=version["VersionId"])
+    iam.delete_policy(PolicyArn=named["boundary"])
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=named["issuer"])
     targets = [target["Id"] for target in events.list_targets_by_rule(Rule=named["rule"])["Targets"]]
     events.remove_targets(Rule=named["rule"], Ids=targets)
     events.delete_rule(Name=named["rule"])
@@ -81,6 +91,14 @@ def everything(cloud: LocalCloud, *, trails: bool = True) -> dict[str, list[str]
         "topics": ("sns", lambda api: [each["TopicArn"] for each in api.list_topics()["Topics"]]),
         "queues": ("sqs", lambda api: api.list_queues().get("QueueUrls", [])),
         "roles": ("iam", lambda api: [each["RoleName"] for each in api.list_roles()["Roles"]]),
+        "policies": (
+            "iam",
+            lambda api: [each["PolicyName"] for each in api.list_policies(Scope="Local")["Policies"]],
+        ),
+        "issuers": (
+            "iam",
+            lambda api: [each["Arn"] for each in api.list_open_id_connect_providers()["OpenIDConnectProviderList"]],
+        ),
         "functions": ("lambda", lambda api: [each["FunctionName"] for each in api.list_functions()["Functions"]]),
         "mappings": (
             "lambda",

@@ -13,6 +13,7 @@ TABLE = "aws:dynamodb/table:Table"
 TOPIC = "aws:sns/topic:Topic"
 QUEUE = "aws:sqs/queue:Queue"
 ROLE = "aws:iam/role:Role"
+ISSUER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 FUNCTION = "aws:lambda/function:Function"
 ALIAS = "aws:lambda/alias:Alias"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
@@ -96,6 +97,11 @@ RULES: list[tuple[str, str, Any, Any]] = [
     (ROLE, "assumeRolePolicy", '{ "Sid":   "spaces are not counted"}' + " " * 3000, "not JSON"),
     ("aws:iam/rolePolicy:RolePolicy", "policy", _statement(10240), _statement(10241)),
     ("aws:iam/rolePolicy:RolePolicy", "name", "p" * 128, "p" * 129),
+    ("aws:iam/policy:Policy", "policy", _statement(6144), _statement(6145)),
+    ("aws:iam/policy:Policy", "name", "p" * 128, "p" * 129),
+    ("aws:iam/policy:Policy", "path", "/delivery/", "/delivery"),
+    (ISSUER, "url", "https://tokens.example.com", "http://tokens.example.com"),
+    (ISSUER, "clientIdLists", ["a"] * 100, ["a"] * 101),
     (FUNCTION, "name", "f" * 64, "f" * 65),
     (FUNCTION, "name", "a_b-c", "a.b"),
     (FUNCTION, "memorySize", 128, 127),
@@ -164,6 +170,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "aws:sqs/queuePolicy:QueuePolicy": {"queueUrl": "url"},
     ROLE: {"assumeRolePolicy": "{}"},
     "aws:iam/rolePolicy:RolePolicy": {"role": "r"},
+    "aws:iam/policy:Policy": {"policy": "{}"},
+    ISSUER: {"url": "https://tokens.example.com", "clientIdLists": ["a"]},
     FUNCTION: {"handler": "h", "runtime": "python3.12"},
     ALIAS: {"functionName": "f", "functionVersion": "1"},
     PERMISSION: {"action": "lambda:InvokeFunction", "function": "f", "principal": "events.amazonaws.com"},

@@ -1,4 +1,4 @@
-"""IAM roles, their inline policies, and the managed policies attached to them."""
+"""IAM roles, their inline policies, and managed policies with what they are attached to."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from local_cloud.provider.resource import (
 )
 from local_cloud.provider.schema import Document, Flag, Integer, Properties, Property, Text
 
-__all__ = ["Role", "RolePolicy", "RolePolicyAttachment"]
+__all__ = ["Policy", "Role", "RolePolicy", "RolePolicyAttachment"]
 
 _GONE = ("NoSuchEntity",)
 
@@ -27,8 +27,16 @@ _POLICY_NAME = rules.matches(r"[\w+=,.@-]+", 1, 128, "letters, digits and _ + = 
 _TRUST_POLICY_SIZE = rules.policy_size(2048, "the role's trust policy")
 _INLINE_POLICIES_SIZE = 10240
 _INLINE_POLICY_SIZE = rules.policy_size(_INLINE_POLICIES_SIZE, "the inline policy")
+_MANAGED_POLICY_SIZE = rules.policy_size(6144, "the managed policy")
 _MOST_ATTACHED = 10
+_MOST_VERSIONS = 5
 
+_PATH = Property(
+    kind=Text(),
+    default="/",
+    replaces=True,
+    rules=(rules.matches(r"/|/[!-~]+/", 1, 512, "it begins and ends with /"),),
+)
 _ROLE = Property(kind=Text(), required=True, replaces=True, rules=(_ROLE_NAME,))
 
 
@@ -41,12 +49,7 @@ class Role(Resource):
     properties: ClassVar = {
         "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=64), rules=(_ROLE_NAME,)),
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (also the description, the duration)
-        "path": Property(
-            kind=Text(),
-            default="/",
-            replaces=True,
-            rules=(rules.matches(r"/|/[!-~]+/", 1, 512, "it begins and ends with /"),),
-        ),
+        "path": _PATH,
         "assumeRolePolicy": Property(kind=Document(), required=True, rules=(_TRUST_POLICY_SIZE,)),
         "description": Property(
             kind=Text(),
@@ -166,6 +169,70 @@ class RolePolicy(Resource):
                 f"AWS takes at most {_INLINE_POLICIES_SIZE}"
             )
         self.api.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=policy)
+
+
+class Policy(Resource):
+    """A managed policy, of which the newest version is in force."""
+
+    type_name = "aws:iam/policy:Policy"
+    service = "iam"
+    regional = False
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+    properties: ClassVar = {
+        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=128), rules=(_POLICY_NAME,)),
+        "path": _PATH,
+        "description": Property(kind=Text(), replaces=True, rules=(rules.at_most(1000),)),
+        "policy": Property(kind=Document(), required=True, rules=(_MANAGED_POLICY_SIZE,)),
+        "tags": TAGS,
+    }
+    outputs = ("arn", "policyId")
+    gone = _GONE
+    tagging = Tagging(owner="PolicyArn", put="tag_policy", remove="untag_policy")
+
+    def create(self, inputs: Mapping[str, Any]) -> str:
+        """Create the policy; the id is its ARN."""
+        wanted = {
+            "PolicyName": inputs["name"],
+            "Path": inputs["path"],
+            "Description": inputs.get("description"),
+            "PolicyDocument": inputs["policy"],
+            "Tags": tag_list(inputs.get("tags")),
+        }
+        answer = self.api.create_policy(**{name: value for name, value in wanted.items() if value})
+        return str(answer["Policy"]["Arn"])
+
+    def live(self, identifier: str) -> Properties:
+        """Read the policy, its version in force and its tags."""
+        policy = self.api.get_policy(PolicyArn=identifier)["Policy"]
+        version = self.api.get_policy_version(PolicyArn=identifier, VersionId=policy["DefaultVersionId"])
+        return {
+            "name": policy["PolicyName"],
+            "path": policy["Path"],
+            "description": policy.get("Description") or None,
+            "policy": json.dumps(version["PolicyVersion"]["Document"]),
+            "tags": tag_map(self.api.list_policy_tags(PolicyArn=identifier)["Tags"]),
+            "arn": identifier,
+            "policyId": policy["PolicyId"],
+        }
+
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
+        """Publish a version, after the oldest has made room where there are as many as AWS keeps."""
+        former = self._former_versions(identifier)
+        if len(former) + 1 >= _MOST_VERSIONS:
+            self.api.delete_policy_version(PolicyArn=identifier, VersionId=former[0])
+        self.api.create_policy_version(PolicyArn=identifier, PolicyDocument=change.news["policy"], SetAsDefault=True)
+
+    def remove(self, identifier: str) -> None:
+        """Delete the former versions, which AWS wants gone first, and the policy."""
+        for version in self._former_versions(identifier):
+            self.api.delete_policy_version(PolicyArn=identifier, VersionId=version)
+        self.api.delete_policy(PolicyArn=identifier)
+
+    def _former_versions(self, identifier: str) -> list[str]:
+        """Return the versions that are not in force, the oldest first."""
+        versions = self.api.list_policy_versions(PolicyArn=identifier)["Versions"]
+        former = [each["VersionId"] for each in versions if not each["IsDefaultVersion"]]
+        return sorted(former, key=lambda version: int(version.removeprefix("v")))
 
 
 class RolePolicyAttachment(Resource):
