@@ -17,6 +17,9 @@ FUNCTION = "aws:lambda/function:Function"
 VERIFY = {"schedule": "rate(6 hours)", "sampleKeys": 500}
 
 
+SOAK = {"replication:soakSeconds": 60, "replication:soakAnswerSeconds": 10}
+
+
 @pytest.fixture(scope="module")
 def deployed() -> Recording:
     objects = {"include": ["public/"], "exclude": ["public/secret/"]}
@@ -24,7 +27,7 @@ def deployed() -> Recording:
         {"environment": "dev"},
         {"environment": "staging", "objects": objects, "verify": VERIFY},
     ]
-    return replication({"replication:targets": targets, "replication:lagAlarmSeconds": 240})
+    return replication({"replication:targets": targets, "replication:lagAlarmSeconds": 240, **SOAK})
 
 
 def store(environment: str) -> StorageOutputs:
@@ -57,6 +60,7 @@ def test_the_schedule_invokes_the_live_version_and_what_it_can_not_is_a_dead_let
 def test_it_knows_the_route_and_how_much_to_compare_for_how_long(deployed: Recording) -> None:
     route = deployed.named(FUNCTION, "route-staging-sample").archived(ROUTE_FILE)
     assert (route["sample_keys"], route["settle_seconds"]) == (500, 240)
+    assert (route["soak_seconds"], route["soak_answer_seconds"]) == (60, 10)
     assert route == deployed.named(FUNCTION, "route-staging-replicator").archived(ROUTE_FILE)
 
 

@@ -44,13 +44,14 @@ def test_a_route_survives_its_document_unchanged() -> None:
 
 def test_what_a_former_release_did_not_say_has_its_default_and_what_a_later_one_says_is_passed_over() -> None:
     document = written(ROUTE, masking={"file": "dev.yaml"})
-    for name in ("notifications", "sample_keys", "settle_seconds"):
+    for name in ("notifications", "sample_keys", "settle_seconds", "soak_seconds", "soak_answer_seconds"):
         del document[name]
     for dataset in document["datasets"]:
         dataset.pop("include", None)
         dataset.pop("exclude", None)
     read = RouteSpec.parse(document)
     assert (read.notifications, read.sample_keys, read.settle_seconds) == ("each", 1000, 300)
+    assert (read.soak_seconds, read.soak_answer_seconds) == (300, 30)
     assert read.datasets[0].include == ()
 
 

@@ -121,6 +121,12 @@ class RouteSpec:
     settle_seconds: int = 300
     """How long a replica may differ from an unchanged source before a scheduled comparison calls it drift."""
 
+    soak_seconds: int = 300
+    """How long the route is watched at a release before another route gets that."""
+
+    soak_answer_seconds: int = 30
+    """The longest that a release may take to answer for a sample of keys meanwhile."""
+
     def __post_init__(self) -> None:
         """Name the target's environment where nobody has."""
         object.__setattr__(self, "target_environment", self.target_environment or self.target)

@@ -173,6 +173,21 @@ class ReplicationConfig(StackConfig):
         default=20, description="a function's throttles in five minutes that alarm", examples=[20]
     )
 
+    soak_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=24 * 3600,
+        description="how long a route is watched at a release before the next one gets it",
+        examples=[300],
+    )
+    soak_answer_seconds: int = Field(
+        default=30,
+        ge=1,
+        le=900,
+        description="the longest that a release may take for a sample of keys while it is watched",
+        examples=[30],
+    )
+
     @model_validator(mode="after")
     def _targets_make_sense(self) -> Self:
         counts = Counter(target.environment for target in self.targets)

@@ -32,6 +32,8 @@ def route_spec(config: ReplicationConfig, target: TargetConfig, *, stores: Store
         sample_keys=verification.sample_keys,
         # What takes longer than the alarm on lag allows is somebody's to look at, whatever it is.
         settle_seconds=min(config.lag_alarm_seconds, MOST_SETTLE_SECONDS),
+        soak_seconds=config.soak_seconds,
+        soak_answer_seconds=config.soak_answer_seconds,
     )
 
 

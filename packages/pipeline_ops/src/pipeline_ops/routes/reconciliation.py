@@ -1,24 +1,26 @@
-"""The reconciliation of one key at once, by its route's own function."""
+"""The reconciliation of keys at once, by their route's own function."""
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
-from replication_core.changes import Change
+from replication_core.changes import message
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
 from replication_core.reconcile import Action
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["Answer", "key_of", "reconcile_now"]
+__all__ = ["Answer", "NoAnswerError", "answers_of", "key_of", "reconcile_now"]
 
-_CONFIG = Config(read_timeout=910, retries={"total_max_attempts": 1})
-"""As long as a function runs at most, and not asked twice.
+MOST_SECONDS = 910
+"""As long as a function runs at most, and a little more.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -103,29 +105,62 @@ def _form(dataset: Dataset) -> str:
     return " ".join((dataset.name, *values))
 
 
+class NoAnswerError(OperatorError):
+    """The function was invoked, and gave no answer that tells what became of the keys: it failed or took too long."""
+
+
 def reconcile_now(replication: SourceRoutes, route: Route, key: RecordKey) -> Answer:
     """Have the route's function reconcile the key, and return what it did; it works on a paused route too.
 
     Nothing is queued: a failure is in the answer, and is no dead letter. Raises OperatorError when there is none.
     """
-    client = replication.client("lambda", region=replication.region, config=_CONFIG)
-    with explained(f"{route.outputs.function_name} can't be asked for {key}"):
-        answer = client.invoke(FunctionName=route.outputs.alias_arn, Payload=Change(key, "manual").body().encode())
-        told = _json(answer["Payload"].read())
+    answers = answers_of(replication, route, [key])
+    if not answers:
+        raise OperatorError(f"{route.outputs.function_name} had no time for {key}: raise replication:timeoutSeconds.")
+    return answers[0]
+
+
+def answers_of(
+    replication: SourceRoutes,
+    route: Route,
+    keys: Sequence[RecordKey],
+    *,
+    version: str | None = None,
+    reason: str = "manual",
+    within: int = MOST_SECONDS,
+) -> list[Answer]:
+    """Have the route's function, as it is live or a version of it, reconcile keys of one dataset.
+
+    Those that it had no time for are not in its answers. The function is not asked twice. Raises NoAnswerError where it
+    fails as a whole or takes more than `within` seconds, and OperatorError where it can't be asked.
+    """
+    name, outputs = f"{keys[0]}" if len(keys) == 1 else counted(len(keys), "key"), route.outputs
+    client = replication.client("lambda", region=replication.region, config=_config(within))
+    function = outputs.alias_arn if version is None else f"{outputs.function_arn}:{version}"
+    with explained(f"{outputs.function_name} can't be asked for {name}"):
+        try:
+            answer = client.invoke(FunctionName=function, Payload=message(keys, reason).encode())
+            told = _json(answer["Payload"].read())
+        except ReadTimeoutError as error:
+            raise NoAnswerError(f"{outputs.function_name} gave no answer for {name} within {within} s.") from error
     if answer.get("FunctionError") or not isinstance(told, list):
         said = told.get("errorMessage") if isinstance(told, dict) else None
-        raise OperatorError(
-            f"{route.outputs.function_name} gave no answer for {key}: {said or 'it ended without one'}. "
-            f"Its log group is {route.outputs.log_group_name}."
+        raise NoAnswerError(
+            f"{outputs.function_name} gave no answer for {name}: {said or 'it ended without one'}. "
+            f"Its log group is {outputs.log_group_name}."
         )
-    if not told:
-        raise OperatorError(f"{route.outputs.function_name} had no time for {key}: raise replication:timeoutSeconds.")
-    if (known := Answer.of(route.target, told[0])) is None:
-        raise OperatorError(
-            f"{route.outputs.function_name} is of another release, whose answer for {key} is not understood: "
+    known = [Answer.of(route.target, each) for each in told]
+    if None in known:
+        raise NoAnswerError(
+            f"{outputs.function_name} is of another release, whose answer for {name} is not understood: "
             f"`{replication.deploy_command}` deploys this one."
         )
-    return known
+    return [each for each in known if each is not None]
+
+
+@functools.cache
+def _config(read_timeout: int) -> Config:
+    return Config(read_timeout=read_timeout, retries={"total_max_attempts": 1})
 
 
 def _json(payload: bytes) -> Any:

@@ -1,7 +1,7 @@
 """The status of each route, and whether somebody has to look at it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from pipeline_ops.routes.switch import ENABLED, state_of
 from replicator_lambda.settings import CHANGES_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION
 
-__all__ = ["RouteStatus", "Status", "read_status"]
+__all__ = ["RouteStatus", "Status", "alarm_states", "read_status"]
 
 LETTERS_LOOKED_AT = 500
 """Dead letters whose reasons are counted: a look at the state of things must not take minutes."""
@@ -179,7 +179,7 @@ def _route(replication: SourceRoutes, route: Route, reasons: Mapping[str, int], 
         alias = replication.client("lambda", region=replication.region).get_alias(
             FunctionName=outputs.function_name, Name=outputs.alias_arn.rpartition(":")[2]
         )
-        alarms = _alarms(replication, outputs.alarm_names.split(","))
+        alarms = alarm_states(replication, outputs)
     return RouteStatus(
         target=route.target,
         state=state_of(replication, route),
@@ -203,7 +203,8 @@ def _last_success(replication: SourceRoutes, route: Route, at: datetime) -> date
     return next((when for when, count in changes if count > 0), None)
 
 
-def _alarms(replication: SourceRoutes, names: Iterable[str]) -> dict[str, str]:
+def alarm_states(replication: SourceRoutes, outputs: RouteOutputs) -> dict[str, str]:
+    """Return the state of each of a route's own alarms, by its name."""
     cloudwatch = replication.client("cloudwatch", region=replication.region)
-    found = cloudwatch.describe_alarms(AlarmNames=list(names))["MetricAlarms"]
+    found = cloudwatch.describe_alarms(AlarmNames=outputs.alarm_names.split(","))["MetricAlarms"]
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}

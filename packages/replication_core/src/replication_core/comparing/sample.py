@@ -13,7 +13,8 @@ from replication_core.comparing.findings import Looked
 from replication_core.comparing.items import compare_segments
 from replication_core.comparing.objects import Pair, compare_pairs, list_pairs
 from replication_core.comparing.sides import Sides
-from replication_core.items.scans import Segment
+from replication_core.datasets import RecordKey
+from replication_core.items.scans import Segment, scan
 from replication_core.objects.listings import KeyRange
 from replication_core.parallel import bounded_map
 from replication_core.route_spec import RoutedDataset
@@ -21,7 +22,7 @@ from replication_core.route_spec import RoutedDataset
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["compare_sample"]
+__all__ = ["compare_sample", "drawn"]
 
 _WINDOW = 100
 """Objects that are compared where a walk has ended: a listing call on each side has them all."""
@@ -53,6 +54,22 @@ def compare_sample(
         batches(pairs, _AT_ONCE),
         window=_WALKS_AT_ONCE * _AT_ONCE,
     )
+
+
+def drawn(sides: Sides, routed: RoutedDataset, keys: int, chance: random.Random, *, most_bytes: int) -> list[RecordKey]:
+    """Return the keys of some of the source's records that the target gets, drawn likewise: so many at most.
+
+    An object of more than `most_bytes` is not drawn. None are where the walk, or the part of the table, has no such
+    record. Raises StoreError.
+    """
+    if routed.dataset.is_bucket:
+        originals = (pair.original for pair in islice(_walk(sides, routed, chance), _WINDOW))
+        small = (each for each in originals if each and each.size <= most_bytes and routed.wants_object(each.key))
+        return [RecordKey(routed.dataset, (each.key,)) for each in islice(small, keys)]
+    names = routed.dataset.attribute_names
+    segment = _segment(sides, routed, keys, chance)
+    pages = scan(sides.source_dynamodb, routed.source, routed.dataset, segment, only=names, limit=keys)
+    return [routed.dataset.of_item(item) for item in next(pages).items[:keys]]
 
 
 def _walk(sides: Sides, routed: RoutedDataset, chance: random.Random) -> Iterator[Pair]:
