@@ -275,17 +275,17 @@ def _key(number: int) -> dict[str, Any]:
 
 @dataclass
 class MadeUpQueue:
-    """A queue that takes whatever it is sent, counts it, and is always empty."""
+    """A queue that takes whatever it is sent, counts the keys, and is always empty."""
 
     calls: Calls
-    sent: int = 0
+    keys: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send_message_batch(self, *, Entries: Sequence[Mapping[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
         """Take messages."""
         self.calls.count("SendMessageBatch")
         with self._lock:
-            self.sent += len(Entries)
+            self.keys += sum(len(json.loads(entry["MessageBody"]).get("keys", (1,))) for entry in Entries)
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
     def get_queue_attributes(self, *, AttributeNames: Sequence[str], **_: Any) -> dict[str, Any]:  # noqa: N803

@@ -58,7 +58,8 @@ def made_up_route(
 def made_up_backlog(queue: MadeUpQueue) -> Backlog:
     """Return that queue's backlog, which is believed as soon as it is seen to be empty."""
     outputs: Any = {each.name: each.name for each in fields(RouteOutputs) if each.name != "spec"}
-    route = Route(target=TARGET, outputs=RouteOutputs(**outputs), read_spec=made_up_route)
+    contract = RouteOutputs(**outputs, spec=made_up_route().document())
+    route = Route(target=TARGET, outputs=contract, read_spec=made_up_route)
     stored: Any = {each.name: each.name for each in fields(StorageOutputs)}
     storage = StorageOutputs(**stored | {"datasets": {}})
     replication = SourceRoutes(

@@ -54,9 +54,9 @@ def test_a_backfill_enqueues_every_key_once(case: str, named: str, monkeypatch: 
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
     monkeypatch.setattr(world.queue, "send_message_batch", take)
-    world.queue.sent = KEYS
+    world.queue.keys = KEYS
     CASES[case].run(world)
-    sent = [json.loads(body)[named] for body in bodies]
+    sent = [key[named] for body in bodies for key in json.loads(body)["keys"]]
     assert len(sent) == len(set(sent)) == KEYS
 
 

@@ -1,13 +1,13 @@
 """One invocation's messages: which keys they ask for, and what the keys' outcomes mean for each message."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from queue_worker.messages import Message
 from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_started
 from replication_core.aws.errors import StoreError
-from replication_core.changes import Change
+from replication_core.changes import Change, message
 from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
 
@@ -74,8 +74,7 @@ class Batch:
         self._failed[message] = {change.key: error for change, error in bad.items()}
         # It is tried again where that may help any of its keys.
         change = min(bad, key=lambda each: bad[each].permanent)
-        # Of several keys the one that failed is kept, and where several did, the message as it is.
-        notice = change.body() if len(bad) == 1 < len(changes) else None
+        notice = _message(list(bad)) if len(bad) < len(changes) else None
         return failed(bad[change], message.attempts, key=str(change.key), notice=notice)
 
     def dead(self, buried: Mapping[Message, GivenUp]) -> list[Dead]:
@@ -85,6 +84,15 @@ class Batch:
             for message, given_up in buried.items()
             for key, error in self._failed.get(message, {None: given_up.error}).items()
         ]
+
+
+def _message(changes: Sequence[Change]) -> str | None:
+    """Return the message that tells of these changes alone; None where one can't tell of them all."""
+    first = changes[0]
+    if any(replace(first, key=each.key) != each or each.key.dataset != first.key.dataset for each in changes):
+        return None
+    keys = [each.key for each in changes]
+    return message(keys, first.reason, changed_at=first.changed_at, unsure=first.unsure)
 
 
 def _error(outcome: Outcome) -> StoreError | None:

@@ -20,7 +20,7 @@ from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.sides import open_sides
 from queue_worker.dead_letters import DeadLetters, Letter
 from replication_core.aws.errors import StoreError
-from replication_core.changes import Change
+from replication_core.changes import Change, message
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.objects.heads import read_head
@@ -158,16 +158,16 @@ def test_within_a_part_it_goes_on_after_its_last_key(
 ) -> None:
     monkeypatch.setattr(backfill, "_SEGMENTS", 1)
     selection = select(sides.route, prefix=prefix, items=items)
-    for number in range(60):
-        world.put(f"key-{number:02}")
+    for number in range(250):
+        world.put(f"key-{number:03}")
         world.put_item(f"item-{number}")
     work = Backfill.open(sides, selection, None, tmp_path)
     assert len(work.checkpoint.parts) == 1
     with closing(work.enqueue(enqueuer_of(world))) as counts:
-        assert [next(counts) for _ in range(3)] == [10, 20, 30]
+        assert [next(counts) for _ in range(2)] == [100, 200]
     world.notices()
     list(Backfill.open(sides, selection, None, tmp_path).enqueue(enqueuer_of(world)))
-    assert len(world.notices()) == 30
+    assert len(world.notices()) == 50
 
 
 def test_another_backfill_does_not_go_on_where_this_one_was_and_restart_forgets(
@@ -201,12 +201,12 @@ def test_no_more_keys_a_second_than_asked_for(world: World) -> None:
 
 
 def test_nothing_is_added_while_too_much_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enqueuer, "MOST_WAITING", 25)
+    monkeypatch.setattr(enqueuer, "MOST_WAITING", 2)
     monkeypatch.setattr(enqueuer, "_LOOK_EVERY", 10)
     depths: list[int] = []
 
     def pause(_seconds: float) -> None:
-        depths.append(len(world.notices()))
+        depths.append(len(world.bodies(world.url("dev"))))
 
     waiting = Enqueuer(backlog=backlog_of(world), reason="r", rate=1e9, pause=pause)
     loads = (Load([OBJECTS.record(f"{load}-{number}") for number in range(10)], None) for load in range(30))
@@ -214,7 +214,22 @@ def test_nothing_is_added_while_too_much_waits(world: World, monkeypatch: pytest
     assert sent == 300
     assert depths, "it has waited"
     # Those that were under way when it looked come on top.
-    assert max(depths) <= 25 + 10 * 2 * 8
+    assert max(depths) <= 2 + 2 * 8
+
+
+def test_a_message_names_ten_keys_of_one_dataset(world: World) -> None:
+    objects = [OBJECTS.record(f"{number:02}") for number in range(13)]
+    items = [ITEMS.record(f"{number:02}", "1") for number in range(4)]
+    list(enqueuer_of(world, "r").enqueue([Load([*objects, *items], None)]))
+    wanted = [message(keys, "r") for keys in (objects[:10], objects[10:], items)]
+    assert world.bodies(world.url("dev")) == sorted(wanted)
+
+
+def test_to_a_route_of_the_first_release_each_key_goes_alone(world: World) -> None:
+    keys = [OBJECTS.record(f"{number:02}") for number in range(13)]
+    world.specs["dev"] = {}
+    list(enqueuer_of(world, "r").enqueue([Load(keys, None)]))
+    assert world.bodies(world.url("dev")) == sorted(message([key], "r") for key in keys)
 
 
 def test_keys_that_a_queue_does_not_take_are_an_error(world: World) -> None:

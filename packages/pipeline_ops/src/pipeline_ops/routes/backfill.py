@@ -12,7 +12,7 @@ from typing import Self
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.backfill_checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
-from pipeline_ops.routes.enqueuer import ENTRIES, Enqueuer, Load
+from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, Enqueuer, Load
 from pipeline_ops.routes.release_1 import settings_text
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selected, Selection, chosen_objects
@@ -135,7 +135,7 @@ class Backfill:
     def _part(self, number: int, part: Part) -> Iterator[Load[_Position]]:
         selected = next(each for each in self.selection.parts if each.routed.dataset.name == part.dataset)
         keys = self._objects(selected, part) if isinstance(part, ObjectsPart) else self._items(selected, part)
-        for batch in batches(keys, ENTRIES):
+        for batch in batches(keys, KEYS_OF_A_LOAD):
             yield Load(batch, _Position(number, batch[-1]))
         yield Load([], _Position(number, None))
 

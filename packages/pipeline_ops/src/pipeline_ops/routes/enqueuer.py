@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from botocore.config import Config
@@ -15,16 +16,22 @@ from pipeline_ops.routes.backlog import POLL_SECONDS, Backlog, Depth
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
 from pipeline_ops.routes.route import Route
 from replication_core.aws.batches import ENTRIES, send
-from replication_core.changes import Change, parse
+from replication_core.batching import batches
+from replication_core.changes import message, parse
 from replication_core.datasets import RecordKey
 from replication_core.message_fields import PoisonError
 from replication_core.parallel import bounded_map
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["ENTRIES", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
+__all__ = ["KEYS_OF_A_LOAD", "Enqueuer", "Failed", "Failures", "Load", "failed_keys", "follow"]
 
-MOST_WAITING = 10_000
+MOST_WAITING = 1_000
 """Messages in the queue above which nothing is added: a live change waits behind all of them."""
+
+KEYS_OF_A_MESSAGE = 10
+"""A failed key comes back with all keys of its message, and each of them is reconciled again."""
+
+KEYS_OF_A_LOAD = ENTRIES * KEYS_OF_A_MESSAGE
 
 MOST_LETTERS = 10_000
 """Dead letters that are looked through: they are held in memory, and out of others' sight meanwhile."""
@@ -38,7 +45,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Load(Generic[P]):
-    """Up to ten keys that are sent in one call, and where in their source they end."""
+    """Up to `KEYS_OF_A_LOAD` keys that are sent together, and where in their source they end."""
 
     keys: Sequence[RecordKey]
     position: P
@@ -103,14 +110,21 @@ class Enqueuer:
         sqs: Any = replication.client("sqs", region=replication.region, config=_CONFIG)
 
         def put(load: Load[P]) -> Load[P]:
-            errors = send(sqs, outputs.queue_url, [Change(key, self.reason).body() for key in load.keys])
+            errors = send(sqs, outputs.queue_url, list(self._messages(load.keys)))
             if errors:
                 first = next(iter(errors.values()))
-                raise OperatorError(f"{outputs.queue_name} does not take {counted(len(errors), 'key')}: {first}")
+                raise OperatorError(f"{outputs.queue_name} does not take {counted(len(errors), 'message')}: {first}")
             return load
 
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="enqueue") as executor:
             yield from bounded_map(executor, put, self._paced(loads), window=2 * _THREADS)
+
+    def _messages(self, keys: Sequence[RecordKey]) -> Iterator[str]:
+        # The first release, whose contract has no specification, reads one key of a message.
+        most = KEYS_OF_A_MESSAGE if self.backlog.route.outputs.spec else 1
+        for _, of_one_dataset in groupby(keys, key=lambda key: key.dataset):
+            for some in batches(of_one_dataset, most):
+                yield message(some, self.reason)
 
     def _paced(self, loads: Iterable[Load[P]]) -> Iterator[Load[P]]:
         for load in loads:
@@ -134,7 +148,7 @@ def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
     """Wait until the route has worked off all that is in its queue by now."""
 
     def show(depth: Depth) -> None:
-        say(f"Enqueued {counted(enqueued, 'key')}; before the route: {counted(depth.total, 'change')}")
+        say(f"Enqueued {counted(enqueued, 'key')}; before the route: {counted(depth.total, 'message')}")
 
     backlog.worked_off(datetime.now(UTC), on_depth=show)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, KEYS_OF_A_MESSAGE
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selected, Selection, chosen_objects
 from replication_core.batching import batches
@@ -31,7 +32,9 @@ https://aws.amazon.com/dynamodb/pricing/on-demand/
 
 _PAGE = 1000
 _BATCH = 100
-_GB_SECONDS_PER_BATCH = 1.0
+"""Messages of an invocation."""
+
+_GB_SECONDS_PER_HUNDRED = 1.0
 """A guess: with 1 GB, and 30 ms a call, a hundred objects are four rounds of 32 at a time, three calls each."""
 
 _READ_UNIT = 4096
@@ -103,9 +106,9 @@ def estimate_of(counted: Counted, *, rate: float, other_region: bool) -> Estimat
     requests = {
         "S3 reads": 2.0 * counted.objects,
         "S3 copies and listings": counted.objects * (1 + 2 / _PAGE),
-        "SQS requests": 0.3 * keys,
-        "Lambda requests": keys / _BATCH,
-        "Lambda GB-seconds": keys / _BATCH * _GB_SECONDS_PER_BATCH,
+        "SQS requests": 3 * keys / KEYS_OF_A_LOAD,
+        "Lambda requests": keys / KEYS_OF_A_MESSAGE / _BATCH,
+        "Lambda GB-seconds": keys / 100 * _GB_SECONDS_PER_HUNDRED,
         # A scan at half a unit, and two consistent reads.
         "DynamoDB read units": 2.5 * read_units,
         "DynamoDB write units": max(counted.item_bytes / _WRITE_UNIT, counted.items),

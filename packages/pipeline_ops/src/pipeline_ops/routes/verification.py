@@ -14,7 +14,7 @@ from pipeline_ops.counts import counted
 from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
-from pipeline_ops.routes.enqueuer import ENTRIES, Enqueuer, Load
+from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, Enqueuer, Load
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selection
 from pipeline_ops.routes.sides import THREADS
@@ -149,7 +149,7 @@ def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False
     count = 0
     with report.open(encoding="utf-8") as file:
         keys = (finding.key for finding in _drift(file, enqueuer.backlog.route.spec, keep_own=keep_own))
-        for load in enqueuer.enqueue(Load(batch, None) for batch in batches(keys, ENTRIES)):
+        for load in enqueuer.enqueue(Load(batch, None) for batch in batches(keys, KEYS_OF_A_LOAD)):
             count += len(load.keys)
             say(f"Enqueued {counted(count, 'key')}")
     return count
