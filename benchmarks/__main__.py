@@ -1,23 +1,21 @@
-"""Measure the replicator beside the obvious sequential design, and write down what was found."""
+"""Measure replicating, processing and operating, each beside the obvious design or what it should cost."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 import local_cloud
-from benchmarks import operating, processing
-from benchmarks.calls import measure_calls
-from benchmarks.cold_import import measure_imports
-from benchmarks.growth import measure_growth
-from benchmarks.memory import measure_memory
-from benchmarks.report import plot, print_results, to_markdown
+from benchmarks.operating import measure_operating
+from benchmarks.own_cost import measure_growth, measure_imports
+from benchmarks.processing import measure_processing
+from benchmarks.replicating import Rate, measure_calls, measure_memory, measure_rates
+from benchmarks.report import Report
 from benchmarks.results import EMULATOR, STAND_IN, Results
 from benchmarks.site import Site
 from benchmarks.stand_in import running_stand_in
-from benchmarks.throughput import Load, Rate, measure_rates
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "bench"
@@ -25,46 +23,56 @@ QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "bench"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run everything; the exit code is 1 if an expectation was missed."""
+    """Run what is asked for; the exit code is 1 if an expectation was missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything: seconds, and noisier")
     parser.add_argument("--endpoint", help="an emulator that runs already, instead of one started here")
-    parser.add_argument("--output", type=Path, help="the folder for results.json and results.svg")
+    parser.add_argument("--output", type=Path, help="the folder for the tables, the documents and the plot")
+    parser.add_argument("--only", choices=("replicating", "processing", "operating"), help="one part instead of all")
     asked = parser.parse_args(arguments)
-    output = asked.output or (QUICK_RESULTS if asked.quick else RESULTS)
-    console = Console()
-    results = run(console, quick=asked.quick, endpoint=asked.endpoint)
-    print_results(console, results)
+    output: Path = asked.output or (QUICK_RESULTS if asked.quick else RESULTS)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "results.json").write_text(results.to_json(), encoding="utf-8")
-    (output / "results.md").write_text(to_markdown(results), encoding="utf-8")
-    plot(results, output / "results.svg")
-    console.print(f"Written to {output}: results.json, results.md, results.svg", soft_wrap=True)
-    rest = [*(["--quick"] if asked.quick else []), "--output", str(output)]
-    processing.main(rest)
-    missed = operating.main(rest)
-    return missed or (0 if all(one.met for one in results.expectations()) else 1)
+
+    def replicating(say: Callable[[str], None], *, quick: bool) -> Report:
+        results = measure_replicating(say, quick=quick, endpoint=asked.endpoint)
+        results.plot(output / "results.svg")
+        return results.report()
+
+    parts: Mapping[str, Callable[..., Report]] = {
+        "replicating": replicating,
+        "processing": measure_processing,
+        "operating": measure_operating,
+    }
+    console = Console()
+    met = True
+    for part in [asked.only] if asked.only else parts:
+        with console.status("Starting") as status:
+            report = parts[part](status.update, quick=asked.quick)
+        report.show(console)
+        report.write(output, quick=asked.quick)
+        met = met and report.met
+    console.print(f"Written to {output}", soft_wrap=True)
+    return 0 if met else 1
 
 
-def run(console: Console, *, quick: bool, endpoint: str | None) -> Results:
-    """Measure everything: calls and memory against the emulator, rates against it and against the stand-in."""
-    with console.status("Starting") as status:
-        with local_cloud.start(endpoint, status.update) as cloud, running_stand_in() as stand_in:
-            servers = {EMULATOR: Site.make(cloud.endpoint, cloud.credentials), STAND_IN: Site.make(stand_in)}
-            status.update("Counting calls")
-            costs = [cost for server, site in servers.items() for cost in measure_calls(site, server)]
-            status.update("Measuring memory")
-            peaks = measure_memory(servers[EMULATOR], (1, 16) if quick else (1, 64, 256))
-            rates: list[Rate] = []
-            for server, site in servers.items():
-                for rate in measure_rates(site, server, Load.of(quick=quick)):
-                    rates.append(rate)
-                    status.update(f"Measuring rates: {server}, {rate.kind}, {rate.latency_ms} ms")
-        status.update("Measuring imports")
-        imports = measure_imports(3 if quick else 9)
-        status.update("Measuring growth")
-        growth = measure_growth((1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000))
-    return Results(quick, costs, rates, peaks, imports, growth)
+def measure_replicating(say: Callable[[str], None], *, quick: bool, endpoint: str | None) -> Results:
+    """Measure calls and memory against the emulator, and calls and rates against both it and the stand-in."""
+    with local_cloud.start(endpoint, say) as cloud, running_stand_in() as stand_in:
+        servers = {EMULATOR: Site.make(cloud.endpoint, cloud.credentials), STAND_IN: Site.make(stand_in)}
+        say("Counting calls")
+        costs = [cost for server, site in servers.items() for cost in measure_calls(site, server)]
+        say("Measuring memory")
+        peaks = list(measure_memory(servers[EMULATOR], (1, 16) if quick else (1, 64, 256)))
+        rates: list[Rate] = []
+        for server, site in servers.items():
+            for rate in measure_rates(site, server, quick=quick):
+                rates.append(rate)
+                say(f"Measuring rates: {server}, {rate.kind}, {rate.latency_ms} ms")
+    say("Measuring imports")
+    imports = measure_imports(3 if quick else 9)
+    say("Measuring growth")
+    growth = measure_growth((1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000))
+    return Results(costs, rates, peaks, imports, growth)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ programs, from their start to their end, against a server that makes the listing
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +14,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.made_up import Calls, MadeUpQueue
+from benchmarks.made_up import MadeUpQueue
 from benchmarks.made_up_route import made_up_backlog, made_up_route
-from benchmarks.memory import MEBIBYTE
+from benchmarks.network import Network
+from benchmarks.own_process import CommandCost, command_cost, elsewhere
 from benchmarks.stand_in import made_up_bucket, running_stand_in
 from pipeline_ops.clients import aws_client
 from pipeline_ops.routes.selection import select
@@ -25,9 +25,9 @@ from pipeline_ops.routes.sides import CONFIG
 from pipeline_ops.routes.verification import verify
 from replication_core.comparing.sides import Sides
 
-__all__ = ["VERIFY", "Beside", "beside_rclone", "find_rclone"]
+__all__ = ["Beside", "beside_rclone", "environment_of", "find_rclone"]
 
-VERIFY = "verify --quick"
+_VERIFY = "verify --quick"
 _REGION = "us-east-1"
 _KEY = "test"
 _LATENCIES_SECONDS = (0.0, 0.03)
@@ -70,36 +70,21 @@ def beside_rclone(sizes: Sequence[int], *, quick: bool = False) -> Iterator[Besi
 def _beside(rclone: str, endpoint: str, keys: int, rounds: int, latency_ms: int) -> Iterator[Beside]:
     ours = [sys.executable, "-m", "benchmarks.beside_rclone", str(keys)]
     check = [rclone, "check", *(f"{_REMOTE}:{made_up_bucket(keys, side)}" for side in _SIDES)]
-    programs = {VERIFY: ours, "rclone check": check, "rclone check --fast-list": [*check, "--fast-list"]}
-    measured: dict[str, list[tuple[float, int]]] = {name: [] for name in programs}
+    programs = {_VERIFY: ours, "rclone check": check, "rclone check --fast-list": [*check, "--fast-list"]}
+    runs: dict[str, list[CommandCost]] = {name: [] for name in programs}
     for _ in range(rounds):
         for name, command in programs.items():
-            seconds, peak, said = _run(command, _environment(endpoint))
-            if name != VERIFY and f"{keys} matching files" not in said:
-                raise RuntimeError(f"{name} did not compare all {keys} keys:\n{said}")
-            measured[name].append((seconds, peak))
-    times = {name: median(seconds for seconds, _ in runs) for name, runs in measured.items()}
-    for name, runs in measured.items():
-        peak = max(peak for _, peak in runs)
-        yield Beside(name, keys, latency_ms, round(times[name] / times[VERIFY], 3), round(peak / MEBIBYTE, 1))
+            cost = elsewhere(command_cost, command, environment_of(endpoint))
+            if name != _VERIFY and f"{keys} matching files" not in cost.said:
+                raise RuntimeError(f"{name} did not compare all {keys} keys:\n{cost.said}")
+            runs[name].append(cost)
+    times = {name: median(cost.seconds for cost in costs) for name, costs in runs.items()}
+    for name, costs in runs.items():
+        peak = max(cost.peak_mib for cost in costs)
+        yield Beside(name, keys, latency_ms, round(times[name] / times[_VERIFY], 3), peak)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, int, str]:
-    """Return the program's seconds, its peak of memory, and what it said of errors and findings."""
-    answer = subprocess.run(
-        [sys.executable, "-m", "benchmarks.peak_memory", *command],
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{answer.stderr}")
-    seconds, peak = answer.stdout.split()
-    return float(seconds), int(peak), answer.stderr
-
-
-def _environment(endpoint: str) -> Mapping[str, str]:
+def environment_of(endpoint: str) -> Mapping[str, str]:
     """Return an environment in which both programs know this endpoint alone, and read no configuration of a user's."""
     kept = {
         name: value
@@ -137,7 +122,7 @@ def _verify_here(keys: int) -> None:
         source_dynamodb=no_items,
         target_dynamodb=no_items,
     )
-    backlog, objects = made_up_backlog(MadeUpQueue(Calls())), select(sides.route, prefix="", items=False)
+    backlog, objects = made_up_backlog(MadeUpQueue(Network())), select(sides.route, prefix="", items=False)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
         found = verify(sides, backlog, objects, report, quick=True, within=0.0, say=lambda _: None)

@@ -5,11 +5,13 @@ import io
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
 from typing import Any, Protocol
 
-from benchmarks.counting import CallCounter
+from benchmarks.network import Network
 from benchmarks.site import SOURCE, TARGETS, Site
 from replication_core.aws.clients import client_config
+from replication_core.batching import batches
 from replication_core.changes import Change
 from replication_core.clients import Clients
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
@@ -17,10 +19,13 @@ from replication_core.replicator import PART_THREADS, THREADS, build_replicator
 from replication_core.route_spec import RoutedDataset, RouteSpec
 from replicator_lambda.handler import RouteFunction
 
-__all__ = ["BATCH", "DESIGNS", "Design", "RouteProcesses", "RoutesDesign", "SequentialDesign"]
+__all__ = ["BATCH", "DESIGNS", "REPLICATOR", "SEQUENTIAL", "Design", "RouteProcesses"]
 
 BATCH = 100
 """Messages in one invocation of a route's function."""
+
+SEQUENTIAL = "sequential"
+REPLICATOR = "replicator"
 
 
 class Design(Protocol):
@@ -33,40 +38,32 @@ class Design(Protocol):
 class SequentialDesign:
     """The obvious design: one change at a time, and for each target a read and a write through memory."""
 
-    def __init__(
-        self, site: Site, counter: CallCounter, latency_seconds: float = 0.0, targets: Sequence[str] = TARGETS
-    ) -> None:
+    def __init__(self, site: Site, network: Network, targets: Sequence[str] = TARGETS) -> None:
         self._site = site
         self._targets = targets
-        self._s3 = site.client("s3", counter=counter, latency_seconds=latency_seconds)
-        self._dynamodb = site.client("dynamodb", counter=counter, latency_seconds=latency_seconds)
+        self._s3 = site.client("s3", network)
+        self._dynamodb = site.client("dynamodb", network)
 
     def apply(self, keys: Sequence[RecordKey]) -> None:
         """Read and write each key for each target, one after another."""
         for key in keys:
             for target in self._targets:
-                if key.dataset.is_bucket:
-                    self._object(key, target)
-                else:
-                    self._item(key, target)
+                copy = self._copy_object if key.dataset.is_bucket else self._copy_item
+                copy(key, self._site.name(SOURCE), self._site.name(target), target)
 
-    def _object(self, key: RecordKey, target: str) -> None:
-        original = self._s3.get_object(Bucket=self._site.bucket(SOURCE), Key=key.object_key)
+    def _copy_object(self, key: RecordKey, source: str, target: str, _environment: str) -> None:
+        original = self._s3.get_object(Bucket=source, Key=key.object_key)
         self._s3.put_object(
-            Bucket=self._site.bucket(target),
+            Bucket=target,
             Key=key.object_key,
             Body=original["Body"].read(),
             ContentType=original["ContentType"],
             Metadata=original["Metadata"],
         )
 
-    def _item(self, key: RecordKey, target: str) -> None:
-        item = self._dynamodb.get_item(
-            TableName=self._site.table(SOURCE),
-            Key=key.attributes(),
-            ConsistentRead=True,
-        )["Item"]
-        self._dynamodb.put_item(TableName=self._site.table(target), Item={**item, "environment": {"S": target}})
+    def _copy_item(self, key: RecordKey, source: str, target: str, environment: str) -> None:
+        item = self._dynamodb.get_item(TableName=source, Key=key.attributes(), ConsistentRead=True)["Item"]
+        self._dynamodb.put_item(TableName=target, Item={**item, "environment": {"S": environment}})
 
 
 class RoutesDesign:
@@ -75,20 +72,14 @@ class RoutesDesign:
     So calls can be counted and memory told here; how fast it is, `RouteProcesses` shows.
     """
 
-    def __init__(
-        self, site: Site, counter: CallCounter, latency_seconds: float = 0.0, targets: Sequence[str] = TARGETS
-    ) -> None:
-        self._routes = [_route(site, target, counter, latency_seconds) for target in targets]
+    def __init__(self, site: Site, network: Network, targets: Sequence[str] = TARGETS) -> None:
+        self._routes = [_route(site, target, network) for target in targets]
 
     def apply(self, keys: Sequence[RecordKey]) -> None:
         """Give every route all keys, in batches."""
-        batches = [
-            {"Records": [_record(number, key) for number, key in enumerate(keys[start : start + BATCH])]}
-            for start in range(0, len(keys), BATCH)
-        ]
-        # The handler's logs and metrics are made as in Lambda, and go nowhere.
+        events = [{"Records": [_record(key) for key in batch]} for batch in batches(keys, BATCH)]
         with _quiet(), ThreadPoolExecutor(len(self._routes)) as pool:
-            for failed in pool.map(lambda route: _process(route, batches), self._routes):
+            for failed in pool.map(lambda route: _process(route, events), self._routes):
                 if failed:
                     raise RuntimeError(f"{len(failed)} changes were not replicated")
 
@@ -99,39 +90,32 @@ class RouteProcesses:
     Lambda would run up to `maxConcurrency` instances of a route, five by default: here there is one.
     """
 
-    def __init__(self, site: Site, latency_seconds: float = 0.0, targets: Sequence[str] = TARGETS) -> None:
-        self._routes = [
-            ProcessPoolExecutor(
-                1,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_route,
-                initargs=(site.as_json(), target, latency_seconds),
-            )
-            for target in targets
-        ]
+    def __init__(self, site: Site, latency_seconds: float = 0.0) -> None:
+        self._site, self._latency_seconds = site, latency_seconds
+        spawning = multiprocessing.get_context("spawn")
+        self._processes = {target: ProcessPoolExecutor(1, mp_context=spawning) for target in TARGETS}
 
     def apply(self, keys: Sequence[RecordKey]) -> None:
         """Give every route all keys, in batches, at the same time."""
-        for answer in [route.submit(_apply_in_route, keys) for route in self._routes]:
+        for answer in [
+            process.submit(_apply_here, self._site, target, self._latency_seconds, keys)
+            for target, process in self._processes.items()
+        ]:
             answer.result()
 
     def close(self) -> None:
         """End the processes."""
-        for route in self._routes:
-            route.shutdown()
+        for process in self._processes.values():
+            process.shutdown()
 
 
-_routes_here: dict[str, Design] = {}
-"""Of a process of `RouteProcesses`: its one route."""
+@cache
+def _route_here(site: Site, target: str, latency_seconds: float) -> RoutesDesign:
+    return RoutesDesign(site, Network(latency_seconds), (target,))
 
 
-def _start_route(site: Mapping[str, Any], target: str, latency_seconds: float) -> None:
-    _routes_here[target] = RoutesDesign(Site.from_json(site), CallCounter(), latency_seconds, (target,))
-
-
-def _apply_in_route(keys: Sequence[RecordKey]) -> None:
-    for route in _routes_here.values():
-        route.apply(keys)
+def _apply_here(site: Site, target: str, latency_seconds: float, keys: Sequence[RecordKey]) -> None:
+    _route_here(site, target, latency_seconds).apply(keys)
 
 
 class _Nowhere(io.TextIOBase):
@@ -146,48 +130,45 @@ _NOWHERE = _Nowhere()
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
+    """Let the handler's logs and metrics be made as in Lambda, and go nowhere."""
     with contextlib.redirect_stdout(_NOWHERE):
         yield
 
 
-def _process(route: RouteFunction, batches: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return [failure for batch in batches for failure in route.process(batch)["batchItemFailures"]]
+def _process(route: RouteFunction, events: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return [failure for event in events for failure in route.process(event)["batchItemFailures"]]
 
 
-def _record(number: int, key: RecordKey) -> dict[str, Any]:
+def _record(key: RecordKey) -> dict[str, Any]:
     return {
-        "messageId": str(number),
-        "receiptHandle": str(number),
+        "messageId": str(key),
+        "receiptHandle": str(key),
         "body": Change(key, "benchmark").body(),
         "attributes": {"ApproximateReceiveCount": "1"},
     }
 
 
-def _route(site: Site, target: str, counter: CallCounter, latency_seconds: float) -> RouteFunction:
+def _route(site: Site, target: str, network: Network) -> RouteFunction:
     config = client_config(THREADS + PART_THREADS, path_style=True)
-
-    def client(service: str) -> Any:
-        return site.client(service, config=config, counter=counter, latency_seconds=latency_seconds)
-
-    s3, dynamodb = client("s3"), client("dynamodb")
+    s3, dynamodb, sqs, sns = (site.client(name, network, config) for name in ("s3", "dynamodb", "sqs", "sns"))
     clients = Clients(
         source_s3=s3,
         target_s3=s3,
         copying_s3=s3,
         source_dynamodb=dynamodb,
         target_dynamodb=dynamodb,
-        sqs=client("sqs"),
-        sns=client("sns"),
+        sqs=sqs,
+        sns=sns,
     )
+    region = s3.meta.region_name
     spec = RouteSpec(
         target=target,
         source_environment=SOURCE,
-        source_region=s3.meta.region_name,
-        datasets=(
-            RoutedDataset(dataset=OBJECTS, source=site.bucket(SOURCE), target=site.bucket(target)),
-            RoutedDataset(dataset=ITEMS, source=site.table(SOURCE), target=site.table(target)),
+        source_region=region,
+        datasets=tuple(
+            RoutedDataset(dataset=each, source=site.name(SOURCE), target=site.name(target)) for each in (OBJECTS, ITEMS)
         ),
-        target_region=s3.meta.region_name,
+        target_region=region,
         queue_url=f"{site.endpoint}/queue",
         dlq_url=f"{site.endpoint}/dead-letters",
         success_topic_arn=site.topic_arn,
@@ -197,4 +178,4 @@ def _route(site: Site, target: str, counter: CallCounter, latency_seconds: float
         return RouteFunction.build(spec, clients, build_replicator(spec, clients))
 
 
-DESIGNS: Mapping[str, Callable[..., Design]] = {"sequential": SequentialDesign, "replicator": RoutesDesign}
+DESIGNS: Mapping[str, Callable[..., Design]] = {SEQUENTIAL: SequentialDesign, REPLICATOR: RoutesDesign}

@@ -6,11 +6,9 @@ Only what verifying and backfilling call is here, and it answers as boto3 does, 
 object and item.
 """
 
+# ruff: noqa: N803 - the names of boto3's arguments
 import json
-import threading
-import time
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from benchmarks.network import Network
 from replication_core.replicas import (
     PROVENANCE_ENVIRONMENT,
     PROVENANCE_VERSION,
@@ -31,7 +30,6 @@ __all__ = [
     "PAGE",
     "SOURCE",
     "TARGET",
-    "Calls",
     "Listing",
     "MadeUpKeys",
     "MadeUpObjects",
@@ -48,23 +46,15 @@ PAGE = 1000
 OBJECT_BYTES = 16 * 1024
 _FOLDERS = 32
 _WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
-_TIMESTAMP = "1700000000"
-_LINES = [{"M": {"sku": {"S": f"sku-{number}"}, "count": {"N": "2"}}} for number in range(5)]
 _DATA: Mapping[str, Any] = {
     "total": {"N": "12345678901234567890.12345678901234567"},
-    "lines": {"L": _LINES},
+    "lines": {"L": [{"M": {"sku": {"S": f"sku-{number}"}, "count": {"N": "2"}}} for number in range(5)]},
     "labels": {"SS": ["b", "a"]},
 }
+_MARKS = {REPLICATED_FROM: {"S": SOURCE}, REPLICATION_TIMESTAMP: {"S": "2026-01-01T00:00:00.000+00:00"}}
 _REST = {
     SOURCE: json.dumps({"environment": {"S": SOURCE}, **_DATA}),
-    TARGET: json.dumps(
-        {
-            "environment": {"S": TARGET},
-            **_DATA,
-            REPLICATED_FROM: {"S": SOURCE},
-            REPLICATION_TIMESTAMP: {"S": "2026-01-01T00:00:00.000+00:00"},
-        }
-    ),
+    TARGET: json.dumps({"environment": {"S": TARGET}, **_DATA, **_MARKS}),
 }
 """What each side's items have besides their keys, as the text that they are parsed from."""
 
@@ -135,69 +125,49 @@ class MadeUpKeys:
         return bisect_right(range(self.count), text, key=lambda number: self.key(number)[:length])
 
 
-@dataclass
-class Calls:
-    """Counts calls by operation, from several threads, and has each of them wait as if a network were between."""
-
-    latency_seconds: float = 0.0
-    by_operation: Counter[str] = field(default_factory=Counter)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def count(self, operation: str) -> None:
-        """Count one more."""
-        with self._lock:
-            self.by_operation[operation] += 1
-        if self.latency_seconds:
-            time.sleep(self.latency_seconds)
-
-
 @dataclass(frozen=True)
 class MadeUpObjects:
     """One side's bucket, as an S3 client reads it."""
 
     environment: str
     keys: MadeUpKeys
-    calls: Calls
+    network: Network
 
-    def list_objects_v2(self, *, Prefix: str, Delimiter: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's
-        """List the folders below a prefix."""
-        self.calls.count("ListObjectsV2")
-        return self._answer(self.keys.page(Prefix, delimiter=Delimiter))
+    def list_objects_v2(self, *, Prefix: str, Delimiter: str = "", StartAfter: str = "", **_: Any) -> dict[str, Any]:
+        """List a page."""
+        self.network.request("ListObjectsV2")
+        listing = self.keys.page(Prefix, StartAfter, Delimiter)
+        return {
+            "IsTruncated": listing.last is not None,
+            "Contents": [self._entry(number) for number in listing.numbers],
+            "CommonPrefixes": [{"Prefix": folder} for folder in listing.folders],
+        }
 
-    def get_paginator(self, operation: str) -> "MadeUpObjects":
+    def get_paginator(self, _list_objects_v2: str) -> "MadeUpObjects":
         """Return what pages the listing."""
-        if operation != "list_objects_v2":
-            raise NotImplementedError(operation)
         return self
 
-    def paginate(self, *, Prefix: str, StartAfter: str = "", **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
         """List page by page."""
-        after: str | None = StartAfter
-        while after is not None:
-            self.calls.count("ListObjectsV2")
-            listing = self.keys.page(Prefix, after)
-            yield self._answer(listing)
-            after = listing.last
-
-    def _answer(self, listing: Listing) -> dict[str, Any]:
-        folders = [{"Prefix": folder} for folder in listing.folders]
-        contents = [self._entry(number) for number in listing.numbers]
-        return {"IsTruncated": listing.last is not None, "Contents": contents, "CommonPrefixes": folders}
+        page = self.list_objects_v2(**asked)
+        yield page
+        while page["IsTruncated"]:
+            page = self.list_objects_v2(**{**asked, "StartAfter": page["Contents"][-1]["Key"]})
+            yield page
 
     def _entry(self, number: int) -> dict[str, Any]:
         named = {"Key": self.keys.key(number), "Size": OBJECT_BYTES, "ETag": etag(number)}
         return {**named, "LastModified": _WRITTEN, "StorageClass": "STANDARD"}
 
-    def head_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def head_object(self, *, Key: str, **_: Any) -> dict[str, Any]:
         """Tell of an object without its bytes."""
-        self.calls.count("HeadObject")
         number = self._see(Key, "HeadObject")
-        replica = {PROVENANCE_VERSION: _version(SOURCE, number), PROVENANCE_ENVIRONMENT: SOURCE}
+        replica = {PROVENANCE_VERSION: f"{SOURCE}-version-{number}", PROVENANCE_ENVIRONMENT: SOURCE}
         return {
             "ContentLength": OBJECT_BYTES,
             "ETag": etag(number),
             "LastModified": _WRITTEN,
-            "VersionId": _version(self.environment, number),
+            "VersionId": f"{self.environment}-version-{number}",
             "ContentType": "application/octet-stream",
             "CacheControl": "max-age=60",
             "Metadata": {"owner": "benchmark", **(replica if self.environment == TARGET else {})},
@@ -207,13 +177,13 @@ class MadeUpObjects:
             "TagCount": 1,
         }
 
-    def get_object_tagging(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def get_object_tagging(self, *, Key: str, **_: Any) -> dict[str, Any]:
         """Tell an object's tags."""
-        self.calls.count("GetObjectTagging")
         number = self._see(Key, "GetObjectTagging")
-        return {"VersionId": _version(self.environment, number), "TagSet": [{"Key": "class", "Value": "a"}]}
+        return {"VersionId": f"{self.environment}-version-{number}", "TagSet": [{"Key": "class", "Value": "a"}]}
 
     def _see(self, key: str, operation: str) -> int:
+        self.network.request(operation)
         number = self.keys.number(key)
         if not self.keys.has(number):
             answer: Any = {"Error": {"Code": "404"}, "ResponseMetadata": {"HTTPStatusCode": 404, "HTTPHeaders": {}}}
@@ -226,38 +196,34 @@ def etag(number: int) -> str:
     return f'"{number:032x}"'
 
 
-def _version(environment: str, number: int) -> str:
-    return f"{environment}-version-{number}"
-
-
 @dataclass(frozen=True)
 class MadeUpTable:
     """One side's table, as a DynamoDB client reads it."""
 
     environment: str
     keys: MadeUpKeys
-    calls: Calls
+    network: Network
 
     def scan(
         self,
         *,
-        Segment: int,  # noqa: N803
-        TotalSegments: int,  # noqa: N803
-        ExclusiveStartKey: Any = None,  # noqa: N803
-        ProjectionExpression: str = "",  # noqa: N803
-        Limit: int = PAGE,  # noqa: N803
+        Segment: int,
+        TotalSegments: int,
+        ExclusiveStartKey: Any = None,
+        ProjectionExpression: str = "",
+        Limit: int = PAGE,
         **_: Any,
     ) -> dict[str, Any]:
         """Read a segment's page: every so manyth item is in it."""
-        self.calls.count("Scan")
+        self.network.request("Scan")
         begin = self.keys.number(ExclusiveStartKey["id"]["S"]) + TotalSegments if ExclusiveStartKey else Segment
         found = list(islice(self.keys.among(range(begin, self.keys.count, TotalSegments)), Limit + 1))
         answer = {"Items": self._items(found[:Limit], only_keys=bool(ProjectionExpression))}
         return {**answer, "LastEvaluatedKey": _key(found[Limit - 1])} if len(found) > Limit else answer
 
-    def batch_get_item(self, *, RequestItems: Any) -> dict[str, Any]:  # noqa: N803
+    def batch_get_item(self, *, RequestItems: Any) -> dict[str, Any]:
         """Read items by their keys."""
-        self.calls.count("BatchGetItem")
+        self.network.request("BatchGetItem")
         [(table, asked)] = RequestItems.items()
         numbers = [number for key in asked["Keys"] if self.keys.has(number := self.keys.number(key["id"]["S"]))]
         items = self._items(numbers, only_keys="ProjectionExpression" in asked)
@@ -270,25 +236,24 @@ class MadeUpTable:
 
 
 def _key(number: int) -> dict[str, Any]:
-    return {"id": {"S": f"order-{number:09d}"}, "timestamp": {"N": _TIMESTAMP}}
+    return {"id": {"S": f"order-{number:09d}"}, "timestamp": {"N": "1700000000"}}
 
 
 @dataclass
 class MadeUpQueue:
-    """A queue that takes whatever it is sent, counts the keys, and is always empty."""
+    """A queue that takes whatever it is sent, and is always empty."""
 
-    calls: Calls
-    keys: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    network: Network
+    batches: list[int] = field(default_factory=list)
+    """How many keys came at a time."""
 
-    def send_message_batch(self, *, Entries: Sequence[Mapping[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
+    def send_message_batch(self, *, Entries: Sequence[Mapping[str, str]], **_: Any) -> dict[str, Any]:
         """Take messages."""
-        self.calls.count("SendMessageBatch")
-        with self._lock:
-            self.keys += sum(len(json.loads(entry["MessageBody"]).get("keys", (1,))) for entry in Entries)
+        self.network.request("SendMessageBatch")
+        self.batches.append(sum(len(json.loads(entry["MessageBody"]).get("keys", (1,))) for entry in Entries))
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
-    def get_queue_attributes(self, *, AttributeNames: Sequence[str], **_: Any) -> dict[str, Any]:  # noqa: N803
+    def get_queue_attributes(self, *, AttributeNames: Sequence[str], **_: Any) -> dict[str, Any]:
         """Tell how many messages there are: none."""
-        self.calls.count("GetQueueAttributes")
+        self.network.request("GetQueueAttributes")
         return {"Attributes": dict.fromkeys(AttributeNames, "0")}

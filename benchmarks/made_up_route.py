@@ -3,7 +3,8 @@
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
-from benchmarks.made_up import SOURCE, TARGET, Calls, MadeUpKeys, MadeUpObjects, MadeUpQueue, MadeUpTable
+from benchmarks.made_up import SOURCE, TARGET, MadeUpKeys, MadeUpObjects, MadeUpQueue, MadeUpTable
+from benchmarks.network import Network
 from pipeline_common.contracts import RouteOutputs, StorageOutputs
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.route import Route, SourceRoutes
@@ -19,7 +20,10 @@ class World:
     """So many keys on both sides, and what the commands read and enqueue them by."""
 
     keys: int
-    calls: Calls
+    missing: int
+    """Of those, in the target."""
+
+    network: Network
     sides: Sides
     queue: MadeUpQueue
     backlog: Backlog
@@ -27,10 +31,10 @@ class World:
     @classmethod
     def of(cls, keys: int, missing_every: int = 0, latency_seconds: float = 0.0) -> Self:
         """Make it up; the target misses every so manyth key."""
-        calls = Calls(latency_seconds)
+        network = Network(latency_seconds)
         keys_of = {SOURCE: MadeUpKeys(keys), TARGET: MadeUpKeys(keys, missing_every)}
-        buckets: dict[str, Any] = {side: MadeUpObjects(side, its, calls) for side, its in keys_of.items()}
-        tables: dict[str, Any] = {side: MadeUpTable(side, its, calls) for side, its in keys_of.items()}
+        buckets: dict[str, Any] = {side: MadeUpObjects(side, its, network) for side, its in keys_of.items()}
+        tables: dict[str, Any] = {side: MadeUpTable(side, its, network) for side, its in keys_of.items()}
         sides = Sides(
             route=made_up_route(),
             source_s3=buckets[SOURCE],
@@ -38,8 +42,9 @@ class World:
             source_dynamodb=tables[SOURCE],
             target_dynamodb=tables[TARGET],
         )
-        queue = MadeUpQueue(calls)
-        return cls(keys, calls, sides, queue, made_up_backlog(queue))
+        queue = MadeUpQueue(network)
+        missing = -(-keys // missing_every) if missing_every else 0
+        return cls(keys, missing, network, sides, queue, made_up_backlog(queue))
 
 
 def made_up_route(

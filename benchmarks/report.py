@@ -1,145 +1,121 @@
-"""The results as tables for the terminal, as Markdown for docs/costs.md, and as a plot."""
+"""What was measured and whether it is what was expected: as tables, as Markdown and as a document."""
 
-from collections.abc import Iterator, Sequence
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.results import STAND_IN, Results, replicating_calls
+__all__ = ["Expectation", "Report", "Sheet", "flat_memory", "flat_time"]
 
-__all__ = ["plot", "print_results", "to_markdown"]
+_FLAT_MIB = 24.0
+"""Memory may differ by this much between the least and the largest, and still count as flat."""
 
-_COLOURS = {"sequential": "#9aa5b1", "replicator": "#1f6feb"}
-
-Rows = Sequence[Sequence[str]]
-
-
-def _sections(results: Results) -> Iterator[tuple[str, Sequence[str], Rows]]:
-    yield (
-        "Cost of a change, per target, in batches of 100",
-        ("server", "change", "design", "calls", "of which", "bytes sent and received", "bytes of objects"),
-        [
-            (
-                cost.server,
-                cost.kind,
-                cost.design,
-                f"{replicating_calls(cost):g}",
-                "\n".join(f"{count:g} {name}" for name, count in cost.by_operation.items()),
-                f"{cost.bytes:,.0f}",
-                f"{cost.object_bytes:,.0f}",
-            )
-            for cost in results.costs
-        ],
-    )
-    yield (
-        "Changes per second in two targets: the replicator's, in multiples of the sequential design's",
-        ("server", "kind", "latency added to each call", "ratio"),
-        [(rate.server, rate.kind, f"{rate.latency_ms} ms", f"{rate.ratio:.1f}") for rate in results.rates],
-    )
-    sizes = sorted({peak.object_mib for peak in results.peaks})
-    yield (
-        "Peak memory of the process in MiB, by the object's size",
-        ("design", *(f"{size} MiB" for size in sizes)),
-        [(design, *(f"{peak.peak_mib:.0f}" for peak in results.peaks if peak.design == design)) for design in _COLOURS],
-    )
-    yield (
-        "Import time in a fresh process, in multiples of boto3's",
-        ("module", "times"),
-        [(one.module, f"{one.times_boto3:.2f}") for one in results.imports],
-    )
-    yield (
-        "Reconcile's own cost by the number of keys, over a made-up store",
-        ("keys", "time per key, relative", "peak memory in MiB"),
-        [
-            (
-                f"{one.keys:,}",
-                f"{one.microseconds_per_key / results.growth[0].microseconds_per_key:.2f}",
-                f"{one.peak_mib:.0f}",
-            )
-            for one in results.growth
-        ],
-    )
+_FLAT_TIME_FACTOR = 1.5
+"""Likewise the time per key."""
 
 
-def print_results(console: Console, results: Results) -> None:
-    """Print every table, and the expectations last."""
-    for title, columns, rows in _sections(results):
-        table = Table(*columns, title=title, title_justify="left")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-    table = Table("expected", "", "measured", "", title="Expectations", title_justify="left")
-    for one in results.expectations():
-        verdict = Text("met", style="green") if one.met else Text("missed", style="bold red")
-        table.add_row(one.name, one.expected, one.measured, verdict)
-    console.print(table)
+@dataclass(frozen=True)
+class Expectation:
+    """Something that the code is meant to achieve, and what was measured."""
+
+    name: str
+    expected: str
+    measured: str
+    met: bool
 
 
-def to_markdown(results: Results) -> str:
-    """Return the expectations, the ratios and the memory as docs/costs.md quotes them."""
-    lines = ["| measured | expected | result |", "|---|---|---|"]
-    lines += [f"| {one.name} | {one.expected} | {one.measured} |" for one in results.expectations()]
-    lines += ["", "| server | kind | latency per call | changes per second, times the sequential design's |"]
-    lines += ["|---|---|---|---|"]
-    lines += [f"| {rate.server} | {rate.kind} | {rate.latency_ms} ms | {rate.ratio:.1f} |" for rate in results.rates]
-    sizes = sorted({peak.object_mib for peak in results.peaks})
-    lines += ["", f"| peak memory, MiB | {' | '.join(f'{size} MiB object' for size in sizes)} |"]
-    lines += [f"|---|{'---|' * len(sizes)}"]
-    for design in _COLOURS:
-        peaks = [f"{peak.peak_mib:.0f}" for peak in results.peaks if peak.design == design]
-        lines.append(f"| {design} | {' | '.join(peaks)} |")
-    return "\n".join(lines) + "\n"
+def flat_memory(what: str, peaks_mib: Iterable[float]) -> Expectation:
+    """Judge peaks that are expected to be the same whatever the size."""
+    peaks = list(peaks_mib)
+    spread = max(peaks) - min(peaks)
+    return Expectation(f"peak memory, {what}", "flat", f"differs by {spread:.0f} MiB", spread <= _FLAT_MIB)
 
 
-def plot(results: Results, path: Path) -> None:
-    """Draw calls per change, the ratios and the memory side by side, as SVG."""
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    calls, ratios, memory = figure.subplots(1, 3)
-    _plot_calls(calls, results)
-    _plot_ratios(ratios, results)
-    _plot_memory(memory, results)
-    # With fixed identifiers and without the date, the same results give the same file.
-    with rc_context({"svg.hashsalt": "benchmarks"}):
-        figure.savefig(path, format="svg", metadata={"Date": None})
+def flat_time(what: str, factor: float) -> Expectation:
+    """Judge the time per key of the most keys, in multiples of that of fewer."""
+    return Expectation(f"time per key, {what}", "flat", f"{factor:.2f}-fold", factor <= _FLAT_TIME_FACTOR)
 
 
-def _plot_calls(axes: Axes, results: Results) -> None:
-    costs = [cost for cost in results.costs if cost.server == STAND_IN]
-    kinds = list(dict.fromkeys(cost.kind for cost in costs))
-    for shift, (design, colour) in enumerate(_COLOURS.items()):
-        found = [cost for cost in costs if cost.design == design]
-        places = [kinds.index(cost.kind) + (shift - 0.5) * 0.4 for cost in found]
-        bars = axes.bar(places, [replicating_calls(cost) for cost in found], 0.4, label=design, color=colour)
-        axes.bar_label(bars, fmt="%g", fontsize=8)
-    axes.set_xticks(range(len(kinds)), kinds, rotation=15)
-    axes.set_title("calls per change and target")
-    axes.legend()
+@dataclass(frozen=True)
+class Sheet:
+    """A table of texts."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
-def _plot_ratios(axes: Axes, results: Results) -> None:
-    rates = [rate for rate in results.rates if rate.server == STAND_IN]
-    names = [f"{rate.kind}\n{rate.latency_ms} ms" for rate in rates]
-    bars = axes.bar(names, [rate.ratio for rate in rates], color=_COLOURS["replicator"])
-    axes.bar_label(bars, fmt="%.1f", fontsize=8)
-    axes.axhline(1, color=_COLOURS["sequential"], linestyle="--")
-    axes.set_title("changes per second, times the sequential design's")
+@dataclass(frozen=True)
+class Report:
+    """What one part of the benchmarks found."""
+
+    name: str
+    """Of its files."""
+
+    found: Mapping[str, Any]
+    """The measurements, of numbers and texts: a document's."""
+
+    sheets: Sequence[Sheet]
+    expectations: Sequence[Expectation] = ()
+
+    @property
+    def met(self) -> bool:
+        """Whether every expectation is."""
+        return all(one.met for one in self.expectations)
+
+    def show(self, console: Console) -> None:
+        """Print every table, and the expectations last."""
+        for sheet in self._all_sheets():
+            table = Table(*sheet.columns, title=sheet.title, title_justify="left")
+            for row in sheet.rows:
+                table.add_row(*(Text(cell, style={"missed": "bold red", "met": "green"}.get(cell, "")) for cell in row))
+            console.print(table)
+
+    def to_markdown(self) -> str:
+        """Return the same tables as docs/costs.md quotes them."""
+        lines: list[str] = []
+        for sheet in self._all_sheets():
+            lines += [f"**{sheet.title}**", "", _line(sheet.columns), _line(["---"] * len(sheet.columns))]
+            lines += [*map(_line, sheet.rows), ""]
+        return "\n".join(lines)
+
+    def to_json(self, *, quick: bool) -> str:
+        """Return all of it as one document, schema `pipeline.bench/1`."""
+        document = {
+            "schema": "pipeline.bench/1",
+            "quick": quick,
+            "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+            **self.found,
+            "expectations": [asdict(one) for one in self.expectations],
+        }
+        return json.dumps(_rounded(document), indent=1) + "\n"
+
+    def write(self, folder: Path, *, quick: bool) -> None:
+        """Write the document and the Markdown into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self.name}.json").write_text(self.to_json(quick=quick), encoding="utf-8")
+        (folder / f"{self.name}.md").write_text(self.to_markdown(), encoding="utf-8")
+
+    def _all_sheets(self) -> Sequence[Sheet]:
+        judged = [(one.name, one.expected, one.measured, "met" if one.met else "missed") for one in self.expectations]
+        verdicts = Sheet("Expectations", ("measured", "expected", "result", ""), judged)
+        return [*self.sheets, verdicts] if judged else self.sheets
 
 
-def _plot_memory(axes: Axes, results: Results) -> None:
-    for design, colour in _COLOURS.items():
-        found = [peak for peak in results.peaks if peak.design == design]
-        axes.plot(
-            [peak.object_mib for peak in found],
-            [peak.peak_mib for peak in found],
-            marker="o",
-            label=design,
-            color=colour,
-        )
-    axes.set_title("peak memory in MiB, by the object's MiB")
-    axes.set_ylim(bottom=0)
-    axes.legend()
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells).replace("\n", ", ") + " |"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, list) else value

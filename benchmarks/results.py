@@ -1,125 +1,149 @@
-"""All that one run measured, and whether it is what was expected."""
+"""The replicator beside the obvious sequential design: all that one run measured, and how it is judged and drawn."""
 
-import json
-import os
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
 
-from benchmarks.calls import Cost
-from benchmarks.cold_import import ColdImport
-from benchmarks.growth import Growth
-from benchmarks.memory import Peak
-from benchmarks.throughput import Rate
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-__all__ = ["EMULATOR", "STAND_IN", "Expectation", "Results", "replicating_calls"]
+from benchmarks.designs import REPLICATOR, SEQUENTIAL
+from benchmarks.own_cost import ColdImport, Growth
+from benchmarks.replicating import Cost, Peak, Rate
+from benchmarks.report import Expectation, Report, Sheet, flat_memory, flat_time
+
+__all__ = ["EMULATOR", "STAND_IN", "Results"]
 
 EMULATOR = "emulator"
 STAND_IN = "stand-in"
 
-NOTIFICATIONS = frozenset({"Publish", "PublishBatch"})
-"""A batch's one message to the success topic: not part of replicating, and listed by itself."""
-
-MAX_CALLS = {"object": 3.0, "object with tags": 4.0, "item": 0.1}
+_MAX_CALLS = {"object": 3.0, "object with tags": 4.0, "item": 0.1}
 """As S3 answers a head: with the number of tags, as the stand-in does.
 
 The emulator leaves the number out, so that there an object with tags is found out, and copied again, at the end.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: x-amz-tagging-count
 """
 
-MIN_RATIOS_AT_30_MS = {"objects": 7.0, "items": 25.0}
-FLAT_MIB = 24.0
-"""Memory may differ by this much between the least and the largest, and still count as flat."""
-
-FLAT_TIME_FACTOR = 1.5
-"""Likewise the time per key."""
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """Something that the replicator is meant to achieve, and what was measured."""
-
-    name: str
-    expected: str
-    measured: str
-    met: bool
+_MIN_RATIOS_AT_30_MS = {"objects": 7.0, "items": 25.0}
+_COLOURS = {SEQUENTIAL: "#9aa5b1", REPLICATOR: "#1f6feb"}
 
 
 @dataclass(frozen=True)
 class Results:
     """One run."""
 
-    quick: bool
     costs: Sequence[Cost]
     rates: Sequence[Rate]
     peaks: Sequence[Peak]
     imports: Sequence[ColdImport]
     growth: Sequence[Growth]
 
+    def report(self) -> Report:
+        """Return it with its tables and verdicts."""
+        found = {name: [asdict(one) for one in getattr(self, name)] for name in ("costs", "peaks", "imports", "growth")}
+        rates = [{**asdict(rate), "ratio": rate.ratio} for rate in self.rates]
+        return Report("results", {**found, "rates": rates}, list(self._sheets()), list(self.expectations()))
+
     def expectations(self) -> Iterator[Expectation]:
         """Judge what was measured: calls and rates by the stand-in's, whose answers and speed hide neither."""
-        yield from self._expected_calls()
-        yield from self._expected_rates()
-        yield from self._expected_growth()
-
-    def _expected_calls(self) -> Iterator[Expectation]:
-        ours = [cost for cost in self.costs if cost.design == "replicator"]
+        ours = [cost for cost in self.costs if cost.design == REPLICATOR]
         for cost in ours:
-            if cost.server == STAND_IN and cost.kind in MAX_CALLS:
-                most, calls = MAX_CALLS[cost.kind], replicating_calls(cost)
-                yield Expectation(
-                    f"calls per {cost.kind} and target", f"at most {most:g}", f"{calls:g}", round(calls, 6) <= most
-                )
+            if cost.server == STAND_IN and cost.kind in _MAX_CALLS:
+                most, calls = _MAX_CALLS[cost.kind], cost.replicating_calls
+                name = f"calls per {cost.kind} and target"
+                yield Expectation(name, f"at most {most:g}", f"{calls:g}", round(calls, 6) <= most)
         moved = max((cost.object_bytes for cost in ours), default=0.0)
         yield Expectation("bytes of objects through the function", "0", f"{moved:g}", moved == 0)
-
-    def _expected_rates(self) -> Iterator[Expectation]:
         for rate in self.rates:
             if rate.server == STAND_IN and rate.latency_ms == 30:
-                least = MIN_RATIOS_AT_30_MS[rate.kind]
-                yield Expectation(
-                    f"{rate.kind} per second at 30 ms, times the sequential design's",
-                    f"at least {least:g}",
-                    f"{rate.ratio:.1f}",
-                    rate.ratio >= least,
+                least = _MIN_RATIOS_AT_30_MS[rate.kind]
+                name = f"{rate.kind} per second at 30 ms, times the sequential design's"
+                yield Expectation(name, f"at least {least:g}", f"{rate.ratio:.1f}", rate.ratio >= least)
+        peaks = {peak.object_mib: peak.peak_mib for peak in self.peaks if peak.design == REPLICATOR}
+        yield flat_memory(f"objects of {min(peaks)} to {max(peaks)} MiB", peaks.values())
+        few, many = self.growth[0], self.growth[-1]
+        sizes = f"{few.keys:,} to {many.keys:,} keys"
+        yield flat_memory(sizes, (few.peak_mib, many.peak_mib))
+        yield flat_time(sizes, many.microseconds_per_key / few.microseconds_per_key)
+
+    def _sheets(self) -> Iterator[Sheet]:
+        yield Sheet(
+            "Cost of a change, per target, in batches of 100",
+            ("server", "change", "design", "calls", "of which", "bytes sent and received", "bytes of objects"),
+            [
+                (
+                    *(cost.server, cost.kind, cost.design, f"{cost.replicating_calls:g}"),
+                    "\n".join(f"{count:g} {name}" for name, count in cost.by_operation.items()),
+                    *(f"{cost.bytes:,.0f}", f"{cost.object_bytes:,.0f}"),
                 )
-
-    def _expected_growth(self) -> Iterator[Expectation]:
-        by_size = {peak.object_mib: peak.peak_mib for peak in self.peaks if peak.design == "replicator"}
-        if by_size:
-            spread = max(by_size.values()) - min(by_size.values())
-            sizes = f"objects of {min(by_size)} to {max(by_size)} MiB"
-            yield Expectation(f"peak memory, {sizes}", "flat", f"differs by {spread:.0f} MiB", spread <= FLAT_MIB)
-        if self.growth:
-            few, many = min(self.growth, key=lambda g: g.keys), max(self.growth, key=lambda g: g.keys)
-            spread = many.peak_mib - few.peak_mib
-            factor = many.microseconds_per_key / few.microseconds_per_key
-            range_ = f"{few.keys:,} to {many.keys:,} keys"
-            yield Expectation(f"peak memory, {range_}", "flat", f"differs by {spread:.0f} MiB", spread <= FLAT_MIB)
-            yield Expectation(f"time per key, {range_}", "flat", f"{factor:.2f}-fold", factor <= FLAT_TIME_FACTOR)
-
-    def to_json(self) -> str:
-        """Return the run as one document, schema `pipeline.bench/1`."""
-        document: dict[str, Any] = {
-            "schema": "pipeline.bench/1",
-            "quick": self.quick,
-            "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
-            **{name: [asdict(one) for one in getattr(self, name)] for name in ("costs", "peaks", "imports", "growth")},
-            "rates": [{**asdict(rate), "ratio": rate.ratio} for rate in self.rates],
-            "expectations": [asdict(one) for one in self.expectations()],
+                for cost in self.costs
+            ],
+        )
+        yield Sheet(
+            "Changes per second in two targets: the replicator's, in multiples of the sequential design's",
+            ("server", "kind", "latency added to each call", "ratio"),
+            [(rate.server, rate.kind, f"{rate.latency_ms} ms", f"{rate.ratio:.1f}") for rate in self.rates],
+        )
+        peaks = {
+            design: {f"{peak.object_mib} MiB": f"{peak.peak_mib:.0f}" for peak in self.peaks if peak.design == design}
+            for design in _COLOURS
         }
-        return json.dumps(_rounded(document), indent=1) + "\n"
+        yield Sheet(
+            "Peak memory of the process in MiB, by the object's size",
+            ("design", *peaks[REPLICATOR]),
+            [(design, *of_sizes.values()) for design, of_sizes in peaks.items()],
+        )
+        yield Sheet(
+            "Import time in a fresh process, in multiples of boto3's",
+            ("module", "times"),
+            [(one.module, f"{one.times_boto3:.2f}") for one in self.imports],
+        )
+        least = self.growth[0].microseconds_per_key
+        yield Sheet(
+            "Reconcile's own cost by the number of keys, over a made-up store",
+            ("keys", "time per key, relative", "peak memory in MiB"),
+            [
+                (f"{one.keys:,}", f"{one.microseconds_per_key / least:.2f}", f"{one.peak_mib:.0f}")
+                for one in self.growth
+            ],
+        )
 
+    def plot(self, path: Path) -> None:
+        """Draw calls per change, the ratios and the memory side by side, as SVG."""
+        figure = Figure(figsize=(13, 4), layout="constrained")
+        for axes, draw in zip(
+            figure.subplots(1, 3), (self._plot_calls, self._plot_ratios, self._plot_memory), strict=True
+        ):
+            draw(axes)
+        # With fixed identifiers and without the date, the same results give the same file.
+        with rc_context({"svg.hashsalt": "benchmarks"}):
+            figure.savefig(path, format="svg", metadata={"Date": None})
 
-def replicating_calls(cost: Cost) -> float:
-    """Return a change's calls without its share of the batch's notification."""
-    return sum(count for name, count in cost.by_operation.items() if name not in NOTIFICATIONS)
+    def _plot_calls(self, axes: Axes) -> None:
+        costs = [cost for cost in self.costs if cost.server == STAND_IN]
+        kinds = list(dict.fromkeys(cost.kind for cost in costs))
+        for shift, (design, colour) in enumerate(_COLOURS.items()):
+            found = [cost for cost in costs if cost.design == design]
+            places = [kinds.index(cost.kind) + (shift - 0.5) * 0.4 for cost in found]
+            bars = axes.bar(places, [cost.replicating_calls for cost in found], 0.4, label=design, color=colour)
+            axes.bar_label(bars, fmt="%g", fontsize=8)
+        axes.set_xticks(range(len(kinds)), kinds, rotation=15)
+        axes.set_title("calls per change and target")
+        axes.legend()
 
+    def _plot_ratios(self, axes: Axes) -> None:
+        rates = [rate for rate in self.rates if rate.server == STAND_IN]
+        names = [f"{rate.kind}\n{rate.latency_ms} ms" for rate in rates]
+        bars = axes.bar(names, [rate.ratio for rate in rates], color=_COLOURS[REPLICATOR])
+        axes.bar_label(bars, fmt="%.1f", fontsize=8)
+        axes.axhline(1, color=_COLOURS[SEQUENTIAL], linestyle="--")
+        axes.set_title("changes per second, times the sequential design's")
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, dict):
-        return {name: _rounded(inner) for name, inner in value.items()}
-    return [_rounded(inner) for inner in value] if isinstance(value, list) else value
+    def _plot_memory(self, axes: Axes) -> None:
+        for design, colour in _COLOURS.items():
+            found = {peak.object_mib: peak.peak_mib for peak in self.peaks if peak.design == design}
+            axes.plot(list(found), list(found.values()), marker="o", label=design, color=colour)
+        axes.set_title("peak memory in MiB, by the object's MiB")
+        axes.set_ylim(bottom=0)
+        axes.legend()

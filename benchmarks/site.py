@@ -1,23 +1,30 @@
-"""Where the designs run: one source and its targets, made anew at an endpoint."""
+"""Where the designs run: one source and its targets, made anew at an endpoint, and what changes in them."""
 
+import os
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 from botocore.config import Config
 
-from benchmarks.counting import CallCounter
-from benchmarks.latency import add_latency
+from benchmarks.network import Network
 from local_cloud import ANYBODY, Credentials
 from local_cloud.clients import ClientFactory
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 
 __all__ = ["SOURCE", "TARGETS", "Site"]
 
 SOURCE = "prod"
 TARGETS = ("dev", "staging")
-REGION = "us-east-1"
+_REGION = "us-east-1"
+_WRITES_PER_CALL = 25
+
+
+@cache
+def _factory(endpoint: str, key: Credentials) -> ClientFactory:
+    return ClientFactory(endpoint, key)
 
 
 @dataclass(frozen=True)
@@ -30,63 +37,91 @@ class Site:
     topic_arn: str
 
     @classmethod
-    def make(cls, endpoint: str, key: Credentials = ANYBODY, environments: Sequence[str] = (SOURCE, *TARGETS)) -> Self:
+    def make(cls, endpoint: str, key: Credentials = ANYBODY) -> Self:
         """Create the buckets, versioned, the tables, and a topic for the notifications."""
-        factory = ClientFactory(endpoint, key)
         run = uuid.uuid4().hex[:8]
-        topic = factory.client("sns", REGION, None).create_topic(Name=f"bench-{run}")
+        topic = _factory(endpoint, key).client("sns", _REGION, None).create_topic(Name=f"bench-{run}")
         site = cls(endpoint, key, run, topic["TopicArn"])
         s3, dynamodb = site.client("s3"), site.client("dynamodb")
-        for environment in environments:
-            bucket = site.bucket(environment)
-            s3.create_bucket(Bucket=bucket)
-            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        for environment in (SOURCE, *TARGETS):
+            name = site.name(environment)
+            s3.create_bucket(Bucket=name)
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
             dynamodb.create_table(
-                TableName=site.table(environment),
+                TableName=name,
                 BillingMode="PAY_PER_REQUEST",
                 AttributeDefinitions=[
-                    {"AttributeName": "id", "AttributeType": "S"},
-                    {"AttributeName": "timestamp", "AttributeType": "N"},
+                    {"AttributeName": each.name, "AttributeType": each.type.value} for each in ITEMS.key
                 ],
                 KeySchema=[
-                    {"AttributeName": "id", "KeyType": "HASH"},
-                    {"AttributeName": "timestamp", "KeyType": "RANGE"},
+                    {"AttributeName": each.name, "KeyType": kind}
+                    for each, kind in zip(ITEMS.key, ("HASH", "RANGE"), strict=True)
                 ],
             )
         return site
 
-    def bucket(self, environment: str) -> str:
-        """Return the environment's bucket."""
+    def name(self, environment: str) -> str:
+        """Return the name of the environment's bucket, which is its table's too."""
         return f"bench-{self.run}-{environment}"
 
-    def table(self, environment: str) -> str:
-        """Return the environment's table."""
-        return f"bench-{self.run}-{environment}"
-
-    def client(
-        self,
-        service: str,
-        *,
-        config: Config | None = None,
-        counter: CallCounter | None = None,
-        latency_seconds: float = 0.0,
-    ) -> Any:
-        """Return a client, counted and slowed as asked."""
-        client = self._factory.client(service, REGION, config)
-        if counter is not None:
-            counter.watch(client)
-        add_latency(client, latency_seconds)
+    def client(self, service: str, network: Network | None = None, config: Config | None = None) -> Any:
+        """Return a client, whose requests go over the network that is given."""
+        client = _factory(self.endpoint, self.key).client(service, _REGION, config)
+        if network is not None:
+            network.watch(client)
         return client
 
-    def as_json(self) -> Mapping[str, Any]:
-        """Return what `from_json` makes this site of in another process."""
-        return asdict(self)
+    def put_objects(self, count: int, *, size: int = 16 * 1024, tags: str = "", start: int = 0) -> list[RecordKey]:
+        """Write so many objects to the source, and return their keys."""
+        s3, body = self.client("s3"), os.urandom(size)
+        keys = [OBJECTS.record(f"object/{number:07d}.bin") for number in range(start, start + count)]
+        tagged: dict[str, Any] = {"Tagging": tags} if tags else {}
+        for key in keys:
+            s3.put_object(
+                Bucket=self.name(SOURCE),
+                Key=key.object_key,
+                Body=body,
+                ContentType="application/octet-stream",
+                Metadata={"owner": "benchmark"},
+                **tagged,
+            )
+        return keys
 
-    @classmethod
-    def from_json(cls, site: Mapping[str, Any]) -> Self:
-        """Return the site that `as_json` told of."""
-        return cls(**{**site, "key": Credentials(**site["key"])})
+    def delete_objects(self, keys: Sequence[RecordKey]) -> None:
+        """Delete these objects from the source."""
+        s3 = self.client("s3")
+        for key in keys:
+            s3.delete_object(Bucket=self.name(SOURCE), Key=key.object_key)
 
-    @cached_property
-    def _factory(self) -> ClientFactory:
-        return ClientFactory(self.endpoint, self.key)
+    def put_items(self, count: int) -> list[RecordKey]:
+        """Write so many items of about 300 bytes to the source, and return their keys."""
+        dynamodb = self.client("dynamodb")
+        keys = [ITEMS.record(f"order-{number:07d}", "1700000000") for number in range(count)]
+        for start in range(0, count, _WRITES_PER_CALL):
+            requests = [{"PutRequest": {"Item": _item(key)}} for key in keys[start : start + _WRITES_PER_CALL]]
+            dynamodb.batch_write_item(RequestItems={self.name(SOURCE): requests})
+        return keys
+
+    def check_level(self, key: RecordKey) -> None:
+        """Check that a key's replica is right in every target, so that no design is fast by doing nothing."""
+        for target in TARGETS:
+            if self._read(SOURCE, key) != self._read(target, key):
+                raise RuntimeError(f"{key} in {target} is not as in {SOURCE}")
+
+    def _read(self, environment: str, key: RecordKey) -> Any:
+        name = self.name(environment)
+        if key.dataset.is_bucket:
+            answer = self.client("s3").get_object(Bucket=name, Key=key.object_key)
+            return answer["Body"].read(), answer["ContentType"], answer["Metadata"]["owner"]
+        item = self.client("dynamodb").get_item(TableName=name, Key=key.attributes())["Item"]
+        return {name: item[name] for name in _item(key) if name != "environment"}
+
+
+def _item(key: RecordKey) -> dict[str, Any]:
+    return {
+        **key.attributes(),
+        "environment": {"S": SOURCE},
+        "total": {"N": "12345678901234567890.12345678901234567"},
+        "lines": {"L": [{"M": {"sku": {"S": f"sku-{number}"}, "count": {"N": "2"}}} for number in range(5)]},
+        "note": {"S": os.urandom(50).hex()},
+    }

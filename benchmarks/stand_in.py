@@ -11,7 +11,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
@@ -22,8 +22,8 @@ from benchmarks.made_up import OBJECT_BYTES, PAGE, MadeUpKeys, etag
 
 __all__ = ["made_up_bucket", "running_stand_in"]
 
-_S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-_SNS_NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
+_S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
+_SNS = "http://sns.amazonaws.com/doc/2010-03-31/"
 _MODIFIED = "2024-01-01T00:00:00.000Z"
 _STORED_HEADERS = frozenset(
     {"content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"}
@@ -43,12 +43,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP answer; a head's announces the length of what it leaves out."""
+    """One HTTP answer; a head's leaves the body out, and announces its length."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    length: int | None = None
+
+
+def _xml(tag: str, namespace: str, inner: str, headers: Mapping[str, str] | None = None) -> Response:
+    body = f'<{tag} xmlns="{namespace}">{inner}</{tag}>'.encode()
+    return Response(body=body, headers={"Content-Type": "application/xml", **(headers or {})})
+
+
+def _error(status: int, code: str, headers: Mapping[str, str] | None = None) -> Response:
+    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+    return Response(status, body, {"Content-Type": "application/xml", **(headers or {})})
 
 
 @dataclass(frozen=True)
@@ -61,11 +70,13 @@ class StoredObject:
     headers: Mapping[str, str]
     tags: list[tuple[str, str]]
 
-    def answer_headers(self) -> dict[str, str]:
+    def answer(self) -> Response:
         """Return what a head or a get tells of it."""
         counted = {"x-amz-tagging-count": str(len(self.tags))} if self.tags else {}
         modified = {"ETag": self.etag, "Last-Modified": formatdate(0, usegmt=True)}
-        return {**modified, "x-amz-version-id": self.version, **self.headers, **counted}
+        return Response(
+            body=self.body, headers={**modified, "x-amz-version-id": self.version, **self.headers, **counted}
+        )
 
 
 class ObjectService:
@@ -79,30 +90,28 @@ class ObjectService:
     def answer(self, request: Request) -> Response:
         """Answer a request of the path style."""
         path = unquote(request.path).lstrip("/")
+        bucket, _, key = path.partition("/")
         if "list-type" in request.query:
-            return _list(path.rstrip("/"), request)
-        if "/" not in path.rstrip("/"):
+            return _list(bucket, request)
+        if not key:
             return Response()  # of a bucket: it exists, and takes every configuration
-        if "tagging" in request.query:
-            return self._tags(path)
-        handlers: Mapping[str, Callable[[str, Request], Response]] = {
-            "HEAD": self._get,
-            "GET": self._get,
-            "PUT": self._put,
-            "DELETE": self._delete,
-        }
-        return handlers[request.method](path, request)
-
-    def _get(self, path: str, request: Request) -> Response:
+        if request.method == "PUT":
+            return self._put(path, request)
+        if request.method == "DELETE":
+            self._objects[path] = None
+            return Response(204)
         found = self._objects.get(path)
         if found is None:
-            marked = {"x-amz-delete-marker": "true"} if path in self._objects else {}
-            return _error(404, "NoSuchKey", marked)
-        body = b"" if request.method == "HEAD" else found.body
-        return Response(body=body, headers=found.answer_headers(), length=len(found.body))
+            return _error(404, "NoSuchKey", {"x-amz-delete-marker": "true"} if path in self._objects else {})
+        return _tagging(found) if "tagging" in request.query else found.answer()
 
     def _put(self, path: str, request: Request) -> Response:
-        copied = request.headers.get("x-amz-copy-source")
+        body, tag = request.body, f'"{hashlib.md5(request.body, usedforsecurity=False).hexdigest()}"'
+        if copied := request.headers.get("x-amz-copy-source"):
+            source = self._objects.get(unquote(copied.partition("?")[0]).lstrip("/"))
+            if source is None:
+                return _error(404, "NoSuchKey")
+            body, tag = source.body, source.etag
         headers = {
             name: value
             for name, value in request.headers.items()
@@ -111,30 +120,16 @@ class ObjectService:
         tags = parse_qsl(request.headers.get("x-amz-tagging", ""), keep_blank_values=True)
         self._versions += 1
         version = f"version-{self._versions}"
-        if copied is None:
-            etag = f'"{hashlib.md5(request.body, usedforsecurity=False).hexdigest()}"'
-            self._objects[path] = StoredObject(version, request.body, etag, headers, tags)
-            return Response(headers={"ETag": etag, "x-amz-version-id": version})
-        source = self._objects.get(unquote(copied.partition("?")[0]).lstrip("/"))
-        if source is None:
-            return _error(404, "NoSuchKey")
-        self._objects[path] = StoredObject(version, source.body, source.etag, headers, tags)
-        parts = f"<ETag>{escape(source.etag)}</ETag><LastModified>{_MODIFIED}</LastModified>"
-        return _xml(f'<CopyObjectResult xmlns="{_S3_NAMESPACE}">{parts}</CopyObjectResult>')
+        self._objects[path] = StoredObject(version, body, tag, headers, tags)
+        if copied:
+            inner = f"<ETag>{escape(tag)}</ETag><LastModified>{_MODIFIED}</LastModified>"
+            return _xml("CopyObjectResult", _S3, inner)
+        return Response(headers={"ETag": tag, "x-amz-version-id": version})
 
-    def _delete(self, path: str, _request: Request) -> Response:
-        self._objects[path] = None
-        return Response(204)
 
-    def _tags(self, path: str) -> Response:
-        found = self._objects.get(path)
-        if found is None:
-            return _error(404, "NoSuchKey")
-        tags = "".join(
-            f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>" for name, value in found.tags
-        )
-        answer = _xml(f'<Tagging xmlns="{_S3_NAMESPACE}"><TagSet>{tags}</TagSet></Tagging>')
-        return Response(answer.status, answer.body, {**answer.headers, "x-amz-version-id": found.version})
+def _tagging(found: StoredObject) -> Response:
+    tags = "".join(f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>" for name, value in found.tags)
+    return _xml("Tagging", _S3, f"<TagSet>{tags}</TagSet>", {"x-amz-version-id": found.version})
 
 
 def made_up_bucket(keys: int, side: str) -> str:
@@ -145,7 +140,7 @@ def made_up_bucket(keys: int, side: str) -> str:
 def _list(bucket: str, request: Request) -> Response:
     """List a bucket that is made up, the only kind that is listed here."""
     if not bucket.startswith("made-up-"):
-        return _error(501, "NotImplementedListObjectsV2")
+        raise NotImplementedError("ListObjectsV2")
     keys = MadeUpKeys(int(bucket.split("-")[2]))
     asked = {name: values[0] for name, values in request.query.items()}
     prefix, after = asked.get("prefix", ""), asked.get("continuation-token") or asked.get("start-after", "")
@@ -157,11 +152,9 @@ def _list(bucket: str, request: Request) -> Response:
     )
     folders = "".join(f"<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>" for folder in listing.folders)
     token = "" if listing.last is None else f"<NextContinuationToken>{listing.last}</NextContinuationToken>"
-    more = str(listing.last is not None).lower()
-    return _xml(
-        f'<ListBucketResult xmlns="{_S3_NAMESPACE}"><Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix>'
-        f"<MaxKeys>{PAGE}</MaxKeys><IsTruncated>{more}</IsTruncated>{entries}{folders}{token}</ListBucketResult>"
-    )
+    about = f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><MaxKeys>{PAGE}</MaxKeys>"
+    more = f"<IsTruncated>{str(listing.last is not None).lower()}</IsTruncated>"
+    return _xml("ListBucketResult", _S3, about + more + entries + folders + token)
 
 
 class ItemService:
@@ -170,42 +163,36 @@ class ItemService:
     def __init__(self) -> None:
         self._items: dict[tuple[str, str, str], Any] = {}
 
-    def answer(self, request: Request) -> Response:
-        """Answer a request of the JSON protocol."""
-        operation = request.headers["x-amz-target"].rpartition(".")[2]
-        handlers: Mapping[str, Callable[[Any], Any]] = {
-            "CreateTable": lambda _asked: {},
-            "GetItem": self._get,
-            "PutItem": self._put,
-            "BatchGetItem": self._batch_get,
-            "BatchWriteItem": self._batch_write,
-        }
-        answer = handlers[operation](json.loads(request.body))
-        return Response(body=json.dumps(answer).encode(), headers={"Content-Type": "application/x-amz-json-1.0"})
+    def answer(self, operation: str, asked: Any) -> Any:
+        """Answer an operation's document."""
+        match operation:
+            case "CreateTable":
+                return {}
+            case "GetItem":
+                items = self._found(asked["TableName"], [asked["Key"]])
+                return {"Item": items[0]} if items else {}
+            case "BatchGetItem":
+                found = {table: self._found(table, wanted["Keys"]) for table, wanted in asked["RequestItems"].items()}
+                return {"Responses": found, "UnprocessedKeys": {}}
+            case "PutItem":
+                self._items[_item_key(asked["TableName"], asked["Item"])] = asked["Item"]
+                return {}
+            case "BatchWriteItem":
+                for table, requests in asked["RequestItems"].items():
+                    for each in requests:
+                        self._write(table, **each)
+                return {"UnprocessedItems": {}}
+        raise NotImplementedError(operation)
 
-    def _get(self, asked: Any) -> Any:
-        item = self._items.get(_item_key(asked["TableName"], asked["Key"]))
-        return {} if item is None else {"Item": item}
+    def _found(self, table: str, keys: list[Any]) -> list[Any]:
+        items = (self._items.get(_item_key(table, key)) for key in keys)
+        return [item for item in items if item is not None]
 
-    def _put(self, asked: Any) -> Any:
-        self._items[_item_key(asked["TableName"], asked["Item"])] = asked["Item"]
-        return {}
-
-    def _batch_get(self, asked: Any) -> Any:
-        found = {
-            table: [item for key in wanted["Keys"] if (item := self._items.get(_item_key(table, key))) is not None]
-            for table, wanted in asked["RequestItems"].items()
-        }
-        return {"Responses": found, "UnprocessedKeys": {}}
-
-    def _batch_write(self, asked: Any) -> Any:
-        for table, requests in asked["RequestItems"].items():
-            for each in requests:
-                if "PutRequest" in each:
-                    self._put({"TableName": table, "Item": each["PutRequest"]["Item"]})
-                else:
-                    self._items.pop(_item_key(table, each["DeleteRequest"]["Key"]), None)
-        return {"UnprocessedItems": {}}
+    def _write(self, table: str, PutRequest: Any = None, DeleteRequest: Any = None) -> None:  # noqa: N803 - DynamoDB's
+        if PutRequest:
+            self._items[_item_key(table, PutRequest["Item"])] = PutRequest["Item"]
+        else:
+            self._items.pop(_item_key(table, DeleteRequest["Key"]), None)
 
 
 def _item_key(table: str, attributes: Any) -> tuple[str, str, str]:
@@ -218,24 +205,16 @@ def _notify(request: Request) -> Response:
     inner = {
         "CreateTopic": f"<TopicArn>arn:aws:sns:us-east-1:000000000000:{asked.get('Name', [''])[0]}</TopicArn>",
         "PublishBatch": "<Successful></Successful><Failed></Failed>",
-    }[action]
-    result = f"<{action}Result>{inner}</{action}Result>"
-    return _xml(f'<{action}Response xmlns="{_SNS_NAMESPACE}">{result}</{action}Response>')
-
-
-def _xml(text: str) -> Response:
-    return Response(body=text.encode(), headers={"Content-Type": "application/xml"})
-
-
-def _error(status: int, code: str, headers: Mapping[str, str] | None = None) -> Response:
-    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-    return Response(status, body, {"Content-Type": "application/xml", **(headers or {})})
+    }
+    if action not in inner:
+        raise NotImplementedError(action)
+    return _xml(f"{action}Response", _SNS, f"<{action}Result>{inner[action]}</{action}Result>")
 
 
 class Server:
     """The three services behind one port; an operation that is not there fails with 501 and its name."""
 
-    def __init__(self, latency_seconds: float = 0.0) -> None:
+    def __init__(self, latency_seconds: float) -> None:
         self._latency_seconds = latency_seconds
         self._objects = ObjectService()
         self._items = ItemService()
@@ -254,12 +233,13 @@ class Server:
 
     def _answer(self, request: Request) -> Response:
         try:
-            if "x-amz-target" in request.headers:
-                return self._items.answer(request)
-            if request.method == "POST":
-                return _notify(request)
-            return self._objects.answer(request)
-        except KeyError as error:
+            if target := request.headers.get("x-amz-target"):
+                answer = self._items.answer(target.rpartition(".")[2], json.loads(request.body))
+                return Response(
+                    body=json.dumps(answer).encode(), headers={"Content-Type": "application/x-amz-json-1.0"}
+                )
+            return _notify(request) if request.method == "POST" else self._objects.answer(request)
+        except NotImplementedError as error:
             return _error(501, f"NotImplemented{error}")
 
 
@@ -276,8 +256,7 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> R
 
 
 def _encode(response: Response, method: str) -> bytes:
-    length = len(response.body) if response.length is None else response.length
-    lines = [f"HTTP/1.1 {response.status} Answer", f"Content-Length: {length}"]
+    lines = [f"HTTP/1.1 {response.status} Answer", f"Content-Length: {len(response.body)}"]
     lines += [f"{name}: {value}" for name, value in response.headers.items()]
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     return head if method == "HEAD" else head + response.body
@@ -286,9 +265,8 @@ def _encode(response: Response, method: str) -> bytes:
 async def _main(latency_seconds: float) -> None:
     server = await asyncio.start_server(Server(latency_seconds).serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
-    loop = asyncio.get_running_loop()
     # Whoever started this holds its standard input open: it ends with them, however they end.
-    await loop.run_in_executor(None, sys.stdin.read)
+    await asyncio.to_thread(sys.stdin.read)
     server.close()
 
 

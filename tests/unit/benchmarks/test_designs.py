@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from benchmarks.calls import Cost, measure_calls
-from benchmarks.counting import CallCounter
 from benchmarks.designs import DESIGNS, RouteProcesses
-from benchmarks.growth import measure_growth
-from benchmarks.memory import measure_memory
-from benchmarks.results import STAND_IN, replicating_calls
+from benchmarks.network import Network
+from benchmarks.own_cost import measure_growth
+from benchmarks.replicating import Cost, measure_calls, measure_memory
+from benchmarks.results import STAND_IN
 from benchmarks.site import Site
 from benchmarks.stand_in import running_stand_in
-from benchmarks.workload import check_level, put_items, put_objects
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +31,7 @@ def costs(site: Site) -> Mapping[tuple[str, str], Cost]:
 def test_a_change_costs_the_replicator_no_more_calls_than_promised(
     costs: Mapping[tuple[str, str], Cost], kind: str, most: float
 ) -> None:
-    assert replicating_calls(costs[kind, "replicator"]) <= most + 1e-9
+    assert costs[kind, "replicator"].replicating_calls <= most + 1e-9
 
 
 def test_no_objects_body_passes_through_the_replicator(costs: Mapping[tuple[str, str], Cost]) -> None:
@@ -52,20 +50,20 @@ def test_the_sequential_design_costs_a_read_and_a_write_with_the_body(
 
 @pytest.mark.parametrize("design", sorted(DESIGNS))
 def test_both_designs_bring_objects_and_items_into_every_target(site: Site, design: str) -> None:
-    objects, items = put_objects(site, 3, start=500), put_items(site, 3)
+    objects, items = site.put_objects(3, start=500), site.put_items(3)
     with pytest.raises((RuntimeError, KeyError, site.client("s3").exceptions.NoSuchKey)):
-        check_level(site, objects)
-    DESIGNS[design](site, CallCounter()).apply([*objects, *items])
-    check_level(site, objects)
-    check_level(site, items)
+        site.check_level(objects[-1])
+    DESIGNS[design](site, Network()).apply([*objects, *items])
+    for key in (*objects, *items):
+        site.check_level(key)
 
 
 def test_the_routes_in_processes_of_their_own_do_the_same(site: Site) -> None:
-    keys = [*put_objects(site, 2, start=700), *put_items(site, 2)]
+    keys = [*site.put_objects(2, start=700), *site.put_items(2)]
     with contextlib.closing(RouteProcesses(site)) as routes:
         routes.apply(keys)
     for key in keys:
-        check_level(site, [key])
+        site.check_level(key)
 
 
 def test_memory_grows_with_the_object_in_the_sequential_design_only(site: Site) -> None:

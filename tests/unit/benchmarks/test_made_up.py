@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from benchmarks.made_up import PAGE, SOURCE, TARGET, Calls, MadeUpKeys, MadeUpObjects, MadeUpTable
+from benchmarks.made_up import PAGE, SOURCE, TARGET, MadeUpKeys, MadeUpObjects, MadeUpTable
+from benchmarks.network import Network
 from benchmarks.site import Site
 from benchmarks.stand_in import made_up_bucket, running_stand_in
 from replication_core.datasets import ITEMS
@@ -36,8 +37,8 @@ def pages(keys: MadeUpKeys, prefix: str = "", after: str = "", delimiter: str = 
         last = listing.last
 
 
-def s3(keys: MadeUpKeys, calls: Calls | None = None, side: str = SOURCE) -> Any:
-    return MadeUpObjects(side, keys, calls or Calls())
+def s3(keys: MadeUpKeys, network: Network | None = None, side: str = SOURCE) -> Any:
+    return MadeUpObjects(side, keys, network or Network())
 
 
 @pytest.mark.parametrize(("missing_every", "count"), [(0, KEYS), (100, KEYS - 24), (2, KEYS // 2), (1, 0)])
@@ -75,12 +76,12 @@ def test_a_folder_of_more_than_a_page_is_listed_page_by_page() -> None:
 
 
 def test_the_replicators_own_listing_cuts_it_and_finds_every_key_once() -> None:
-    keys, calls = MadeUpKeys(KEYS, missing_every=7), Calls()
-    client = s3(keys, calls)
+    keys, network = MadeUpKeys(KEYS, missing_every=7), Network()
+    client = s3(keys, network)
     ranges = key_ranges(client, "b")
     assert len(ranges) == 17
     assert [each.key for one in ranges for each in list_objects(client, "b", "", one)] == expected(keys)
-    assert calls.by_operation == {"ListObjectsV2": 1 + sum(_pages_read(keys, one.after) for one in ranges)}
+    assert network.take().calls == {"ListObjectsV2": 1 + sum(_pages_read(keys, one.after) for one in ranges)}
 
 
 def _pages_read(keys: MadeUpKeys, after: str | None) -> int:
@@ -90,20 +91,20 @@ def _pages_read(keys: MadeUpKeys, after: str | None) -> int:
 
 @pytest.mark.parametrize("only", [ITEMS.attribute_names, ()])
 def test_every_item_is_scanned_once_in_pages_of_its_segment(only: tuple[str, ...]) -> None:
-    keys, calls = MadeUpKeys(KEYS, missing_every=7), Calls()
-    table: Any = MadeUpTable(SOURCE, keys, calls)
+    keys, network = MadeUpKeys(KEYS, missing_every=7), Network()
+    table: Any = MadeUpTable(SOURCE, keys, network)
     found = [list(scan(table, "t", ITEMS, Segment(number, 2), only=only)) for number in range(2)]
     ids = [item["id"]["S"] for segment in found for page in segment for item in page.items]
     assert sorted(ids) == [f"order-{number:09d}" for number in range(KEYS) if keys.has(number)]
     assert [[len(page.items) for page in segment] for segment in found] == [[1000, 5], [1000, 5]]
-    assert calls.by_operation == {"Scan": 4}
+    assert network.take().calls == {"Scan": 4}
 
 
 def test_a_batch_read_finds_what_is_there_and_each_side_has_its_own_items() -> None:
     keys = [{"id": {"S": f"order-{number:09d}"}, "timestamp": {"N": "1"}} for number in (0, 1, 999_999)]
     sides = {}
     for side in (SOURCE, TARGET):
-        answer = MadeUpTable(side, MadeUpKeys(10, 5), Calls()).batch_get_item(RequestItems={"t": {"Keys": keys}})
+        answer = MadeUpTable(side, MadeUpKeys(10, 5), Network()).batch_get_item(RequestItems={"t": {"Keys": keys}})
         [sides[side]] = answer["Responses"]["t"]
     assert sides[SOURCE]["id"] == sides[TARGET]["id"] == {"S": "order-000000001"}
     assert sides[SOURCE]["lines"] == sides[TARGET]["lines"]
@@ -112,20 +113,20 @@ def test_a_batch_read_finds_what_is_there_and_each_side_has_its_own_items() -> N
 
 
 def test_a_head_of_a_missing_key_is_refused_as_s3_refuses_it_and_counted() -> None:
-    calls = Calls()
-    client = s3(MadeUpKeys(10, 5), calls)
+    network = Network()
+    client = s3(MadeUpKeys(10, 5), network)
     client.head_object(Bucket="b", Key="folder-03/000000001.bin")
     for number in (0, 10):
         with pytest.raises(ClientError, match="404"):
             client.head_object(Bucket="b", Key=f"folder-00/{number:09d}.bin")
-    assert calls.by_operation == {"HeadObject": 3}
+    assert network.take().calls == {"HeadObject": 3}
 
 
 def test_no_call_is_lost_when_many_threads_make_them() -> None:
-    calls = Calls()
+    network = Network()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: calls.count("ab"[number % 2]), range(5_000)))
-    assert calls.by_operation == Counter(a=2_500, b=2_500)
+        list(pool.map(lambda number: network.request("ab"[number % 2]), range(5_000)))
+    assert network.take().calls == Counter(a=2_500, b=2_500)
 
 
 def test_the_stand_in_lists_over_http_what_is_made_up(site: Site) -> None:

@@ -26,8 +26,8 @@ def run(case: str, keys: int = KEYS) -> World:
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_goes_over_all_keys_and_makes_no_more_calls_than_promised(case: str) -> None:
     world = run(case)
-    operated = Operated(case, KEYS, 1.0, 1.0, world.calls.by_operation)
-    assert operated.calls_per_thousand <= operated.most_per_thousand + 1e-9
+    operated = Operated(case, KEYS, 1.0, 1.0, world.network.take().calls)
+    assert operated.calls_per_thousand <= CASES[case].most_calls_per_thousand(KEYS) + 1e-9
     assert operated.calls_per_thousand > CASES[case].calls_per_thousand * 0.9
 
 
@@ -54,7 +54,7 @@ def test_a_backfill_enqueues_every_key_once(case: str, named: str, monkeypatch: 
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
     monkeypatch.setattr(world.queue, "send_message_batch", take)
-    world.queue.keys = KEYS
+    world.queue.batches.append(KEYS)
     CASES[case].run(world)
     sent = [key[named] for body in bodies for key in json.loads(body)["keys"]]
     assert len(sent) == len(set(sent)) == KEYS
@@ -97,7 +97,7 @@ def test_rclone_compares_what_is_made_up_and_tells_what_differs() -> None:
 
     def check(one: int, other: int) -> str:
         buckets = (f"aws:{made_up_bucket(one, 'source')}", f"aws:{made_up_bucket(other, 'target')}")
-        environment = dict(beside._environment(endpoint))
+        environment = dict(beside.environment_of(endpoint))
         return subprocess.run(
             [rclone, "check", *buckets], env=environment, capture_output=True, text=True, check=False
         ).stderr
@@ -114,7 +114,7 @@ def test_the_environment_of_both_programs_knows_the_endpoint_and_nothing_of_the_
 ) -> None:
     for name in ("AWS_PROFILE", "RCLONE_CONFIG_MINE_TYPE", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "theirs")
-    environment = beside._environment("http://127.0.0.1:1")
+    environment = beside.environment_of("http://127.0.0.1:1")
     assert "theirs" not in environment.values()
     assert environment["RCLONE_CONFIG"] == ""
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"

@@ -2,20 +2,17 @@
 
 import io
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from benchmarks.calls import Cost, cost_of
-from benchmarks.cold_import import ColdImport
-from benchmarks.counting import Traffic
-from benchmarks.growth import Growth
-from benchmarks.memory import Peak
-from benchmarks.report import plot, print_results, to_markdown
-from benchmarks.results import EMULATOR, STAND_IN, Results, replicating_calls
-from benchmarks.throughput import Rate
+from benchmarks.network import Traffic
+from benchmarks.own_cost import ColdImport, Growth
+from benchmarks.replicating import Cost, Peak, Rate, share
+from benchmarks.results import EMULATOR, STAND_IN, Results
 
 
 def cost(kind: str, calls: float, *, design: str = "replicator", object_bytes: float = 0.0) -> Cost:
@@ -23,7 +20,6 @@ def cost(kind: str, calls: float, *, design: str = "replicator", object_bytes: f
 
 
 GOOD = Results(
-    quick=False,
     costs=[
         cost("object", 3.0),
         cost("object with tags", 4.0),
@@ -76,18 +72,18 @@ def test_each_expectation_can_be_missed(bad: Results, name: str) -> None:
 
 
 def test_a_batchs_notification_is_listed_and_is_no_call_of_replicating() -> None:
-    assert replicating_calls(cost("object", 3.0)) == 3.0
+    assert cost("object", 3.0).replicating_calls == 3.0
 
 
 def test_a_cost_is_the_share_of_one_change_and_one_target() -> None:
-    traffic = Traffic({"HeadObject": 200, "CopyObject": 200}, sent=1_000, received=3_000, object_bytes=400)
-    found = cost_of("emulator", "object", "replicator", traffic, changes=100, targets=2)
+    traffic = Traffic(Counter(HeadObject=200, CopyObject=200), sent=1_000, received=3_000, object_bytes=400)
+    found = share("emulator", "object", "replicator", traffic, shares=200)
     assert (found.calls, found.bytes, found.object_bytes) == (2.0, 20.0, 2.0)
     assert found.by_operation == {"CopyObject": 1.0, "HeadObject": 1.0}
 
 
 def test_the_document_holds_every_measurement_and_verdict() -> None:
-    document = json.loads(GOOD.to_json())
+    document = json.loads(GOOD.report().to_json(quick=False))
     assert document["schema"] == "pipeline.bench/1"
     assert [len(document[name]) for name in ("costs", "rates", "peaks", "imports", "growth")] == [4, 4, 4, 2, 2]
     assert document["rates"][1]["ratio"] == 8.0
@@ -96,22 +92,22 @@ def test_the_document_holds_every_measurement_and_verdict() -> None:
 
 def test_the_tables_show_a_missed_expectation() -> None:
     out = io.StringIO()
-    print_results(Console(file=out, width=160), replace(GOOD, costs=[cost("item", 0.5)]))
+    replace(GOOD, costs=[cost("item", 0.5)]).report().show(Console(file=out, width=160))
     line = next(line for line in out.getvalue().splitlines() if "calls per item and target" in line)
     assert "missed" in line
     assert "0.5" in line
 
 
 def test_the_markdown_tells_ratios_and_no_absolute_times() -> None:
-    text = to_markdown(GOOD)
+    text = GOOD.report().to_markdown()
     assert "| stand-in | objects | 30 ms | 8.0 |" in text
     assert "| replicator | 60 | 61 |" in text
-    assert "| calls per item and target | at most 0.1 | 0.06 |" in text
+    assert "| calls per item and target | at most 0.1 | 0.06 | met |" in text
 
 
 def test_the_plot_is_the_same_for_the_same_results(tmp_path: Path) -> None:
     first, second = tmp_path / "first.svg", tmp_path / "second.svg"
-    plot(GOOD, first)
-    plot(GOOD, second)
+    GOOD.plot(first)
+    GOOD.plot(second)
     assert first.read_bytes() == second.read_bytes()
     assert b"<svg" in first.read_bytes()
