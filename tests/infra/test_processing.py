@@ -8,7 +8,7 @@ import pytest
 from pipeline_common.contracts import MissingOutputError, ProcessingOutputs, StorageOutputs
 from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import StackOutputError
-from processor_lambda.settings import PROCESSOR_HANDLER, ProcessorSettings
+from processor_lambda.settings import PROCESSOR_HANDLER, ProcessorSettings, fields_of
 from tests.infra.deployed import ENVIRONMENTS, committed_processing, processing, stack_outputs, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording
@@ -169,7 +169,7 @@ def test_the_function_knows_its_storage_its_queue_and_its_input(
     assert (settings.bucket, settings.table) == (store.bucket_name, store.table_name)
     assert (settings.queue_url, settings.dlq_url) == (outputs_of(deployed).queue_url, store.dlq_url)
     assert settings.input_prefix == "incoming/"
-    assert [(field.name, field.type, field.required) for field in settings.fields] == [
+    assert [(field.name, field.type, field.required) for field in fields_of(settings.schema, settings.dataset)] == [
         ("id", "string", True),
         ("timestamp", "number", True),
         ("amount", "number", False),
@@ -398,7 +398,10 @@ def test_the_datasets_that_are_read_and_written_are_chosen_by_name() -> None:
     deployed = processing("dev", {"processing:bucket": "files", "processing:table": "orders"}, stacks=stacks)
     settings = settings_of(deployed)
     assert (settings.bucket, settings.table) == ("files-1", "orders-1")
-    assert [(field.name, field.type) for field in settings.fields][:2] == [("pk", "binary"), ("amount", "number")]
+    assert [(field.name, field.type) for field in fields_of(settings.schema, settings.dataset)][:2] == [
+        ("pk", "binary"),
+        ("amount", "number"),
+    ]
     outputs = outputs_of(deployed)
     assert (outputs.bucket_name, outputs.table_name) == ("files-1", "orders-1")
     rights = rights_of(deployed)

@@ -429,7 +429,7 @@ def test_a_deployed_processor_is_told_its_environments_stores(environment: str) 
     assert (settings.table, settings.dlq_url) == (storage(environment).table_name, storage(environment).dlq_url)
     assert (settings.queue_url, settings.input_prefix) == (processing(environment).queue_url, "incoming/")
     assert settings.process_replicas is (environment == "prod")
-    assert [field["name"] for field in json.loads(settings.schema)] == ["amount", "quantity", "customer"]
+    assert [field.name for field in settings.schema] == ["amount", "quantity", "customer"]
 
 
 @pytest.mark.parametrize("capture", ["native", "cloudtrail"])

@@ -16,12 +16,12 @@ import pytest
 from processor_lambda.clients import connect
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.processor import FileProcessor, build_processor
-from processor_lambda.settings import ProcessorSettings
+from processor_lambda.settings import FieldType, ProcessorSettings, RecordField
 from tests.integration.other_implementations.servers import Server
 from tests.integration.other_implementations.sites import Site
 
 RECORDS = 300
-SCHEMA = json.dumps([{"name": "amount", "type": "number", "required": True}])
+SCHEMA = (RecordField("amount", FieldType.NUMBER, required=True),)
 Record = dict[str, Any]
 
 

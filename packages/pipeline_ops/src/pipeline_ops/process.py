@@ -13,7 +13,6 @@ from pipeline_ops.errors import MISUSED, OperatorError
 from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
-from processor_lambda.runs import run_of
 from replication_core.aws.errors import StoreError
 from replication_core.objects.heads import keep_empty_expires
 
@@ -74,7 +73,7 @@ def _process(
     bucket = FileBucket(s3=s3, name=outputs.bucket_name)
     results = Results(bucket=bucket, environment=outputs.environment)
     file = _find(bucket, outputs, key)
-    run = run_of(key, file.version)
+    run = file.run
     before = results.find(run)
     notice = ObjectNotice(key=key, version_id=file.version_id, reason="manual")
     sqs.send_message(QueueUrl=outputs.queue_url, MessageBody=notice.body())

@@ -1,7 +1,8 @@
 """The bucket's side of a run: one version of an object, read in chunks from any byte on."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -45,9 +46,14 @@ class InputFile:
     etag: str
     size: int
     last_modified: datetime
-    content_type: str
-    content_encoding: str
-    metadata: Mapping[str, str]
+    content_type: str = ""
+    content_encoding: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    superseded: bool = False
+    """Whether a later version of the same key is there."""
+
+    readable: bool = True
+    """Whether more is known of it than a listing tells."""
 
     @classmethod
     def from_head(cls, key: str, answer: Mapping[str, Any]) -> Self:
@@ -66,16 +72,14 @@ class InputFile:
 
     @classmethod
     def from_listing(cls, listed: Listed) -> Self:
-        """Build it from what a listing tells, which is not what it is."""
+        """Build it of an object that can't be looked at or read, from what a listing tells."""
         return cls(
             key=listed.key,
             version_id=None,
             etag=listed.etag,
             size=listed.size,
             last_modified=listed.last_modified,
-            content_type="",
-            content_encoding="",
-            metadata={},
+            readable=False,
         )
 
     @property
@@ -87,6 +91,15 @@ class InputFile:
     def version(self) -> str:
         """What tells the version from every other one of the key."""
         return self.version_id or self.etag.strip('"')
+
+    @property
+    def run(self) -> str:
+        """The name of the version's run: always the same one.
+
+        What can't be looked at has one of its own by its listed ETag, so that it is processed once it can be read.
+        """
+        version = self.version if self.readable else f"unreadable {self.etag}"
+        return hashlib.sha256(f"{self.key}\n{version}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +120,18 @@ class FileBucket:
                 raise Gone from error
             raise
         return InputFile.from_head(key, answer)
+
+    def find(self, key: str, version_id: str | None) -> InputFile:
+        """Return a version, the current one by None, and whether it is superseded; raises Gone or StoreError."""
+        try:
+            current = self.head(key)
+        except Gone:
+            if version_id is None:
+                raise
+            return self.head(key, version_id)
+        if version_id is None or current.version_id in {None, version_id}:
+            return current
+        return replace(self.head(key, version_id), superseded=True)
 
     def is_replica(self, file: InputFile) -> bool:
         """Tell whether the replication put it there; raises Gone or StoreError.

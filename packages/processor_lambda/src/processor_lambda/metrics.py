@@ -5,17 +5,7 @@ from collections.abc import Sequence
 from aws_lambda_powertools.metrics import MetricUnit
 
 from processor_lambda.processor import NoticeOutcome
-from processor_lambda.settings import (
-    DURATION_METRIC,
-    ENVIRONMENT_DIMENSION,
-    FAILED_RUNS_METRIC,
-    FAILURES_METRIC,
-    METRICS_NAMESPACE,
-    READ_METRIC,
-    REJECTED_METRIC,
-    RUNS_METRIC,
-    WRITTEN_METRIC,
-)
+from processor_lambda.settings import ENVIRONMENT_DIMENSION, METRICS_NAMESPACE, Metric
 from queue_worker.metrics import metrics_of
 
 __all__ = ["emit"]
@@ -30,15 +20,15 @@ def emit(environment: str, outcomes: Sequence[NoticeOutcome], failures: int) -> 
     metrics = metrics_of(METRICS_NAMESPACE, **{ENVIRONMENT_DIMENSION: environment})
     finished = [outcome.summary for outcome in outcomes if outcome.summary is not None]
     counts = {
-        RUNS_METRIC: len(finished),
-        FAILED_RUNS_METRIC: sum(outcome.failure is not None for outcome in outcomes),
-        READ_METRIC: sum(outcome.read for outcome in outcomes),
-        REJECTED_METRIC: sum(outcome.rejected for outcome in outcomes),
-        WRITTEN_METRIC: sum(outcome.written for outcome in outcomes),
-        FAILURES_METRIC: failures,
+        Metric.RUNS: len(finished),
+        Metric.FAILED_RUNS: sum(outcome.failure is not None for outcome in outcomes),
+        Metric.READ: sum(outcome.read for outcome in outcomes),
+        Metric.REJECTED: sum(outcome.rejected for outcome in outcomes),
+        Metric.WRITTEN: sum(outcome.written for outcome in outcomes),
+        Metric.FAILURES: failures,
     }
-    for name, value in counts.items():
-        metrics.add_metric(name, MetricUnit.Count, value)
+    for metric, value in counts.items():
+        metrics.add_metric(metric.value, MetricUnit.Count, value)
     for summary in finished:
-        metrics.add_metric(DURATION_METRIC, MetricUnit.Milliseconds, summary["duration_ms"])
+        metrics.add_metric(Metric.DURATION.value, MetricUnit.Milliseconds, summary["duration_ms"])
     metrics.flush_metrics()

@@ -46,10 +46,6 @@ class Progress:
     asked_for: bool = False
     """Whether somebody waits for this run's own summary, even if one of the same version says the same."""
 
-    def resumed(self) -> Self:
-        """Return it for the invocation that goes on."""
-        return replace(self, invocations=self.invocations + 1)
-
     @classmethod
     def parse(cls, entry: object) -> Self:
         """Build it from what `asdict` made of it; raises TypeError or ValueError for anything else."""

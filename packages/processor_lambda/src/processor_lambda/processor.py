@@ -1,9 +1,8 @@
 """What is done for a notice: whether there is a run, and what stands when it is finished."""
 
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 from processor_lambda.clients import ProcessorClients
 from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import Continuation, Notice, ObjectNotice, Progress, Sweep, parse
-from processor_lambda.reading import Encoding, Limits, Reading
+from processor_lambda.reading import Encoding, Reading
 from processor_lambda.records import Schema
 from processor_lambda.rejections import Rejections, StateGoneError
 from processor_lambda.results import FAILED, RUN_SCHEMA, SUCCEEDED, Results, Summary
-from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen, run_of, unreadable_run_of
-from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings
+from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen
+from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings, fields_of
 from processor_lambda.sweep import Sweeper
 from processor_lambda.table import ItemTable
 from replication_core.aws.errors import StoreError
@@ -77,10 +76,6 @@ class NoticeOutcome:
         return None
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileProcessor:
     """Processes one environment's files."""
@@ -93,8 +88,6 @@ class FileProcessor:
     sweeper: Sweeper
     schema: Schema
     deadline: Deadline
-    limits: Limits = field(default_factory=Limits)
-    clock: Callable[[], datetime] = _now
 
     def parse(self, body: str) -> Notice:
         """Return a message's notice; raises PoisonError for what is none, and for an event of another bucket."""
@@ -105,16 +98,28 @@ class FileProcessor:
 
     def process(self, notice: Notice) -> NoticeOutcome:
         """Do what a notice asks for; raises StoreError where that can't be done."""
-        match notice:
-            case Sweep():
-                swept = self.sweeper.sweep(notice)
-                return NoticeOutcome(action=NoticeAction.SWEPT, enqueued=swept.enqueued, unreadable=swept.unreadable)
-            case ObjectNotice():
-                notice = self._meant(notice)
-                outcome = self._object(notice)
-            case Continuation():
-                outcome = self._continuation(notice)
+        if isinstance(notice, Sweep):
+            return self._sweep(notice)
+        if isinstance(notice, ObjectNotice):
+            notice = self._meant(notice)
+        try:
+            outcome = self._object(notice) if isinstance(notice, ObjectNotice) else self._continuation(notice)
+        except Gone:
+            outcome = NoticeOutcome(action=NoticeAction.ABSENT)
         return replace(outcome, key=notice.key)
+
+    def _sweep(self, asked: Sweep) -> NoticeOutcome:
+        """Put what has no run into the queue; when the time is nearly up, what is left is another message's."""
+        enqueued = 0
+        unreadable: list[str] = []
+        for page in self.sweeper.pages(asked.after):
+            self.sweeper.enqueue([notice.body() for notice in page.missed])
+            enqueued += len(page.missed)
+            unreadable += page.unreadable
+            if self.deadline.passed():
+                self.sweeper.go_on(page.last, asked.invocations)
+                break
+        return NoticeOutcome(action=NoticeAction.SWEPT, enqueued=enqueued, unreadable=tuple(unreadable))
 
     def _meant(self, notice: ObjectNotice) -> ObjectNotice:
         """Return the notice of the first key that is there of those it may mean, and put the others into the queue.
@@ -132,7 +137,7 @@ class FileProcessor:
     def _is_there(self, notice: ObjectNotice) -> bool | None:
         """Tell whether the version is there, None where it can't be looked at."""
         try:
-            self._find(notice.key, notice.version_id)
+            self.bucket.find(notice.key, notice.version_id)
         except Gone:
             return False
         except StoreError:
@@ -142,52 +147,43 @@ class FileProcessor:
     def _object(self, notice: ObjectNotice) -> NoticeOutcome:
         if not self.sweeper.wants(notice.key):
             return NoticeOutcome(action=NoticeAction.IGNORED)
-        try:
-            file, superseded = self._find(notice.key, notice.version_id)
-            if self._leaves(file):
-                return NoticeOutcome(action=NoticeAction.REPLICA)
-            run = run_of(file.key, file.version)
-            summary = self.results.find(run)
-            if summary is not None and summary.get("status") == SUCCEEDED and not notice.asked_for:
-                # Whoever wrote it may have been interrupted before this.
-                self.results.publish(summary)
-                return NoticeOutcome(action=NoticeAction.ALREADY)
-            progress = Progress(started_at=_instant(self.clock()), asked_for=notice.asked_for)
-            return self._work(file, progress, Seen(), None, superseded=superseded)
-        except Gone:
-            return NoticeOutcome(action=NoticeAction.ABSENT)
+        file = self.bucket.find(notice.key, notice.version_id)
+        if self._leaves(file):
+            return NoticeOutcome(action=NoticeAction.REPLICA)
+        summary = self.results.find(file.run)
+        if summary is not None and summary.get("status") == SUCCEEDED and not notice.asked_for:
+            # Whoever wrote it may have been interrupted before this.
+            self.results.publish(summary)
+            return NoticeOutcome(action=NoticeAction.ALREADY)
+        return self._work(file, Progress(started_at=_now(), asked_for=notice.asked_for), Seen(), None)
 
     def _continuation(self, notice: Continuation) -> NoticeOutcome:
-        try:
-            file, superseded = self._find(notice.key, notice.version_id)
-            if file.etag != notice.etag:  # in a bucket without versions, another one is in its place
-                return NoticeOutcome(action=NoticeAction.ABSENT)
-            seen = self._put_aside(notice, run_of(file.key, file.version))
-            encoding = Encoding.parse(notice.encoding)
-            return self._work(file, notice.progress.resumed(), seen, encoding, superseded=superseded)
-        except Gone:
+        file = self.bucket.find(notice.key, notice.version_id)
+        if file.etag != notice.etag:  # in a bucket without versions, another one is in its place
             return NoticeOutcome(action=NoticeAction.ABSENT)
+        folder = self.results.unfinished(file.run)
+        try:
+            seen = self._put_aside(folder, notice)
+            progress = replace(notice.progress, invocations=notice.progress.invocations + 1)
+            return self._work(file, progress, seen, Encoding.parse(notice.encoding))
         except StateGoneError:
-            return self._without_state(notice, file)
+            # The run was finished by another message, was given up, or never began.
+            outcome = self._object(ObjectNotice(key=notice.key, version_id=notice.version_id, reason="continuation"))
+            if outcome.action is not NoticeAction.ALREADY:
+                return outcome
+            # Whoever finished it may have been interrupted at this.
+            return replace(outcome, warning=self._tidy(folder))
 
-    def _put_aside(self, notice: Continuation, run: str) -> Seen:
+    def _put_aside(self, folder: str, notice: Continuation) -> Seen:
         """Return what an earlier invocation put aside for just this notice; raises StateGoneError where none did.
 
         The notice says what was counted and how far, which is true only if it is the very one that was sent: whoever
         may send messages can't write here.
         """
-        found = self.bucket.get(self.results.unfinished(run) + _state_name(notice))
+        found = self.bucket.get(folder + _state_name(notice))
         if found is None:
             raise StateGoneError
         return Seen(found[0])
-
-    def _without_state(self, notice: Continuation, file: InputFile) -> NoticeOutcome:
-        """Do what is left for a version whose run was finished by another message, was given up, or never begun."""
-        outcome = self._object(ObjectNotice(key=notice.key, version_id=notice.version_id, reason="continuation"))
-        if outcome.action is not NoticeAction.ALREADY:
-            return outcome
-        # Whoever finished it may have been interrupted at this.
-        return replace(outcome, warning=self._tidy(self.results.unfinished(run_of(file.key, file.version))))
 
     def remember(self, notice: Notice, error: StoreError) -> None:
         """Leave a failed run's summary for an input that is given up, so that no sweep asks for it at each round.
@@ -199,85 +195,60 @@ class FileProcessor:
             notice = self._meant(notice)
         if isinstance(notice, Sweep) or not self.sweeper.wants(notice.key):
             return
-        if (listed := self.sweeper.unreadable(notice.key)) is not None:
-            file, superseded = InputFile.from_listing(listed), False
-            run = unreadable_run_of(listed.key, listed.etag)
-        elif error.permanent:
+        file = self.sweeper.unreadable(notice.key)
+        if file is None:
+            if not error.permanent:
+                return
             try:
-                file, superseded = self._find(notice.key, notice.version_id)
+                file = self.bucket.find(notice.key, notice.version_id)
                 if self._leaves(file):
                     return
             except Gone:
                 return
-            run = run_of(file.key, file.version)
-        else:
-            return
-        progress = Progress(started_at=_instant(self.clock()))
-        reason = f"{error.kind}: {error.message}"
-        self._conclude(self._summary(run, file, progress, superseded=superseded, reason=reason), again=False)
+        self._conclude(self._summary(file, Progress(started_at=_now()), reason=f"{error.kind}: {error.message}"))
 
     def _leaves(self, file: InputFile) -> bool:
         """Tell whether the file is a replica that is not processed here; raises Gone or StoreError."""
         return not self.settings.process_replicas and self.bucket.is_replica(file)
 
-    def _find(self, key: str, version_id: str | None) -> tuple[InputFile, bool]:
-        """Return the version, and whether a later one of the same key is there."""
-        try:
-            current = self.bucket.head(key)
-        except Gone:
-            if version_id is None:
-                raise
-            return self.bucket.head(key, version_id), False
-        if version_id is None or current.version_id in {None, version_id}:
-            return current, False
-        return self.bucket.head(key, version_id), True
-
-    def _work(
-        self, file: InputFile, progress: Progress, seen: Seen, encoding: Encoding | None, *, superseded: bool
-    ) -> NoticeOutcome:
-        run = run_of(file.key, file.version)
-        folder = self.results.unfinished(run)
+    def _work(self, file: InputFile, progress: Progress, seen: Seen, encoding: Encoding | None) -> NoticeOutcome:
+        folder = self.results.unfinished(file.run)
         # Where replicas are left alone, no run of one has begun.
-        replica = self.settings.process_replicas and not superseded and self.bucket.is_replica(file)
+        replica = self.settings.process_replicas and not file.superseded and self.bucket.is_replica(file)
         reading = Reading(
             bucket=self.bucket,
             file=file,
             schema=self.schema,
             out_of_time=self.deadline.passed,
-            limits=self.limits,
             start=progress.position,
             encoding=encoding,
         )
-        rejections = Rejections(self.bucket, folder, progress.pieces, progress.read)
-        working = Run(
+        run = Run(
             reading=reading,
             table=self.table,
-            rejections=rejections,
+            rejections=Rejections(self.bucket, folder, progress.pieces, progress.read),
             seen=seen,
             progress=progress,
             # Whatever is there already stays, by its key, or what the replication put there, by its mark.
-            unless=self.schema.table.attribute_names[0] if superseded else REPLICATED_FROM if replica else None,
-            out_of_time=self.deadline.passed,
+            unless=self.schema.table.attribute_names[0] if file.superseded else REPLICATED_FROM if replica else None,
         )
-        reached = working.work()
+        reached = run.work()
         done: dict[str, Any] = {
             name: getattr(reached, name) - getattr(progress, name) for name in ("read", "rejected", "written")
         }
-        if not working.finished and reading.encoding is not None:
+        if not run.finished and reading.encoding is not None:
             if reached.invocations < MAX_INVOCATIONS:
-                self._hand_over(file, working, reading.encoding, folder)
+                self._hand_over(file, run, reading.encoding, folder)
                 return NoticeOutcome(action=NoticeAction.CONTINUED, **done)
             reading.broken = _ENDLESS
-        summary = self._summary(
-            run, file, reached, superseded=superseded, reason=reading.broken, encoding=reading.encoding
-        )
+        summary = self._summary(file, reached, reason=reading.broken, encoding=reading.encoding)
         if summary["rejected_key"]:
-            rejections.finish(summary["rejected_key"], run=run)
+            run.rejections.finish(summary["rejected_key"], run=file.run)
         self._conclude(summary, again=reached.asked_for)
         warning = self._tidy(folder) if reached.pieces or reached.invocations > 1 else None
         return NoticeOutcome(action=NoticeAction.PROCESSED, summary=summary, warning=warning, **done)
 
-    def _conclude(self, summary: dict[str, Any], *, again: bool) -> None:
+    def _conclude(self, summary: Summary, *, again: bool = False) -> None:
         self.results.publish(self.results.write(summary, again=again), again=again)
 
     def _hand_over(self, file: InputFile, run: Run, encoding: Encoding, folder: str) -> None:
@@ -290,19 +261,12 @@ class FileProcessor:
         self.sweeper.enqueue([notice.body()])
 
     def _summary(
-        self,
-        run: str,
-        file: InputFile,
-        progress: Progress,
-        *,
-        superseded: bool,
-        reason: str,
-        encoding: Encoding | None = None,
+        self, file: InputFile, progress: Progress, *, reason: str, encoding: Encoding | None = None
     ) -> dict[str, Any]:
-        now = self.clock()
+        now = datetime.now(UTC)
         return {
             "schema": RUN_SCHEMA,
-            "run": run,
+            "run": file.run,
             "environment": self.settings.environment,
             "status": FAILED if reason else SUCCEEDED,
             "reason": reason or None,
@@ -318,8 +282,8 @@ class FileProcessor:
             "kept": progress.valid - progress.written,
             "first_timestamp": progress.first,
             "last_timestamp": progress.last,
-            "rejected_key": _rejected_key(file.key, run, superseded=superseded) if progress.rejected else None,
-            "superseded": superseded,
+            "rejected_key": _rejected_key(file) if progress.rejected else None,
+            "superseded": file.superseded,
             "started_at": progress.started_at,
             "finished_at": _instant(now),
             "duration_ms": round((now - datetime.fromisoformat(progress.started_at)).total_seconds() * 1000),
@@ -340,42 +304,40 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
+def _now() -> str:
+    return _instant(datetime.now(UTC))
+
+
 def _state_name(notice: Continuation) -> str:
     return f"{hashlib.sha256(notice.body().encode()).hexdigest()}.seen"
 
 
-def _rejected_key(key: str, run: str, *, superseded: bool) -> str:
+def _rejected_key(file: InputFile) -> str:
     """Return where the rejected records are listed: by the object's key, which the latest version of it has.
 
     By the run's name where that is too long, or can't be uploaded in parts.
     """
-    named = f"{REJECTED_PREFIX}{key}.jsonl"
+    named = f"{REJECTED_PREFIX}{file.key}.jsonl"
     unfit = len(named.encode()) > KEY_BYTES or not fits_xml(named)  # an upload's answers quote it
-    return f"{REJECTED_PREFIX}{run}.jsonl" if superseded or unfit else named
+    return f"{REJECTED_PREFIX}{file.run}.jsonl" if file.superseded or unfit else named
 
 
-def build_processor(
-    settings: ProcessorSettings, clients: ProcessorClients, *, threads: int = THREADS, limits: Limits | None = None
-) -> FileProcessor:
+def build_processor(settings: ProcessorSettings, clients: ProcessorClients, *, threads: int = THREADS) -> FileProcessor:
     """Put an environment's processor together, in Lambda or anywhere else.
 
     >>> processor = build_processor(settings, clients)                            # doctest: +SKIP
     >>> processor.process(ObjectNotice(key="incoming/orders.csv")).summary        # doctest: +SKIP
     """
-    executor: Executor = ThreadPoolExecutor(threads, thread_name_prefix="call")
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="call")
     bucket = FileBucket(s3=clients.s3, name=settings.bucket)
     results = Results(bucket=bucket, environment=settings.environment)
-    deadline = Deadline()
     return FileProcessor(
         settings=settings,
         bucket=bucket,
         table=ItemTable(dynamodb=clients.dynamodb, name=settings.table, dataset=settings.dataset, executor=executor),
         results=results,
         clients=clients,
-        sweeper=Sweeper(
-            settings=settings, bucket=bucket, results=results, sqs=clients.sqs, executor=executor, deadline=deadline
-        ),
-        schema=Schema(settings.fields, settings.environment, settings.dataset),
-        deadline=deadline,
-        limits=limits or Limits(),
+        sweeper=Sweeper(settings=settings, bucket=bucket, results=results, sqs=clients.sqs, executor=executor),
+        schema=Schema(fields_of(settings.schema, settings.dataset), settings.environment, settings.dataset),
+        deadline=Deadline(),
     )

@@ -11,7 +11,7 @@ from processor_lambda.records import Header, RecordError, Schema
 from processor_lambda.splitting import BOM, RECORD_BYTES, Format, Position, Raw, Splitter, SplitterError, splitter
 from replication_core.aws.errors import StoreError
 
-__all__ = ["Encoding", "Limits", "Reading"]
+__all__ = ["Encoding", "Reading"]
 
 _SUFFIXES = {
     "jsonl": Format.LINES,
@@ -28,14 +28,6 @@ _CONTENT_TYPES = {
 }
 _PLAIN = frozenset({"", "identity", "aws-chunked", "gzip", "aws-chunked,gzip", "gzip,aws-chunked"})
 _COMPRESSED = ".gz"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most that is read, in bytes: of one record, and of what a compressed file gives."""
-
-    record: int = RECORD_BYTES
-    gunzipped: int = GUNZIPPED_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +108,6 @@ class Reading:
     file: InputFile
     schema: Schema
     out_of_time: Callable[[], bool]
-    limits: Limits = field(default_factory=Limits)
     start: Position = field(default_factory=Position)
     encoding: Encoding | None = None
     """What the file is, where that is known from before."""
@@ -136,7 +127,7 @@ class Reading:
             chunks = self._chunks()
             if self.encoding is None:
                 return  # an empty file
-            splitting = self._splitter = splitter(self.encoding.format, self.start, most=self.limits.record)
+            splitting = self._splitter = splitter(self.encoding.format, self.start)
             raws = self._split(splitting, chunks)
             if self.encoding.format is Format.CSV:
                 raws = self._behind_header(raws)
@@ -179,12 +170,12 @@ class Reading:
         if (named := _named(self.file)) is not None:
             self.encoding = Encoding(named, compressed)
             return chunks
-        begin = _beginning(chunks, self.limits.record)
+        begin = _beginning(chunks, RECORD_BYTES)
         self.encoding = Encoding(_begun(self.file, begin), compressed)
         return chain([begin], chunks)
 
     def _gunzipped(self, raw: Iterator[bytes]) -> Iterator[bytes]:
-        return gathered(gunzip(raw, most=self.limits.gunzipped))
+        return gathered(gunzip(raw, most=GUNZIPPED_BYTES))
 
     def _skipped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         left = self.start.offset
@@ -201,16 +192,14 @@ class Reading:
         if self.start == Position():
             self.header = self._header(raws)
         else:
-            again = Reading(
-                bucket=self.bucket, file=self.file, schema=self.schema, out_of_time=self.out_of_time, limits=self.limits
-            )
+            again = Reading(bucket=self.bucket, file=self.file, schema=self.schema, out_of_time=self.out_of_time)
             self.header = again.read_header()
         yield from raws
 
     def read_header(self) -> Header | None:
         """Return the header of a CSV file, None where it is empty; raises UnreadableError."""
         chunks = self._chunks()
-        return self._header(self._split(splitter(Format.CSV, most=self.limits.record), chunks))
+        return self._header(self._split(splitter(Format.CSV), chunks))
 
     def _header(self, raws: Iterator[Raw | None]) -> Header | None:
         row = next((raw for raw in raws if raw is not None), None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from processor_lambda.settings import ENVIRONMENT, SET_ATTRIBUTES, Field, FieldType
+from processor_lambda.settings import ENVIRONMENT, SET_ATTRIBUTES, FieldType, RecordField
 from replication_core.datasets import PARTITION_KEY_BYTES, SORT_KEY_BYTES, Dataset, KeyType, RecordKey
 from replication_core.numbers import NumberError, number_text, read_number
 
@@ -173,7 +173,7 @@ def _is_whole(number: Decimal) -> bool:
 class Schema:
     """The table's key and the declared fields, and one environment's name for every item."""
 
-    def __init__(self, fields: Sequence[Field], environment: str, table: Dataset) -> None:
+    def __init__(self, fields: Sequence[RecordField], environment: str, table: Dataset) -> None:
         self.fields = fields
         self.table = table
         self._environment = environment

@@ -13,16 +13,7 @@ from processor_lambda.splitting import Raw
 from processor_lambda.table import ItemTable, Numbered
 from replication_core.datasets import Dataset, KeyType, RecordKey
 
-__all__ = [
-    "BLOCK_BYTES",
-    "BLOCK_RECORDS",
-    "DUPLICATES_WINDOW",
-    "MAX_INVOCATIONS",
-    "Run",
-    "Seen",
-    "run_of",
-    "unreadable_run_of",
-]
+__all__ = ["MAX_INVOCATIONS", "Run", "Seen"]
 
 BLOCK_RECORDS = 1000
 BLOCK_BYTES = 2 * 1024 * 1024
@@ -40,19 +31,6 @@ a billion records, nor by a sweep below two million keys.
 """
 
 _DIGEST_BYTES = 16
-
-
-def run_of(key: str, version: str) -> str:
-    """Return the name of the run of a version of an object: always the same one."""
-    return hashlib.sha256(f"{key}\n{version}".encode()).hexdigest()[:32]
-
-
-def unreadable_run_of(key: str, etag: str) -> str:
-    """Return the name of what stands for a run of an object whose version can't be told, but by its listed ETag.
-
-    It is no version's own, so that the object is processed once it can be read.
-    """
-    return run_of(key, f"unreadable {etag}")
 
 
 class Seen:
@@ -98,7 +76,6 @@ class Run:
     unless: str | None
     """The attribute by which an item that is there stays as it is, see `ItemTable.put`."""
 
-    out_of_time: Callable[[], bool]
     finished: bool = False
     _read: int = field(init=False)
     _block: list[Numbered] = field(default_factory=list)
@@ -121,7 +98,7 @@ class Run:
             if self._full():
                 self._flush()
             # A position that has not moved is not yet one to be gone on from.
-            if self.reading.position.offset > start.offset and self.out_of_time():
+            if self.reading.position.offset > start.offset and self.reading.out_of_time():
                 self._flush()
                 return self.progress
         self._flush()

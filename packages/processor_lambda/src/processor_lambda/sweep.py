@@ -1,35 +1,30 @@
 """The look at everything under the input prefix, for what its event was missed of."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from processor_lambda.files import FileBucket, Gone
+from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import ObjectNotice, Sweep
 from processor_lambda.results import Results
-from processor_lambda.runs import MAX_INVOCATIONS, run_of, unreadable_run_of
+from processor_lambda.runs import MAX_INVOCATIONS
 from processor_lambda.settings import ProcessorSettings
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
-from replication_core.deadline import Deadline
 from replication_core.objects.listings import Listed
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["STALE", "SweepPage", "Sweeper", "Swept"]
+__all__ = ["SweepPage", "Sweeper"]
 
 _AT_A_TIME = 200
 
-STALE = timedelta(hours=1)
+_STALE = timedelta(hours=1)
 """A run that was not finished and has not come further for so long is taken for one that stands still."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +36,6 @@ class SweepPage:
     missed: list[ObjectNotice]
     unreadable: list[str]
     """The keys that could not be looked at or read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep came to."""
-
-    enqueued: int
-    unreadable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +53,10 @@ class Sweeper:
     results: Results
     sqs: "SQSClient"
     executor: Executor
-    deadline: Deadline
-    clock: Callable[[], datetime] = _now
 
     def wants(self, key: str) -> bool:
         """Tell whether a key is an input's: under the prefix, and not a folder's marker."""
         return key.startswith(self.settings.input_prefix) and not key.endswith("/")
-
-    def sweep(self, asked: Sweep) -> Swept:
-        """Look at the keys behind one, and put what has no run into the queue; raises StoreError.
-
-        When the time is nearly up, what is left is another message's, but not without end.
-        """
-        enqueued = 0
-        unreadable: list[str] = []
-        for page in self.pages(asked.after):
-            self.enqueue([notice.body() for notice in page.missed])
-            enqueued += len(page.missed)
-            unreadable += page.unreadable
-            if self.deadline.passed():
-                self.go_on(page.last, asked.invocations)
-                break
-        return Swept(enqueued, tuple(unreadable))
 
     def pages(self, after: str = "") -> Iterator[SweepPage]:
         """Look at the keys behind one; raises StoreError where they can't be listed."""
@@ -117,10 +86,12 @@ class Sweeper:
         for error in send(self.sqs, self.settings.queue_url, bodies).values():
             raise error
 
-    def unreadable(self, key: str) -> Listed | None:
-        """Return the object as it is listed, None where a sweep can look at it, or it is not there."""
+    def unreadable(self, key: str) -> InputFile | None:
+        """Return an object as it is listed, None where a sweep can look at it, or it is not there."""
         listed = next(self.bucket.listed(key), None)  # a key comes before all that it begins
-        return None if listed is None or listed.key != key or self._look(listed)[1] else listed
+        if listed is None or listed.key != key or self._look(listed)[1]:
+            return None
+        return InputFile.from_listing(listed)
 
     def _look(self, listed: Listed) -> tuple[ObjectNotice | None, bool]:
         """Return what the object is missed by, and whether it could be looked at and read."""
@@ -131,7 +102,7 @@ class Sweeper:
 
     def _told(self, listed: Listed) -> bool:
         try:
-            return self.bucket.exists(self.results.key(unreadable_run_of(listed.key, listed.etag)))
+            return self.bucket.exists(self.results.key(InputFile.from_listing(listed).run))
         except Exception:  # noqa: BLE001 - the same
             return False
 
@@ -139,13 +110,12 @@ class Sweeper:
         skips = not self.settings.process_replicas
         try:
             file = self.bucket.head(key)
-            run = run_of(key, file.version)
             # What costs the least and settles the most comes first.
             if (
                 (skips and file.is_marked)
-                or self.bucket.exists(self.results.key(run))
+                or self.bucket.exists(self.results.key(file.run))
                 or (skips and self.bucket.is_replica(file))
-                or self._under_way(run)
+                or self._under_way(file.run)
             ):
                 return None
             self.bucket.touch(file)
@@ -155,4 +125,4 @@ class Sweeper:
 
     def _under_way(self, run: str) -> bool:
         latest = max((each.last_modified for each in self.bucket.listed(self.results.unfinished(run))), default=None)
-        return latest is not None and self.clock() - latest < STALE
+        return latest is not None and datetime.now(UTC) - latest < _STALE

@@ -1,6 +1,7 @@
 """What is processed, how eagerly and when somebody hears of it: the `processing:` keys of `Pulumi.<env>.yaml`."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
@@ -19,7 +20,7 @@ from processor_lambda.settings import (
     RESULTS_PREFIX,
     FieldType,
     ProcessorSettings,
-    declared_fields,
+    RecordField,
     fields_of,
 )
 from replication_core.datasets import ITEMS, NAME, OBJECTS, Kind
@@ -132,17 +133,16 @@ class ProcessingConfig(StackConfig):
         return self
 
     @model_validator(mode="after")
-    def _fields_make_a_schema(self) -> Self:
-        try:
-            declared_fields(self.schema_text())
-        except ValueError as error:
-            raise ValueError(f"processing:schema: {error}") from None
+    def _a_field_is_declared_once(self) -> Self:
+        [(name, times)] = Counter(one.name for one in self.declared).most_common(1) or [("", 0)]
+        if times > 1:
+            raise ValueError(f"processing:schema: the schema declares the field {name!r} more than once")
         return self
 
-    def schema_text(self) -> str:
-        """Return the declared fields as the function reads them."""
-        fields = [{"name": one.name, "type": one.type.value, "required": one.required} for one in self.declared]
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    @property
+    def fields(self) -> tuple[RecordField, ...]:
+        """The declared fields, as the function has them."""
+        return tuple(RecordField(one.name, one.type, one.required) for one in self.declared)
 
     def arrivals(self, bucket_name: str) -> str:
         """Return the pattern of the events of files that arrive, in each way that the function reads their keys.
@@ -161,18 +161,33 @@ class ProcessingConfig(StackConfig):
             }
         )
 
-    def own_storage(self, store: StorageOutputs) -> OwnStorage:
-        """Return what of an environment's storage is read and written.
+    def own_storage(self, store: StorageOutputs, region: str, account_id: str) -> OwnStorage:
+        """Return what of an environment's storage is read and written by a processor that is deployed there.
 
-        Raises StackConfigError for a dataset that the storage does not have, or has as another kind, and for a schema
-        that does not go with the table's key.
+        Raises StackConfigError for storage in another region or account, whose bucket's events no rule would get; for a
+        dataset that the storage does not have, or has as another kind; and for a schema that does not go with the
+        table's key.
         """
-        table = _dataset(store, "table", self.table, Kind.TABLE)
+        environment = store.environment
+        if store.region != region:
+            raise StackConfigError(
+                f"The storage of {environment} is in {store.region}, but processing is deployed to {region}: "
+                f"set aws:region in projects/processing/Pulumi.{environment}.yaml to {store.region}."
+            )
+        if store.account_id != account_id:
+            raise StackConfigError(
+                f"The storage of {environment} is in account {store.account_id}, but processing is deployed to "
+                f"{account_id}: deploy both to the same one."
+            )
+        bucket, table = (
+            _dataset(store, "bucket", self.bucket, Kind.BUCKET),
+            _dataset(store, "table", self.table, Kind.TABLE),
+        )
         try:
-            fields_of(self.schema_text(), table.dataset)
+            fields_of(self.fields, table.dataset)
         except ValueError as error:
             raise StackConfigError(f"{stack_file()}: processing:schema: {error}") from None
-        return OwnStorage(contract=store, bucket=_dataset(store, "bucket", self.bucket, Kind.BUCKET), table=table)
+        return OwnStorage(contract=store, bucket=bucket, table=table)
 
     def settings(self, *, store: OwnStorage, queue_url: str) -> ProcessorSettings:
         """Return what the function is told: this configuration, and its environment's storage."""
@@ -186,7 +201,7 @@ class ProcessingConfig(StackConfig):
             dlq_url=store.contract.dlq_url,
             input_prefix=self.input_prefix,
             process_replicas=self.process_replicas,
-            schema=self.schema_text(),
+            schema=self.fields,
         )
 
 

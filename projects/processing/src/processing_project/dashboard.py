@@ -3,15 +3,7 @@
 from typing import Any
 
 from pipeline_common.infra.dashboards import Graph, queue_metric
-from processor_lambda.settings import (
-    ENVIRONMENT_DIMENSION,
-    FAILED_RUNS_METRIC,
-    METRICS_NAMESPACE,
-    READ_METRIC,
-    REJECTED_METRIC,
-    RUNS_METRIC,
-    WRITTEN_METRIC,
-)
+from processor_lambda.settings import ENVIRONMENT_DIMENSION, METRICS_NAMESPACE, Metric
 
 __all__ = ["processing_graphs"]
 
@@ -28,8 +20,8 @@ def processing_graphs(
         return ("AWS/Lambda", name, "FunctionName", function, {"stat": statistic, **drawn})
 
     return [
-        Graph("Records read, rejected and written", own(READ_METRIC, REJECTED_METRIC, WRITTEN_METRIC)),
-        Graph("Runs, and those that failed", own(RUNS_METRIC, FAILED_RUNS_METRIC)),
+        Graph("Records read, rejected and written", own(Metric.READ, Metric.REJECTED, Metric.WRITTEN)),
+        Graph("Runs, and those that failed", own(Metric.RUNS, Metric.FAILED_RUNS)),
         Graph(
             "Invocations, errors and throttles",
             [of_function(name, "Sum") for name in ("Invocations", "Errors", "Throttles")],

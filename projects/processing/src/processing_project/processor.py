@@ -6,16 +6,16 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.contracts import ProcessingOutputs
+from pipeline_common.contracts import ProcessingOutputs, StorageOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.dashboards import dashboard
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
+from pipeline_common.infra.stack_references import read
 from processing_project.config import ProcessingConfig
 from processing_project.dashboard import processing_graphs
-from processing_project.own_storage import read_own_storage
 from processing_project.policies import processor_rights
 from processor_lambda.settings import MAX_RECEIVES, MESSAGE_SCHEMA, PROCESSOR_HANDLER
 
@@ -62,7 +62,9 @@ class Processor(pulumi.ComponentResource):
         invoked = pulumi.InvokeOptions(parent=self)
         self._region = aws.get_region_output(opts=invoked).region
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
-        self._store = read_own_storage(config, environment, region=self._region, account_id=self._account_id)
+        self._store = pulumi.Output.all(
+            store=read(StorageOutputs, environment), region=self._region, account_id=self._account_id
+        ).apply(lambda known: config.own_storage(**known))
         self._contract = self._store.apply(lambda store: store.contract)
         self.rule = self._rule()
         self.schedule = self._schedule()

@@ -9,7 +9,6 @@ from pipeline_ops.demo.stores import DemoStore
 from pipeline_ops.errors import OperatorError
 from processor_lambda.files import FileBucket
 from processor_lambda.results import Results
-from processor_lambda.runs import run_of
 from processor_lambda.settings import REJECTED_PREFIX
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 
@@ -36,7 +35,7 @@ def processed(source: DemoStore, outputs: ProcessingOutputs, run: str) -> Wave:
     source.s3.put_object(Bucket=source.bucket, Key=key, Body=body.encode(), ContentType="text/csv")
     bucket = FileBucket(s3=source.s3, name=source.bucket)
     results = Results(bucket=bucket, environment=outputs.environment)
-    name = run_of(key, bucket.head(key).version)
+    name = bucket.head(key).run
     rejected = f"{REJECTED_PREFIX}{key}.jsonl"
     changes = [
         _awaited("CSV to be processed", OBJECTS.record(key), lambda: True),
