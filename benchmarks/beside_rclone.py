@@ -24,6 +24,7 @@ from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.sides import CONFIG
 from pipeline_ops.routes.verification import verify
 from replication_core.comparing.sides import Sides
+from replication_core.objects.listing_answers import read_listings_fast
 
 __all__ = ["Beside", "beside_rclone", "environment_of", "find_rclone"]
 
@@ -122,6 +123,8 @@ def _verify_here(keys: int) -> None:
         source_dynamodb=no_items,
         target_dynamodb=no_items,
     )
+    read_listings_fast(sides.source_s3)
+    read_listings_fast(sides.target_s3)
     backlog, objects = made_up_backlog(MadeUpQueue(Network())), select(sides.route, prefix="", items=False)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"

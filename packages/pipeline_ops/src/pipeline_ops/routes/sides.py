@@ -5,6 +5,7 @@ from botocore.config import Config
 from pipeline_ops.routes.route import Route, SourceRoutes
 from replication_core.comparing.sides import Sides
 from replication_core.objects.heads import keep_empty_expires
+from replication_core.objects.listing_answers import read_listings_fast
 
 __all__ = ["CONFIG", "THREADS", "open_sides"]
 
@@ -26,6 +27,7 @@ def open_sides(replication: SourceRoutes, route: Route) -> Sides:
     )
     for client in (source_s3, target_s3):
         keep_empty_expires(client)
+        read_listings_fast(client)
     return Sides(
         route=spec,
         source_s3=source_s3,

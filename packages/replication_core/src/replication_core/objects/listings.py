@@ -67,13 +67,14 @@ def list_objects(
     while True:
         with translated("ListObjectsV2"):
             page = next(pages, None)
-        if page is None:
-            return
-        told("ListObjectsV2", page, "IsTruncated")  # else nothing in it would mean that there is nothing
-        for entry in page.get("Contents", ()):
-            if key_range.until is not None and entry["Key"] > key_range.until:
+            if page is None:
                 return
-            yield _listed(entry)
+            told("ListObjectsV2", page, "IsTruncated")  # else nothing in it would mean that there is nothing
+            entries = [_listed(entry) for entry in page.get("Contents", ())]
+        for listed in entries:
+            if key_range.until is not None and listed.key > key_range.until:
+                return
+            yield listed
 
 
 def _listed(entry: Any) -> Listed:
