@@ -25,6 +25,7 @@ class MadeRoute:
     dlq_url: str = "dlq-url"
     success_topic_arn: str = "success-topic-arn"
     failure_topic_arn: str = "failure-topic-arn"
+    release: str = "v1.4.0"
     notifications: str = "each"
     object_include: tuple[str, ...] = ()
     object_exclude: tuple[str, ...] = ()
@@ -50,7 +51,8 @@ class MadeRoute:
             name: getattr(self, name)
             for name in (
                 *("target", "source_environment", "source_region", "target_region", "queue_url", "dlq_url"),
-                *("success_topic_arn", "failure_topic_arn", "notifications", "sample_keys", "settle_seconds"),
+                *("success_topic_arn", "failure_topic_arn", "release", "notifications"),
+                *("sample_keys", "settle_seconds"),
             )
         }
         return RouteSpec(**plain, datasets=(objects, items, *self.others))

@@ -178,7 +178,7 @@ def test_the_delays_double_up_to_sixteen_seconds() -> None:
     assert [backoff_seconds(attempts) for attempts in range(8)] == [1, 1, 2, 4, 8, 16, 16, 16]
 
 
-def test_an_envelope_has_the_notice_the_reason_and_the_target(cloud: Cloud) -> None:
+def test_an_envelope_has_the_notice_the_reason_the_target_and_the_release(cloud: Cloud) -> None:
     cloud.put("cold", StorageClass="GLACIER")
     notice = object_notice("cold")
     answer = cloud.route().process(event(record(notice, attempts=2)))
@@ -195,6 +195,7 @@ def test_an_envelope_has_the_notice_the_reason_and_the_target(cloud: Cloud) -> N
         "error": {"type": "Archived", "message": "the object is archived and not restored"},
         "attempts": 2,
         "target": "dev",
+        "release": "v1.4.0",
     }
     (told,) = cloud.notifications()
     assert told["attributes"] == {"target": "dev"}
@@ -437,7 +438,7 @@ def test_a_deadline_passes_before_the_time_is_used_up() -> None:
     assert not deadline.passed()
 
 
-def test_metrics_have_the_target_as_their_one_dimension(
+def test_metrics_are_the_targets_and_once_more_its_releases(
     cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "anything")
@@ -454,8 +455,8 @@ def test_metrics_have_the_target_as_their_one_dimension(
     document = metrics_of(capsys.readouterr().out)
     (directive,) = document["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "DataPipeline/Replication"
-    assert directive["Dimensions"] == [["target"]]
-    assert document["target"] == "dev"
+    assert directive["Dimensions"] == [["target"], ["target", "release"]]
+    assert (document["target"], document["release"]) == ("dev", "v1.4.0")
     assert document["ReplicatedChanges"] == [2.0]
     assert document["ReplicatedBytes"] == [3.0]
     assert document["ReplicatedDeletes"] == [1.0]

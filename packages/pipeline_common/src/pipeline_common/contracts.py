@@ -43,6 +43,11 @@ class Contract:
     environment: str
     suffix: str = ""
     """Of an instance of the environment; else empty."""
+    release: str = ""
+    """The version that the stack was deployed as, see `pipeline_common.release`; empty in a former release's contract.
+
+    It is told, and nobody's programs need it: a project is released without another.
+    """
 
     @property
     def instance(self) -> Environment:
@@ -54,6 +59,19 @@ class Contract:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
+    def missing(cls, outputs: Mapping[str, Any]) -> str | None:
+        """Return the first output that a program of this release reads, and a stack's outputs don't have.
+
+        One that has a default is no exception: without it a program of this release would leave something out.
+        """
+        read = (field.name for field in fields(cls) if field.name not in _TOLD)
+        try:
+            cls.parse(outputs)
+        except MissingOutputError as error:
+            return error.name
+        return next((name for name in read if name not in outputs), None)
+
+    @classmethod
     def parse(cls, outputs: Mapping[str, Any]) -> Self:
         """Build the contract from a stack's outputs; others are ignored, so that additions break no reader.
 
@@ -63,6 +81,10 @@ class Contract:
         promised = [field for field in fields(cls) if field.name in outputs or _is_promised(field)]
         values = {field.name: _required(cls, outputs, field) for field in promised}
         return cls(**values)
+
+
+_TOLD = frozenset({"release"})
+"""What a contract tells people, and no program."""
 
 
 def _is_promised(field: Field[Any]) -> bool:

@@ -20,6 +20,7 @@ from local_cloud import LocalCloud
 from local_cloud.aws_provider import AwsProvider, StandIn
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
+from pipeline_common.release import UNKNOWN, Version
 from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
@@ -32,6 +33,7 @@ from pipeline_ops.program import project_program
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.versions import version_of
+from pipeline_ops.releases.versions import checkout_version
 from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, secrets_environment
 from pipeline_ops.state_document import exported, first_made, imported, is_real, resources_of
@@ -308,10 +310,14 @@ class Deployment:
                     self.projects.folder(stack.project),
                     engine_works_in=folder,
                     config=self._own_config(stack, pulumi, operation),
+                    version=self._version_of(stack, operation),
                 )
                 yield pulumi
             except automation.CommandError as error:
                 raise self._explained(stack, operation, journal or Journal(), command.failure, folder) from error
+
+    def _version_of(self, stack: StackId, operation: str) -> Version:
+        return checkout_version(self.projects.repository, stack.project) if operation in _RUNS_THE_PROGRAM else UNKNOWN
 
     def _own_config(self, stack: StackId, pulumi: automation.Stack, operation: str) -> dict[str, Any]:
         """Return what a program is told over its committed configuration."""

@@ -53,8 +53,10 @@ class ProcessorFunction:
             worker=Worker(
                 sqs=sqs,
                 queue_url=settings.queue_url,
-                dead_letters=DeadLetters(sqs=sqs, queue_url=settings.dlq_url, target=settings.environment),
-                logger=Logger(service=f"processor-{settings.environment}"),
+                dead_letters=DeadLetters(
+                    sqs=sqs, queue_url=settings.dlq_url, target=settings.environment, release=settings.release
+                ),
+                logger=Logger(service=f"processor-{settings.environment}", release=settings.release),
                 parse=processor.parse,
             ),
         )
@@ -71,7 +73,7 @@ class ProcessorFunction:
             return self._by_hand()
         outcomes: list[NoticeOutcome] = []
         settled = self.worker.process(event, partial(self._work, outcomes), _BY_HAND)
-        emit(self.processor.settings.instance, outcomes, len(settled.buried))
+        emit(self.processor.settings, outcomes, len(settled.buried))
         return settled.response()
 
     def _by_hand(self) -> dict[str, Any]:
@@ -108,7 +110,7 @@ class ProcessorFunction:
         messages = [Message(id=notice.key, receipt="", body=notice.body(), attempts=1) for notice in notices]
         own: list[NoticeOutcome] = []
         settled = self.worker.settle(messages, partial(self._work, own))
-        emit(self.processor.settings.instance, own, len(settled.buried))
+        emit(self.processor.settings, own, len(settled.buried))
         outcomes += own
         self.processor.sweeper.enqueue([message.body for message in settled.again])
         return settled

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from aws_lambda_powertools.metrics import MetricUnit
 
 from processor_lambda.processor import NoticeOutcome
-from processor_lambda.settings import ENVIRONMENT_DIMENSION, METRICS_NAMESPACE, Metric
+from processor_lambda.settings import ENVIRONMENT_DIMENSION, METRICS_NAMESPACE, Metric, ProcessorSettings
 from queue_worker.metrics import metrics_of
 
 __all__ = ["emit"]
 
 
-def emit(environment: str, outcomes: Sequence[NoticeOutcome], failures: int) -> None:
-    """Write a batch's metrics, with the environment as their only dimension.
+def emit(settings: ProcessorSettings, outcomes: Sequence[NoticeOutcome], failures: int) -> None:
+    """Write a batch's metrics by the environment, and by its release too.
 
     `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data whenever
     the processor works; the duration only for runs that were finished.
     """
-    metrics = metrics_of(METRICS_NAMESPACE, **{ENVIRONMENT_DIMENSION: environment})
+    metrics = metrics_of(METRICS_NAMESPACE, settings.release, **{ENVIRONMENT_DIMENSION: settings.instance})
     finished = [outcome.summary for outcome in outcomes if outcome.summary is not None]
     counts = {
         Metric.RUNS: len(finished),

@@ -135,6 +135,9 @@ class ProcessorSettings:
     suffix: str = ""
     """Of an instance of the environment, whose metrics are its own."""
 
+    release: str = ""
+    """The version that the processor is deployed as: in its logs, metrics and envelopes."""
+
     bucket: str
     table: str
     queue_url: str

@@ -55,6 +55,8 @@ class Envelope:
     target: str
     kind: str
     message: str
+    release: str = ""
+    """The version that gave the notice up; empty in a former release's envelope."""
 
     @classmethod
     def parse(cls, told: Mapping[str, Any]) -> Self | None:
@@ -62,13 +64,15 @@ class Envelope:
         match told:
             case {"event": event, "target": str(target), "error": {"type": str(kind), "message": str(message)}}:
                 with suppress(RecursionError):  # an event may be nested as deep as can be read, and not be written
-                    return cls(event=_text(event), target=target, kind=kind, message=message)
+                    release = told.get("release")
+                    known = release if isinstance(release, str) else ""
+                    return cls(event=_text(event), target=target, kind=kind, message=message, release=known)
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
-    """Sends envelopes: the notice as it was received, the error, the number of tries, the instant and the target.
+    """Sends envelopes: the notice as it was received, the error, the number of tries, the instant, target and release.
 
     To redrive one is to send its `event` to the route's queue again: whatever the source is by then is replicated.
     A notice too large to be wrapped is never sent; the queue's own redrive policy keeps that one as it is.
@@ -77,6 +81,7 @@ class DeadLetters:
     sqs: "SQSClient"
     queue_url: str
     target: str
+    release: str = ""
 
     def send(self, letters: Sequence[Letter], at: datetime) -> set[int]:
         """Send an envelope for each; return the positions of those that could not be sent, which must not be lost."""
@@ -99,6 +104,7 @@ class DeadLetters:
             "attempts": letter.attempts,
             "timestamp": at.isoformat(timespec="milliseconds"),
             "target": self.target,
+            "release": self.release,
         }
 
 

@@ -112,6 +112,12 @@ class RouteSpec:
     success_topic_arn: str
     failure_topic_arn: str
 
+    release: str = ""
+    """The version that the route is deployed as, such as `v1.4.0`; empty in a former release's document.
+
+    With it a function's version is code, route, policy and release together.
+    """
+
     notifications: str = "each"
     """One of `NOTIFICATIONS`."""
 

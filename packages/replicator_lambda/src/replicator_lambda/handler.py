@@ -56,8 +56,10 @@ class RouteFunction:
             worker=Worker(
                 sqs=clients.sqs,
                 queue_url=spec.queue_url,
-                dead_letters=DeadLetters(sqs=clients.sqs, queue_url=spec.dlq_url, target=spec.target),
-                logger=Logger(service=f"replicator-{spec.target}"),
+                dead_letters=DeadLetters(
+                    sqs=clients.sqs, queue_url=spec.dlq_url, target=spec.target, release=spec.release
+                ),
+                logger=Logger(service=f"replicator-{spec.target}", release=spec.release),
                 parse=lambda body: parse(body, spec),
             ),
             notifications=Notifications(
@@ -101,7 +103,7 @@ class RouteFunction:
             [each.key for each in asked], unsure={each.key for each in asked if each.unsure}
         )
         self._log(outcomes)
-        emit(self.spec.target_environment, outcomes, {}, 0)
+        emit(self.spec, outcomes, {}, 0)
         return [
             {
                 "key": str(key),
@@ -136,7 +138,7 @@ class RouteFunction:
             self.worker.warn("failure not notified", error)
         for error in self.notifications.succeeded(outcomes, now):
             self.worker.warn("success not notified", error)
-        emit(self.spec.target_environment, outcomes, batch.changed_at(), len(settled.buried))
+        emit(self.spec, outcomes, batch.changed_at(), len(settled.buried))
 
 
 @cache

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from queue_worker.metrics import metrics_of
 from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
+from replication_core.route_spec import RouteSpec
 from replicator_lambda.settings import (
     BYTES_METRIC,
     CHANGES_METRIC,
@@ -25,14 +26,14 @@ __all__ = ["emit", "emit_sample"]
 
 
 def emit(
-    target: str, outcomes: Mapping[RecordKey, Outcome], changed_at: Mapping[RecordKey, datetime], failures: int
+    route: RouteSpec, outcomes: Mapping[RecordKey, Outcome], changed_at: Mapping[RecordKey, datetime], failures: int
 ) -> None:
-    """Write a batch's metrics, with the target as their only dimension.
+    """Write a batch's metrics by the target, and by the route's release too.
 
     `failures` are the envelopes sent. The counts are written also where they are 0, so that an alarm sees data
     whenever the route works; the latency only for changes whose instant is known.
     """
-    metrics = metrics_of(METRICS_NAMESPACE, **{TARGET_DIMENSION: target})
+    metrics = _of(route)
     level = {key: outcome for key, outcome in outcomes.items() if outcome.action in {Action.COPIED, Action.DELETED}}
     counts = {
         CHANGES_METRIC: len(level),
@@ -52,9 +53,13 @@ def emit(
         metrics.flush_metrics()
 
 
-def emit_sample(target: str, *, compared: int, drifted: int) -> None:
+def emit_sample(route: RouteSpec, *, compared: int, drifted: int) -> None:
     """Write how many keys a sample has compared, and how many of them have drifted."""
-    metrics = metrics_of(METRICS_NAMESPACE, **{TARGET_DIMENSION: target})
+    metrics = _of(route)
     metrics.add_metric(SAMPLED_METRIC, MetricUnit.Count, compared)
     metrics.add_metric(DRIFT_METRIC, MetricUnit.Count, drifted)
     metrics.flush_metrics()
+
+
+def _of(route: RouteSpec) -> EphemeralMetrics:
+    return metrics_of(METRICS_NAMESPACE, route.release, **{TARGET_DIMENSION: route.target_environment})

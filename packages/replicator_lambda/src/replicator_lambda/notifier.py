@@ -134,7 +134,11 @@ class Notifier:
 def build_notifier(specs: Iterable[RouteSpec], sqs: "SQSClient") -> Notifier:
     """Wire a notifier of these routes."""
     routes = [
-        Announcement(sqs=sqs, spec=spec, dead_letters=DeadLetters(sqs=sqs, queue_url=spec.dlq_url, target=spec.target))
+        Announcement(
+            sqs=sqs,
+            spec=spec,
+            dead_letters=DeadLetters(sqs=sqs, queue_url=spec.dlq_url, target=spec.target, release=spec.release),
+        )
         for spec in specs
     ]
     return Notifier(routes=routes, logger=Logger(service="notifier"))

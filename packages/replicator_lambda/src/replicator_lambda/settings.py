@@ -30,7 +30,7 @@ VERIFIER_HANDLER = "replicator_lambda.verifier.handle"
 
 METRICS_NAMESPACE = "DataPipeline/Replication"
 TARGET_DIMENSION = "target"
-"""The one dimension of every metric; its value is the target environment's name, or its instance's."""
+"""The dimension of every metric; its value is the target environment's name, or its instance's."""
 
 LATENCY_METRIC = "ReplicationLatency"
 """Milliseconds from the change at the source until the replica was written and confirmed."""

@@ -44,7 +44,7 @@ class Verifier:
         return cls(
             sides=Sides.of(route, connect(route, connections=2 * _THREADS)),
             executor=ThreadPoolExecutor(_THREADS, thread_name_prefix="verify"),
-            logger=Logger(service=f"verifier-{route.target}"),
+            logger=Logger(service=f"verifier-{route.target}", release=route.release),
             chance=random.SystemRandom(),
         )
 
@@ -65,7 +65,7 @@ class Verifier:
         drifted = self._settled(list(suspects.values()))
         for finding in drifted:
             self.logger.warning("drifted", extra=_told(finding, route.target))
-        emit_sample(route.target_environment, compared=compared, drifted=len(drifted))
+        emit_sample(route, compared=compared, drifted=len(drifted))
         return {"compared": compared, "drifted": len(drifted)}
 
     def _settled(self, suspects: Sequence[Finding]) -> Sequence[Finding]:

@@ -189,11 +189,12 @@ class ProcessingConfig(StackConfig):
             raise StackConfigError(f"{stack_file()}: processing:schema: {error}") from None
         return OwnStorage(contract=store, bucket=bucket, table=table)
 
-    def settings(self, *, store: OwnStorage, queue_url: str) -> ProcessorSettings:
+    def settings(self, *, store: OwnStorage, queue_url: str, release: str) -> ProcessorSettings:
         """Return what the function is told: this configuration, and its environment's storage."""
         return ProcessorSettings(
             environment=store.contract.environment,
             suffix=store.contract.suffix,
+            release=release,
             bucket=store.bucket.name,
             table=store.table.name,
             dataset=store.table.dataset,

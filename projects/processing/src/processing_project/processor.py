@@ -14,6 +14,7 @@ from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from pipeline_common.infra.stack_references import read
+from pipeline_common.release import deployed_version
 from processing_project.config import ProcessingConfig
 from processing_project.dashboard import processing_graphs
 from processing_project.policies import processor_rights
@@ -95,6 +96,7 @@ class Processor(pulumi.ComponentResource):
         return ProcessingOutputs(
             environment=self._environment.name,
             suffix=self._environment.suffix,
+            release=str(deployed_version()),
             region=eventually(self._region),
             bucket_name=eventually(self._store.apply(lambda store: store.bucket.name)),
             table_name=eventually(self._store.apply(lambda store: store.table.name)),
@@ -160,9 +162,9 @@ class Processor(pulumi.ComponentResource):
         )
 
     def _function(self, code: pulumi.Archive, queue: aws.sqs.Queue) -> LiveFunction:
-        config = self._config
+        config, release = self._config, str(deployed_version())
         settings = pulumi.Output.all(store=self._store, queue_url=queue.url).apply(
-            lambda known: config.settings(**known)
+            lambda known: config.settings(release=release, **known)
         )
         return LiveFunction(
             "processor",

@@ -26,6 +26,10 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 """
 
 
+_LONGEST_RELEASE = "v100.100.100+10000.g1234567.dirty"
+"""As long as a version may well become."""
+
+
 def check_sizes(config: ProcessingConfig, environment: Environment) -> None:
     """Raise StackConfigError, with the sums, where the schema and the prefix make more than AWS takes."""
     contract = longest_storage(environment)
@@ -37,7 +41,7 @@ def check_sizes(config: ProcessingConfig, environment: Environment) -> None:
     )
     found = function_faults(
         rights=processor_rights(store=store, input_prefix=config.input_prefix, queue_arn=longest_queue_arn()),
-        environment=config.settings(store=store, queue_url=longest_queue_url()).to_env(),
+        environment=config.settings(store=store, queue_url=longest_queue_url(), release=_LONGEST_RELEASE).to_env(),
     )
     if pattern := pattern_fault(config.arrivals(store.bucket.name)):
         found.append(pattern)

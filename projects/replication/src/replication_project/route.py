@@ -12,6 +12,7 @@ from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
+from pipeline_common.release import deployed_version
 from replication_core.route_spec import ROUTE_FILE, RouteSpec
 from replication_project.config import ReplicationConfig, TargetConfig
 from replication_project.policies import former_rule_arns, replicator_rights
@@ -131,7 +132,8 @@ class ReplicationRoute(pulumi.ComponentResource):
         def function(queue: aws.sqs.Queue) -> LiveFunction:
             """Register the function that works off the queue, which its specification names."""
             told = pulumi.Output.all(stores=self._stores, queue_url=queue.url)
-            self.spec = told.apply(lambda known: route_spec(config, self._target, **known))
+            release = str(deployed_version())
+            self.spec = told.apply(lambda known: route_spec(config, self._target, release=release, **known))
             self._code = with_document(code, ROUTE_FILE, self.spec.apply(lambda spec: spec.document()))
             return self._function(queue)
 

@@ -12,7 +12,9 @@ MOST_SETTLE_SECONDS = 600
 """What may still arrive is waited for so long by a sample's comparison; the rest of its time is for comparing."""
 
 
-def route_spec(config: ReplicationConfig, target: TargetConfig, *, stores: Stores, queue_url: str) -> RouteSpec:
+def route_spec(
+    config: ReplicationConfig, target: TargetConfig, *, stores: Stores, queue_url: str, release: str
+) -> RouteSpec:
     """Return what the functions of a target's route, and the operator's commands, are told of it."""
     source, replica = stores.source, stores.targets[target.environment]
     gets = {pair.source.dataset.name: pair for pair in stores.pairs[target.environment]}
@@ -25,6 +27,7 @@ def route_spec(config: ReplicationConfig, target: TargetConfig, *, stores: Store
         target_region=replica.region,
         datasets=tuple(_routed(stored, gets.get(name)) for name, stored in source.datasets.items()),
         queue_url=queue_url,
+        release=release,
         dlq_url=source.dlq_url,
         success_topic_arn=source.success_topic_arn,
         failure_topic_arn=source.failure_topic_arn,

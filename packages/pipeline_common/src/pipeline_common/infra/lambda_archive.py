@@ -28,7 +28,17 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 from uv import find_uv_bin
 
-__all__ = ["ARCHITECTURE", "RUNTIME", "ArchiveError", "build", "engine_folder", "function_archive", "with_document"]
+__all__ = [
+    "ARCHITECTURE",
+    "LOCK",
+    "RUNTIME",
+    "ArchiveError",
+    "archived_packages",
+    "build",
+    "engine_folder",
+    "function_archive",
+    "with_document",
+]
 
 RUNTIME = "python3.13"
 """The functions' runtime, for which the dependencies are chosen too."""
@@ -40,6 +50,7 @@ AWS_SERVICES = frozenset({"dynamodb", "s3", "sns", "sqs", "sts"})
 """The services whose API descriptions the functions can load; sts is what credentials may come from."""
 
 LOCK = Path("requirements", "lambda.txt")
+"""The functions' dependencies, from the repository's folder."""
 
 _BUILD_FOLDER = ".build"
 _INSTALL_SECONDS = 600
@@ -99,7 +110,7 @@ def build(package: str, *, repository: Path, into: Path) -> None:
     Replaces what is there. Raises ArchiveError for a package that does not exist, or when installing fails.
     """
     packages = repository / "packages"
-    ours = _with_those_needed(package, packages)
+    ours = archived_packages(package, packages)
     shutil.rmtree(into, ignore_errors=True)
     shutil.copytree(_dependencies(repository / LOCK), into)
     for name in ours:
@@ -108,8 +119,11 @@ def build(package: str, *, repository: Path, into: Path) -> None:
     _settle_modes(into)
 
 
-def _with_those_needed(package: str, packages: Path) -> list[str]:
-    """Return the package and, as their pyproject.toml files say, the packages beside it that it needs."""
+def archived_packages(package: str, packages: Path) -> list[str]:
+    """Return the package and, as their pyproject.toml files say, the packages beside it that it needs.
+
+    Raises ArchiveError for a package that does not exist.
+    """
     found = [package]
     for name in found:  # which grows while it is walked
         project = packages / name / "pyproject.toml"

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import ARCHITECTURE, RUNTIME
 from pipeline_common.infra.policies import Statement, assume_role, function_policy, service
+from pipeline_common.release import deployed_version, with_version
 
 __all__ = ["LIVE_ALIAS", "FunctionConfig", "LiveFunction"]
 
@@ -35,9 +36,10 @@ class FunctionConfig:
 class LiveFunction(pulumi.ComponentResource):
     """A function and its `live` alias, with role, log group and alarms (`pipeline:infra:LiveFunction`).
 
-    Guarantees: every change is a published version; the role has the given rights and may write to its own log group,
-    nothing more; logs are kept for as long as configured; errors and throttles alarm. `ready` are the resources that
-    an event source mapping has to wait for, since Lambda checks the role's rights when the mapping is made.
+    Guarantees: every change is a published version, whose description says of which release it is; the role has the
+    given rights and may write to its own log group, nothing more; logs are kept for as long as configured; errors and
+    throttles alarm. `ready` are the resources that an event source mapping has to wait for, since Lambda checks the
+    role's rights when the mapping is made.
 
     Leaves out: what invokes it, tracing (it needs a right on every resource) and a VPC.
     """
@@ -84,7 +86,7 @@ class LiveFunction(pulumi.ComponentResource):
         )
         self.function = aws.lambda_.Function(
             name,
-            description=config.description,
+            description=with_version(config.description, deployed_version()),
             role=role.arn,
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],

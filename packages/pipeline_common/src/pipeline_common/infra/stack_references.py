@@ -1,12 +1,11 @@
 """Reading another stack's contract, and the one place that decides what a stack is called."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, TypeVar
 
 import pulumi
 
-from pipeline_common.contracts import Contract, MissingOutputError
+from pipeline_common.contracts import Contract
 from pipeline_common.environments import Environment
 
 __all__ = ["StackOutputError", "read", "stack_name"]
@@ -31,8 +30,7 @@ def read(contract: type[Promised], environment: Environment) -> pulumi.Output[Pr
     """Read the contract of an environment's stack, whole.
 
     The stack has to exist: for one that does not, the engine stops the program before it can say more. An output that
-    is not there raises StackOutputError, which names the stack, the output and what to deploy. One that has a default
-    is no exception: with what a former release did not promise, a program of this one would leave something out.
+    is not there raises StackOutputError, which names the stack, the output and what to deploy.
     """
     name = stack_name(contract.PROJECT, environment)
     reference = pulumi.StackReference(f"{contract.PROJECT}-{environment.name}", stack_name=name)
@@ -40,14 +38,10 @@ def read(contract: type[Promised], environment: Environment) -> pulumi.Output[Pr
 
 
 def _parse(contract: type[Promised], environment: Environment, name: str, outputs: Mapping[str, Any]) -> Promised:
-    try:
-        parsed, missing = contract.parse(outputs), [one.name for one in fields(contract) if one.name not in outputs]
-    except MissingOutputError as error:
-        parsed, missing = None, [error.name]
-    if parsed is None or missing:
+    if missing := contract.missing(outputs):
         raise StackOutputError(
             # Not as a command: a program doesn't know by which options it was reached.
-            f"Stack {name} has no output {missing[0]!r}: it was deployed by another release. "
+            f"Stack {name} has no output {missing!r}: it was deployed by another release. "
             f"Deploy {contract.PROJECT} of {environment} first, then run this again."
         )
-    return parsed
+    return contract.parse(outputs)

@@ -55,6 +55,9 @@ class DeadLetter:
     message: str
     keys: tuple[str, ...]
     since: datetime
+    release: str = ""
+    """The version that gave it up; empty where it does not say."""
+
     event: str | None = field(repr=False)
     """What is sent to be tried again, None where its target's function would not understand it, or has no queue."""
 
@@ -65,6 +68,7 @@ class DeadLetter:
             "target": self.target,
             "reason": self.reason,
             "message": self.message,
+            "release": self.release,
             "keys": list(self.keys),
             "since": self.since.isoformat(timespec="milliseconds"),
             "redrivable": self.event is not None,
@@ -264,6 +268,7 @@ def letter_of(message: Mapping[str, Any], routing: Routing) -> DeadLetter:
         target=claim.target,
         reason=claim.reason,
         message=claim.message,
+        release=claim.release,
         keys=keys or (),
         since=datetime.fromtimestamp(int(system.get("SentTimestamp", "0")) / 1000, UTC),
         event=None if keys is None or claim.target not in routing.urls else claim.event,
@@ -278,6 +283,7 @@ class _LetterClaim:
     reason: str
     message: str
     event: str | None = None
+    release: str = ""
 
 
 def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], routing: Routing) -> _LetterClaim:
@@ -289,7 +295,7 @@ def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], 
         envelope = Envelope.parse(known)
         if envelope is None:
             return _LetterClaim(None, UNKNOWN, "it says that it is an envelope, and has not the form of one")
-        return _LetterClaim(envelope.target, envelope.kind, envelope.message, envelope.event)
+        return _LetterClaim(envelope.target, envelope.kind, envelope.message, envelope.event, envelope.release)
     if "DDBStreamBatchInfo" in known:
         return _LetterClaim(target, STREAM_GAP, "a part of the table's stream was given up, which names no keys")
     if "ERROR_CODE" in told:

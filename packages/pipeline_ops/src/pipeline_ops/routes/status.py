@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
+from pipeline_common.release import version_described
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.backlog import depth_of, oldest_change
@@ -47,6 +48,11 @@ class RouteStatus:
     """The last minute in which a change was replicated, None where none was for a day."""
 
     version: str
+    """The function's, that is live."""
+
+    release: str
+    """The release that this is of, such as `v1.4.0`; empty where a former release deployed it, which did not say."""
+
     alarms: Mapping[str, str]
     """Each alarm's state by its name."""
 
@@ -85,6 +91,7 @@ class RouteStatus:
             "dead_letters": dict(self.dead_letters),
             "last_success": self.last_success and self.last_success.isoformat(),
             "version": self.version,
+            "release": self.release,
             "alarms": dict(self.alarms),
         }
 
@@ -176,9 +183,8 @@ def _route(replication: SourceRoutes, route: Route, reasons: Mapping[str, int], 
         depth = depth_of(replication, outputs)
         oldest = oldest_change(replication, outputs, at)
         last_success = _last_success(replication, route, at)
-        alias = replication.client("lambda", region=replication.region).get_alias(
-            FunctionName=outputs.function_name, Name=outputs.alias_arn.rpartition(":")[2]
-        )
+        # Not GetFunctionConfiguration: LocalStack finds no alias by it.
+        live = replication.client("lambda", region=replication.region).get_function(FunctionName=outputs.alias_arn)
         alarms = alarm_states(replication, outputs)
     return RouteStatus(
         target=route.target,
@@ -188,7 +194,8 @@ def _route(replication: SourceRoutes, route: Route, reasons: Mapping[str, int], 
         in_flight=depth.in_flight,
         dead_letters=reasons,
         last_success=last_success,
-        version=alias["FunctionVersion"],
+        version=live["Configuration"]["Version"],
+        release=str(version_described(live["Configuration"].get("Description", "")) or ""),
         alarms=alarms,
         mismatches=route_problems(replication, route),
         redrive_command=replication.where.command("redrive", "--route", route.target),

@@ -54,7 +54,7 @@ def _cells(route: RouteStatus, at: datetime) -> list[str]:
         f"{route.in_flight:,}",
         _by_reason(route.dead_letters) or "none",
         f"{duration((at - route.last_success).total_seconds())} ago" if route.last_success else "unknown",
-        route.version,
+        f"{route.release} ({route.version})" if route.release else route.version,
         f"{firing} of {len(route.alarms)}" if firing else "none",
     ]
 

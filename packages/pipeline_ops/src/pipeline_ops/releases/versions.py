@@ -1,0 +1,53 @@
+"""The version that a checkout has of a project, and the releases that came before it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline_common.release import NEVER_RELEASED, UNKNOWN, Release, Version
+from pipeline_ops.releases.closure import Closure
+from pipeline_ops.releases.git import Git
+
+__all__ = ["checkout_version", "commits_since", "last_release"]
+
+_SHORT = 7
+"""Characters of a commit's hash in a version: as many everywhere, where git by itself takes as many as it needs."""
+
+
+def checkout_version(repository: Path, project: str) -> Version:
+    """Return the version that the repository's folder has of a project.
+
+    A commit that touches nothing of the project's closure makes no other version, and so no other function.
+    """
+    git = Git(repository)
+    if not git.knows(f"projects/{project}/__main__.py"):
+        return UNKNOWN
+    paths = Closure(repository, project).paths
+    last = last_release(git, project)
+    if last is None and git("rev-parse", "--is-shallow-repository") == "true":
+        return UNKNOWN
+    commits = commits_since(git, last, paths)
+    is_dirty = git.changed(paths)
+    released = last.version if last else NEVER_RELEASED
+    if not commits and not is_dirty:
+        return released
+    newest = commits[0] if commits else git("rev-list", "--max-count=1", "HEAD", "--", *paths)
+    return Version(released.number, f"{len(commits)}.g{newest[:_SHORT]}{'.dirty' if is_dirty else ''}")
+
+
+def last_release(git: Git, project: str) -> Release | None:
+    """Return the newest release that the current commit holds; None before the first."""
+    tags = git("for-each-ref", "--merged=HEAD", "--format=%(refname:lstrip=2)", f"refs/tags/{project}/").splitlines()
+    return max(filter(None, map(_release, tags)), key=lambda release: release.version.number, default=None)
+
+
+def commits_since(git: Git, last: Release | None, paths: Sequence[str]) -> list[str]:
+    """Return the hashes of the commits after a release, or of all, that touch something there: the newest first."""
+    since = f"refs/tags/{last}..HEAD" if last else "HEAD"
+    return git("rev-list", since, "--", *paths).splitlines()
+
+
+def _release(tag: str) -> Release | None:
+    try:
+        return Release.parse(tag)
+    except ValueError:
+        return None

@@ -1,0 +1,141 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline_ops.releases.closure import Closure
+from pipeline_ops.releases.versions import checkout_version
+from tests.unit.pipeline_ops.repositories import MadeRepository
+
+ROOT = Path(__file__).parents[4]
+POSTMAN = "packages/postman/src/postman/__init__.py"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> MadeRepository:
+    return MadeRepository(tmp_path)
+
+
+def version(repository: MadeRepository) -> str:
+    return str(checkout_version(repository.folder, "mail"))
+
+
+def test_the_closure_is_what_the_program_imports_and_what_its_functions_archives_hold(
+    repository: MadeRepository,
+) -> None:
+    assert Closure(repository.folder, "mail").paths == (
+        "packages/bag",
+        "packages/common/src/common/__init__.py",
+        "packages/common/src/common/infra/__init__.py",
+        "packages/common/src/common/infra/archives.py",
+        "packages/common/src/common/infra/lazy.py",
+        "packages/common/src/common/stamps.py",
+        "packages/postman",
+        "projects/mail",
+        "requirements/lambda.txt",
+    )
+
+
+def test_replication_belongs_to_none_of_the_other_projects_and_takes_nothing_of_theirs() -> None:
+    closures = {name: Closure(ROOT, name).paths for name in ("storage", "processing", "replication")}
+    replicates = ("packages/replicator_lambda", "projects/replication")
+    assert set(replicates) <= set(closures["replication"])
+    for other in ("storage", "processing"):
+        assert not any(path.startswith(replicates) for path in closures[other])
+    assert not any("processor_lambda" in path or "pipeline_ops" in path for path in closures["replication"])
+    assert "requirements/lambda.txt" not in closures["storage"]
+
+
+def test_a_tagged_checkout_has_the_releases_version(repository: MadeRepository) -> None:
+    repository.tag("mail/v1.4.0")
+    assert version(repository) == "v1.4.0"
+
+
+def test_a_checkout_before_the_first_release_counts_every_commit(repository: MadeRepository) -> None:
+    newest = repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
+    assert version(repository) == f"v0.0.0+2.g{newest[:7]}"
+
+
+def test_what_has_changed_since_counts_only_what_belongs_to_the_project(repository: MadeRepository) -> None:
+    repository.tag("mail/v1.4.0")
+    newest = repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
+    for path in ("packages/other/src/other/__init__.py", "packages/common/src/common/unused.py", "README.md"):
+        repository.commit("other: change", **{path: "changed = 1"})
+    repository.commit("requirements: newer tools", **{"requirements/operators.txt": "tool==2"})
+    assert version(repository) == f"v1.4.0+1.g{newest[:7]}"
+
+
+def test_the_newest_release_is_that_of_the_highest_version_which_the_commit_holds(repository: MadeRepository) -> None:
+    for name in ("mail/v1.10.0", "mail/v1.9.0", "other/v3.0.0", "mail/v4", "mail/v5.0.0-rc.1", "v6.0.0"):
+        repository.tag(name)
+    repository.git("checkout", "--quiet", "-b", "aside")
+    repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
+    repository.tag("mail/v7.0.0")
+    repository.git("checkout", "--quiet", "main")
+    assert version(repository) == "v1.10.0"
+
+
+@pytest.mark.parametrize("path", [POSTMAN, "projects/mail/new.py", "projects/mail/Pulumi.prod.yaml"])
+def test_what_no_commit_holds_is_dirty_a_new_file_too(repository: MadeRepository, path: str) -> None:
+    repository.tag("mail/v1.4.0")
+    first = repository.git("rev-parse", "HEAD")
+    repository.write(path, "changed = 1")
+    assert version(repository) == f"v1.4.0+0.g{first[:7]}.dirty"
+
+
+def test_what_is_changed_elsewhere_is_not_dirty(repository: MadeRepository) -> None:
+    repository.tag("mail/v1.4.0")
+    repository.write("packages/other/src/other/__init__.py", "changed = 1")
+    repository.write("docs/new.md", "new")
+    assert version(repository) == "v1.4.0"
+
+
+def test_a_module_that_is_imported_now_belongs_to_the_project_before_it_is_committed(
+    repository: MadeRepository,
+) -> None:
+    repository.tag("mail/v1.4.0")
+    repository.write("packages/common/src/common/fresh.py", "")
+    assert version(repository) == "v1.4.0"
+    repository.write("projects/mail/__main__.py", "import common.fresh\n")
+    assert "packages/common/src/common/fresh.py" in Closure(repository.folder, "mail").paths
+    assert version(repository).endswith(".dirty")
+
+
+def test_an_unpacked_archive_has_an_unknown_version_also_within_another_repository(
+    repository: MadeRepository, tmp_path: Path
+) -> None:
+    unpacked = tmp_path / "ignored"
+    for path in repository.git("ls-files").splitlines():
+        copy = unpacked / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((tmp_path / path).read_bytes())
+    assert str(checkout_version(unpacked, "mail")) == "v0.0.0+unknown"
+
+
+def test_without_git_the_version_is_unknown(repository: MadeRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert version(repository) == "v0.0.0+unknown"
+
+
+def test_a_clone_without_its_history_has_an_unknown_version_and_not_a_wrong_one(
+    repository: MadeRepository, tmp_path: Path
+) -> None:
+    repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
+    clone = tmp_path / "clone"
+    repository.git("clone", "--quiet", "--depth=1", f"file://{tmp_path}", str(clone))
+    assert str(checkout_version(clone, "mail")) == "v0.0.0+unknown"
+
+
+def test_a_hooks_environment_leads_to_no_other_repository(
+    repository: MadeRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.tag("mail/v1.4.0")
+    monkeypatch.setenv("GIT_DIR", os.fspath(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_INDEX_FILE", os.fspath(tmp_path / "no-index"))
+    assert version(repository) == "v1.4.0"
+
+
+def test_a_program_that_can_not_be_read_is_versioned_all_the_same(repository: MadeRepository) -> None:
+    repository.tag("mail/v1.4.0")
+    repository.write("projects/mail/__main__.py", "import (")
+    assert version(repository).endswith(".dirty")
