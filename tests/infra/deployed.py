@@ -13,10 +13,12 @@ from tests.infra.recording import Recording, record
 __all__ = [
     "DATASETS",
     "ENVIRONMENTS",
+    "EVERY_STACK",
     "STACKS",
     "TARGETS",
     "committed_processing",
     "committed_replication",
+    "delivery",
     "processing",
     "recorded_replication",
     "replication",
@@ -120,10 +122,19 @@ def recorded_replication() -> Recording:
     return replication({"replication:capture": "cloudtrail"})
 
 
+@functools.cache
+def delivery() -> Recording:
+    """Return what the committed configuration makes of the delivery."""
+    return record("delivery", "shared")
+
+
 STACKS: Mapping[str, Any] = {
     **{f"storage/{name}": functools.partial(storage, name) for name in ENVIRONMENTS},
     **{f"processing/{name}": functools.partial(committed_processing, name) for name in ENVIRONMENTS},
     "replication/prod": committed_replication,
     "replication/prod by cloudtrail": recorded_replication,
 }
-"""Every stack of the repository, as committed, and in another form where that makes other resources."""
+"""Every environment's stack, as committed, and in another form where that makes other resources."""
+
+EVERY_STACK: Mapping[str, Any] = {**STACKS, "delivery/shared": delivery}
+"""Those, and the account's."""

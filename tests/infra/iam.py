@@ -51,9 +51,11 @@ def _is_principal(stated: Any, principal: str | None) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -> bool:
-    if operator not in {"StringEquals", "ArnEquals", "Bool"}:
+    if operator not in {"StringEquals", "StringLike", "ArnEquals", "ArnLike", "Bool", "Null"}:
         raise NotImplementedError(f"the condition {operator}")
-    if operator == "ArnEquals":  # with wildcards, as ArnLike
+    if operator == "Null":
+        return all((key not in context) is (wanted == "true") for key, wanted in keys.items())
+    if operator in {"ArnEquals", "ArnLike", "StringLike"}:  # all of them take wildcards
         return all(any(_matches(one, context.get(key, "")) for one in _listed(wanted)) for key, wanted in keys.items())
     return all(key in context and context[key] in _listed(wanted) for key, wanted in keys.items())
 

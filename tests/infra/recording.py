@@ -30,7 +30,9 @@ ARNS = {
     "aws:sns/topic:Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{name}}",
     "aws:sqs/queue:Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{name}}",
     "aws:kms/key:Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{{name}}",
-    "aws:iam/role:Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{{name}}",
+    "aws:iam/policy:Policy": f"arn:aws:iam::{ACCOUNT}:policy{{path}}{{name}}",
+    "aws:iam/role:Role": f"arn:aws:iam::{ACCOUNT}:role{{path}}{{name}}",
     "aws:lambda/function:Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
     "aws:lambda/alias:Alias": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{functionName}}:{{name}}",
     "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{name}}",
@@ -283,7 +285,7 @@ def _created(stack: str, type_: str, name: str, inputs: Mapping[str, Any]) -> tu
     given = inputs.get("name") or inputs.get("bucket")
     # Distinct in every stack, as the engine's own names are.
     physical = str(given) if given else f"{name}-{hashlib.sha256(stack.encode()).hexdigest()[:7]}"
-    arn = ARNS.get(type_, "").format(**{**inputs, "name": physical})
+    arn = ARNS.get(type_, "").format(**{"path": "/", **inputs, "name": physical})
     computed: dict[str, Any] = {"arn": arn, "id": physical, "name": physical, "bucket": physical}
     if type_ == "aws:sqs/queue:Queue":
         computed["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}"

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline_common.infra.alarms import RUNBOOK
 from pipeline_common.tags import DEFAULT_TAG_KEYS
-from tests.infra.deployed import STACKS
+from tests.infra.deployed import EVERY_STACK
 from tests.infra.iam import allows
 from tests.infra.recording import ROOT, Recording, committed_config
 
@@ -19,6 +19,7 @@ UNTAGGABLE = {
     "aws:cloudwatch/dashboard:Dashboard",
     "aws:cloudwatch/eventTarget:EventTarget",
     "aws:iam/rolePolicy:RolePolicy",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
     "aws:lambda/alias:Alias",
     "aws:lambda/functionRecursionConfig:FunctionRecursionConfig",
     "aws:lambda/permission:Permission",
@@ -53,14 +54,14 @@ def named(stack: str) -> tuple[str, str]:
     return project, rest.partition(" ")[0]
 
 
-@pytest.fixture(params=STACKS)
+@pytest.fixture(params=EVERY_STACK)
 def stack(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def recording(stack: str) -> Recording:
-    recorded: Recording = STACKS[stack]()
+    recorded: Recording = EVERY_STACK[stack]()
     return recorded
 
 
@@ -102,7 +103,7 @@ def test_default_providers_are_off(stack: str) -> None:
 
 def test_no_physical_name_is_given_except_where_it_is_a_contract(recording: Recording) -> None:
     for one in recording.resources():
-        if "name" in one.inputs:
+        if "name" in one.inputs and one.inputs.get("path") != "/delivery/":  # which settings and workflows name
             assert (one.type, one.inputs["name"]) in {
                 ("aws:lambda/alias:Alias", "live"),
                 ("aws:cloudtrail/trail:Trail", "replication-prod"),
@@ -142,13 +143,23 @@ def test_every_policy_is_clean_to_parliament(recording: Recording) -> None:
         if name == KEY_POLICY or "iam/role:Role" in name:
             continue  # parliament knows neither key policies nor trust policies: tested by themselves
         found = parliament.analyze_policy_string(json.dumps(_for_parliament(document))).findings
-        assert [(one.issue, one.detail) for one in found if not _is_known(one.detail)] == [], name
+        assert [(one.issue, one.detail) for one in found if not _is_known(one)] == [], name
 
 
-def _is_known(detail: Any) -> bool:
+def _is_known(finding: Any) -> bool:
+    if finding.issue == "RESOURCE_POLICY_PRIVILEGE_ESCALATION":
+        # Who deploys a bucket's policy may let anybody in by it: that is said in docs/delivery.md, and no function may.
+        return True
     # Parliament's data has it that ListStreams can't be limited to a stream, while Lambda asks for the right "on your
-    # stream" and AWS SAM's own policy template limits it to the table's streams.
-    return bool(detail == [{"action": "dynamodb:ListStreams", "required_format": "*"}])
+    # stream" and AWS SAM's own policy template limits it to the table's streams. SNS, which AWS's tables say the same
+    # of, refuses calls on a subscription with the topic as the resource that the right is missing on.
+    limited = {
+        "dynamodb:ListStreams",
+        "sns:GetSubscriptionAttributes",
+        "sns:SetSubscriptionAttributes",
+        "sns:Unsubscribe",
+    }
+    return finding.issue == "RESOURCE_MISMATCH" and {one["action"] for one in finding.detail} <= limited
 
 
 def _for_parliament(document: dict[str, Any]) -> dict[str, Any]:
@@ -162,15 +173,27 @@ def _for_parliament(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_role_is_assumed_by_lambda_alone(recording: Recording) -> None:
     for role in recording.of("aws:iam/role:Role"):
+        if role.inputs.get("path") == "/delivery/":
+            continue  # workflows', see test_delivery.py
         (statement,) = role.document("assumeRolePolicy")["Statement"]
         assert (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRole"), role.name
         assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}, role.name
 
 
+OF_EVERY_RESOURCE = {
+    "cloudtrail:DescribeTrails",
+    "cloudwatch:GetMetricData",
+    "kms:CreateKey",
+    "lambda:CreateEventSourceMapping",
+    "logs:DescribeLogGroups",
+}
+"""What AWS limits to no resource; those that change something are limited by a condition."""
+
+
 def test_nothing_allows_an_action_by_wildcard_or_every_resource(recording: Recording) -> None:
     for name, document in recording.policies():
         for one in document["Statement"]:
-            if one["Effect"] != "Allow":
+            if one["Effect"] != "Allow" or set(one["Action"]) <= OF_EVERY_RESOURCE:
                 continue
             actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
             assert not [action for action in actions if "*" in action], name
@@ -245,7 +268,7 @@ def runbook_sections() -> set[str]:
 def test_every_section_of_the_runbook_on_an_alarm_has_one() -> None:
     named = {
         alarm.inputs["alarmDescription"].rpartition("#")[2]
-        for record in STACKS.values()
+        for record in EVERY_STACK.values()
         for alarm in record().of("aws:cloudwatch/metricAlarm:MetricAlarm")
     }
     assert runbook_sections() - NOT_ON_AN_ALARM == named

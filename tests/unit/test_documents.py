@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMED = re.compile(
     r"`((?:pipeline_common|replication_core|queue_worker|replicator_lambda|processor_lambda|pipeline_ops|local_cloud"
-    r"|storage_project|processing_project|replication_project)(?:\.\w+)+)`"
+    r"|storage_project|processing_project|replication_project|delivery_project)(?:\.\w+)+)`"
 )
 
 

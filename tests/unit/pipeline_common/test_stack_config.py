@@ -109,7 +109,10 @@ def test_an_unknown_key_is_refused_with_the_one_that_was_meant_or_all_there_are(
             "warehouse:size",
             "warehouse:size is not a setting; remove it (shop:, aws:, tags:, pulumi:, pipeline: are read here).",
         ),
-        ("pipeline:suffix", "pipeline:suffix is not a setting; remove it (the settings are environmentSuffix)."),
+        (
+            "pipeline:suffix",
+            "pipeline:suffix is not a setting; remove it (the settings are environmentSuffix, permissionsBoundary).",
+        ),
         (
             "pulumi:disable-default-provider",
             "pulumi:disable-default-provider is not a setting; did you mean disable-default-providers?",

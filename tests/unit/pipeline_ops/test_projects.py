@@ -248,3 +248,21 @@ def test_every_project_of_this_repository_is_declared_and_deployed_after_what_it
     assert stacks
     for number, stack in enumerate(stacks):
         assert set(projects.needs(stack)) <= set(stacks[:number])
+
+
+def test_a_project_of_an_account_is_in_no_environment_and_has_no_instance(tmp_path: Path) -> None:
+    both = {"storage": {"dev": ""}, "delivery": {"shared": "", "dev": ""}}
+    projects = repository(tmp_path, **both)
+    assert projects.every_stack() == projects.select(ALL, "dev") == (StackId("storage", "dev"),)
+    assert projects.left_out(ALL, "dev") == ()
+    assert projects.select("delivery", "shared") == (StackId("delivery", "shared"),)
+    with pytest.raises(OperatorError, match="delivery is of an account, and has no instances") as info:
+        Projects(tmp_path, Where(suffix="pr1")).stack("delivery", "shared")
+    assert info.value.exit_code == MISUSED
+
+
+def test_a_variable_that_names_an_instance_does_not_lead_to_another_stack_of_an_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT_SUFFIX", "pr1")
+    assert repository(tmp_path, delivery={"shared": ""}).stack("delivery", "shared").environment == "shared"

@@ -15,6 +15,7 @@ from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
 __all__ = [
     "Contract",
+    "DeliveryOutputs",
     "MissingOutputError",
     "ProcessingOutputs",
     "ReplicationOutputs",
@@ -358,3 +359,15 @@ class ReplicationOutputs(Contract):
             if target
         }
         return super().parse({**outputs, "routes": routes})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryOutputs(Contract):
+    """An account's delivery, whose `environment` is the account's name."""
+
+    PROJECT: ClassVar[str] = "delivery"
+
+    provider_arn: str
+    """Of the OpenID Connect provider that the roles trust."""
+    role_arns: str
+    """The roles that workflows take, joined by commas."""

@@ -13,7 +13,7 @@ from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.stack_settings import StackSettings, read_settings
 from pipeline_ops.where import AWS, Where
 
-__all__ = ["ALL", "DEPENDENCIES", "Projects", "StackId", "find_repository"]
+__all__ = ["ALL", "DEPENDENCIES", "OF_ACCOUNTS", "Projects", "StackId", "find_repository"]
 
 ALL = "all"
 """The word in place of a project's name by which a command acts on every project's stack of an environment."""
@@ -75,11 +75,15 @@ DEPENDENCIES: Mapping[str, Mapping[str, Environments]] = {
     "storage": {},
     "processing": {"storage": _own},
     "replication": {"storage": _source_and_targets},
+    "delivery": {},
 }
 """The projects that each project's stacks read from, and of which environments.
 
 Projects are deployed in this order: each after those that it reads from.
 """
+
+OF_ACCOUNTS = frozenset({"delivery"})
+"""The projects whose stacks are named after accounts: neither in ALL nor in a local system, and without instances."""
 
 
 class Projects:
@@ -130,6 +134,10 @@ class Projects:
         Raises OperatorError, naming those there are, when the repository has no such stack.
         """
         named = self.known(project, environment)
+        if project in OF_ACCOUNTS:
+            if self.where.suffix:
+                raise OperatorError(f"{project} is of an account, and has no instances: leave --suffix out.", MISUSED)
+            return named
         if named.suffix:
             raise OperatorError(
                 f"{environment} is an instance of {named.name}: name {named.name}, and --suffix {named.suffix}.",
@@ -173,7 +181,9 @@ class Projects:
         """
         if project != ALL:
             return (self.stack(project, environment),)
-        stacks = tuple(self.stack(name, environment) for name in self.names if environment in self.environments(name))
+        stacks = tuple(
+            self.stack(name, environment) for name in self._deployed_by_all if environment in self.environments(name)
+        )
         if not stacks:
             raise OperatorError(
                 f"No project has a {environment} stack: there is no projects/<project>/Pulumi.{environment}.yaml.",
@@ -183,7 +193,7 @@ class Projects:
 
     def left_out(self, project: str, environment: str) -> tuple[str, ...]:
         """Return a sentence for each project that ALL goes past, since it has no stack of the environment."""
-        names = self.names if project == ALL else ()
+        names = self._deployed_by_all if project == ALL else ()
         return tuple(
             f"{name} is left out: it has no Pulumi.{environment}.yaml."
             for name in names
@@ -191,8 +201,10 @@ class Projects:
         )
 
     def every_stack(self) -> tuple[StackId, ...]:
-        """Return every stack of the repository, each after those that it needs."""
-        return tuple(self.stack(name, environment) for name in self.names for environment in self.environments(name))
+        """Return every environment's stacks, each after those that it needs."""
+        return tuple(
+            self.stack(name, environment) for name in self._deployed_by_all for environment in self.environments(name)
+        )
 
     def settings(self, stack: StackId) -> StackSettings:
         """Return what the stack's committed `Pulumi.<environment>.yaml` holds.
@@ -218,6 +230,10 @@ class Projects:
             if stack.project in DEPENDENCIES.get(other.project, ()) and self._settings_file(other).is_file()
         ]
         return tuple(other for other in readers if stack in self.needs(other))
+
+    @property
+    def _deployed_by_all(self) -> Iterable[str]:
+        return (name for name in self.names if name not in OF_ACCOUNTS)
 
     def _region(self, stack: StackId) -> str | None:
         # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
@@ -245,7 +261,7 @@ class Projects:
 
     def _configured_suffix(self, environment: str) -> str:
         found: dict[str, str] = {}
-        for project in self.names:
+        for project in self._deployed_by_all:
             # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
             with suppress(OperatorError):
                 settings = self.settings(StackId(project, environment))

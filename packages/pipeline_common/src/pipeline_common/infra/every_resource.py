@@ -15,9 +15,11 @@ __all__ = ["govern_resources"]
 ENGINE_SUFFIX = "-1a2b3c4"
 """What the engine puts behind a name, by the pattern in `projects/<project>/Pulumi.yaml`."""
 
+ROLE = "aws:iam/role:Role"
+
 NAME_CHARACTERS: Mapping[str, int] = {
     "aws:cloudwatch/eventRule:EventRule": 64,
-    "aws:iam/role:Role": 64,
+    ROLE: 64,
     "aws:lambda/function:Function": 64,
     "aws:s3/bucket:Bucket": 63,
     "aws:sqs/queue:Queue": 80,
@@ -35,13 +37,15 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Create
 def govern_resources(environment: Environment) -> None:
     """Have every resource that is declared from here on tagged, where it can be, and its name's length checked.
 
-    A tag that the resource is given itself stays. Declaring one whose name would be too long raises StackConfigError;
-    that stops the program before anything is made.
+    A tag that the resource is given itself stays. Where `pipeline:permissionsBoundary` names a policy, it bounds every
+    role: whoever deploys from a workflow may make no other (docs/delivery.md). Declaring a resource whose name would be
+    too long raises StackConfigError; that stops the program before anything is made.
 
     A transformation in this process, not one of the engine's transforms: those would be asked over the network for
     each resource, and no mock of the engine runs them.
     """
     prefix = f"{pulumi.get_project()}-{environment}"
+    boundary = pulumi.Config("pipeline").get("permissionsBoundary")
 
     def govern(declared: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         _check_name(declared.type_, f"{prefix}-{declared.name}{ENGINE_SUFFIX}", environment)
@@ -49,7 +53,8 @@ def govern_resources(environment: Environment) -> None:
             return None
         own: Any = declared.props["tags"]
         tags = {**resource_tags(pulumi.get_project(), environment, declared.name), **(own or {})}
-        return pulumi.ResourceTransformationResult({**declared.props, "tags": tags}, declared.opts)
+        bound = {"permissions_boundary": boundary} if boundary and declared.type_ == ROLE else {}
+        return pulumi.ResourceTransformationResult({**declared.props, "tags": tags, **bound}, declared.opts)
 
     register_stack_transformation(govern)
 

@@ -27,9 +27,9 @@ READ_ELSEWHERE: Mapping[str, Sequence[str]] = {
     # https://github.com/pulumi/pulumi, v3.259.0: autonaming/config.go, default_providers.go, project.go,
     # newcmd/config.go
     "pulumi": ("autonaming", "disable-default-providers", "tags", "template"),
-    "pipeline": ("environmentSuffix",),
+    "pipeline": ("environmentSuffix", "permissionsBoundary"),
 }
-"""The settings of Pulumi's own namespace, and of the operator's commands', which no program reads."""
+"""The settings of Pulumi's own namespace, and those that hold for every project, which no project reads itself."""
 
 
 class StackConfigError(pulumi.RunError):
