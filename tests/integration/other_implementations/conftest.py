@@ -43,11 +43,7 @@ def make_site(request: pytest.FixtureRequest) -> Iterator[Callable[..., Site]]:
     dynamodb = request.getfixturevalue("dynamodb_server") if "dynamodb_server" in names else None
     credentials = s3.credentials if s3 else ANYBODY
     environment = isolated_environment(
-        os.environ,
-        endpoint="http://127.0.0.1:9",
-        region=REGION,
-        access_key_id=credentials.access_key_id,
-        secret_access_key=credentials.secret_access_key,
+        os.environ, endpoint="http://127.0.0.1:9", region=REGION, credentials=credentials
     )
     environment |= {"AWS_ENDPOINT_URL_S3": s3.endpoint} if s3 else {}
     environment |= {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb.endpoint} if dynamodb else {}

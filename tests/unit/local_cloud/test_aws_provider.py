@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local_cloud import ANYBODY, LocalCloud, LocalCloudError
-from local_cloud.aws_provider import OfficialPlugin, StandIn, aws_provider
+from local_cloud.aws_provider import AwsProvider, OfficialPlugin, aws_provider
 from local_cloud.launcher import launcher_folder
 
 PINNED = version("pulumi-aws")
@@ -33,8 +33,8 @@ def _user(home: Path, release: str = PINNED, *, mode: int = 0o755) -> dict[str, 
 
 def test_the_stand_in_is_the_default_and_needs_nothing_of_the_users(tmp_path: Path) -> None:
     for name in (None, "stand-in"):
-        assert aws_provider(name, {"PULUMI_HOME": str(tmp_path / "nowhere")}) == StandIn()
-    environment = StandIn().environment(CLOUD, tmp_path / "home")
+        assert aws_provider(name, {"PULUMI_HOME": str(tmp_path / "nowhere")}) == AwsProvider()
+    environment = AwsProvider().environment(CLOUD, tmp_path / "home")
     assert environment["PATH"].split(os.pathsep)[0] == str(launcher_folder())
     assert environment["PULUMI_HOME"] == str(tmp_path / "home")
     assert "PULUMI_IGNORE_AMBIENT_PLUGINS" not in environment
@@ -102,4 +102,4 @@ def test_the_official_provider_is_let_ask_for_the_account_and_for_a_buckets_tags
     assert not config["aws:skipRequestingAccountId"]
     assert config["aws:endpoints"]["s3"] == CLOUD.endpoint
     assert config["aws:endpoints"]["s3control"] == "http://localhost:4999"
-    assert StandIn().stack_config(CLOUD) == CLOUD.stack_config()
+    assert AwsProvider().stack_config(CLOUD) == CLOUD.stack_config()

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from local_cloud import start
-from local_cloud.endpoint import is_healthy, named_in, normalize, post, wait_until_healthy
+from local_cloud.endpoint import is_healthy, named_in, normalize, wait_until_healthy
 from local_cloud.errors import LocalCloudError
 
 
@@ -151,7 +151,7 @@ def test_a_health_that_is_no_mapping_is_none(server: HTTPServer, monkeypatch: py
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1",
     ],
 )
-def test_what_speaks_no_http_or_stops_midway_is_not_healthy_and_takes_no_post(said: bytes) -> None:
+def test_what_speaks_no_http_or_stops_midway_is_not_healthy(said: bytes) -> None:
     class Says(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             self.request.recv(4096)
@@ -160,11 +160,7 @@ def test_what_speaks_no_http_or_stops_midway_is_not_healthy_and_takes_no_post(sa
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Says) as other, ThreadPoolExecutor(1) as threads:
         threads.submit(other.serve_forever)
         try:
-            url = f"http://127.0.0.1:{other.server_address[1]}"
-            assert not is_healthy(url)
-            if not said.startswith(b"HTTP"):
-                with pytest.raises(LocalCloudError, match="did not answer"):
-                    post(f"{url}/_ministack/reset", {})
+            assert not is_healthy(f"http://127.0.0.1:{other.server_address[1]}")
         finally:
             other.shutdown()
 
@@ -189,8 +185,3 @@ def test_nothing_that_answers_ends_the_wait_at_the_deadline_or_when_the_process_
 def test_a_named_endpoint_that_does_not_answer_is_an_error_and_starts_nothing() -> None:
     with pytest.raises(LocalCloudError, match=r"No LocalStack or MiniStack answers at http://127\.0\.0\.1:9"):
         start("127.0.0.1:9")
-
-
-def test_a_post_that_fails_names_what_did_not_answer(server: HTTPServer) -> None:
-    with pytest.raises(LocalCloudError, match="did not answer"):
-        post(f"http://127.0.0.1:{server.server_port}/_ministack/reset", {})

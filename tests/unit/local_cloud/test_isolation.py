@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
-from local_cloud import ANYBODY, LocalCloud, LocalCloudError
+from local_cloud import ANYBODY, LocalCloud
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
 
@@ -136,9 +136,3 @@ def test_only_the_given_environment_holds_inside_the_block_and_the_old_one_after
     assert os.environ["AWS_PROFILE"] == "a-profile-that-does-not-exist"
     assert os.environ["AWS_ENDPOINT_URL"] == "https://s3.eu-west-1.amazonaws.com"
     assert os.environ.pop("SET_MEANWHILE") == "kept"
-
-
-def test_a_cloud_that_was_not_started_here_is_neither_emptied_nor_stopped(cloud: LocalCloud) -> None:
-    with pytest.raises(LocalCloudError, match="was not started here"):
-        cloud.reset()
-    cloud.stop()

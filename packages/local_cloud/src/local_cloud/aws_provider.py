@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from local_cloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
     from local_cloud.cloud import LocalCloud  # which brings boto3 with it
 
-__all__ = ["PROVIDERS", "AwsProvider", "OfficialPlugin", "StandIn", "aws_provider"]
+__all__ = ["PROVIDERS", "AwsProvider", "OfficialPlugin", "aws_provider"]
 
 PROVIDERS = ("stand-in", "official")
 """The names of the choices; the first is the default."""
@@ -20,29 +20,16 @@ PROVIDERS = ("stand-in", "official")
 _FILE = "pulumi-resource-aws"
 
 
-class AwsProvider(Protocol):
-    """An `aws` provider that a run on a local cloud can use."""
+@dataclass(frozen=True)
+class AwsProvider:
+    """An `aws` provider that a run on a local cloud can use: the stand-in, which the engine finds on PATH."""
 
     def environment(self, cloud: "LocalCloud", home: Path) -> dict[str, str]:
         """Return the whole environment in which Pulumi finds this provider alone; `home` is the run's own."""
-
-    def stack_config(self, cloud: "LocalCloud") -> dict[str, Any]:
-        """Return the `aws:*` configuration that points a stack's provider at the cloud."""
-
-    def __str__(self) -> str:
-        """Say what it is, as the end of a sentence."""
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """The stand-in, which the engine finds on PATH."""
-
-    def environment(self, cloud: "LocalCloud", home: Path) -> dict[str, str]:
-        """Return the cloud's environment for Pulumi, with the home."""
         return cloud.environment() | {"PULUMI_HOME": str(home)}
 
     def stack_config(self, cloud: "LocalCloud") -> dict[str, Any]:
-        """Return the cloud's configuration."""
+        """Return the `aws:*` configuration that points a stack's provider at the cloud."""
         return cloud.stack_config()
 
     def __str__(self) -> str:
@@ -50,7 +37,7 @@ class StandIn:
 
 
 @dataclass(frozen=True)
-class OfficialPlugin:
+class OfficialPlugin(AwsProvider):
     """The official provider, installed in a folder of the user's; of that user's Pulumi it is all that a run sees."""
 
     version: str
@@ -100,4 +87,4 @@ class OfficialPlugin:
 
 def aws_provider(name: str | None, environ: Mapping[str, str]) -> AwsProvider:
     """Return the provider of one of the names in `PROVIDERS`; raises LocalCloudError where it is not installed."""
-    return OfficialPlugin.installed(environ) if name == "official" else StandIn()
+    return OfficialPlugin.installed(environ) if name == "official" else AwsProvider()

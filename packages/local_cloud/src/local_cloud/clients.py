@@ -2,13 +2,9 @@
 
 import os
 import threading
-from collections.abc import Mapping
 from typing import Any
 
 import boto3
-import botocore.credentials
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.configprovider import (
     BOTOCORE_DEFAUT_SESSION_VARIABLES,
@@ -19,7 +15,7 @@ from botocore.session import Session
 
 from local_cloud.credentials import Credentials
 
-__all__ = ["ClientFactory", "post_headers"]
+__all__ = ["ClientFactory"]
 
 _CONFIG = Config(
     # An empty dictionary, unlike none, keeps botocore from asking the environment for a proxy.
@@ -54,14 +50,6 @@ class ClientFactory:
                 aws_secret_access_key=self._credentials.secret_access_key,
                 config=_CONFIG if config is None else _CONFIG.merge(config),
             )
-
-
-def post_headers(url: str, credentials: Credentials) -> Mapping[str, str]:
-    """Return the headers that sign an empty POST to what is no AWS service's."""
-    request = AWSRequest("POST", url, data=b"")
-    key = botocore.credentials.Credentials(credentials.access_key_id, credentials.secret_access_key)
-    SigV4Auth(key, "execute-api", "us-east-1").add_auth(request)
-    return dict(request.headers)
 
 
 def _isolated_session() -> Session:

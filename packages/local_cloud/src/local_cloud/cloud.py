@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import TracebackType
 from typing import Any, Self
 
 from botocore.config import Config
@@ -12,30 +11,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from local_cloud import endpoint as endpoints
-from local_cloud.clients import ClientFactory, post_headers
+from local_cloud.clients import ClientFactory
 from local_cloud.credentials import ANYBODY, Credentials
 from local_cloud.emulator import EmulatorProcess, start_emulator
 from local_cloud.environment import isolated_environment
 from local_cloud.errors import LocalCloudError
 from local_cloud.launcher import launcher_folder
 
-__all__ = ["DEFAULT_REGION", "PROVIDER_SERVICES", "LocalCloud", "start"]
+__all__ = ["LocalCloud", "start"]
 
-PROVIDER_SERVICES = (
+_PROVIDER_SERVICES = (
     *("cloudtrail", "cloudwatch", "dynamodb", "events", "iam", "kms", "lambda", "logs", "s3", "sns", "sqs", "sts"),
 )
 """The services whose endpoints a stack's provider is given: those that the projects use."""
-
-DEFAULT_REGION = "us-east-1"
-"""The region of clients that are given none, unless `start` is told another."""
 
 
 @dataclass(frozen=True)
 class LocalCloud:
     """An emulator that is up.
 
-    `owned` says whether it was started here: only then `stop` ends it and `reset` empties it. As a context manager
-    it stops on exit. Clients, and Pulumi in its environment, can reach this endpoint only.
+    `owned` says whether it was started here: only then `stop` ends it. As a context manager it stops on exit. Clients,
+    and Pulumi in its environment, can reach this endpoint only.
     """
 
     endpoint: str
@@ -61,11 +57,7 @@ class LocalCloud:
     def bare_environment(self) -> dict[str, str]:
         """Return the same environment with no provider in it."""
         return isolated_environment(
-            os.environ,
-            endpoint=self.endpoint,
-            region=self.region,
-            access_key_id=self.credentials.access_key_id,
-            secret_access_key=self.credentials.secret_access_key,
+            os.environ, endpoint=self.endpoint, region=self.region, credentials=self.credentials
         )
 
     def stack_config(self) -> dict[str, Any]:
@@ -76,20 +68,13 @@ class LocalCloud:
         return {
             "aws:accessKey": self.credentials.access_key_id,
             "aws:secretKey": self.credentials.secret_access_key,
-            "aws:endpoints": dict.fromkeys(PROVIDER_SERVICES, self.endpoint),
+            "aws:endpoints": dict.fromkeys(_PROVIDER_SERVICES, self.endpoint),
             "aws:s3UsePathStyle": True,
             "aws:skipCredentialsValidation": True,
             "aws:skipRequestingAccountId": True,
             "aws:skipMetadataApiCheck": True,
             "aws:allowedAccountIds": [self.account_id],
         }
-
-    def reset(self) -> None:
-        """Remove everything in the cloud. Raises LocalCloudError for one that was not started here."""
-        if not self.owned:
-            raise LocalCloudError(f"{self.endpoint} was not started here, so it is not emptied here")
-        url = f"{self.endpoint}/_ministack/reset"
-        endpoints.post(url, post_headers(url, self.credentials))
 
     def stop(self) -> None:
         """End the emulator when it was started here, else do nothing. Again is fine."""
@@ -107,9 +92,7 @@ class LocalCloud:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -117,7 +100,7 @@ def start(
     endpoint: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     *,
-    region: str = DEFAULT_REGION,
+    region: str = "us-east-1",
     credentials: Credentials = ANYBODY,
 ) -> LocalCloud:
     """Return a healthy local cloud: the one at `endpoint` where one is named, else an emulator started here.
@@ -127,17 +110,17 @@ def start(
     gets, and ends at the latest with this process. `region` is where clients look unless told otherwise. Raises
     LocalCloudError.
     """
-    if endpoint is not None:
-        url = endpoints.normalize(endpoint)
-        if not endpoints.is_healthy(url):
-            raise LocalCloudError(f"No LocalStack or MiniStack answers at {url}: start it, or leave the endpoint out")
-        return _connect(url, region, credentials, None)
-    process = start_emulator(on_progress)
-    try:
-        return _connect(process.endpoint, region, process.credentials, process)
-    except BaseException:
-        process.stop()
-        raise
+    if endpoint is None:
+        process = start_emulator(on_progress)
+        try:
+            return _connect(process.endpoint, region, process.credentials, process)
+        except BaseException:
+            process.stop()
+            raise
+    url = endpoints.normalize(endpoint)
+    if not endpoints.is_healthy(url):
+        raise LocalCloudError(f"No LocalStack or MiniStack answers at {url}: start it, or leave the endpoint out")
+    return _connect(url, region, credentials, None)
 
 
 def _connect(url: str, region: str, credentials: Credentials, process: EmulatorProcess | None) -> LocalCloud:
@@ -146,11 +129,4 @@ def _connect(url: str, region: str, credentials: Credentials, process: EmulatorP
         account_id = sts.get_caller_identity()["Account"]
     except (BotoCoreError, ClientError, ResponseParserError, KeyError) as error:
         raise LocalCloudError(f"{url} is healthy but does not say whose account it is: {error}") from error
-    return LocalCloud(
-        endpoint=url,
-        region=region,
-        credentials=credentials,
-        account_id=account_id,
-        owned=process is not None,
-        _process=process,
-    )
+    return LocalCloud(url, region, credentials, account_id, process is not None, process)

@@ -14,7 +14,7 @@ from localstack_client.config import DEFAULT_EDGE_PORT, parse_localstack_host
 from local_cloud.aws_domains import is_aws
 from local_cloud.errors import LocalCloudError
 
-__all__ = ["identity", "is_healthy", "named_in", "normalize", "post", "wait_until_healthy"]
+__all__ = ["identity", "is_healthy", "named_in", "normalize", "wait_until_healthy"]
 
 _HEALTH_PATHS = ("/_ministack/health", "/_localstack/health", "/_localemu/health")
 _REQUEST_SECONDS = 5.0
@@ -86,18 +86,6 @@ def wait_until_healthy(endpoint: str, seconds: float, is_alive: Callable[[], boo
             return is_alive()
         time.sleep(_POLL_SECONDS)
     return False
-
-
-def post(url: str, headers: Mapping[str, str]) -> None:
-    """Send an empty POST; raises LocalCloudError when it is not answered with success."""
-    request = urllib.request.Request(  # noqa: S310 (the scheme was checked by normalize)
-        url, data=b"", headers=dict(headers), method="POST"
-    )
-    try:
-        with _opener.open(request, timeout=60):
-            return
-    except (OSError, http.client.HTTPException) as error:
-        raise LocalCloudError(f"{url} did not answer: {error}") from error
 
 
 def _answers(url: str) -> bool:

@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from local_cloud.credentials import Credentials
+
 __all__ = ["isolated_environment", "only_environment"]
 
 _FOREIGN_PREFIXES = ("AWS_", "PULUMI_")
 
 
 def isolated_environment(
-    environ: Mapping[str, str], *, endpoint: str, region: str, access_key_id: str, secret_access_key: str
+    environ: Mapping[str, str], *, endpoint: str, region: str, credentials: Credentials
 ) -> dict[str, str]:
     """Return `environ` without anything of AWS or Pulumi in it, pointed at the endpoint.
 
@@ -20,13 +22,15 @@ def isolated_environment(
     """
     kept = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
     host = urlsplit(endpoint).hostname or ""
+    listed = (environ.get(name, "") for name in ("NO_PROXY", "no_proxy"))
+    given = (place.strip() for value in listed for place in value.split(",") if place.strip())
     # gRPC to the engine and HTTP to the emulator would otherwise go to a proxy of the user's.
-    direct = ",".join(dict.fromkeys(("127.0.0.1", "localhost", host, *_listed(environ, "NO_PROXY", "no_proxy"))))
+    direct = ",".join(dict.fromkeys(("127.0.0.1", "localhost", host, *given)))
     return kept | {
         "NO_PROXY": direct,
         "no_proxy": direct,
-        "AWS_ACCESS_KEY_ID": access_key_id,
-        "AWS_SECRET_ACCESS_KEY": secret_access_key,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": endpoint,
@@ -60,7 +64,3 @@ def _set(values: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def _listed(environ: Mapping[str, str], *names: str) -> list[str]:
-    return [host.strip() for name in names for host in environ.get(name, "").split(",") if host.strip()]

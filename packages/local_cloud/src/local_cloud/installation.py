@@ -9,6 +9,7 @@ import sysconfig
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 from uv import find_uv_bin
 
@@ -83,12 +84,5 @@ def _base_python() -> str:
 
 def _uv(*arguments: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-    subprocess.run(  # noqa: S603 (no shell; the paths are this process's own)
-        [find_uv_bin(), "--quiet", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_INSTALL_SECONDS,
-        check=True,
-    )
+    asked = [find_uv_bin(), "--quiet", *arguments]
+    subprocess.run(asked, env=environment, stdout=PIPE, stderr=STDOUT, text=True, timeout=_INSTALL_SECONDS, check=True)  # noqa: S603 (no shell)

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi import automation
 
 from local_cloud import LocalCloud
-from local_cloud.aws_provider import AwsProvider, StandIn
+from local_cloud.aws_provider import AwsProvider
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
 from pipeline_common.release import UNKNOWN, Version
@@ -97,7 +97,7 @@ class Deployment:
         self.projects = Projects(repository, where or where_of(cloud))
         self.cloud = cloud
         self.interrupts = interrupts or Interrupts()
-        self._provider = provider or StandIn()
+        self._provider = provider or AwsProvider()
         self._given_backend = backend
         self._on_event = on_event
         self.on_progress = on_progress

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from local_cloud.provider.configuration import Settings
 from local_cloud.provider.lifecycle import Lifecycle
-from local_cloud.provider.session import Session, Settings
+from local_cloud.provider.session import Session
 
 __all__ = ["SEED", "lifecycle", "refusals"]
 
@@ -20,7 +21,7 @@ def lifecycle(**default_tags: str) -> Lifecycle:
         default_tags=default_tags,
         allowed_account_ids=(),
     )
-    return Lifecycle(Session(settings), lambda _urn, _message: None)
+    return Lifecycle(Session(settings), lambda _message: None)
 
 
 def refusals(token: str, inputs: Mapping[str, Any]) -> dict[str, str]:

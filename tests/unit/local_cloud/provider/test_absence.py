@@ -7,9 +7,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.provider.cloudwatch import Dashboard
+from local_cloud.provider.configuration import Settings
 from local_cloud.provider.event_sources import EventSourceMapping
 from local_cloud.provider.resource import RefusedError, Resource, absent_is_fine, found
-from local_cloud.provider.session import Session, Settings
+from local_cloud.provider.session import Session
 from local_cloud.provider.sns import Topic, TopicSubscription
 
 REGION = "us-east-1"

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from local_cloud.provider import configuration
-from local_cloud.provider.session import ConfigurationError, Session, Settings
+from local_cloud.provider.configuration import ConfigurationError, Settings
+from local_cloud.provider.session import Session
 from local_cloud.provider.wire import UNKNOWN
 
 COMPLETE = {
@@ -19,9 +20,7 @@ COMPLETE = {
 
 
 def _settings(**changes: Any) -> Settings:
-    values, refusals = configuration.read({**COMPLETE, **changes})
-    assert refusals == []
-    return configuration.settings(values)
+    return Settings.of({**COMPLETE, **changes})
 
 
 def test_what_the_engine_passes_as_json_is_read() -> None:

@@ -153,7 +153,7 @@ def test_what_the_program_named_is_deleted_before_it_is_made_again() -> None:
 
 def test_a_preview_tells_inputs_and_tags_and_leaves_the_rest_unknown() -> None:
     inputs, _ = lifecycle(Team="data").check(QUEUE, "q", {}, {"delaySeconds": 3}, SEED)
-    state = lifecycle().create(QUEUE, "urn", inputs, preview=True).state
+    state = lifecycle().create(QUEUE, inputs, preview=True).state
     assert state["delaySeconds"] == 3
     assert state["tagsAll"] == {"Team": "data"}
     assert state["arn"] is UNKNOWN
@@ -162,7 +162,7 @@ def test_a_preview_tells_inputs_and_tags_and_leaves_the_rest_unknown() -> None:
 def test_a_preview_of_an_update_leaves_unknown_only_what_the_update_renews() -> None:
     token = "aws:lambda/function:Function"
     olds, state = {"timeout": 3}, {"arn": "arn", "version": "1", "codeSha256": "hash"}
-    seen = lifecycle().update(token, "urn", "f", state, olds, {"timeout": 4}, preview=True)
+    seen = lifecycle().update(token, "f", state, olds, {"timeout": 4}, preview=True)
     assert seen["version"] is UNKNOWN
     assert (seen["arn"], seen["codeSha256"]) == ("arn", "hash")
 

@@ -10,7 +10,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from local_cloud.provider import lifecycle
 from local_cloud.provider.resource import RefusedError, Resource, ResourceUpdate
-from local_cloud.provider.schema import Integer, Properties, Property
+from local_cloud.provider.schema import Integer, Properties
 from local_cloud.provider.servicer import ProviderServicer
 from local_cloud.provider.wire import decode, encode
 
@@ -23,12 +23,10 @@ CONFIGURATION = {
 }
 
 
-class Thing(Resource):
+class Thing(Resource, module="test"):
     """A thing whose size is set by a second call, which fails as often as told."""
 
-    type_name = "aws:test/thing:Thing"
-    service = "test"
-    properties: ClassVar = {"size": Property(kind=Integer(), required=True)}
+    properties: ClassVar = {"size": Integer(required=True)}
     sizes: ClassVar[dict[str, int]] = {}
     failures: ClassVar[list[Exception]] = []
 

@@ -5,92 +5,48 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import (
-    TAGS,
-    RefusedError,
-    Resource,
-    ResourceUpdate,
-    Tagging,
-    camel,
-    found,
-    pascal,
-    tag_list,
-    tag_map,
-)
-from local_cloud.provider.schema import Block, Flag, ListOf, Properties, Property, Refusal, Text
+from local_cloud.provider.resource import Calls, RefusedError, Resource, ResourceUpdate, found
+from local_cloud.provider.schema import Block, Flag, ListOf, Name, Pairs, Properties, Refusal, Text
 
 __all__ = ["Trail"]
 
 _SERVICE = "cloudtrail.amazonaws.com"
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
-_NAME = rules.matches(
-    r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*",
-    3,
-    128,
-    "letters and digits, with single periods, underscores or dashes between them, are allowed",
-)
+_ALLOWED = "letters and digits, with single periods, underscores or dashes between them, are allowed"
 
-# How the AWS provider calls a condition's operators, and how the API does:
 # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
-_OPERATORS = {
-    "equals": "Equals",
-    "startsWiths": "StartsWith",
-    "endsWiths": "EndsWith",
-    "notEquals": "NotEquals",
-    "notStartsWiths": "NotStartsWith",
-    "notEndsWiths": "NotEndsWith",
-}
-
-_SELECTORS = ListOf(
-    Block(
-        {
-            "name": Property(kind=Text(), rules=(rules.at_most(1000),)),
-            "fieldSelectors": Property(
-                kind=ListOf(
-                    Block(
-                        {
-                            "field": Property(kind=Text(), required=True),
-                            **{operator: Property(kind=ListOf(Text())) for operator in _OPERATORS},
-                        }
-                    )
-                ),
-                required=True,
-            ),
-        }
-    )
-)
-
-
-class Trail(Resource):
-    """A trail, whose events are selected by advanced selectors or are the management events."""
-
-    type_name = "aws:cloudtrail/trail:Trail"
-    service = "cloudtrail"
-    properties: ClassVar = {
-        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=128), rules=(_NAME,)),
-        "s3BucketName": Property(kind=Text(), required=True),
-        "s3KeyPrefix": Property(kind=Text(), rules=(rules.at_most(200),)),
-        "includeGlobalServiceEvents": Property(kind=Flag(), default=True),
-        "isMultiRegionTrail": Property(kind=Flag(), default=False),
-        "enableLogFileValidation": Property(kind=Flag(), default=False),
-        "enableLogging": Property(kind=Flag(), default=True),
-        "advancedEventSelectors": Property(kind=_SELECTORS),
-        "tags": TAGS,
+_CONDITION = Block(
+    {
+        "field": Text(required=True),
+        "equals": ListOf(Text()),
+        "startsWiths": ListOf(Text(), api="StartsWith"),
+        "endsWiths": ListOf(Text(), api="EndsWith"),
+        "notEquals": ListOf(Text()),
+        "notStartsWiths": ListOf(Text(), api="NotStartsWith"),
+        "notEndsWiths": ListOf(Text(), api="NotEndsWith"),
     }
-    outputs = ("arn", "homeRegion")
-    gone = ("TrailNotFoundException",)
-    tagging = Tagging(
-        owner="ResourceId",
-        put="add_tags",
-        remove="remove_tags",
-        tags="TagsList",
-        keys="TagsList",
-        unwritten=lambda keys: [{"Key": key} for key in keys],
-    )
+)
+_SELECTOR = Block({"name": Text(rules=(rules.at_most(1000),)), "fieldSelectors": ListOf(_CONDITION, required=True)})
 
-    _SETTINGS: ClassVar = ("s3BucketName", "s3KeyPrefix", "includeGlobalServiceEvents", "isMultiRegionTrail")
+
+class Trail(Resource, module="cloudtrail"):
+    """A trail, whose events are selected by advanced selectors or are the management events; its id is its ARN."""
+
+    properties: ClassVar = {
+        "name": Name(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", 3, 128, _ALLOWED),
+        "s3BucketName": Text(required=True),
+        "s3KeyPrefix": Text(rules=(rules.at_most(200),)),
+        "includeGlobalServiceEvents": Flag(default=True),
+        "isMultiRegionTrail": Flag(default=False),
+        "enableLogFileValidation": Flag(default=False),
+        "enableLogging": Flag(default=True, apart=True, api="IsLogging"),
+        "advancedEventSelectors": ListOf(_SELECTOR, apart=True),
+        "tags": Pairs(Text(), "Key", "Value", rules=(rules.tags,), apart=True, api="TagsList"),
+    }
+    outputs: ClassVar = {"arn": "TrailARN", "homeRegion": "HomeRegion"}
+    calls = Calls("Name", create="create_trail", made="TrailARN", remove="delete_trail")
+    gone = ("TrailNotFoundException",)
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Refuse a selector that does not say which category of events it is about."""
@@ -101,60 +57,49 @@ class Trail(Resource):
                 yield Refusal(f"advancedEventSelectors[{place}]", "a selector needs the field eventCategory")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Create the trail; the id is its ARN."""
         self._check_bucket(inputs["s3BucketName"])
-        return str(self.api.create_trail(Name=inputs["name"], **self._settings(inputs))["TrailARN"])
+        return super().create(inputs)
 
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Tag it, select its events and let it log, which a new trail doesn't by itself."""
-        if inputs.get("tags"):
-            self.api.add_tags(ResourceId=identifier, TagsList=tag_list(inputs["tags"]))
+        self._tag(identifier, inputs)
         if inputs.get("advancedEventSelectors"):
             self._select(identifier, inputs)
         if inputs["enableLogging"]:
             self.api.start_logging(Name=identifier)
 
     def live(self, identifier: str) -> Properties:
-        """Read the trail, its selectors, its tags, and whether it logs."""
-        trail = camel(self.api.get_trail(Name=identifier)["Trail"])
+        trail = self.api.get_trail(Name=identifier)["Trail"]
+        validation = {"EnableLogFileValidation": trail.get("LogFileValidationEnabled")}
+        status, events = self.api.get_trail_status(Name=identifier), self.api.get_event_selectors(TrailName=identifier)
         tags = self.api.list_tags(ResourceIdList=[identifier])["ResourceTagList"]
-        return {
-            "name": trail["name"],
-            **{name: trail.get(name) for name in self._SETTINGS},
-            "enableLogFileValidation": trail.get("logFileValidationEnabled"),
-            "enableLogging": self.api.get_trail_status(Name=identifier)["IsLogging"],
-            "advancedEventSelectors": [
-                _selector_read(each)
-                for each in self.api.get_event_selectors(TrailName=identifier).get("AdvancedEventSelectors", ())
-            ],
-            "tags": tag_map(tags[0]["TagsList"] if tags else []),
-            "arn": identifier,
-            "homeRegion": trail["homeRegion"],
-        }
+        return self.told({**(tags[0] if tags else {}), **status, **events, **validation, **trail})
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        """Change what differs."""
-        if change.touches(*self._SETTINGS, "enableLogFileValidation"):
+        settings = self.request(change.news, change.names)
+        if settings:
             self._check_bucket(change.news["s3BucketName"])
-            self.api.update_trail(Name=identifier, **self._settings(change.news))
+            self.api.update_trail(**{**settings, "Name": identifier})
         if change.touches("advancedEventSelectors"):
             self._select(identifier, change.news)
         if change.touches("enableLogging"):
             act = self.api.start_logging if change.news["enableLogging"] else self.api.stop_logging
             act(Name=identifier)
+        if change.touches("tags"):
+            unwanted = [{"Key": key} for key in change.olds.get("tags") or () if key not in change.news.get("tags", ())]
+            if unwanted:
+                self.api.remove_tags(ResourceId=identifier, TagsList=unwanted)
+            self._tag(identifier, change.news)
 
-    def remove(self, identifier: str) -> None:
-        """Delete the trail; its bucket and what it logged stay."""
-        self.api.delete_trail(Name=identifier)
-
-    def _settings(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        settings: dict[str, Any] = pascal({name: inputs.get(name) for name in self._SETTINGS})
-        return {**settings, "EnableLogFileValidation": inputs["enableLogFileValidation"]}
+    def _tag(self, identifier: str, inputs: Mapping[str, Any]) -> None:
+        if inputs.get("tags"):
+            self.api.add_tags(ResourceId=identifier, TagsList=self.properties["tags"].written(inputs["tags"]))
 
     def _select(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         selectors = inputs.get("advancedEventSelectors")
         if selectors:
-            chosen: dict[str, Any] = {"AdvancedEventSelectors": [_selector_written(each) for each in selectors]}
+            written = self.properties["advancedEventSelectors"].written(selectors)
+            chosen: dict[str, Any] = {"AdvancedEventSelectors": written}
         else:  # what a trail has that was never told
             chosen = {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}
         self.api.put_event_selectors(TrailName=identifier, **chosen)
@@ -181,20 +126,3 @@ class Trail(Resource):
 def _listed(section: Any, name: str) -> list[Any]:
     value = section.get(name, []) if isinstance(section, Mapping) else []
     return value if isinstance(value, list) else [value]
-
-
-def _selector_written(selector: Mapping[str, Any]) -> dict[str, Any]:
-    fields = [
-        {"Field": each["field"], **{theirs: each[ours] for ours, theirs in _OPERATORS.items() if each.get(ours)}}
-        for each in selector["fieldSelectors"]
-    ]
-    named = {"Name": selector["name"]} if selector.get("name") else {}
-    return {**named, "FieldSelectors": fields}
-
-
-def _selector_read(selector: Mapping[str, Any]) -> dict[str, Any]:
-    fields = [
-        {"field": each["Field"], **{ours: each[theirs] for ours, theirs in _OPERATORS.items() if each.get(theirs)}}
-        for each in selector["FieldSelectors"]
-    ]
-    return {"name": selector.get("Name"), "fieldSelectors": fields}

@@ -4,86 +4,89 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Tagging, found, tag_list, tag_map, wait_until
-from local_cloud.provider.schema import Block, Flag, ListOf, Properties, Property, Refusal, Text, same
+from local_cloud.provider.resource import TAGS, Calls, Resource, ResourceUpdate, Tagging, found, wait_until
+from local_cloud.provider.schema import Block, Flag, ListOf, Name, Properties, Refusal, Text
 from local_cloud.provider.wire import has_unknown
 
 __all__ = ["Table"]
 
 # 3 to 255 characters for tables and indexes:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-_NAME = rules.matches(r"[a-zA-Z0-9_.-]+", 3, 255, "letters, digits, _ - and . are allowed")
-_KEY = Property(kind=Text(), required=True, rules=(rules.matches(r"(?s).+", 1, 255, "a key has a name"),))
-
-_KEY_SCHEMA = Block(
-    {"attributeName": _KEY, "keyType": Property(kind=Text(("HASH", "RANGE")), required=True)},
-)
+_NAME = (r"[a-zA-Z0-9_.-]+", 3, 255, "letters, digits, _ - and . are allowed")
+_KEY = rules.matches(r"(?s).+", 1, 255, "a key has a name")
 
 
 class _Index(Block):
     """A global secondary index, whose keys are given as `keySchemas` or, the older form, `hashKey` and `rangeKey`."""
 
-    def same(self, one: Any, other: Any) -> bool:
-        """Compare the keys whichever way they are given."""
-        rest = ("name", "projectionType", "nonKeyAttributes")
-        others_alike = all(same(self.properties[name], one.get(name), other.get(name)) for name in rest)
-        return others_alike and _key_schema(one) == _key_schema(other)
+    def written(self, value: Mapping[str, Any]) -> Properties:
+        flat = super().written({name: value.get(name) for name in ("name", "projectionType", "nonKeyAttributes")})
+        return {"IndexName": flat.pop("IndexName"), "KeySchema": _key_schema(value), "Projection": flat}
+
+    def told(self, value: Mapping[str, Any], given: Any) -> Properties:
+        return super().told({**value, **value["Projection"]}, given)
+
+    def _alike(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        # However the keys are given.
+        rest = ({**each, "hashKey": None, "rangeKey": None, "keySchemas": None} for each in (one, other))
+        return _key_schema(one) == _key_schema(other) and super()._alike(*rest)
 
 
 _INDEX = _Index(
     {
-        "name": Property(kind=Text(), required=True, rules=(_NAME,)),
-        "hashKey": Property(kind=Text(), rules=_KEY.rules),
-        "rangeKey": Property(kind=Text(), rules=_KEY.rules),
-        "keySchemas": Property(kind=ListOf(_KEY_SCHEMA, ordered=True)),
-        "projectionType": Property(kind=Text(("ALL", "KEYS_ONLY", "INCLUDE")), required=True),
+        "name": Text(required=True, rules=(rules.matches(*_NAME),), api="IndexName"),
+        "hashKey": Text(rules=(_KEY,)),
+        "rangeKey": Text(rules=(_KEY,)),
+        "keySchemas": ListOf(
+            Block(
+                {
+                    "attributeName": Text(required=True, rules=(_KEY,)),
+                    "keyType": Text(("HASH", "RANGE"), required=True),
+                }
+            ),
+            ordered=True,
+            api="KeySchema",
+        ),
+        "projectionType": Text(("ALL", "KEYS_ONLY", "INCLUDE"), required=True),
         # 20 attributes: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html
-        "nonKeyAttributes": Property(kind=ListOf(Text(), most=20)),
+        "nonKeyAttributes": ListOf(Text(), most=20),
     }
 )
 
+_ATTRIBUTE = Block(
+    {
+        "name": Text(required=True, rules=(_KEY,), api="AttributeName"),
+        "type": Text(("S", "N", "B"), required=True, api="AttributeType"),
+    }
+)
+_VIEWS = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")
 
-class Table(Resource):
+
+class Table(Resource, module="dynamodb"):
     """A table, billed by request: provisioned capacity is not implemented."""
 
-    type_name = "aws:dynamodb/table:Table"
-    service = "dynamodb"
     properties: ClassVar = {
-        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=255), rules=(_NAME,)),
-        "attributes": Property(
-            kind=ListOf(
-                Block({"name": _KEY, "type": Property(kind=Text(("S", "N", "B")), required=True)}),
-            ),
-            required=True,
-        ),
-        "billingMode": Property(kind=Text(("PAY_PER_REQUEST",)), required=True),
-        "hashKey": Property(kind=Text(), required=True, replaces=True, rules=_KEY.rules),
-        "rangeKey": Property(kind=Text(), replaces=True, rules=_KEY.rules),
+        "name": Name(*_NAME, api="TableName"),
+        "attributes": ListOf(_ATTRIBUTE, required=True, api="AttributeDefinitions"),
+        "billingMode": Text(("PAY_PER_REQUEST",), required=True),
+        "hashKey": Text(required=True, replaces=True, rules=(_KEY,), apart=True),
+        "rangeKey": Text(replaces=True, rules=(_KEY,), apart=True),
         # 20 by default: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
-        "globalSecondaryIndexes": Property(kind=ListOf(_INDEX, most=20)),
-        "streamEnabled": Property(kind=Flag(), default=False),
-        "streamViewType": Property(kind=Text(("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"))),
-        "pointInTimeRecovery": Property(
-            kind=Block({"enabled": Property(kind=Flag(), required=True)}), default={"enabled": False}
-        ),
-        "deletionProtectionEnabled": Property(kind=Flag(), default=False),
-        "serverSideEncryption": Property(
-            kind=Block({"enabled": Property(kind=Flag(), required=True), "kmsKeyArn": Property(kind=Text())})
-        ),
-        "ttl": Property(
-            kind=Block({"enabled": Property(kind=Flag(), default=False), "attributeName": Property(kind=Text())})
-        ),
-        "tableClass": Property(kind=Text(("STANDARD", "STANDARD_INFREQUENT_ACCESS")), default="STANDARD"),
+        "globalSecondaryIndexes": ListOf(_INDEX, most=20),
+        "streamEnabled": Flag(default=False, apart=True),
+        "streamViewType": Text(_VIEWS, apart=True),
+        "pointInTimeRecovery": Block({"enabled": Flag(required=True)}, default={"enabled": False}, apart=True),
+        "deletionProtectionEnabled": Flag(default=False),
+        "serverSideEncryption": Block({"enabled": Flag(required=True), "kmsKeyArn": Text()}, apart=True),
+        "ttl": Block({"enabled": Flag(default=False), "attributeName": Text()}, apart=True),
+        "tableClass": Text(("STANDARD", "STANDARD_INFREQUENT_ACCESS"), default="STANDARD"),
         "tags": TAGS,
     }
-    outputs = ("arn", "streamArn", "streamLabel")
+    outputs: ClassVar = {"arn": "TableArn", "streamArn": "", "streamLabel": ""}
+    calls = Calls("TableName", create="create_table", remove="delete_table")
     gone = ("ResourceNotFoundException",)
-    tagging = Tagging(owner="ResourceArn", by_arn=True)
-    renewed: ClassVar = {
-        "streamArn": frozenset({"streamEnabled", "streamViewType"}),
-        "streamLabel": frozenset({"streamEnabled", "streamViewType"}),
-    }
+    tagging = Tagging(owner="ResourceArn", by_arn=True, read="list_tags_of_resource")
+    renewed: ClassVar = dict.fromkeys(("streamArn", "streamLabel"), frozenset({"streamEnabled", "streamViewType"}))
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Refuse attributes that are no keys, keys that are no attributes, and half a stream."""
@@ -109,25 +112,13 @@ class Table(Resource):
         for name in sorted(used - defined):
             yield Refusal("attributes", f"the key {name!r} has no type: add it to the attributes")
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Create the table and wait until it is active."""
-        wanted: dict[str, Any] = {
-            "TableName": inputs["name"],
-            "AttributeDefinitions": _attributes(inputs),
-            "KeySchema": _key_schema(inputs),
-            "BillingMode": inputs["billingMode"],
-            "DeletionProtectionEnabled": inputs["deletionProtectionEnabled"],
-            "TableClass": inputs["tableClass"],
-            "StreamSpecification": _stream(inputs),
-        }
-        if inputs.get("globalSecondaryIndexes"):
-            wanted["GlobalSecondaryIndexes"] = [_index_request(index) for index in inputs["globalSecondaryIndexes"]]
-        if inputs.get("serverSideEncryption"):
-            wanted["SSESpecification"] = _encryption(inputs)
-        if inputs.get("tags"):
-            wanted["Tags"] = tag_list(inputs["tags"])
-        self.api.create_table(**wanted)
-        return str(inputs["name"])
+    def request(self, inputs: Mapping[str, Any], names: frozenset[str] | None = None) -> Properties:
+        wanted = super().request(inputs, names)
+        if names is None:
+            wanted |= {"KeySchema": _key_schema(inputs), "StreamSpecification": _stream(inputs)}
+            if inputs.get("serverSideEncryption"):
+                wanted["SSESpecification"] = _encryption(inputs)
+        return wanted
 
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Set what a table gets only once it is active."""
@@ -138,48 +129,37 @@ class Table(Resource):
             self._put_ttl(identifier, inputs["ttl"])
 
     def live(self, identifier: str) -> Properties:
-        """Read the table, its recovery, its time to live and its tags."""
         table = self.api.describe_table(TableName=identifier)["Table"]
         keys = {each["KeyType"]: each["AttributeName"] for each in table["KeySchema"]}
         backups = self.api.describe_continuous_backups(TableName=identifier)["ContinuousBackupsDescription"]
         recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
         stream = table.get("StreamSpecification", {})
         streams = bool(stream.get("StreamEnabled"))
+        summaries = {**table.get("BillingModeSummary", {}), **table.get("TableClassSummary", {})}
         return {
-            "name": table["TableName"],
-            "attributes": [
-                {"name": each["AttributeName"], "type": each["AttributeType"]} for each in table["AttributeDefinitions"]
-            ],
-            "billingMode": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            **self.told({"BillingMode": "PROVISIONED", **table, **summaries}),
             "hashKey": keys["HASH"],
             "rangeKey": keys.get("RANGE"),
-            "globalSecondaryIndexes": [_index(index) for index in table.get("GlobalSecondaryIndexes", ())],
             "streamEnabled": streams,
             "streamViewType": stream.get("StreamViewType") if streams else None,
             "pointInTimeRecovery": {"enabled": recovery == "ENABLED"},
-            "deletionProtectionEnabled": table.get("DeletionProtectionEnabled", False),
             "serverSideEncryption": _told_encryption(table, self.known),
             "ttl": self._told_ttl(identifier),
-            "tableClass": table.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
-            "tags": self._tags(table["TableArn"]),
-            "arn": table["TableArn"],
             "streamArn": table.get("LatestStreamArn") if streams else "",
             "streamLabel": table.get("LatestStreamLabel") if streams else "",
         }
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        """Change one thing at a time, waiting in between: the API takes one change of a table at a time."""
-        self._update_indexes(identifier, change)
+        # The API takes one change of a table at a time.
+        if change.touches("globalSecondaryIndexes"):
+            self._update_indexes(identifier, change)
         if change.touches("streamEnabled", "streamViewType"):
             self._update_stream(identifier, change)
-        if change.touches("deletionProtectionEnabled"):
-            self._update(identifier, DeletionProtectionEnabled=change.news["deletionProtectionEnabled"])
-        if change.touches("tableClass"):
-            self._update(identifier, TableClass=change.news["tableClass"])
+        for name in ("deletionProtectionEnabled", "tableClass", "billingMode"):
+            if change.touches(name):
+                self._update(identifier, **self.request(change.news, frozenset({name})))
         if change.touches("serverSideEncryption"):
             self._update(identifier, SSESpecification=_encryption(change.news))
-        if change.touches("billingMode"):
-            self._update(identifier, BillingMode=change.news["billingMode"])
         if change.touches("pointInTimeRecovery"):
             self._put_recovery(identifier, change.news)
         if change.touches("ttl"):
@@ -187,7 +167,7 @@ class Table(Resource):
 
     def remove(self, identifier: str) -> None:
         """Delete the table and wait until it is gone; a protected one is refused by the API."""
-        self.api.delete_table(TableName=identifier)
+        super().remove(identifier)
         wait_until(
             lambda: found(self.api.describe_table, *self.gone, TableName=identifier) is None,
             f"the table {identifier} is gone",
@@ -214,8 +194,6 @@ class Table(Resource):
             self._update(table, StreamSpecification=_stream(change.news))
 
     def _update_indexes(self, table: str, change: ResourceUpdate) -> None:
-        if not change.touches("globalSecondaryIndexes"):
-            return
         before = {index["name"]: index for index in change.olds.get("globalSecondaryIndexes") or ()}
         after = {index["name"]: index for index in change.news.get("globalSecondaryIndexes") or ()}
         for name, index in before.items():
@@ -223,11 +201,8 @@ class Table(Resource):
                 self._update(table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": name}}])
         for name, index in after.items():
             if name not in before or not _INDEX.same(before[name], index):
-                self._update(
-                    table,
-                    AttributeDefinitions=_attributes(change.news),
-                    GlobalSecondaryIndexUpdates=[{"Create": _index_request(index)}],
-                )
+                keys = self.request(change.news, frozenset({"attributes"}))
+                self._update(table, **keys, GlobalSecondaryIndexUpdates=[{"Create": _INDEX.written(index)}])
 
     def _put_recovery(self, table: str, inputs: Mapping[str, Any]) -> None:
         wanted = {"PointInTimeRecoveryEnabled": inputs["pointInTimeRecovery"]["enabled"]}
@@ -251,18 +226,10 @@ class Table(Resource):
         # AWS forgets the attribute of a time to live that is off.
         return {**self.known["ttl"], "enabled": False} if self.known.get("ttl") else None
 
-    def _tags(self, arn: str) -> dict[str, str]:
-        pages = self.api.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
-        return {key: value for page in pages for key, value in tag_map(page["Tags"]).items()}
-
 
 def _keys(inputs: Mapping[str, Any]) -> set[str]:
     keyed = [inputs, *(inputs.get("globalSecondaryIndexes") or ())]
     return {key["AttributeName"] for each in keyed for key in _key_schema(each)}
-
-
-def _attributes(inputs: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [{"AttributeName": each["name"], "AttributeType": each["type"]} for each in inputs["attributes"]]
 
 
 def _key_schema(keyed: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -291,21 +258,3 @@ def _told_encryption(table: Mapping[str, Any], known: Mapping[str, Any]) -> Prop
         return {"enabled": False} if recorded else None
     own_key = {"kmsKeyArn": told["KMSMasterKeyArn"]} if (recorded or {}).get("kmsKeyArn") else {}
     return {"enabled": True, **own_key}
-
-
-def _index_request(index: Mapping[str, Any]) -> dict[str, Any]:
-    projection: dict[str, Any] = {"ProjectionType": index["projectionType"]}
-    if index.get("nonKeyAttributes"):
-        projection["NonKeyAttributes"] = index["nonKeyAttributes"]
-    return {"IndexName": index["name"], "KeySchema": _key_schema(index), "Projection": projection}
-
-
-def _index(told: Mapping[str, Any]) -> Properties:
-    schema = [{"attributeName": key["AttributeName"], "keyType": key["KeyType"]} for key in told["KeySchema"]]
-    index = {
-        "name": told["IndexName"],
-        "keySchemas": schema,
-        "projectionType": told["Projection"]["ProjectionType"],
-        "nonKeyAttributes": told["Projection"].get("NonKeyAttributes"),
-    }
-    return {name: value for name, value in index.items() if value}

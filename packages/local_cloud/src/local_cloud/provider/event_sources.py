@@ -1,20 +1,20 @@
 """Lambda's event source mappings: which queue's or stream's records a function is given, and how."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.resource import (
-    TAGS,
+    TAG_MAP,
+    Calls,
     RefusedError,
     Resource,
     ResourceUpdate,
     Tagging,
     found,
-    pascal,
     wait_until,
 )
-from local_cloud.provider.schema import Block, Document, Flag, Integer, ListOf, Properties, Property, Refusal, Text
+from local_cloud.provider.schema import Block, Document, Flag, Integer, ListOf, Properties, Refusal, Text
 
 __all__ = ["EventSourceMapping"]
 
@@ -25,17 +25,6 @@ _QUEUE_BATCH = 10
 _STREAM_BATCH = 100
 _FOREVER = -1
 _YOUNGEST = 60
-
-# What Lambda takes where nothing is given.
-_DEFAULTS: Mapping[str, Any] = {
-    "functionResponseTypes": [],
-    "scalingConfig": {},
-    "bisectBatchOnFunctionError": False,
-    "maximumRetryAttempts": _FOREVER,
-    "maximumRecordAgeInSeconds": _FOREVER,
-    "parallelizationFactor": 1,
-}
-_PLAIN = frozenset({*_DEFAULTS, "functionName", "enabled", "batchSize", "maximumBatchingWindowInSeconds"})
 
 _STREAM_ONLY = (
     "bisectBatchOnFunctionError",
@@ -51,43 +40,41 @@ def _record_age(value: int) -> str | None:
     return None if value == _FOREVER or value >= _YOUNGEST else f"{value} s: AWS takes -1 (for ever) or 60 to 604800"
 
 
-class EventSourceMapping(Resource):
-    """A mapping from an SQS queue or a DynamoDB stream to a function, or to its alias."""
+class EventSourceMapping(Resource, module="lambda"):
+    """A mapping from an SQS queue or a DynamoDB stream to a function, or to its alias; its id is its UUID."""
 
-    type_name = "aws:lambda/eventSourceMapping:EventSourceMapping"
-    service = "lambda"
     properties: ClassVar = {
-        "eventSourceArn": Property(kind=Text(), required=True, replaces=True),
-        "functionName": Property(kind=Text(), required=True),
-        "enabled": Property(kind=Flag(), default=True),
-        "batchSize": Property(kind=Integer(1, 10000)),
-        "maximumBatchingWindowInSeconds": Property(kind=Integer(0, 300), default=0),
-        "functionResponseTypes": Property(kind=ListOf(Text(("ReportBatchItemFailures",)), most=1)),
-        "scalingConfig": Property(kind=Block({"maximumConcurrency": Property(kind=Integer(2, 1000))})),
-        "startingPosition": Property(kind=Text(("LATEST", "TRIM_HORIZON")), replaces=True),
-        "bisectBatchOnFunctionError": Property(kind=Flag()),
-        "maximumRetryAttempts": Property(kind=Integer(_FOREVER, 10000)),
-        "maximumRecordAgeInSeconds": Property(kind=Integer(_FOREVER, 604800), rules=(_record_age,)),
-        "parallelizationFactor": Property(kind=Integer(1, 10)),
-        "destinationConfig": Property(
-            kind=Block({"onFailure": Property(kind=Block({"destinationArn": Property(kind=Text(), required=True)}))})
-        ),
+        "eventSourceArn": Text(required=True, replaces=True),
+        "functionName": Text(required=True),
+        "enabled": Flag(default=True),
+        "batchSize": Integer(1, 10000),
+        "maximumBatchingWindowInSeconds": Integer(0, 300, default=0),
+        "functionResponseTypes": ListOf(Text(("ReportBatchItemFailures",)), most=1),
+        "scalingConfig": Block({"maximumConcurrency": Integer(2, 1000)}),
+        "startingPosition": Text(("LATEST", "TRIM_HORIZON"), replaces=True),
+        "bisectBatchOnFunctionError": Flag(implied=False),
+        "maximumRetryAttempts": Integer(_FOREVER, 10000, implied=_FOREVER),
+        "maximumRecordAgeInSeconds": Integer(_FOREVER, 604800, implied=_FOREVER, rules=(_record_age,)),
+        "parallelizationFactor": Integer(1, 10, implied=1),
+        "destinationConfig": Block({"onFailure": Block({"destinationArn": Text(required=True, api="Destination")})}),
         # 5 filters: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
-        "filterCriteria": Property(
-            kind=Block(
-                {
-                    "filters": Property(
-                        kind=ListOf(Block({"pattern": Property(kind=Document(), rules=(rules.at_most(4096),))}), most=5)
-                    )
-                }
-            )
+        "filterCriteria": Block(
+            {"filters": ListOf(Block({"pattern": Document(rules=(rules.at_most(4096),))}), most=5)}
         ),
-        "tags": TAGS,
+        "tags": TAG_MAP,
     }
     # `lastProcessingResult` is left out: it changes by itself, and every refresh would tell of it.
-    outputs = ("arn", "uuid", "functionArn", "state", "stateTransitionReason", "lastModified")
+    outputs: ClassVar = {
+        "arn": "EventSourceMappingArn",
+        "uuid": "UUID",
+        "functionArn": "FunctionArn",
+        "state": "State",
+        "stateTransitionReason": "StateTransitionReason",
+        "lastModified": "LastModified",
+    }
+    calls = Calls("UUID", create="create_event_source_mapping", made="UUID", remove="delete_event_source_mapping")
     gone = ("ResourceNotFoundException",)
-    tagging = Tagging(owner="Resource", by_arn=True, written=dict)
+    tagging = Tagging(owner="Resource", by_arn=True, read="list_tags")
     renewed: ClassVar = {
         "functionArn": frozenset({"functionName"}),
         "state": frozenset({"enabled"}),
@@ -123,53 +110,36 @@ class EventSourceMapping(Resource):
             yield Refusal("maximumBatchingWindowInSeconds", f"a batch of {size} messages needs a window of 1 s or more")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Create the mapping; the id is its UUID."""
         self._refuse_what_aws_would(inputs)
-        wanted = self._wanted(inputs, inputs)
-        wanted |= pascal({name: inputs.get(name) for name in ("eventSourceArn", "startingPosition", "tags")})
-        return str(self.api.create_event_source_mapping(**wanted)["UUID"])
+        return super().create(inputs)
 
-    def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Wait until the mapping is enabled, or disabled as wanted."""
         self._wait(identifier)
 
     def live(self, identifier: str) -> Properties | None:
-        """Read the mapping and its tags."""
         mapping = self.api.get_event_source_mapping(UUID=identifier)
         if mapping["State"] == "Deleting":
             return None
-        arn = mapping.get("EventSourceMappingArn") or self._arn(mapping, identifier)
-        destination = (mapping.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination")
-        filters = (mapping.get("FilterCriteria") or {}).get("Filters") or []
-        scaling = (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency")
+        told = self.told({"EventSourceMappingArn": self._arn(mapping, identifier), **mapping})
+        if "batchSize" not in self.known and told.get("batchSize") == _batch_size(mapping["EventSourceArn"]):
+            del told["batchSize"]
         return {
-            "eventSourceArn": mapping["EventSourceArn"],
+            "startingPosition": self.known.get("startingPosition"),
+            **told,
             "functionName": self._function_name(mapping["FunctionArn"]),
             "enabled": mapping["State"] in {"Enabled", "Enabling", "Creating"},
-            "maximumBatchingWindowInSeconds": mapping.get("MaximumBatchingWindowInSeconds", 0),
-            "startingPosition": mapping.get("StartingPosition") or self.known.get("startingPosition"),
-            "destinationConfig": {"onFailure": {"destinationArn": destination}} if destination else None,
-            "filterCriteria": {"filters": [{"pattern": each["Pattern"]} for each in filters]},
-            **self._told_defaults(mapping),
-            "scalingConfig": {"maximumConcurrency": scaling},
-            "tags": self.api.list_tags(Resource=arn).get("Tags", {}),
-            "arn": arn,
-            "uuid": identifier,
-            "functionArn": mapping["FunctionArn"],
-            "state": mapping["State"],
-            "stateTransitionReason": mapping.get("StateTransitionReason"),
-            "lastModified": mapping["LastModified"].isoformat(),
         }
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        """Change what differs."""
         self._refuse_short_visibility(change.news)
-        self.api.update_event_source_mapping(UUID=identifier, **self._wanted(change.news, change.names))
+        inputs = {"batchSize": _batch_size(change.news["eventSourceArn"]), **change.news}
+        self.api.update_event_source_mapping(UUID=identifier, **self.request(inputs, change.names))
         self._wait(identifier)
 
     def remove(self, identifier: str) -> None:
         """Delete the mapping and wait until it is gone, so that its source and its function can go too."""
-        self.api.delete_event_source_mapping(UUID=identifier)
+        super().remove(identifier)
         wait_until(
             lambda: found(self.api.get_event_source_mapping, *self.gone, UUID=identifier) is None,
             f"the event source mapping {identifier} is gone",
@@ -204,23 +174,6 @@ class EventSourceMapping(Resource):
                 f"the visibility timeout of the queue {name} is {visibility} s, less than the {timeout} s timeout of "
                 f"{inputs['functionName']}: AWS refuses the event source mapping"
             )
-
-    def _wanted(self, inputs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-        nothing = {**_DEFAULTS, "batchSize": _batch_size(inputs["eventSourceArn"])}
-        plain = {name: inputs.get(name, nothing.get(name)) for name in names if name in _PLAIN}
-        wanted: dict[str, Any] = pascal(plain)
-        if "destinationConfig" in names:
-            failure = (inputs.get("destinationConfig") or {}).get("onFailure")
-            wanted["DestinationConfig"] = {"OnFailure": {"Destination": failure["destinationArn"]}} if failure else {}
-        if "filterCriteria" in names:
-            wanted["FilterCriteria"] = pascal(inputs.get("filterCriteria") or {})
-        return wanted
-
-    def _told_defaults(self, mapping: Mapping[str, Any]) -> Properties:
-        # What was not given is told only where it is not what Lambda takes by itself.
-        defaults = {**_DEFAULTS, "batchSize": _batch_size(mapping["EventSourceArn"])}
-        live = {name: mapping.get(name[0].upper() + name[1:]) for name in defaults}
-        return {name: live[name] for name in defaults if name in self.known or live[name] != defaults[name]}
 
     def _function_name(self, arn: str) -> str:
         known = str(self.known.get("functionName", ""))

@@ -5,30 +5,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import (
-    TAGS,
-    RefusedError,
-    Resource,
-    ResourceUpdate,
-    Tagging,
-    camel,
-    pascal,
-    tag_list,
-    tag_map,
-)
-from local_cloud.provider.schema import Block, Document, Integer, Properties, Property, Refusal, Text
+from local_cloud.provider.resource import TAGS, Calls, RefusedError, Setting, Tagging
+from local_cloud.provider.schema import Block, Document, Integer, Name, Properties, Refusal, Text
 
-__all__ = ["EventRule", "EventTarget", "event_pattern"]
+__all__ = ["EventRule", "EventTarget"]
 
 _GONE = ("ResourceNotFoundException",)
 _DEFAULT_BUS = "default"
 
-# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
-_RULE_NAME = rules.matches(r"[.\-_A-Za-z0-9]+", 1, 64, "letters, digits and . - _ are allowed")
-
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html and
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
-_TARGET_ID = rules.matches(r"[.\-_A-Za-z0-9]+", 1, 64, "letters, digits and . - _ are allowed")
+_SCHEDULE = rules.matches(r"(rate|cron)\(.+\)", 1, 256, "it is rate(...) or cron(...)")
+_NAME = (r"[.\-_A-Za-z0-9]+", 1, 64, "letters, digits and . - _ are allowed")
 
 # The size of a pattern and the targets of a rule: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 _PATTERN_SIZE = rules.at_most(2048)
@@ -40,7 +28,7 @@ _OPERATORS = frozenset(
 )
 
 
-def event_pattern(value: str) -> str | None:
+def _event_pattern(value: str) -> str | None:
     """Say what is wrong with the event pattern: every field has a list of values or of operators."""
     return _pattern_fault(json.loads(value), "")
 
@@ -73,23 +61,22 @@ def _value_fault(item: Any, path: str) -> str | None:
     return None
 
 
-class EventRule(Resource):
-    """A rule on an event bus."""
+class EventRule(Setting, module="cloudwatch", service="events"):
+    """A rule on an event bus; its id is its name, after the bus's where that is not the default."""
 
-    type_name = "aws:cloudwatch/eventRule:EventRule"
-    service = "events"
     properties: ClassVar = {
-        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=64), rules=(_RULE_NAME,)),
-        "description": Property(kind=Text(), rules=(rules.at_most(512),)),
-        "eventBusName": Property(kind=Text(), default=_DEFAULT_BUS, replaces=True),
-        "eventPattern": Property(kind=Document(), rules=(_PATTERN_SIZE, event_pattern)),
-        "scheduleExpression": Property(
-            kind=Text(), rules=(rules.matches(r"(rate|cron)\(.+\)", 1, 256, "it is rate(...) or cron(...)"),)
-        ),
-        "state": Property(kind=Text(("ENABLED", "DISABLED")), default="ENABLED"),
+        "name": Name(*_NAME),
+        "description": Text(rules=(rules.at_most(512),)),
+        "eventBusName": Text(default=_DEFAULT_BUS, replaces=True),
+        "eventPattern": Document(rules=(_PATTERN_SIZE, _event_pattern)),
+        "scheduleExpression": Text(rules=(_SCHEDULE,)),
+        "state": Text(("ENABLED", "DISABLED"), default="ENABLED"),
         "tags": TAGS,
     }
-    outputs = ("arn",)
+    outputs: ClassVar = {"arn": "Arn"}
+    of = "name"
+    calls = Calls(create="put_rule", read="describe_rule", remove="delete_rule")
+    keys = ("name", "eventBusName")
     gone = _GONE
     tagging = Tagging(owner="ResourceARN", by_arn=True)
 
@@ -101,110 +88,68 @@ class EventRule(Resource):
             yield Refusal("scheduleExpression", "only rules on the default bus can have a schedule")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Put the rule; the id is its name, after the bus's where that is not the default."""
-        self._put(inputs, Tags=tag_list(inputs.get("tags")))
-        name, bus = inputs["name"], inputs["eventBusName"]
-        return name if bus == _DEFAULT_BUS else f"{bus}/{name}"
-
-    def live(self, identifier: str) -> Properties:
-        """Read the rule and its tags."""
-        answer = self.api.describe_rule(Name=_name(identifier), EventBusName=self.known["eventBusName"])
-        told = ("name", "description", "eventBusName", "eventPattern", "scheduleExpression", "state", "arn")
-        rule = camel(answer)
-        tags = tag_map(self.api.list_tags_for_resource(ResourceARN=answer["Arn"])["Tags"])
-        return {**{name: rule.get(name) for name in told}, "tags": tags}
-
-    def update(self, identifier: str, change: ResourceUpdate) -> None:  # noqa: ARG002
-        """Put the rule, all of it, as the API wants it."""
-        self._put(change.news)
+        bus = "" if inputs["eventBusName"] == _DEFAULT_BUS else f"{inputs['eventBusName']}/"
+        return f"{bus}{super().create(inputs)}"
 
     def remove(self, identifier: str) -> None:
         """Delete the rule, which AWS does only once its targets are gone."""
-        rule = {"EventBusName": self.known["eventBusName"]}
-        targets = self.api.list_targets_by_rule(Rule=_name(identifier), **rule)["Targets"]
+        targets = _targets(self.api, self.known["name"], self.known["eventBusName"])
         if targets:
             named = ", ".join(target["Id"] for target in targets)
             raise RefusedError(f"the rule {identifier} still has the targets {named}: AWS does not delete it")
-        self.api.delete_rule(Name=_name(identifier), **rule)
-
-    def _put(self, inputs: Mapping[str, Any], **more: Any) -> None:
-        names = ("name", "description", "eventBusName", "eventPattern", "scheduleExpression", "state")
-        self.api.put_rule(**pascal({name: inputs.get(name) for name in names}), **{k: v for k, v in more.items() if v})
+        super().remove(identifier)
 
 
-def _name(identifier: str) -> str:
-    return identifier.rsplit("/", 1)[-1]
+class EventTarget(Setting, module="cloudwatch", service="events"):
+    """Whom a rule tells; its id is the rule's name, a dash and the target's id, as the AWS provider's."""
 
-
-class EventTarget(Resource):
-    """Whom a rule tells."""
-
-    type_name = "aws:cloudwatch/eventTarget:EventTarget"
-    service = "events"
     properties: ClassVar = {
-        "rule": Property(kind=Text(), required=True, replaces=True, rules=(_RULE_NAME,)),
-        "eventBusName": Property(kind=Text(), default=_DEFAULT_BUS, replaces=True),
-        "targetId": Property(kind=Text(), replaces=True, naming=Naming(maximum=64), rules=(_TARGET_ID,)),
-        "arn": Property(kind=Text(), required=True),
-        "roleArn": Property(kind=Text()),
-        "input": Property(kind=Text(), rules=(rules.at_most(8192),)),
-        "inputPath": Property(kind=Text(), rules=(rules.at_most(256),)),
-        "deadLetterConfig": Property(kind=Block({"arn": Property(kind=Text())})),
+        "rule": Text(required=True, replaces=True, rules=(rules.matches(*_NAME),), apart=True),
+        "eventBusName": Text(default=_DEFAULT_BUS, replaces=True, apart=True),
+        "targetId": Name(*_NAME, api="Id"),
+        "arn": Text(required=True),
+        "roleArn": Text(),
+        "input": Text(rules=(rules.at_most(8192),)),
+        "inputPath": Text(rules=(rules.at_most(256),)),
+        "deadLetterConfig": Block({"arn": Text()}),
         # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RetryPolicy.html
-        "retryPolicy": Property(
-            kind=Block(
-                {
-                    "maximumEventAgeInSeconds": Property(kind=Integer(60, 86400)),
-                    "maximumRetryAttempts": Property(kind=Integer(0, 185)),
-                }
-            )
-        ),
+        "retryPolicy": Block({"maximumEventAgeInSeconds": Integer(60, 86400), "maximumRetryAttempts": Integer(0, 185)}),
     }
+    of = "targetId"
     gone = _GONE
 
     @classmethod
-    def deletes_first(cls, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:  # noqa: ARG003
+    def deletes_first(cls, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
         """Never: a target that is replaced has another id or another rule."""
         return False
 
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Put the target; the id is the rule's name, a dash and the target's id, as the AWS provider's."""
-        targets = self.api.list_targets_by_rule(Rule=inputs["rule"], EventBusName=inputs["eventBusName"])["Targets"]
+        targets = _targets(self.api, inputs["rule"], inputs["eventBusName"])
         if len(targets) >= _MOST_TARGETS:
             raise RefusedError(f"the rule {inputs['rule']} has {len(targets)} targets: AWS takes {_MOST_TARGETS}")
-        self._put(inputs)
         bus = "" if inputs["eventBusName"] == _DEFAULT_BUS else f"{inputs['eventBusName']}-"
-        return f"{bus}{inputs['rule']}-{inputs['targetId']}"
+        return f"{bus}{inputs['rule']}-{super().create(inputs)}"
 
-    def live(self, identifier: str) -> Properties | None:  # noqa: ARG002 - the id's parts may hold dashes themselves
-        """Read the target."""
-        rule, bus, target_id = (self.known[name] for name in ("rule", "eventBusName", "targetId"))
-        answer = self.api.list_targets_by_rule(Rule=rule, EventBusName=bus)
-        targets = {target["Id"]: camel(target) for target in answer["Targets"]}
-        target = targets.get(target_id)
-        if target is None:
-            return None
-        told = ("arn", "roleArn", "input", "inputPath", "deadLetterConfig", "retryPolicy")
-        return {"rule": rule, "eventBusName": bus, "targetId": target_id, **{name: target.get(name) for name in told}}
+    def live(self, identifier: str) -> Properties | None:
+        # The id's parts may hold dashes themselves.
+        rule, bus = self.known["rule"], self.known["eventBusName"]
+        target = next((each for each in _targets(self.api, rule, bus) if each["Id"] == self.known["targetId"]), None)
+        return target and {**self.told(target), "rule": rule, "eventBusName": bus}
 
-    def update(self, identifier: str, change: ResourceUpdate) -> None:  # noqa: ARG002
-        """Put the target, all of it, as the API wants it."""
-        self._put(change.news)
+    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
+        rule, bus = inputs["rule"], inputs["eventBusName"]
+        _raise_failed(self.api.put_targets(Rule=rule, EventBusName=bus, Targets=[self.request(inputs)]))
 
     def remove(self, identifier: str) -> None:
-        """Remove the target."""
-        answer = self.api.remove_targets(
-            Rule=self.known["rule"], EventBusName=self.known["eventBusName"], Ids=[self.known["targetId"]]
-        )
-        _raise_failed(identifier, answer)
-
-    def _put(self, inputs: Mapping[str, Any]) -> None:
-        names = ("arn", "roleArn", "input", "inputPath", "deadLetterConfig", "retryPolicy")
-        target = {"Id": inputs["targetId"], **pascal({name: inputs.get(name) for name in names})}
-        answer = self.api.put_targets(Rule=inputs["rule"], EventBusName=inputs["eventBusName"], Targets=[target])
-        _raise_failed(inputs["targetId"], answer)
+        rule, bus, target = (self.known[name] for name in ("rule", "eventBusName", "targetId"))
+        _raise_failed(self.api.remove_targets(Rule=rule, EventBusName=bus, Ids=[target]))
 
 
-def _raise_failed(target: str, answer: Mapping[str, Any]) -> None:
-    for entry in answer.get("FailedEntries", ()):
-        raise RefusedError(f"the target {target} failed: {entry.get('ErrorCode')}: {entry.get('ErrorMessage')}")
+def _targets(api: Any, rule: str, bus: str) -> list[Properties]:
+    targets: list[Properties] = api.list_targets_by_rule(Rule=rule, EventBusName=bus)["Targets"]
+    return targets
+
+
+def _raise_failed(answer: Mapping[str, Any]) -> None:
+    for each in answer.get("FailedEntries", ()):
+        raise RefusedError(f"the target {each['TargetId']} failed: {each.get('ErrorCode')}: {each.get('ErrorMessage')}")

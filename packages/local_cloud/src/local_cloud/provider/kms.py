@@ -4,48 +4,36 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Tagging
-from local_cloud.provider.schema import Document, Flag, Integer, Properties, Property, Text
+from local_cloud.provider.resource import Calls, Resource, ResourceUpdate, Tagging
+from local_cloud.provider.schema import Document, Flag, Integer, Pairs, Properties, Text
 
 __all__ = ["Key"]
 
 
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
-
-
-class Key(Resource):
+class Key(Resource, module="kms"):
     """A symmetric key for encryption, in one region."""
 
-    type_name = "aws:kms/key:Key"
-    service = "kms"
     properties: ClassVar = {
         # 8,192 characters: https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html
-        "description": Property(kind=Text(), rules=(rules.at_most(8192),)),
+        "description": Text(rules=(rules.at_most(8192),)),
         # 32 KB: https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
-        "policy": Property(
-            kind=Document(), computed=True, rules=(rules.utf8_bytes_at_most(32 * 1024, "the key policy"),)
-        ),
-        "isEnabled": Property(kind=Flag(), default=True),
-        "enableKeyRotation": Property(kind=Flag(), default=False),
+        "policy": Document(computed=True, rules=(rules.utf8_bytes_at_most(32 * 1024, "the key policy"),)),
+        "isEnabled": Flag(default=True, api="Enabled", apart=True),
+        "enableKeyRotation": Flag(default=False, api="KeyRotationEnabled", apart=True),
         # 7 to 30 days: https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
-        "deletionWindowInDays": Property(kind=Integer(7, 30), readable=False),
-        "tags": TAGS,
+        "deletionWindowInDays": Integer(7, 30, readable=False),
+        "tags": Pairs(Text(), "TagKey", "TagValue", rules=(rules.tags,)),
     }
-    outputs = ("arn", "keyId")
+    outputs: ClassVar = {"arn": "Arn", "keyId": "KeyId"}
     # The second one is told of a key that is to be deleted.
     gone = ("NotFoundException", "KMSInvalidStateException")
-    tagging = Tagging(owner="KeyId", written=_tag_list)
+    calls = Calls("KeyId")
+    tagging = Tagging(owner="KeyId", read="list_resource_tags")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Create the key; the id is the key's."""
-        wanted = {"Description": inputs.get("description"), "Policy": inputs.get("policy")}
-        wanted["Tags"] = _tag_list(inputs["tags"]) if inputs.get("tags") else None
-        answer = self.api.create_key(**{name: value for name, value in wanted.items() if value})
-        return str(answer["KeyMetadata"]["KeyId"])
+        return str(self.api.create_key(**self.request(inputs))["KeyMetadata"]["KeyId"])
 
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
-        """Turn rotation on and the key off, where wanted."""
         if inputs["enableKeyRotation"]:
             self.api.enable_key_rotation(KeyId=identifier)
         if not inputs["isEnabled"]:
@@ -56,18 +44,10 @@ class Key(Resource):
         key = self.api.describe_key(KeyId=identifier)["KeyMetadata"]
         if key["KeyState"] == "PendingDeletion":
             return None
-        return {
-            "description": key.get("Description"),
-            "policy": self.api.get_key_policy(KeyId=identifier, PolicyName="default")["Policy"],
-            "isEnabled": key["Enabled"],
-            "enableKeyRotation": self.api.get_key_rotation_status(KeyId=identifier)["KeyRotationEnabled"],
-            "tags": {tag["TagKey"]: tag["TagValue"] for tag in self.api.list_resource_tags(KeyId=identifier)["Tags"]},
-            "arn": key["Arn"],
-            "keyId": key["KeyId"],
-        }
+        policy = self.api.get_key_policy(KeyId=identifier, PolicyName="default")
+        return self.told({**key, **policy, **self.api.get_key_rotation_status(KeyId=identifier), "KeyId": key["KeyId"]})
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        """Make each change by its own call; `deletionWindowInDays` is only recorded."""
         if change.touches("isEnabled") and change.news["isEnabled"]:
             self.api.enable_key(KeyId=identifier)
         if change.touches("description"):

@@ -6,16 +6,14 @@ from typing import Any, ClassVar
 
 from local_cloud.provider import rules
 from local_cloud.provider.lambda_code import zipped
-from local_cloud.provider.naming import Naming
 from local_cloud.provider.resource import (
-    TAGS,
+    TAG_MAP,
+    Calls,
     RefusedError,
     Resource,
     ResourceUpdate,
     Setting,
     Tagging,
-    camel,
-    pascal,
     wait_until,
 )
 from local_cloud.provider.schema import (
@@ -25,6 +23,7 @@ from local_cloud.provider.schema import (
     Integer,
     ListOf,
     MapOf,
+    Name,
     Number,
     Properties,
     Property,
@@ -32,43 +31,33 @@ from local_cloud.provider.schema import (
     Text,
 )
 
-__all__ = ["Alias", "Function", "FunctionRecursionConfig", "Permission", "environment_variables"]
+__all__ = ["Alias", "Function", "FunctionRecursionConfig", "Permission"]
 
 _GONE = ("ResourceNotFoundException",)
 
 # Names, sizes and limits: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html and
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_NAME = rules.matches(r"[a-zA-Z0-9_-]+", 1, 64, "letters, digits, - and _ are allowed")
-_DESCRIPTION = Property(kind=Text(), rules=(rules.at_most(256),))
+_DESCRIPTION = Text(rules=(rules.at_most(256),))
 _ENVIRONMENT_SIZE = 4 * 1024
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_CreateAlias.html
+_VERSION = rules.matches(r"\$LATEST|[0-9]+", 1, 1024, "$LATEST or a number")
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
+_ACCOUNT = rules.matches(r"[0-9]{12}", 12, 12, "an account has 12 digits")
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 _VARIABLE = rules.matches(r"[a-zA-Z][a-zA-Z0-9_]+", 2, _ENVIRONMENT_SIZE, "a letter, then letters, digits and _")
-_RESERVED = frozenset(
-    {
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
-        "AWS_ACCESS_KEY",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_DEFAULT_REGION",
-        "AWS_EXECUTION_ENV",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_INITIALIZATION_TYPE",
-        "AWS_LAMBDA_LOG_GROUP_NAME",
-        "AWS_LAMBDA_LOG_STREAM_NAME",
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_REGION",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "LAMBDA_RUNTIME_DIR",
-        "LAMBDA_TASK_ROOT",
-    }
-)
+_RESERVED_NAMES = """
+    _HANDLER _X_AMZN_TRACE_ID AWS_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_DEFAULT_REGION AWS_EXECUTION_ENV
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE
+    AWS_LAMBDA_LOG_GROUP_NAME AWS_LAMBDA_LOG_STREAM_NAME AWS_LAMBDA_RUNTIME_API AWS_REGION AWS_SECRET_ACCESS_KEY
+    AWS_SESSION_TOKEN LAMBDA_RUNTIME_DIR LAMBDA_TASK_ROOT
+"""
+_RESERVED = frozenset(_RESERVED_NAMES.split())
 
 
-def environment_variables(variables: Mapping[str, str]) -> str | None:
+def _environment_variables(variables: Mapping[str, str]) -> str | None:
     """Say what is wrong with a function's environment: a reserved or malformed name, or 4 KB exceeded."""
     for name in variables:
         if name in _RESERVED:
@@ -82,77 +71,67 @@ def environment_variables(variables: Mapping[str, str]) -> str | None:
     return None
 
 
-_LOGGING = Block(
-    {
-        "logFormat": Property(kind=Text(("Text", "JSON")), required=True),
-        "logGroup": Property(kind=Text()),
-        "applicationLogLevel": Property(kind=Text(("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"))),
-        "systemLogLevel": Property(kind=Text(("DEBUG", "INFO", "WARN"))),
-    }
-)
+_ROLE = rules.matches(r"arn:aws[a-zA-Z-]*:iam::[0-9]{12}:role/.+", 1, 10000, "a role's ARN is expected")
+_HANDLER = rules.matches(r"\S+", 1, 128, "no white space")
 
-# What is part of a published version; the others belong to the function.
-_CONFIGURATION = (
-    "role",
-    "handler",
-    "runtime",
-    "description",
-    "timeout",
-    "memorySize",
-    "environment",
-    "deadLetterConfig",
-    "tracingConfig",
-    "loggingConfig",
-    "ephemeralStorage",
-)
-_VERSIONED = frozenset({*_CONFIGURATION, "code", "architectures", "publish"})
+
+class _Logging(Block):
+    """How a function logs; the group that Lambda chooses for it is not told."""
+
+    def told(self, value: Any, given: Mapping[str, Any] | None) -> Properties:
+        known = {name: each for name, each in value.items() if name != "LogGroup" or "logGroup" in (given or {})}
+        return super().told(known, given)
+
+
+_LOGGING = {
+    "logFormat": Text(("Text", "JSON"), required=True),
+    "logGroup": Text(),
+    "applicationLogLevel": Text(("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"), implied="INFO"),
+    "systemLogLevel": Text(("DEBUG", "INFO", "WARN"), implied="INFO"),
+}
+
+# What is part of a published version, as is the code; the rest belongs to the function.
+_CONFIGURATION: Mapping[str, Property] = {
+    "role": Text(required=True, rules=(_ROLE,)),
+    "handler": Text(required=True, rules=(_HANDLER,)),
+    "runtime": Text(required=True),
+    "description": _DESCRIPTION,
+    "timeout": Integer(1, 900, default=3),
+    "memorySize": Integer(128, 10240, default=128),
+    "environment": Block({"variables": MapOf(Text(), rules=(_environment_variables,))}, implied={"variables": {}}),
+    "deadLetterConfig": Block({"targetArn": Text(required=True)}, implied={"targetArn": ""}),
+    "tracingConfig": Block({"mode": Text(("Active", "PassThrough"), required=True)}, implied={"mode": "PassThrough"}),
+    "loggingConfig": _Logging(_LOGGING, implied={"logFormat": "Text"}),
+    "ephemeralStorage": Block({"size": Integer(512, 10240, required=True)}, implied={"size": 512}),
+}
 _CODE = frozenset({"code", "architectures"})
+_VERSIONED = frozenset({*_CONFIGURATION, *_CODE, "publish"})
 
 
-class Function(Resource):
+class Function(Resource, module="lambda"):
     """A function whose code is a zip archive."""
 
-    type_name = "aws:lambda/function:Function"
-    service = "lambda"
     properties: ClassVar = {
-        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=64), rules=(_NAME,)),
-        "code": Property(kind=ArchiveFile(), required=True),
-        "role": Property(
-            kind=Text(),
-            required=True,
-            rules=(rules.matches(r"arn:aws[a-zA-Z-]*:iam::[0-9]{12}:role/.+", 1, 10000, "a role's ARN is expected"),),
-        ),
-        "handler": Property(kind=Text(), required=True, rules=(rules.matches(r"\S+", 1, 128, "no white space"),)),
-        "runtime": Property(kind=Text(), required=True),
-        "description": _DESCRIPTION,
-        "timeout": Property(kind=Integer(1, 900), default=3),
-        "memorySize": Property(kind=Integer(128, 10240), default=128),
-        "architectures": Property(kind=ListOf(Text(("x86_64", "arm64")), most=1), default=["x86_64"]),
-        "environment": Property(
-            kind=Block({"variables": Property(kind=MapOf(Text()), rules=(environment_variables,))})
-        ),
-        "deadLetterConfig": Property(kind=Block({"targetArn": Property(kind=Text(), required=True)})),
-        "tracingConfig": Property(kind=Block({"mode": Property(kind=Text(("Active", "PassThrough")), required=True)})),
-        "loggingConfig": Property(kind=_LOGGING),
-        "ephemeralStorage": Property(kind=Block({"size": Property(kind=Integer(512, 10240), required=True)})),
-        "reservedConcurrentExecutions": Property(kind=Integer(minimum=-1), default=-1),
-        "packageType": Property(kind=Text(("Zip",)), default="Zip", replaces=True),
-        "publish": Property(kind=Flag(), default=False, readable=False),
-        "tags": TAGS,
+        "name": Name(r"[a-zA-Z0-9_-]+", 1, 64, "letters, digits, - and _ are allowed", api="FunctionName"),
+        "code": ArchiveFile(required=True, apart=True),
+        **_CONFIGURATION,
+        "architectures": ListOf(Text(("x86_64", "arm64")), most=1, default=["x86_64"]),
+        "reservedConcurrentExecutions": Integer(minimum=-1, default=-1, apart=True),
+        "packageType": Text(("Zip",), default="Zip", replaces=True),
+        "publish": Flag(default=False, readable=False),
+        "tags": TAG_MAP,
     }
-    outputs = (
-        "arn",
-        "invokeArn",
-        "version",
-        "qualifiedArn",
-        "qualifiedInvokeArn",
-        "codeSha256",
-        "sourceCodeHash",
-        "sourceCodeSize",
-        "lastModified",
-    )
+    outputs: ClassVar = {
+        "arn": "FunctionArn",
+        "codeSha256": "CodeSha256",
+        "sourceCodeHash": "CodeSha256",
+        "sourceCodeSize": "CodeSize",
+        "lastModified": "LastModified",
+        **dict.fromkeys(("invokeArn", "version", "qualifiedArn", "qualifiedInvokeArn"), ""),
+    }
+    calls = Calls("FunctionName", remove="delete_function")
     gone = _GONE
-    tagging = Tagging(owner="Resource", by_arn=True, written=dict)
+    tagging = Tagging(owner="Resource", by_arn=True, read="list_tags")
     renewed: ClassVar = {
         **dict.fromkeys(("version", "qualifiedArn", "qualifiedInvokeArn", "lastModified"), _VERSIONED),
         **dict.fromkeys(("codeSha256", "sourceCodeHash", "sourceCodeSize"), _CODE),
@@ -169,14 +148,8 @@ class Function(Resource):
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the function, and with `publish` its first version; the id is its name."""
-        self.api.create_function(
-            FunctionName=inputs["name"],
-            Code={"ZipFile": zipped(inputs["code"])},
-            Architectures=inputs["architectures"],
-            Publish=inputs["publish"],
-            Tags=inputs.get("tags") or {},
-            **pascal({name: inputs.get(name) for name in _CONFIGURATION}),
-        )
+        code = {"ZipFile": zipped(inputs["code"])}
+        self.api.create_function(Code=code, Publish=inputs["publish"], **self.request(inputs))
         return str(inputs["name"])
 
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
@@ -187,92 +160,40 @@ class Function(Resource):
 
     def live(self, identifier: str) -> Properties:
         """Read the function; code that was changed by others is told as no code."""
-        answer = self.api.get_function(FunctionName=identifier)
-        function = answer["Configuration"]
-        told = camel({name[0].upper() + name[1:]: function.get(name[0].upper() + name[1:]) for name in _CONFIGURATION})
+        function = self.api.get_function(FunctionName=identifier)["Configuration"]
         arn = function["FunctionArn"]
         version = self._latest_version(identifier) if self.known.get("publish") else "$LATEST"
         changed = self.known.get("codeSha256") not in (None, function["CodeSha256"])
+        concurrency = self.api.get_function_concurrency(FunctionName=identifier)
         return {
-            **told,
-            **self._told_defaults(function),
-            "name": function["FunctionName"],
+            **self.told({**function, **concurrency}),
             "code": None if changed else self.known.get("code"),
-            "architectures": function.get("Architectures", ["x86_64"]),
-            "environment": {"variables": function.get("Environment", {}).get("Variables", {})},
-            "deadLetterConfig": {"targetArn": function.get("DeadLetterConfig", {}).get("TargetArn")},
-            "reservedConcurrentExecutions": self._reserved(identifier),
-            "packageType": function.get("PackageType", "Zip"),
-            "tags": answer.get("Tags") or {},
-            "arn": arn,
             "invokeArn": _invoke_arn(self.region, arn),
             "version": version,
             "qualifiedArn": f"{arn}:{version}",
             "qualifiedInvokeArn": _invoke_arn(self.region, f"{arn}:{version}"),
-            "codeSha256": function["CodeSha256"],
-            "sourceCodeHash": function["CodeSha256"],
-            "sourceCodeSize": function["CodeSize"],
-            "lastModified": function["LastModified"],
         }
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Update code and configuration one after the other, then publish the version that both make."""
         if change.touches(*_CODE):
+            code = zipped(change.news["code"])
             self.api.update_function_code(
-                FunctionName=identifier,
-                ZipFile=zipped(change.news["code"]),
-                Architectures=change.news["architectures"],
+                FunctionName=identifier, ZipFile=code, Architectures=change.news["architectures"]
             )
             self._wait(identifier)
-        if change.touches(*_CONFIGURATION):
-            self.api.update_function_configuration(FunctionName=identifier, **self._changed_configuration(change))
+        if configuration := self.request(change.news, change.names & set(_CONFIGURATION)):
+            self.api.update_function_configuration(FunctionName=identifier, **configuration)
             self._wait(identifier)
         if change.news["publish"] and change.touches(*_VERSIONED):
             self.api.publish_version(FunctionName=identifier)
         if change.touches("reservedConcurrentExecutions"):
             self._reserve(identifier, change.news["reservedConcurrentExecutions"])
 
-    def remove(self, identifier: str) -> None:
-        """Delete the function and all its versions."""
-        self.api.delete_function(FunctionName=identifier)
-
-    def _changed_configuration(self, change: ResourceUpdate) -> dict[str, Any]:
-        nothing: dict[str, Any] = {
-            "description": "",
-            "environment": {"variables": {}},
-            "deadLetterConfig": {"targetArn": ""},
-            **self._defaults(),
-        }
-        names = [name for name in _CONFIGURATION if change.touches(name)]
-        wanted: dict[str, Any] = pascal({name: change.news.get(name) or nothing.get(name) for name in names})
-        return wanted
-
-    def _defaults(self) -> dict[str, Properties]:
-        group = f"/aws/lambda/{self.known['name']}"
-        return {
-            "tracingConfig": {"mode": "PassThrough"},
-            "loggingConfig": {"logFormat": "Text", "logGroup": group},
-            "ephemeralStorage": {"size": 512},
-        }
-
-    def _told_defaults(self, function: Mapping[str, Any]) -> Properties:
-        # A block that was not given is told only where it is not what Lambda takes by itself.
-        levels = {"applicationLogLevel": "INFO", "systemLogLevel": "INFO"}
-        told: Properties = {}
-        for name, defaults in self._defaults().items():
-            given = self.known.get(name) or {}
-            taken = {**defaults, **levels} if name == "loggingConfig" else defaults
-            now = camel(function.get(name[0].upper() + name[1:], {}))
-            told[name] = {key: value for key, value in now.items() if key in given or value != taken.get(key)}
-        return told
-
     def _latest_version(self, name: str) -> str:
-        pages = self.api.get_paginator("list_versions_by_function").paginate(FunctionName=name)
-        versions = [version["Version"] for page in pages for version in page["Versions"]]
+        listed = self.pages("list_versions_by_function", FunctionName=name)
+        versions = [version["Version"] for version in listed["Versions"]]
         return max((each for each in versions if each.isdigit()), key=int, default="$LATEST")
-
-    def _reserved(self, name: str) -> int:
-        return int(self.api.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions", -1))
 
     def _reserve(self, name: str, executions: int) -> None:
         if executions >= 0:
@@ -295,27 +216,24 @@ def _invoke_arn(region: str, function_arn: str) -> str:
     return f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
 
 
-class Alias(Resource):
-    """A name for a function's version, or for two by weight: which MiniStack records, and invokes the first alone."""
+class Alias(Resource, module="lambda"):
+    """A name for a function's version, or for two by weight: which MiniStack records, and invokes the first alone.
 
-    type_name = "aws:lambda/alias:Alias"
-    service = "lambda"
+    Its id is its ARN.
+    """
+
     properties: ClassVar = {
-        "functionName": Property(kind=Text(), required=True, replaces=True),
-        # https://docs.aws.amazon.com/lambda/latest/api/API_CreateAlias.html
-        "name": Property(
-            kind=Text(),
-            replaces=True,
-            naming=Naming(maximum=128),
-            rules=(rules.matches(r"(?![0-9]+$)[a-zA-Z0-9_-]+", 1, 128, "letters, digits, - and _, not digits alone"),),
-        ),
-        "functionVersion": Property(
-            kind=Text(), required=True, rules=(rules.matches(r"\$LATEST|[0-9]+", 1, 1024, "$LATEST or a number"),)
-        ),
+        "functionName": Text(required=True, replaces=True),
+        "name": Name(r"(?![0-9]+$)[a-zA-Z0-9_-]+", 1, 128, "letters, digits, - and _, not digits alone"),
+        "functionVersion": Text(required=True, rules=(_VERSION,)),
         "description": _DESCRIPTION,
-        "routingConfig": Property(kind=Block({"additionalVersionWeights": Property(kind=MapOf(Number(0, 1)))})),
+        "routingConfig": Block(
+            {"additionalVersionWeights": MapOf(Number(0, 1))}, implied={"additionalVersionWeights": {}}
+        ),
     }
-    outputs = ("arn", "invokeArn")
+    outputs: ClassVar = {"arn": "AliasArn", "invokeArn": ""}
+    calls = Calls(create="create_alias", made="AliasArn", read="get_alias", remove="delete_alias")
+    keys = ("functionName", "name")
     gone = _GONE
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -328,118 +246,54 @@ class Alias(Resource):
                 if len(weights) > 1 or first in weights or "$LATEST" in (first, *weights):
                     yield Refusal("routingConfig", "weights are of one published version beside another")
 
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Create the alias; the id is its ARN."""
-        return str(self.api.create_alias(**self._wanted(inputs))["AliasArn"])
-
     def live(self, identifier: str) -> Properties:
-        """Read the alias."""
-        function = self.known["functionName"]
-        answer = self.api.get_alias(FunctionName=function, Name=self.known["name"])
-        weights = (answer.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
-        return {
-            "functionName": function,
-            "name": answer["Name"],
-            "functionVersion": answer["FunctionVersion"],
-            "description": answer.get("Description"),
-            "routingConfig": {"additionalVersionWeights": weights},
-            "arn": identifier,
-            "invokeArn": _invoke_arn(self.region, identifier),
-        }
+        told = super().live(identifier) or {}
+        return {**told, "functionName": self.known["functionName"], "invokeArn": _invoke_arn(self.region, identifier)}
 
-    def update(self, identifier: str, change: ResourceUpdate) -> None:  # noqa: ARG002
-        """Point the alias elsewhere."""
-        self.api.update_alias(**self._wanted(change.news))
-
-    def remove(self, identifier: str) -> None:  # noqa: ARG002
-        """Delete the alias."""
-        self.api.delete_alias(FunctionName=self.known["functionName"], Name=self.known["name"])
-
-    def _wanted(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        weights = (inputs.get("routingConfig") or {}).get("additionalVersionWeights") or {}
-        return {
-            "FunctionName": inputs["functionName"],
-            "Name": inputs["name"],
-            "FunctionVersion": inputs["functionVersion"],
-            "Description": inputs.get("description", ""),
-            "RoutingConfig": {"AdditionalVersionWeights": weights},
-        }
+    def update(self, identifier: str, change: ResourceUpdate) -> None:
+        self.api.update_alias(**self.place(identifier), **self.request(change.news, change.names))
 
 
-class FunctionRecursionConfig(Setting):
+class FunctionRecursionConfig(Setting, module="lambda"):
     """Whether Lambda stops a function that invokes itself again and again, by way of a queue or a topic.
 
     It is the function's and not its versions'. A function always has one: `Terminate`, unless it was told otherwise.
     https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionRecursionConfig.html
     """
 
-    type_name = "aws:lambda/functionRecursionConfig:FunctionRecursionConfig"
-    service = "lambda"
     properties: ClassVar = {
-        "functionName": Property(kind=Text(), required=True, replaces=True),
-        "recursiveLoop": Property(kind=Text(("Allow", "Terminate")), required=True),
+        "functionName": Text(required=True, replaces=True),
+        "recursiveLoop": Text(("Allow", "Terminate"), required=True),
     }
     of = "functionName"
+    calls = Calls("FunctionName", create="put_function_recursion_config", read="get_function_recursion_config")
     gone = _GONE
-
-    def live(self, identifier: str) -> Properties:
-        """Read it; it is gone with its function."""
-        answer = self.api.get_function_recursion_config(FunctionName=identifier)
-        return {"functionName": identifier, "recursiveLoop": answer["RecursiveLoop"]}
-
-    def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
-        """Set it."""
-        self.api.put_function_recursion_config(FunctionName=identifier, RecursiveLoop=inputs["recursiveLoop"])
 
     def remove(self, identifier: str) -> None:
         """Go back to what Lambda gives a new function, as the AWS provider does."""
-        self.put(identifier, {"recursiveLoop": "Terminate"})
+        self.put(identifier, {"functionName": identifier, "recursiveLoop": "Terminate"})
 
 
-class Permission(Resource):
+class Permission(Resource, module="lambda"):
     """Who may invoke a function: a statement of its policy, which can be put and removed but not changed."""
 
-    type_name = "aws:lambda/permission:Permission"
-    service = "lambda"
     properties: ClassVar = {
-        "action": Property(kind=Text(), required=True, replaces=True),
-        "function": Property(kind=Text(), required=True, replaces=True),
-        "principal": Property(kind=Text(), required=True, replaces=True),
-        "qualifier": Property(kind=Text(), replaces=True),
-        "sourceArn": Property(kind=Text(), replaces=True),
-        "sourceAccount": Property(
-            kind=Text(), replaces=True, rules=(rules.matches(r"[0-9]{12}", 12, 12, "an account has 12 digits"),)
-        ),
-        # https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
-        "statementId": Property(
-            kind=Text(),
-            replaces=True,
-            naming=Naming(maximum=100),
-            rules=(rules.matches(r"[a-zA-Z0-9_-]+", 1, 100, "letters, digits, - and _ are allowed"),),
-        ),
+        "action": Text(required=True, replaces=True),
+        "function": Text(required=True, replaces=True, api="FunctionName"),
+        "principal": Text(required=True, replaces=True),
+        "qualifier": Text(replaces=True),
+        "sourceArn": Text(replaces=True),
+        "sourceAccount": Text(replaces=True, rules=(_ACCOUNT,)),
+        "statementId": Name(r"[a-zA-Z0-9_-]+", 1, 100, "letters, digits, - and _ are allowed"),
     }
+    calls = Calls(create="add_permission", remove="remove_permission")
+    keys = ("function", "qualifier", "statementId")
     gone = _GONE
 
-    _PARAMETERS: ClassVar = {
-        "action": "Action",
-        "function": "FunctionName",
-        "principal": "Principal",
-        "qualifier": "Qualifier",
-        "sourceArn": "SourceArn",
-        "sourceAccount": "SourceAccount",
-        "statementId": "StatementId",
-    }
-
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Add the statement; the id is the statement's."""
-        self.api.add_permission(
-            **{theirs: inputs[ours] for ours, theirs in self._PARAMETERS.items() if inputs.get(ours)}
-        )
-        return str(inputs["statementId"])
-
     def live(self, identifier: str) -> Properties | None:
-        """Read the statement."""
-        statements = json.loads(self.api.get_policy(**self._place())["Policy"])["Statement"]
+        place = self.place(identifier)
+        del place["StatementId"]
+        statements = json.loads(self.api.get_policy(**place)["Policy"])["Statement"]
         statement = next((each for each in statements if each.get("Sid") == identifier), None)
         if statement is None:
             return None
@@ -447,22 +301,12 @@ class Permission(Resource):
             key.lower(): value for each in statement.get("Condition", {}).values() for key, value in each.items()
         }
         return {
-            "function": self.known["function"],
-            "qualifier": self.known.get("qualifier"),
-            "statementId": identifier,
+            **{name: self.known.get(name) for name in self.keys},
             "action": statement["Action"],
             "principal": _principal(statement["Principal"], self.known.get("principal", "")),
             "sourceArn": conditions.get("aws:sourcearn"),
             "sourceAccount": conditions.get("aws:sourceaccount"),
         }
-
-    def remove(self, identifier: str) -> None:
-        """Remove the statement."""
-        self.api.remove_permission(StatementId=identifier, **self._place())
-
-    def _place(self) -> dict[str, str]:
-        qualifier = {"Qualifier": self.known["qualifier"]} if self.known.get("qualifier") else {}
-        return {"FunctionName": self.known["function"], **qualifier}
 
 
 def _principal(told: Any, recorded: str) -> str:

@@ -2,11 +2,8 @@
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Self
 
 from local_cloud.provider.resource import RefusedError
 from local_cloud.provider.wire import Archive, Asset
@@ -22,22 +19,8 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100000
 _EXECUTABLE = 0o100
 
-
-@dataclass(frozen=True)
-class _File:
-    """One file of the code."""
-
-    size: int
-    executable: bool
-    read: Callable[[], bytes]
-
-    @classmethod
-    def at(cls, path: Path) -> Self:
-        """Return the file that lies there; raises RefusedError where none does."""
-        if not path.is_file():
-            raise RefusedError(f"the code {path} is not there")
-        found = path.stat()
-        return cls(found.st_size, bool(found.st_mode & _EXECUTABLE), path.read_bytes)
+_File = tuple[PurePosixPath, bytes, bool]
+"""A file's place in the code, its content, and whether it is executable."""
 
 
 def zipped(archive: Archive) -> bytes:
@@ -48,18 +31,21 @@ def zipped(archive: Archive) -> bytes:
     """
     what = f"the code {archive.path}" if archive.path else "the code"
     files: dict[str, _File] = {}
-    for place, file in _files(archive, PurePosixPath()):
+    size = 0
+    for file in _files(archive, PurePosixPath()):
+        place, content, _ = file
         if str(place) in files:
             raise RefusedError(f"{what} has two files named {place}")
         files[str(place)] = file
-    _refuse_more_than(_LARGEST_UNZIPPED, sum(file.size for file in files.values()), what, "unzipped")
+        size += len(content)
+        _refuse_more_than(_LARGEST_UNZIPPED, size, what, "unzipped")
     given_as_zip = archive.path and Path(archive.path).is_file()
-    content = Path(archive.path).read_bytes() if archive.path and given_as_zip else _zip(files)
-    _refuse_more_than(_LARGEST_ZIP, len(content), what, "zipped")
-    return content
+    code = Path(archive.path).read_bytes() if archive.path and given_as_zip else _zip(files)
+    _refuse_more_than(_LARGEST_ZIP, len(code), what, "zipped")
+    return code
 
 
-def _files(part: Archive | Asset, place: PurePosixPath) -> Iterator[tuple[PurePosixPath, _File]]:
+def _files(part: Archive | Asset, place: PurePosixPath) -> Iterator[_File]:
     """Yield all files of the part, which itself has this place in the whole."""
     match part:
         case Archive(path=None, uri=None):
@@ -68,38 +54,42 @@ def _files(part: Archive | Asset, place: PurePosixPath) -> Iterator[tuple[PurePo
         case Archive(path=str(path)) if Path(path).is_dir():
             for file in Path(path).rglob("*"):
                 if file.is_file():
-                    yield place / file.relative_to(path).as_posix(), _File.at(file)
+                    yield _file(file, place / file.relative_to(path).as_posix())
         case Archive(path=str(path)):
             yield from _zip_files(Path(path), place)
         case Asset(path=str(path)):
-            yield place, _File.at(Path(path))
+            yield _file(Path(path), place)
         case Asset(uri=None):
-            text = (part.text or "").encode()
-            yield place, _File(len(text), executable=False, read=lambda: text)
+            yield place, (part.text or "").encode(), False
         case _:
             raise RefusedError(f"the code's part {place} is at {part.uri}: the local stand-in downloads nothing")
 
 
-def _zip_files(path: Path, place: PurePosixPath) -> Iterator[tuple[PurePosixPath, _File]]:
-    content = _File.at(path).read()
+def _file(path: Path, place: PurePosixPath) -> _File:
+    if not path.is_file():
+        raise RefusedError(f"the code {path} is not there")
+    return place, path.read_bytes(), bool(path.stat().st_mode & _EXECUTABLE)
+
+
+def _zip_files(path: Path, place: PurePosixPath) -> Iterator[_File]:
+    _, content, _ = _file(path, place)
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except zipfile.BadZipFile as error:
         raise RefusedError(f"the code {path} is neither a folder nor a .zip file") from error
     for each in archive.infolist():
         if not each.is_dir():
-            executable = bool(each.external_attr >> 16 & _EXECUTABLE)
-            yield place / each.filename, _File(each.file_size, executable, partial(archive.read, each))
+            yield place / each.filename, archive.read(each), bool(each.external_attr >> 16 & _EXECUTABLE)
 
 
 def _zip(files: dict[str, _File]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for place, file in sorted(files.items()):
-            entry = zipfile.ZipInfo(place, _NO_TIME)
+        for name, (_, content, executable) in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, _NO_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (_REGULAR_FILE | (0o755 if file.executable else 0o644)) << 16
-            archive.writestr(entry, file.read())
+            entry.external_attr = (_REGULAR_FILE | (0o755 if executable else 0o644)) << 16
+            archive.writestr(entry, content)
     return buffer.getvalue()
 
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_cloud.provider.naming import NamingError
 from local_cloud.provider.registry import RESOURCES
 from local_cloud.provider.resource import DEFAULTS, RefusedError, Resource, ResourceUpdate
-from local_cloud.provider.schema import Properties, Property, Refusal, is_absent, same, says_nothing, settle
+from local_cloud.provider.schema import Block, Name, NamingError, Properties, Refusal, is_absent
 from local_cloud.provider.session import Session
 from local_cloud.provider.wire import UNKNOWN
 
@@ -17,14 +16,11 @@ __all__ = ["Created", "IncompleteError", "InputDifference", "Lifecycle", "Unknow
 class UnknownTypeError(LookupError):
     """The stand-in does not implement the resource type."""
 
-    def __init__(self, token: str) -> None:
-        super().__init__(f"the local stand-in for the aws provider does not implement the resource type {token!r}")
-
 
 class IncompleteError(Exception):
     """The resource exists, but a call that must follow its creation or update failed."""
 
-    def __init__(self, created: "Created", inputs: Properties, reason: str) -> None:
+    def __init__(self, created: "Created", inputs: Mapping[str, Any], reason: str) -> None:
         super().__init__(reason)
         self.created = created
         self.inputs = inputs
@@ -53,7 +49,7 @@ class InputDifference:
 class Lifecycle:
     """Carries out what the engine asks for, on resources of any type."""
 
-    def __init__(self, session: Session, warn: Callable[[str, str], None]) -> None:
+    def __init__(self, session: Session, warn: Callable[[str], None]) -> None:
         self._session = session
         self._warn = warn
 
@@ -73,22 +69,27 @@ class Lifecycle:
         resource_type = _type(token)
         refusals: list[Refusal] = []
         given = {key: value for key, value in news.items() if key != DEFAULTS and value is not None}
-        made = self._made(resource_type, name, olds, given, seed, proposed, refusals)
+        made = {"region": self._session.settings.region} if resource_type.regional and "region" not in given else {}
+        for key, declared in resource_type.properties.items():
+            if not isinstance(declared, Name) or key in given:
+                continue
+            try:
+                kept = olds.get(key) if key in olds.get(DEFAULTS, ()) else None
+                made[key] = kept or declared.make(name, seed, proposed)
+            except NamingError as error:
+                refusals.append(Refusal(key, str(error)))
         given = self._tagged(resource_type, given)
-        inputs = settle(resource_type.declared(), given | made, refusals)
+        inputs = Block(resource_type.declared()).settle(given | made, "", refusals)
         defaulted = sorted(key for key in inputs if key not in news or key in made)
-        resource = self._resource(token, name, inputs)
         if not refusals:
-            refusals.extend(resource.check(inputs))
+            refusals.extend(self._resource(token, inputs).check(inputs))
         return {**inputs, DEFAULTS: defaulted}, refusals
 
     def diff(self, token: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> InputDifference:
         """Compare two sets of checked inputs by what they mean to AWS."""
         resource_type = _type(token)
         declared = resource_type.declared()
-        changed = tuple(
-            name for name, declaration in declared.items() if not same(declaration, olds.get(name), news.get(name))
-        )
+        changed = tuple(name for name, each in declared.items() if not each.same(olds.get(name), news.get(name)))
         return InputDifference(
             changed=changed,
             added=frozenset(name for name in changed if is_absent(olds.get(name))),
@@ -97,24 +98,24 @@ class Lifecycle:
             delete_first=resource_type.deletes_first(olds, news),
         )
 
-    def create(self, token: str, urn: str, inputs: Mapping[str, Any], *, preview: bool) -> Created:
+    def create(self, token: str, inputs: Mapping[str, Any], *, preview: bool) -> Created:
         """Create the resource; a preview only tells its properties, unknown where AWS would choose them.
 
         Raises IncompleteError when the resource exists but could not be completed.
         """
         given = _plain(inputs)
-        resource = self._resource(token, urn, given)
+        resource = self._resource(token, given)
         if preview:
-            return Created("", {**dict.fromkeys(_outputs(resource), UNKNOWN), **given, **_all_tags(resource, given)})
+            return Created("", {**dict.fromkeys(resource.outputs, UNKNOWN), **_recorded(resource, given)})
         identifier = resource.create(given)
         try:
             resource.complete(identifier, given)
-            return Created(identifier, self._state(resource, identifier, given))
+            return Created(identifier, _state(resource, identifier, given))
         except Exception as error:
-            raise IncompleteError(Created(identifier, dict(given)), dict(inputs), str(error)) from error
+            raise IncompleteError(Created(identifier, given), inputs, str(error)) from error
 
     def read(
-        self, token: str, urn: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]
+        self, token: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]
     ) -> tuple[Properties, Properties] | None:
         """Return the inputs and the state as AWS has them now, or None if the resource is gone.
 
@@ -124,17 +125,16 @@ class Lifecycle:
         if not inputs and not state:
             raise RefusedError(f"{token} {identifier}: the local stand-in imports nothing, it reads what it created")
         recorded = _plain(inputs or state)
-        resource = self._resource(token, urn, {**state, **recorded})
+        resource = self._resource(token, {**state, **recorded})
         live = resource.read(identifier)
         if live is None:
             return None
-        current = _reconciled(resource.declared(), recorded, live)
+        current = _reconciled(resource, recorded, live)
         return {**current, DEFAULTS: inputs.get(DEFAULTS, [])}, _merged(resource, current, live)
 
     def update(
         self,
         token: str,
-        urn: str,
         identifier: str,
         state: Mapping[str, Any],
         olds: Mapping[str, Any],
@@ -144,63 +144,28 @@ class Lifecycle:
     ) -> Properties:
         """Change the resource from the old inputs to the new ones, and return its properties."""
         given = _plain(news)
-        resource = self._resource(token, urn, {**state, **given})
+        resource = self._resource(token, {**state, **given})
         difference = self.diff(token, olds, news)
         if preview:
-            kept = {name: state.get(name) for name in _outputs(resource)}
             stale = {name for name, causes in resource.renewed.items() if not causes.isdisjoint(difference.changed)}
-            return {**kept, **dict.fromkeys(stale, UNKNOWN), **given, **_all_tags(resource, given)}
+            foreseen = {name: UNKNOWN if name in stale else state.get(name) for name in resource.outputs}
+            return {**foreseen, **_recorded(resource, given)}
         if not difference.changed:
             # Without a change the engine asks for an update of what could not be completed: it is compared with what
             # is really there.
-            live = resource.read(identifier)
-            olds = _reconciled(resource.declared(), given, live or {})
+            olds = _reconciled(resource, given, resource.read(identifier) or {})
             difference = self.diff(token, olds, given)
         resource.apply(identifier, ResourceUpdate(_plain(olds), given, frozenset(difference.changed)))
-        return self._state(resource, identifier, given)
+        return _state(resource, identifier, given)
 
-    def delete(
-        self, token: str, urn: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]
-    ) -> None:
+    def delete(self, token: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Delete the resource; that it is gone already is fine."""
-        known = {**state, **_plain(inputs)}
-        self._resource(token, urn, known).delete(identifier)
+        self._resource(token, {**state, **_plain(inputs)}).delete(identifier)
 
-    def _resource(self, token: str, urn: str, known: Mapping[str, Any]) -> Resource:
+    def _resource(self, token: str, known: Mapping[str, Any]) -> Resource:
         region = known.get("region")
         region = region if isinstance(region, str) else self._session.settings.region
-        return _type(token)(self._session, region, known, lambda message: self._warn(urn, message))
-
-    def _state(self, resource: Resource, identifier: str, given: Mapping[str, Any]) -> Properties:
-        live = resource.read(identifier)
-        if live is None:
-            raise RefusedError(f"{resource.type_name} {identifier} is not there right after it was written")
-        return _merged(resource, given, live)
-
-    def _made(
-        self,
-        resource_type: type[Resource],
-        name: str,
-        olds: Mapping[str, Any],
-        given: Mapping[str, Any],
-        seed: bytes,
-        proposed: str | None,
-        refusals: list[Refusal],
-    ) -> Properties:
-        made: Properties = {}
-        for key, declared in resource_type.declared().items():
-            if declared.naming is None or key in given:
-                continue
-            if key in olds and key in olds.get(DEFAULTS, ()):
-                made[key] = olds[key]
-                continue
-            try:
-                made[key] = declared.naming.name(name, seed, proposed)
-            except NamingError as error:
-                refusals.append(Refusal(key, str(error)))
-        if resource_type.regional and "region" not in given:
-            made["region"] = self._session.settings.region
-        return made
+        return _type(token)(self._session, region, known, self._warn)
 
     def _tagged(self, resource_type: type[Resource], given: Properties) -> Properties:
         own = given.get("tags", {})
@@ -211,35 +176,39 @@ class Lifecycle:
 
 
 def _type(token: str) -> type[Resource]:
-    try:
-        return RESOURCES[token]
-    except KeyError:
-        raise UnknownTypeError(token) from None
+    if token not in RESOURCES:
+        raise UnknownTypeError(
+            f"the local stand-in for the aws provider does not implement the resource type {token!r}"
+        )
+    return RESOURCES[token]
 
 
 def _plain(inputs: Mapping[str, Any]) -> Properties:
     return {name: value for name, value in inputs.items() if name != DEFAULTS}
 
 
-def _outputs(resource: Resource) -> tuple[str, ...]:
-    return (*resource.outputs, "tagsAll") if "tags" in resource.properties else resource.outputs
-
-
-def _all_tags(resource: Resource, inputs: Mapping[str, Any]) -> Properties:
-    return {"tagsAll": inputs.get("tags", {})} if "tags" in resource.properties else {}
+def _recorded(resource: Resource, inputs: Mapping[str, Any]) -> Properties:
+    return {**inputs, **({"tagsAll": inputs.get("tags", {})} if "tags" in resource.properties else {})}
 
 
 def _merged(resource: Resource, inputs: Mapping[str, Any], live: Mapping[str, Any]) -> Properties:
     told = {name: value for name, value in live.items() if value is not None and name not in inputs}
-    return {**told, **inputs, **_all_tags(resource, inputs)}
+    return {**told, **_recorded(resource, inputs)}
 
 
-def _reconciled(declared: Mapping[str, Property], recorded: Mapping[str, Any], live: Mapping[str, Any]) -> Properties:
+def _state(resource: Resource, identifier: str, given: Mapping[str, Any]) -> Properties:
+    live = resource.read(identifier)
+    if live is None:
+        raise RefusedError(f"{resource.type_name} {identifier} is not there right after it was written")
+    return _merged(resource, given, live)
+
+
+def _reconciled(resource: Resource, recorded: Mapping[str, Any], live: Mapping[str, Any]) -> Properties:
     current: Properties = {}
-    for name, declaration in declared.items():
+    for name, declared in resource.declared().items():
         before, now = recorded.get(name), live.get(name)
-        kept = not declaration.readable or (declaration.computed and before is None)
-        value = before if kept or same(declaration, before, now) else now
-        if not says_nothing(declaration, value):
+        kept = not declared.readable or (declared.computed and before is None)
+        value = before if kept or declared.same(before, now) else now
+        if not declared.says_nothing(value):
             current[name] = value
     return current

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Tagging
-from local_cloud.provider.schema import Flag, Integer, Properties, Property, Text
+from local_cloud.provider.resource import Calls, Resource, ResourceUpdate, Tagging
+from local_cloud.provider.schema import Flag, Integer, MapOf, Name, Properties, Text
 
 __all__ = ["LogGroup"]
 
@@ -14,62 +13,45 @@ __all__ = ["LogGroup"]
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 _MONTHS = (30, 60, 90, 120, 150, 180, 365, 400, 545)
 _YEARS = (731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-_RETENTION = rules.in_steps((0, 1, 3, 5, 7, 14, *_MONTHS, *_YEARS), "log retentions in days")
+_RETENTIONS = (0, 1, 3, 5, 7, 14, *_MONTHS, *_YEARS)
+
+
+def _retention(days: int) -> str | None:
+    what = ", ".join(map(str, _RETENTIONS))
+    return None if days in _RETENTIONS else f"{days} is not one of AWS's log retentions in days: {what}"
+
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
-_NAME = rules.matches(
-    r"(?!aws/)[.\-_/#A-Za-z0-9]+", 1, 512, "letters, digits and . - _ / # are allowed, and no aws/ at the beginning"
-)
+_ALLOWED = "letters, digits and . - _ / # are allowed, and no aws/ at the beginning"
+_CLASSES = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")
 
 
-class LogGroup(Resource):
+class LogGroup(Resource, module="cloudwatch", service="logs"):
     """A log group."""
 
-    type_name = "aws:cloudwatch/logGroup:LogGroup"
-    service = "logs"
     properties: ClassVar = {
-        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=512), rules=(_NAME,)),
-        "retentionInDays": Property(kind=Integer(), default=0, rules=(_RETENTION,)),
-        "logGroupClass": Property(
-            kind=Text(("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")), default="STANDARD", replaces=True
-        ),
-        "kmsKeyId": Property(kind=Text()),
-        "skipDestroy": Property(kind=Flag(), default=False, readable=False),
-        "tags": TAGS,
+        "name": Name(r"(?!aws/)[.\-_/#A-Za-z0-9]+", 1, 512, _ALLOWED, api="logGroupName"),
+        "retentionInDays": Integer(default=0, rules=(_retention,), api="retentionInDays", apart=True),
+        "logGroupClass": Text(_CLASSES, default="STANDARD", replaces=True, api="logGroupClass"),
+        "kmsKeyId": Text(api="kmsKeyId"),
+        "skipDestroy": Flag(default=False, readable=False),
+        "tags": MapOf(Text(), rules=(rules.tags,), api="tags"),
     }
-    outputs = ("arn",)
+    outputs: ClassVar = {"arn": "arn"}
+    calls = Calls("logGroupName", create="create_log_group", remove="delete_log_group")
     gone = ("ResourceNotFoundException",)
-    tagging = Tagging(owner="resourceArn", by_arn=True, tags="tags", keys="tagKeys", written=dict)
-
-    def create(self, inputs: Mapping[str, Any]) -> str:
-        """Create the log group; the id is its name."""
-        wanted = {"logGroupName": inputs["name"], "logGroupClass": inputs["logGroupClass"]}
-        optional = {"kmsKeyId": inputs.get("kmsKeyId"), "tags": inputs.get("tags")}
-        self.api.create_log_group(**wanted, **{name: value for name, value in optional.items() if value})
-        return str(inputs["name"])
+    tagging = Tagging(owner="resourceArn", by_arn=True, tags="tags", keys="tagKeys")
 
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
-        """Put the retention."""
         if inputs["retentionInDays"]:
             self._put_retention(identifier, inputs["retentionInDays"])
 
     def live(self, identifier: str) -> Properties | None:
-        """Read the log group and its tags."""
-        group = self._find(identifier)
-        if group is None:
-            return None
-        arn = str(group["arn"]).removesuffix(":*")
-        return {
-            "name": group["logGroupName"],
-            "retentionInDays": group.get("retentionInDays", 0),
-            "logGroupClass": group.get("logGroupClass", "STANDARD"),
-            "kmsKeyId": group.get("kmsKeyId"),
-            "tags": self.api.list_tags_for_resource(resourceArn=arn)["tags"],
-            "arn": arn,
-        }
+        groups = self.pages("describe_log_groups", logGroupNamePrefix=identifier)["logGroups"]
+        group = next((group for group in groups if group["logGroupName"] == identifier), None)
+        return group and self.told({**group, "arn": group["arn"].removesuffix(":*")})
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        """Make each change by its own call; `skipDestroy` is only recorded."""
         if change.touches("retentionInDays"):
             self._put_retention(identifier, change.news["retentionInDays"])
         if change.touches("kmsKeyId"):
@@ -80,14 +62,8 @@ class LogGroup(Resource):
                 self.api.disassociate_kms_key(logGroupName=identifier)
 
     def remove(self, identifier: str) -> None:
-        """Delete the log group, unless `skipDestroy` leaves it."""
         if not self.known.get("skipDestroy"):
-            self.api.delete_log_group(logGroupName=identifier)
-
-    def _find(self, name: str) -> Any:
-        pages = self.api.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
-        groups = (group for page in pages for group in page["logGroups"])
-        return next((group for group in groups if group["logGroupName"] == name), None)
+            super().remove(identifier)
 
     def _put_retention(self, name: str, days: int) -> None:
         if days:

@@ -2,33 +2,31 @@
 
 import re
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from local_cloud.provider import rules
-from local_cloud.provider.schema import MapOf, Properties, Property, Refusal, Text
+from local_cloud.provider.schema import Block, MapOf, Name, Pairs, Properties, Property, Refusal, Text, is_absent
 from local_cloud.provider.session import Session
 
 __all__ = [
     "DEFAULTS",
     "TAGS",
+    "TAG_MAP",
+    "Calls",
     "RefusedError",
     "Resource",
     "ResourceUpdate",
     "Setting",
     "Tagging",
     "absent_is_fine",
-    "camel",
     "found",
-    "pascal",
-    "tag_list",
-    "tag_map",
     "wait_until",
 ]
 
@@ -42,8 +40,11 @@ _SAYS_ABSENT = re.compile(r"does not exist|not found", re.IGNORECASE)
 DEFAULTS = "__defaults"
 """The inputs that the provider gave, by name, kept with the inputs as the AWS provider keeps them."""
 
-TAGS = Property(kind=MapOf(Text()), rules=(rules.tags,))
+TAGS = Pairs(Text(), "Key", "Value", rules=(rules.tags,))
 """The tags of a type that has them; the provider's default tags are merged in, as the AWS provider does in Check."""
+
+TAG_MAP = MapOf(Text(), rules=(rules.tags,))
+"""The same, of an API that takes an object."""
 
 
 class RefusedError(Exception):
@@ -62,63 +63,66 @@ class ResourceUpdate:
         """Tell whether any of the inputs differs."""
         return not self.names.isdisjoint(names)
 
-    def tags(self) -> tuple[dict[str, str], list[str]]:
-        """Return the tags to set and the keys of those to remove."""
-        olds, news = self.olds.get("tags") or {}, self.news.get("tags") or {}
-        return {key: value for key, value in news.items() if olds.get(key) != value}, [
-            key for key in olds if key not in news
-        ]
 
+@dataclass(frozen=True)
+class Calls:
+    """The API's operations on a type, where they have the common shape."""
 
-def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
-    """Return the tags as most AWS APIs take them."""
-    return [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+    key: str = ""
+    """The parameter that names one by its id; else `Resource.keys` do."""
+    create: str = ""
+    """Takes all inputs that are not `apart`."""
+    made: str = ""
+    """What the answer calls the id; else it is the input that names one."""
+    read: str = ""
+    told: str = ""
+    """The answer's member that describes the resource; else all of it does."""
+    remove: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tagging:
-    """By which calls a type's tags are changed, and what their parameters are called."""
+    """By which calls a type's tags are read and changed, and what their parameters are called."""
 
     owner: str
     by_arn: bool = False
     """What is tagged is named by its ARN, and not by its id."""
+    read: str = "list_tags_for_resource"
     put: str = "tag_resource"
     remove: str = "untag_resource"
     tags: str = "Tags"
     keys: str = "TagKeys"
-    written: Callable[[Mapping[str, str]], Any] = tag_list
-    """How the API takes tags."""
-    unwritten: Callable[[list[str]], Any] = list
-    """How it takes the keys of those to remove."""
-
-    def change(self, api: Any, owner: str, change: ResourceUpdate) -> None:
-        """Put the tags that differ, and remove those that are no more wanted."""
-        wanted, unwanted = change.tags()
-        if unwanted:
-            getattr(api, self.remove)(**{self.owner: owner, self.keys: self.unwritten(unwanted)})
-        if wanted:
-            getattr(api, self.put)(**{self.owner: owner, self.tags: self.written(wanted)})
 
 
-class Resource(ABC):
+class Resource:
     """A resource type. One object serves one operation; the API client is the one of the resource's region."""
 
     type_name: ClassVar[str]
     """The type's token in the AWS provider."""
-    service: ClassVar[str]
-    """The API's name, as botocore calls it."""
+    module: ClassVar[str] = ""
+    """The part of the AWS provider that has the type."""
+    service: ClassVar[str] = ""
+    """The API's name, as botocore calls it, where it is another."""
     properties: ClassVar[Mapping[str, Property]]
     """The inputs; any other is refused."""
-    outputs: ClassVar[tuple[str, ...]] = ()
-    """What AWS tells beside the inputs."""
+    outputs: ClassVar[Mapping[str, str]] = {}
+    """What AWS tells beside the inputs, each with the API's name for it; with none where the type makes it itself."""
     renewed: ClassVar[Mapping[str, frozenset[str]]] = {}
     """The outputs that an update may change, each with the inputs whose change does it."""
+    calls: ClassVar[Calls] = Calls()
+    keys: ClassVar[tuple[str, ...]] = ()
+    """The inputs by which the API names one, where it is not the id."""
     gone: ClassVar[tuple[str, ...]] = ()
     """The codes by which the API says that there is no such resource."""
     tagging: ClassVar[Tagging | None] = None
-    """How tags are changed, where that takes calls of their own."""
+    """How tags are read and changed, where that takes calls of their own."""
     regional: ClassVar[bool] = True
     """The type has the `region` input."""
+
+    def __init_subclass__(cls, *, module: str = "", service: str = "") -> None:
+        cls.module = module or cls.module
+        cls.service = service or module or cls.service
+        cls.type_name = f"aws:{cls.module}/{cls.__name__[0].lower()}{cls.__name__[1:]}:{cls.__name__}"
 
     def __init__(self, session: Session, region: str, known: Mapping[str, Any], warn: Callable[[str], None]) -> None:
         self.session = session
@@ -136,42 +140,48 @@ class Resource(ABC):
     def deletes_first(cls, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
         """Tell whether a replacement needs the old one gone: what the program names can't be there twice."""
         made = news.get(DEFAULTS, ())
-        return any(
-            declared.naming is not None and name not in made and olds.get(name) == news.get(name)
-            for name, declared in cls.properties.items()
-        )
+        return any(name not in made and olds.get(name) == news.get(name) for name in cls._names())
 
     @cached_property
     def api(self) -> Any:
         """The API's client."""
         return self.session.client(self.service, self.region)
 
-    def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:  # noqa: ARG002
+    def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Yield what is wrong with the inputs together; any may be missing or unknown."""
         yield from ()
 
-    @abstractmethod
     def create(self, inputs: Mapping[str, Any]) -> str:
         """Create the resource by one call of the API and return its id."""
+        answer = self.ask(self.calls.create, **self.request(inputs))
+        return str(answer[self.calls.made] if self.calls.made else inputs[self._names()[0]])
 
-    def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:  # noqa: B027
+    def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Make the calls that must follow the creation; if one fails, the engine knows the resource all the same."""
 
     def read(self, identifier: str) -> Properties | None:
         """Return inputs and outputs as the API tells them now, or None if the resource is gone."""
-        told: Properties | None = found(self.live, *self.gone, identifier=identifier)
+        told: Properties | None = found(self._live_and_tagged, *self.gone, identifier=identifier)
         return told
 
     def live(self, identifier: str) -> Properties | None:
-        """Return what `read` does; a ClientError with a code of `gone` says that there is nothing, too."""
-        raise NotImplementedError
+        """Return what `read` does, less the tags; a ClientError with a code of `gone` says that it is gone, too."""
+        answer = self.ask(self.calls.read, **self.place(identifier))
+        return self.told(answer[self.calls.told] if self.calls.told else answer)
 
     def apply(self, identifier: str, change: ResourceUpdate) -> None:
         """Make the change in place: the tags by their own calls, all else by `update`."""
-        if change.names - ({"tags"} if self.tagging else set()):
-            self.update(identifier, change)
+        if self.tagging is None:
+            rest = change
+        else:
+            untagged = {name: value for name, value in change.news.items() if name != "tags"}
+            rest = ResourceUpdate(change.olds, untagged, change.names - {"tags"})
+        if rest.names:
+            self.update(identifier, rest)
         if self.tagging and change.touches("tags"):
-            self.tagging.change(self.api, self._own_arn(identifier) if self.tagging.by_arn else identifier, change)
+            # What could not be completed is recorded without its ARN.
+            arn = self.tagging.by_arn and (self.known.get("arn") or (self.read(identifier) or {})["arn"])
+            self._retag(self.tagging, arn or identifier, change)
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Make the change in place, by the calls that it needs and no others."""
@@ -186,34 +196,88 @@ class Resource(ABC):
 
     def remove(self, identifier: str) -> None:
         """Delete the resource; a ClientError with a code of `gone` says that it was gone."""
-        raise NotImplementedError
+        self.ask(self.calls.remove, **self.place(identifier))
 
-    def _own_arn(self, identifier: str) -> str:
-        # What could not be completed is recorded without it.
-        return str(self.known.get("arn") or (self.read(identifier) or {})["arn"])
+    def ask(self, operation: str, **parameters: Any) -> Properties:
+        """Return the API's answer to the operation."""
+        answer: Properties = getattr(self.api, operation)(**parameters)
+        return answer
+
+    def pages(self, operation: str, **parameters: Any) -> Properties:
+        """Return all pages of the API's answer to the operation, joined."""
+        answer: Properties = self.api.get_paginator(operation).paginate(**parameters).build_full_result()
+        return answer
+
+    def place(self, identifier: str) -> Properties:
+        """Return the parameters by which the API names the resource."""
+        if self.calls.key:
+            return {self.calls.key: identifier}
+        return self._written({name: self.known.get(name) for name in self.keys})
+
+    def request(self, inputs: Mapping[str, Any], names: frozenset[str] | None = None) -> Properties:
+        """Return the inputs that are given as a call takes them, less those that are `apart`.
+
+        With `names` only these, and where one is no more given, what AWS takes for that.
+        """
+        if names is None:
+            return self._written({name: value for name, value in inputs.items() if not is_absent(value)})
+        changed = {name: self.properties[name] for name in names}
+        return self._written({name: inputs.get(name, declared.dropped) for name, declared in changed.items()})
+
+    def told(self, answer: Mapping[str, Any]) -> Properties:
+        """Return the inputs and outputs that the API's answer tells."""
+        outputs = {name: answer.get(theirs) for name, theirs in self.outputs.items() if theirs}
+        texts = {name: at.isoformat() if isinstance(at, datetime) else at for name, at in outputs.items()}
+        return {**Block(self.properties).told(answer, self.known), **texts}
+
+    def _written(self, values: Mapping[str, Any]) -> Properties:
+        written: Properties = Block(self.properties).written(values)
+        return written
+
+    def _retag(self, calls: Tagging, owner: str, change: ResourceUpdate) -> None:
+        olds, news = change.olds.get("tags") or {}, change.news.get("tags") or {}
+        if unwanted := [key for key in olds if key not in news]:
+            self.ask(calls.remove, **{calls.owner: owner, calls.keys: unwanted})
+        if wanted := {key: value for key, value in news.items() if olds.get(key) != value}:
+            self.ask(calls.put, **{calls.owner: owner, calls.tags: self.properties["tags"].written(wanted)})
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name, declared in cls.properties.items() if isinstance(declared, Name)]
+
+    def _live_and_tagged(self, identifier: str) -> Properties | None:
+        live, tagging = self.live(identifier), self.tagging
+        if live is None or tagging is None or not tagging.read:
+            return live
+        ask = self.pages if self.api.can_paginate(tagging.read) else self.ask
+        answer = ask(tagging.read, **{tagging.owner: live["arn"] if tagging.by_arn else identifier})
+        tags = answer.get(tagging.tags)
+        return {**live, "tags": self.properties["tags"].told(tags, None) if tags else {}}
 
 
 class Setting(Resource):
-    """What something that is there already is told, always all of it; its id is that thing's."""
+    """What is put whole, whether or not it is there already; its id is that of the thing it belongs to, or its own."""
 
-    of: ClassVar[str]
+    of: ClassVar[str] = ""
     """The input that names the thing."""
 
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Put it."""
-        self.put(inputs[self.of], inputs)
+        self.put(str(inputs[self.of]), inputs)
         return str(inputs[self.of])
 
+    def live(self, identifier: str) -> Properties | None:
+        live = super().live(identifier)
+        return None if live is None else {self.of: identifier, **live}
+
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        """Put it anew."""
         self.put(identifier, change.news)
 
-    @abstractmethod
     def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Have the API take the inputs."""
+        self.ask(self.calls.create, **self.request(inputs))
 
 
-_REGION = Property(kind=Text(), replaces=True, readable=False)
+_REGION = Text(replaces=True, readable=False)
 
 
 @contextmanager
@@ -261,28 +325,3 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise RefusedError(f"after {_PATIENCE:.0f} s it is not so that {what}")
         time.sleep(_PAUSE)
-
-
-def pascal(value: Any) -> Any:
-    """Return the value with the names of its blocks written as most AWS APIs write them: `targetArn` as `TargetArn`."""
-    return _renamed(value, lambda name: name[:1].upper() + name[1:])
-
-
-def camel(value: Any) -> Any:
-    """Return the value with the names of its blocks written as Pulumi writes them: `TargetArn` as `targetArn`."""
-    return _renamed(value, lambda name: name[:1].lower() + name[1:])
-
-
-def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
-    match value:
-        case Mapping():
-            return {rename(name): _renamed(item, rename) for name, item in value.items() if item is not None}
-        case list():
-            return [_renamed(item, rename) for item in value]
-        case _:
-            return value
-
-
-def tag_map(tags: list[dict[str, str]] | None) -> dict[str, str]:
-    """Return the tags as Pulumi has them."""
-    return {tag["Key"]: tag["Value"] for tag in tags or []}

@@ -2,20 +2,22 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from local_cloud.provider.schema import Rule
-
 __all__ = [
+    "Rule",
     "at_most",
     "bucket_name",
-    "in_steps",
+    "json_size",
     "matches",
     "policy_size",
     "tags",
     "utf8_bytes_at_most",
 ]
+
+Rule = Callable[[Any], str | None]
+"""What AWS asks of a value: a sentence that says what is wrong with it, or None."""
 
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html (limits and requirements)
 _MOST_TAGS = 50
@@ -42,38 +44,29 @@ def matches(pattern: str, shortest: int, longest: int, what: str) -> Rule:
     return rule
 
 
-def at_most(longest: int) -> Rule:
-    """Return the rule that a text has at most so many characters."""
-    return lambda value: f"{len(value)} characters: AWS takes at most {longest}" if len(value) > longest else None
+def at_most(most: int, what: str = "it", measure: Callable[[str], int] = len, unit: str = "characters") -> Rule:
+    """Return the rule that a text has at most so many characters, or units of another measure."""
+
+    def rule(value: str) -> str | None:
+        size = measure(value)
+        return f"{what} has {size} {unit}: AWS takes at most {most}" if size > most else None
+
+    return rule
 
 
 def utf8_bytes_at_most(most: int, what: str) -> Rule:
     """Return the rule that a text has at most so many bytes in UTF-8."""
-
-    def rule(value: str) -> str | None:
-        size = len(value.encode())
-        return f"{what} has {size} bytes: AWS takes at most {most}" if size > most else None
-
-    return rule
+    return at_most(most, what, lambda value: len(value.encode()), "bytes")
 
 
 def policy_size(most: int, what: str) -> Rule:
     """Return the rule that a policy has at most so many characters, white space between its tokens not counted."""
-
-    def rule(value: str) -> str | None:
-        size = len(json.dumps(json.loads(value), separators=(",", ":"), ensure_ascii=False))
-        return f"{what} has {size} characters: AWS takes at most {most}" if size > most else None
-
-    return rule
+    return at_most(most, what, lambda value: json_size(json.loads(value)))
 
 
-def in_steps(allowed: tuple[int, ...], what: str) -> Rule:
-    """Return the rule that a number is one of those AWS takes."""
-
-    def rule(value: int) -> str | None:
-        return None if value in allowed else f"{value} is not one of AWS's {what}: {', '.join(map(str, allowed))}"
-
-    return rule
+def json_size(document: Any) -> int:
+    """Return how many characters the document has as JSON without white space between its tokens."""
+    return len(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
 
 
 def bucket_name(value: str) -> str | None:

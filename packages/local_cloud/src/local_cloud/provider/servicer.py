@@ -6,18 +6,19 @@ The protocol: https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider
 import json
 import traceback
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import grpc
 from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import any_pb2, empty_pb2
 
-from local_cloud.provider import configuration, protocol
-from local_cloud.provider.functions import FUNCTIONS
+from local_cloud.provider import configuration, functions, protocol
+from local_cloud.provider.configuration import ConfigurationError, Settings
 from local_cloud.provider.lifecycle import IncompleteError, Lifecycle, UnknownTypeError
 from local_cloud.provider.resource import RefusedError
 from local_cloud.provider.schema import Refusal
-from local_cloud.provider.session import ConfigurationError, Session
+from local_cloud.provider.session import Session
 from local_cloud.provider.wire import decode, encode
 
 __all__ = ["VERSION", "ProviderServicer"]
@@ -25,103 +26,103 @@ __all__ = ["VERSION", "ProviderServicer"]
 VERSION = "7.51.1"
 """The version of the AWS provider whose types and properties are spoken."""
 
-_PropertyDiff = protocol.provider.PropertyDiff
+_Operation = Callable[["ProviderServicer", Any], Any]
+
+
+def _answered(operation: _Operation) -> Callable[["ProviderServicer", Any, grpc.ServicerContext], Any]:
+    """Tell the engine what goes wrong in the operation: in a sentence, or by a trace for our own faults."""
+
+    @wraps(operation)
+    def answer(self: "ProviderServicer", request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return operation(self, request)
+        except IncompleteError as error:
+            _abort_incomplete(context, error)
+        except ClientError as error:
+            told = error.response.get("Error", {})
+            sentence = f"{error.operation_name} failed: {told.get('Code')}: {told.get('Message')}"
+            context.abort(grpc.StatusCode.UNKNOWN, sentence)
+        except (RefusedError, ConfigurationError, UnknownTypeError, BotoCoreError) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the engine shows it at the resource
+            what = getattr(request, "urn", "") or getattr(request, "tok", "provider")
+            shown = f"fault in the local stand-in at {what}:\n{traceback.format_exc()}"
+            context.abort(grpc.StatusCode.INTERNAL, shown)
+
+    return answer
 
 
 class ProviderServicer(protocol.ResourceProviderServicer):
     """The `aws` provider's local stand-in, as the engine talks to it. One object serves one engine process."""
 
     def __init__(self, engine_address: str | None) -> None:
-        self._engine = _Engine(engine_address)
+        self._log = _engines_log(engine_address)
         self._session: Session | None = None
 
-    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
-        """Say which version of the AWS provider this stands in for."""
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
         return protocol.plugin.PluginInfo(version=VERSION)
 
-    def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
+    def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Return a schema that describes no type: programs use the AWS provider's own SDK."""
         return protocol.provider.GetSchemaResponse(schema=json.dumps({"name": "aws", "version": VERSION}))
 
-    def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
-        """Talk to the engine at the address given."""
-        self._engine = _Engine(request.address)
+    def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self._log = _engines_log(request.address)
         return empty_pb2.Empty()
 
-    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Accept that the engine gives up; each call is short and ends by itself."""
         return empty_pb2.Empty()
 
-    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
-        """Refuse configuration that the stand-in does not implement."""
+    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
         _, refusals = configuration.read(decode(request.news))
-        return protocol.provider.CheckResponse(
-            inputs=request.news, failures=[_failure("provider", each) for each in refusals]
-        )
+        failures = [_failure("provider", each) for each in refusals]
+        return protocol.provider.CheckResponse(inputs=request.news, failures=failures)
 
-    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002, N802
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Never replace a provider, and with it every resource: each resource's `region` is compared on its own."""
         changed = decode(request.old_inputs) != decode(request.news)
         response = protocol.provider.DiffResponse
         return response(changes=response.DIFF_SOME if changed else response.DIFF_NONE)
 
-    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    @_answered
+    def Configure(self, request: Any) -> Any:
         """Take the configuration, say what this is, and check the account."""
-        with self._errors(context, "provider"):
-            values, refusals = configuration.read(decode(request.args))
-            if refusals:
-                raise ConfigurationError("; ".join(each.reason for each in refusals))
-            settings = configuration.settings(values)
-            self._session = Session(settings)
-            self._engine.say(
-                f"local stand-in for the aws provider {VERSION}, not AWS: resources are made at "
-                + ", ".join(sorted(set(settings.endpoints.values())))
-            )
-            self._session.verify_account()
-        return protocol.provider.ConfigureResponse(
-            acceptSecrets=False,
-            supportsPreview=True,
-            acceptResources=False,
-            supports_autonaming_configuration=True,
-        )
+        settings = Settings.of(decode(request.args))
+        self._session = Session(settings)
+        places = ", ".join(sorted(set(settings.endpoints.values())))
+        said = f"local stand-in for the aws provider {VERSION}, not AWS: resources are made at {places}"
+        self._log(protocol.engine.LogRequest(severity=protocol.engine.INFO, message=said))
+        self._session.verify_account()
+        return protocol.provider.ConfigureResponse(supportsPreview=True, supports_autonaming_configuration=True)
 
-    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Answer a data source."""
-        with self._errors(context, request.tok):
-            function = FUNCTIONS.get(request.tok)
-            if function is None:
-                raise RefusedError(f"the local stand-in for the aws provider does not implement {request.tok!r}")
-            result = function(self._configured, decode(request.args))
+    @_answered
+    def Invoke(self, request: Any) -> Any:
+        result = functions.invoke(self._configured, request.tok, decode(request.args))
         return protocol.provider.InvokeResponse(**{"return": encode(result)})
 
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Fill in the inputs and refuse what AWS would."""
+    @_answered
+    def Check(self, request: Any) -> Any:
         token, name = _token(request.urn), request.urn.rsplit("::", 1)[1]
-        with self._errors(context, request.urn):
-            try:
-                inputs, refusals = self._lifecycle.check(
-                    token,
-                    name,
-                    decode(request.olds),
-                    decode(request.news),
-                    request.randomSeed or request.urn.encode(),
-                    request.autonaming.proposed_name if request.HasField("autonaming") else None,
-                )
-            except UnknownTypeError as error:
-                return protocol.provider.CheckResponse(failures=[protocol.provider.CheckFailure(reason=str(error))])
-        return protocol.provider.CheckResponse(
-            inputs=encode(inputs), failures=[_failure(token, each) for each in refusals]
-        )
+        seed = request.randomSeed or request.urn.encode()
+        proposed = request.autonaming.proposed_name if request.HasField("autonaming") else None
+        olds, news = decode(request.olds), decode(request.news)
+        try:
+            inputs, refusals = self._lifecycle(request).check(token, name, olds, news, seed, proposed)
+        except UnknownTypeError as error:
+            return protocol.provider.CheckResponse(failures=[protocol.provider.CheckFailure(reason=str(error))])
+        failures = [_failure(token, each) for each in refusals]
+        return protocol.provider.CheckResponse(inputs=encode(inputs), failures=failures)
 
-    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Tell what changes, and whether in place."""
-        with self._errors(context, request.urn):
-            difference = self._lifecycle.diff(_token(request.urn), decode(request.old_inputs), decode(request.news))
-        kinds = {}
+    @_answered
+    def Diff(self, request: Any) -> Any:
+        token, olds, news = _token(request.urn), decode(request.old_inputs), decode(request.news)
+        difference = self._lifecycle(request).diff(token, olds, news)
+        kinds, difference_of = {}, protocol.provider.PropertyDiff
         for name in difference.changed:
             kind = "ADD" if name in difference.added else "DELETE" if name in difference.removed else "UPDATE"
             kind = f"{kind}_REPLACE" if name in difference.replaces else kind
-            kinds[name] = _PropertyDiff(kind=_PropertyDiff.Kind.Value(kind), inputDiff=True)
+            kinds[name] = difference_of(kind=difference_of.Kind.Value(kind), inputDiff=True)
         response = protocol.provider.DiffResponse
         return response(
             changes=response.DIFF_SOME if difference.changed else response.DIFF_NONE,
@@ -132,45 +133,33 @@ class ProviderServicer(protocol.ResourceProviderServicer):
             hasDetailedDiff=True,
         )
 
-    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Create the resource, or in a preview tell what it would be."""
-        with self._errors(context, request.urn):
-            created = self._lifecycle.create(
-                _token(request.urn), request.urn, decode(request.properties), preview=request.preview
-            )
+    @_answered
+    def Create(self, request: Any) -> Any:
+        inputs = decode(request.properties)
+        created = self._lifecycle(request).create(_token(request.urn), inputs, preview=request.preview)
         return protocol.provider.CreateResponse(id=created.identifier, properties=encode(created.state))
 
-    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    @_answered
+    def Read(self, request: Any) -> Any:
         """Tell what the resource is now; no id says that it is gone."""
-        with self._errors(context, request.urn):
-            answer = self._lifecycle.read(
-                _token(request.urn), request.urn, request.id, decode(request.inputs), decode(request.properties)
-            )
+        inputs, state = decode(request.inputs), decode(request.properties)
+        answer = self._lifecycle(request).read(_token(request.urn), request.id, inputs, state)
         if answer is None:
             return protocol.provider.ReadResponse()
         inputs, state = answer
         return protocol.provider.ReadResponse(id=request.id, inputs=encode(inputs), properties=encode(state))
 
-    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Change the resource in place, or in a preview tell what it would be."""
-        with self._errors(context, request.urn):
-            state = self._lifecycle.update(
-                _token(request.urn),
-                request.urn,
-                request.id,
-                decode(request.olds),
-                decode(request.old_inputs),
-                decode(request.news),
-                preview=request.preview,
-            )
+    @_answered
+    def Update(self, request: Any) -> Any:
+        state, olds, news = decode(request.olds), decode(request.old_inputs), decode(request.news)
+        lifecycle = self._lifecycle(request)
+        state = lifecycle.update(_token(request.urn), request.id, state, olds, news, preview=request.preview)
         return protocol.provider.UpdateResponse(properties=encode(state))
 
-    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Delete the resource."""
-        with self._errors(context, request.urn):
-            self._lifecycle.delete(
-                _token(request.urn), request.urn, request.id, decode(request.old_inputs), decode(request.properties)
-            )
+    @_answered
+    def Delete(self, request: Any) -> Any:
+        inputs, state = decode(request.old_inputs), decode(request.properties)
+        self._lifecycle(request).delete(_token(request.urn), request.id, inputs, state)
         return empty_pb2.Empty()
 
     @property
@@ -179,42 +168,12 @@ class ProviderServicer(protocol.ResourceProviderServicer):
             raise ConfigurationError("the provider is not configured")
         return self._session
 
-    @property
-    def _lifecycle(self) -> Lifecycle:
-        return Lifecycle(self._configured, self._engine.warn)
+    def _lifecycle(self, request: Any) -> Lifecycle:
+        def warn(message: str) -> None:
+            warning = protocol.engine.LogRequest(severity=protocol.engine.WARNING, message=message, urn=request.urn)
+            self._log(warning)
 
-    def _errors(self, context: grpc.ServicerContext, what: str) -> "_Errors":
-        return _Errors(context, what)
-
-
-class _Errors:
-    """Turns what goes wrong into the engine's error for the resource: a sentence, or a trace for our own faults."""
-
-    def __init__(self, context: grpc.ServicerContext, what: str) -> None:
-        self._context = context
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        match error:
-            case None:
-                return
-            case IncompleteError():
-                _abort_incomplete(self._context, error)
-            case ClientError():
-                self._context.abort(grpc.StatusCode.UNKNOWN, _told(error))
-            case RefusedError() | ConfigurationError() | UnknownTypeError() | BotoCoreError():
-                self._context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-            case _:
-                shown = "".join(traceback.format_exception(error))
-                self._context.abort(grpc.StatusCode.INTERNAL, f"fault in the local stand-in at {self._what}:\n{shown}")
-
-
-def _told(error: ClientError) -> str:
-    answer = error.response.get("Error", {})
-    return f"{error.operation_name} failed: {answer.get('Code')}: {answer.get('Message')}"
+        return Lifecycle(self._configured, warn)
 
 
 def _abort_incomplete(context: grpc.ServicerContext, error: IncompleteError) -> None:
@@ -233,23 +192,11 @@ def _abort_incomplete(context: grpc.ServicerContext, error: IncompleteError) -> 
     context.abort(grpc.StatusCode.UNKNOWN, str(error))
 
 
-class _Engine:
-    """What the provider says to the user, through the engine."""
-
-    def __init__(self, address: str | None) -> None:
-        self._log: Callable[..., Any] | None = None
-        if address:
-            self._log = protocol.engine_grpc.EngineStub(grpc.insecure_channel(address)).Log
-
-    def say(self, message: str) -> None:
-        self._write(protocol.engine.INFO, message)
-
-    def warn(self, urn: str, message: str) -> None:
-        self._write(protocol.engine.WARNING, message, urn)
-
-    def _write(self, severity: Any, message: str, urn: str = "") -> None:
-        if self._log is not None:
-            self._log(protocol.engine.LogRequest(severity=severity, message=message, urn=urn))
+def _engines_log(address: str | None) -> Callable[[Any], Any]:
+    if not address:
+        return lambda _request: None
+    log: Callable[[Any], Any] = protocol.engine_grpc.EngineStub(grpc.insecure_channel(address)).Log
+    return log
 
 
 def _token(urn: str) -> str:

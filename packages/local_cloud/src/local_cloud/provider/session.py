@@ -2,71 +2,13 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
-from local_cloud.aws_domains import is_aws
 from local_cloud.credentials import Credentials
+from local_cloud.provider.configuration import ConfigurationError, Settings
 
-__all__ = ["ConfigurationError", "Session", "Settings"]
-
-# How the provider's `endpoints` may call a service, and how botocore does.
-_SERVICES = {"cloudwatchlogs": "logs", "eventbridge": "events", "cloudwatchevents": "events"}
-
-
-class ConfigurationError(ValueError):
-    """The provider cannot be configured like this."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the provider is configured."""
-
-    region: str
-    access_key: str
-    secret_key: str = field(repr=False)
-    endpoints: Mapping[str, str]
-    """The address by service, as botocore calls it."""
-    default_tags: Mapping[str, str]
-    allowed_account_ids: tuple[str, ...]
-
-    @classmethod
-    def of(cls, configuration: Mapping[str, Any]) -> "Settings":
-        """Read the provider's configuration.
-
-        Raises ConfigurationError where a region, credentials or endpoints are missing, where an endpoint is AWS's own,
-        and for tags that would be ignored.
-        """
-        for name in ("region", "accessKey", "secretKey", "endpoints"):
-            if not configuration.get(name):
-                raise ConfigurationError(f"the local stand-in for the aws provider needs `{name}`: it never asks AWS")
-        return cls(
-            region=configuration["region"],
-            access_key=configuration["accessKey"],
-            secret_key=configuration["secretKey"],
-            endpoints=_endpoints(configuration["endpoints"]),
-            default_tags=(configuration.get("defaultTags") or {}).get("tags") or {},
-            allowed_account_ids=tuple(configuration.get("allowedAccountIds") or ()),
-        )
-
-
-def _endpoints(blocks: list[Mapping[str, str]]) -> dict[str, str]:
-    endpoints = {
-        _SERVICES.get(service, service): address for block in blocks for service, address in block.items() if address
-    }
-    for service, address in endpoints.items():
-        host = urlsplit(address).hostname or ""
-        if not host:
-            raise ConfigurationError(f"the endpoint of {service}, {address!r}, is no http address")
-        if is_aws(host):
-            raise ConfigurationError(
-                f"the endpoint of {service}, {address}, is AWS: the local stand-in refuses to be used there"
-            )
-    if not endpoints:
-        raise ConfigurationError("the local stand-in for the aws provider needs `endpoints`: it never asks AWS")
-    return endpoints
+__all__ = ["Session"]
 
 
 class Session:

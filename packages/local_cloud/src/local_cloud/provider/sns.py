@@ -7,96 +7,60 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.naming import Naming
-from local_cloud.provider.resource import TAGS, Resource, ResourceUpdate, Setting, Tagging, tag_list, tag_map
-from local_cloud.provider.schema import Document, Properties, Property, Refusal, Text
+from local_cloud.provider.resource import TAGS, Calls, Resource, ResourceUpdate, Setting, Tagging
+from local_cloud.provider.schema import Document, Name, Properties, Refusal, Text
 
 __all__ = ["Topic", "TopicPolicy", "TopicSubscription"]
 
 _GONE = ("NotFound",)
 
-# 1 to 256: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
-_NAME = rules.matches(r"[A-Za-z0-9_-]+", 1, 256, "letters, digits, _ and - are allowed")
-
 # 30 KB: https://docs.aws.amazon.com/general/latest/gr/sns.html
 _POLICY_SIZE = rules.utf8_bytes_at_most(30 * 1024, "the topic policy")
 
 
-class Topic(Resource):
+class Topic(Resource, module="sns"):
     """A standard topic."""
 
-    type_name = "aws:sns/topic:Topic"
-    service = "sns"
     properties: ClassVar = {
-        "name": Property(kind=Text(), replaces=True, naming=Naming(maximum=256), rules=(_NAME,)),
+        # 1 to 256: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+        "name": Name(r"[A-Za-z0-9_-]+", 1, 256, "letters, digits, _ and - are allowed"),
         # 100 characters: https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html
-        "displayName": Property(kind=Text(), rules=(rules.at_most(100),)),
-        "kmsMasterKeyId": Property(kind=Text()),
-        "tracingConfig": Property(kind=Text(("PassThrough", "Active")), computed=True),
+        "displayName": Text(rules=(rules.at_most(100),)),
+        "kmsMasterKeyId": Text(),
+        "tracingConfig": Text(("PassThrough", "Active"), computed=True, implied="PassThrough"),
         "tags": TAGS,
     }
-    outputs = ("arn", "owner")
+    outputs: ClassVar = {"arn": "TopicArn", "owner": "Owner"}
+    calls = Calls("TopicArn", read="get_topic_attributes", told="Attributes", remove="delete_topic")
     gone = _GONE
     tagging = Tagging(owner="ResourceArn")
 
-    _ATTRIBUTES: ClassVar = {
-        "displayName": "DisplayName",
-        "kmsMasterKeyId": "KmsMasterKeyId",
-        "tracingConfig": "TracingConfig",
-    }
-
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Create the topic with its attributes and tags; the id is the ARN."""
-        attributes = {theirs: inputs[ours] for ours, theirs in self._ATTRIBUTES.items() if inputs.get(ours)}
-        answer = self.api.create_topic(Name=inputs["name"], Attributes=attributes, Tags=tag_list(inputs.get("tags")))
-        return str(answer["TopicArn"])
+        attributes = self.request(inputs)
+        name, tags = attributes.pop("Name"), attributes.pop("Tags", [])
+        return str(self.api.create_topic(Name=name, Attributes=attributes, Tags=tags)["TopicArn"])
 
     def live(self, identifier: str) -> Properties:
-        """Read the attributes and tags."""
-        attributes = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]
-        return {
-            "name": identifier.rsplit(":", 1)[1],
-            **{ours: attributes.get(theirs) or None for ours, theirs in self._ATTRIBUTES.items()},
-            "tags": tag_map(self.api.list_tags_for_resource(ResourceArn=identifier)["Tags"]),
-            "arn": identifier,
-            "owner": attributes["Owner"],
-        }
+        return {**(super().live(identifier) or {}), "name": identifier.rsplit(":", 1)[1]}
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        """Set the attributes that differ."""
-        for ours, theirs in self._ATTRIBUTES.items():
-            if change.touches(ours):
-                # PassThrough is what a topic has that was never told.
-                nothing = "PassThrough" if ours == "tracingConfig" else ""
-                self.api.set_topic_attributes(
-                    TopicArn=identifier, AttributeName=theirs, AttributeValue=change.news.get(ours) or nothing
-                )
-
-    def remove(self, identifier: str) -> None:
-        """Delete the topic."""
-        self.api.delete_topic(TopicArn=identifier)
+        for name, value in self.request(change.news, change.names).items():
+            self.api.set_topic_attributes(TopicArn=identifier, AttributeName=name, AttributeValue=value)
 
 
-class TopicPolicy(Setting):
+class TopicPolicy(Setting, module="sns"):
     """Who may do what with a topic."""
 
-    type_name = "aws:sns/topicPolicy:TopicPolicy"
-    service = "sns"
     properties: ClassVar = {
-        "arn": Property(kind=Text(), required=True, replaces=True),
-        "policy": Property(kind=Document(), required=True, rules=(_POLICY_SIZE,)),
+        "arn": Text(required=True, replaces=True, api="TopicArn"),
+        "policy": Document(required=True, rules=(_POLICY_SIZE,)),
     }
-    outputs = ("owner",)
+    outputs: ClassVar = {"owner": "Owner"}
     of = "arn"
+    calls = Calls("TopicArn", read="get_topic_attributes", told="Attributes")
     gone = _GONE
 
-    def live(self, identifier: str) -> Properties:
-        """Read the policy."""
-        attributes = self.api.get_topic_attributes(TopicArn=identifier)["Attributes"]
-        return {"arn": identifier, "policy": attributes["Policy"], "owner": attributes["Owner"]}
-
     def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
-        """Set the policy."""
         self.api.set_topic_attributes(TopicArn=identifier, AttributeName="Policy", AttributeValue=inputs["policy"])
 
     def remove(self, identifier: str) -> None:
@@ -108,21 +72,20 @@ class TopicPolicy(Setting):
         self.put(identifier, {"policy": _default_policy(identifier, owner)})
 
 
-class TopicSubscription(Resource):
+class TopicSubscription(Resource, module="sns"):
     """A subscription to a topic, by e-mail or HTTPS.
 
     One by HTTPS is recorded and not made: an emulator would call the URL, which is that of somebody's real pager. An
     emulator sends no mail.
     """
 
-    type_name = "aws:sns/topicSubscription:TopicSubscription"
-    service = "sns"
     properties: ClassVar = {
-        "topic": Property(kind=Text(), required=True, replaces=True),
-        "protocol": Property(kind=Text(("email", "https")), required=True, replaces=True),
-        "endpoint": Property(kind=Text(), required=True, replaces=True),
+        "topic": Text(required=True, replaces=True, api="TopicArn"),
+        "protocol": Text(("email", "https"), required=True, replaces=True),
+        "endpoint": Text(required=True, replaces=True),
     }
-    outputs = ("arn",)
+    outputs: ClassVar = {"arn": "SubscriptionArn"}
+    calls = Calls("SubscriptionArn", read="get_subscription_attributes", told="Attributes", remove="unsubscribe")
     gone = _GONE
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -133,15 +96,12 @@ class TopicSubscription(Resource):
             yield Refusal("endpoint", f"it is not an endpoint of the protocol {protocol}")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
-        """Subscribe the endpoint; the id is the subscription's ARN."""
-        topic, protocol, endpoint = inputs["topic"], inputs["protocol"], inputs["endpoint"]
-        if protocol == _NOT_MADE:
+        if inputs["protocol"] == _NOT_MADE:
             self.warn("The local stand-in records a subscription by https without making it: nobody real is called.")
-            return f"{topic}:{uuid.uuid5(uuid.NAMESPACE_URL, endpoint)}"
-        answer = self.api.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint, ReturnSubscriptionArn=True)
-        return str(answer["SubscriptionArn"])
+            return f"{inputs['topic']}:{uuid.uuid5(uuid.NAMESPACE_URL, inputs['endpoint'])}"
+        return str(self.api.subscribe(**self.request(inputs), ReturnSubscriptionArn=True)["SubscriptionArn"])
 
-    def live(self, identifier: str) -> Properties:
+    def live(self, identifier: str) -> Properties | None:
         """Read the subscription, which is gone with its topic.
 
         So says https://docs.aws.amazon.com/sns/latest/api/API_DeleteTopic.html.
@@ -149,15 +109,12 @@ class TopicSubscription(Resource):
         # The topic is asked, because not every cloud forgets its subscriptions with it, and one may not be made.
         self.api.get_topic_attributes(TopicArn=self.known["topic"])
         if self.known["protocol"] == _NOT_MADE:
-            return {**{name: self.known[name] for name in ("topic", "protocol", "endpoint")}, "arn": identifier}
-        told = self.api.get_subscription_attributes(SubscriptionArn=identifier)["Attributes"]
-        described = {"topic": told["TopicArn"], "protocol": told["Protocol"], "endpoint": told["Endpoint"]}
-        return {**described, "arn": identifier}
+            return {**{name: self.known[name] for name in self.properties}, "arn": identifier}
+        return {**(super().live(identifier) or {}), "arn": identifier}
 
     def remove(self, identifier: str) -> None:
-        """End the subscription."""
         if self.known["protocol"] != _NOT_MADE:
-            self.api.unsubscribe(SubscriptionArn=identifier)
+            super().remove(identifier)
 
 
 _NOT_MADE = "https"

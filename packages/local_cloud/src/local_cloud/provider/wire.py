@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from google.protobuf import struct_pb2
+from google.protobuf.json_format import MessageToDict
 
 __all__ = ["UNKNOWN", "Archive", "Asset", "Unknown", "decode", "encode", "has_unknown"]
 
@@ -53,7 +54,7 @@ _UNKNOWNS = frozenset(
 class Asset:
     """One file's content. Two are equal when the engine's hashes of their contents are."""
 
-    hash: str
+    hash: str = ""
     path: str | None = field(default=None, compare=False)
     text: str | None = field(default=None, compare=False)
     uri: str | None = field(default=None, compare=False)
@@ -63,7 +64,7 @@ class Asset:
 class Archive:
     """A folder, an archive file or a table of both. Two are equal when the engine's hashes of their contents are."""
 
-    hash: str
+    hash: str = ""
     path: str | None = field(default=None, compare=False)
     uri: str | None = field(default=None, compare=False)
     assets: "Mapping[str, Asset | Archive] | None" = field(default=None, compare=False)
@@ -71,7 +72,7 @@ class Archive:
 
 def decode(struct: struct_pb2.Struct) -> Properties:
     """Return the Struct's properties as Python values: whole numbers as int, secrets unwrapped, unknowns as UNKNOWN."""
-    return {name: _decode(value) for name, value in struct.fields.items()}
+    return {name: _decode(value) for name, value in MessageToDict(struct).items()}
 
 
 def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
@@ -79,7 +80,9 @@ def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
 
     The engine marks an output as secret itself where its input was one, since the provider does not accept secrets.
     """
-    return struct_pb2.Struct(fields={name: _encode(value) for name, value in properties.items()})
+    struct = struct_pb2.Struct()
+    struct.update({name: _encode(value) for name, value in properties.items()})
+    return struct
 
 
 def has_unknown(value: Any) -> bool:
@@ -91,69 +94,40 @@ def has_unknown(value: Any) -> bool:
     return value is UNKNOWN
 
 
-def _decode(value: struct_pb2.Value) -> Any:
-    match value.WhichOneof("kind"):
-        case "string_value":
-            return UNKNOWN if value.string_value in _UNKNOWNS else value.string_value
-        case "number_value":
-            number = value.number_value
-            return int(number) if number.is_integer() else number
-        case "bool_value":
-            return value.bool_value
-        case "list_value":
-            return [_decode(item) for item in value.list_value.values]
-        case "struct_value":
-            return _decode_struct(value.struct_value)
+def _decode(value: Any) -> Any:
+    match value:
+        case str():
+            return UNKNOWN if value in _UNKNOWNS else value
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_decode(item) for item in value]
+        case dict():
+            plain = {name: _decode(item) for name, item in value.items()}
+            return _MARKED[plain.pop(_SIGNATURE)](plain) if _SIGNATURE in plain else plain
         case _:
-            return None
-
-
-def _decode_struct(struct: struct_pb2.Struct) -> Any:
-    plain = decode(struct)
-    signature = plain.pop(_SIGNATURE, None)
-    if signature is None:
-        return plain
-    if signature not in _MARKED:
-        raise ValueError(f"the engine sent a value with the unknown signature {signature!r}")
-    return _MARKED[signature](plain)
+            return value
 
 
 _MARKED: Mapping[str, Callable[[Properties], Any]] = {
     _SECRET: lambda plain: plain["value"],
     _OUTPUT: lambda plain: plain.get("value", UNKNOWN),
     _RESOURCE: lambda plain: plain.get("id") or UNKNOWN,
-    _ASSET: lambda plain: Asset(hash=plain.get("hash", ""), **_present(plain, "path", "text", "uri")),
-    _ARCHIVE: lambda plain: Archive(hash=plain.get("hash", ""), **_present(plain, "path", "uri", "assets")),
+    _ASSET: lambda plain: Asset(**{name: part for name, part in plain.items() if part}),
+    _ARCHIVE: lambda plain: Archive(**{name: part for name, part in plain.items() if part}),
 }
 
 
-def _present(plain: Properties, *names: str) -> Properties:
-    return {name: plain[name] for name in names if plain.get(name)}
-
-
-def _encode(value: Any) -> struct_pb2.Value:  # noqa: PLR0911 - one return for each kind of value
+def _encode(value: Any) -> Any:
     match value:
-        case None:
-            return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
         case Unknown():
-            return struct_pb2.Value(string_value=_UNKNOWN_STRING)
-        case bool():
-            return struct_pb2.Value(bool_value=value)
-        case int() | float():
-            return struct_pb2.Value(number_value=value)
-        case str():
-            return struct_pb2.Value(string_value=value)
+            return _UNKNOWN_STRING
         case Asset() | Archive():
-            return struct_pb2.Value(struct_value=encode(_marked(value)))
+            parts = {name: part for name, part in vars(value).items() if part is not None}
+            return _encode({_SIGNATURE: _ASSET if isinstance(value, Asset) else _ARCHIVE, **parts})
         case Mapping():
-            return struct_pb2.Value(struct_value=encode(value))
+            return {name: _encode(item) for name, item in value.items()}
         case list() | tuple():
-            return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_encode(item) for item in value]))
+            return [_encode(item) for item in value]
         case _:
-            raise TypeError(f"a property value cannot be a {type(value).__name__}")
-
-
-def _marked(blob: Asset | Archive) -> Properties:
-    signature = _ASSET if isinstance(blob, Asset) else _ARCHIVE
-    parts = {name: part for name, part in vars(blob).items() if part is not None}
-    return {_SIGNATURE: signature, **parts}
+            return value
