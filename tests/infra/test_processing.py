@@ -204,7 +204,7 @@ def test_the_role_may_do_what_the_processor_does_and_nothing_else(
 ) -> None:
     rights, outputs = rights_of(deployed), outputs_of(deployed)
     other = StorageOutputs.parse(storage("staging" if environment != "staging" else "dev").outputs)
-    bucket, foreign = store.bucket_arn, other.bucket_arn
+    bucket, foreign = store.datasets["objects"].arn, other.datasets["objects"].arn
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
     allowed = [
         *((f"s3:{action}", f"{bucket}/incoming/a/b.csv") for action in ("GetObject", "GetObjectVersion")),
@@ -217,8 +217,8 @@ def test_the_role_may_do_what_the_processor_does_and_nothing_else(
             (f"s3:{action}", f"{bucket}/results/{environment}/unfinished/run/piece")
             for action in ("PutObject", "GetObject", "DeleteObject")
         ),
-        ("dynamodb:BatchWriteItem", store.table_arn),
-        ("dynamodb:PutItem", store.table_arn),
+        ("dynamodb:BatchWriteItem", store.datasets["items"].arn),
+        ("dynamodb:PutItem", store.datasets["items"].arn),
         *((f"sqs:{action}", outputs.queue_arn) for action in ("ReceiveMessage", "DeleteMessage", "SendMessage")),
         *((f"sqs:{action}", outputs.queue_arn) for action in ("ChangeMessageVisibility", "GetQueueAttributes")),
         ("sqs:SendMessage", store.dlq_arn),
@@ -238,10 +238,10 @@ def test_the_role_may_do_what_the_processor_does_and_nothing_else(
         ("s3:DeleteBucket", bucket),
         ("s3:PutBucketPolicy", bucket),
         *(
-            (f"dynamodb:{action}", store.table_arn)
+            (f"dynamodb:{action}", store.datasets["items"].arn)
             for action in ("DeleteItem", "Scan", "Query", "GetItem", "DeleteTable")
         ),
-        *((f"dynamodb:{action}", other.table_arn) for action in ("PutItem", "BatchWriteItem")),
+        *((f"dynamodb:{action}", other.datasets["items"].arn) for action in ("PutItem", "BatchWriteItem")),
         *((f"sqs:{action}", store.dlq_arn) for action in ("ReceiveMessage", "DeleteMessage", "PurgeQueue")),
         *((f"sqs:{action}", outputs.queue_arn) for action in ("PurgeQueue", "DeleteQueue", "SetQueueAttributes")),
         ("sns:Publish", store.failure_topic_arn),
@@ -262,7 +262,7 @@ def test_an_object_that_is_not_there_is_told_from_one_that_is_denied_by_a_right_
         (statement["Resource"], statement.get("Condition"))
         for statement in rights_of(deployed)["Statement"]
         if "s3:ListBucket" in statement["Action"]
-    ] == [([store.bucket_arn], None)]
+    ] == [([store.datasets["objects"].arn], None)]
 
 
 def test_no_statement_of_the_role_has_a_wildcard_but_at_the_end_of_a_prefix(deployed: Recording) -> None:

@@ -74,9 +74,13 @@ def test_the_trail_records_the_writes_of_the_sources_bucket_and_table_and_nothin
         "objects": {
             **writes,
             "resources.type": ["AWS::S3::Object"],
-            "resources.ARN": {"startsWiths": [f"{source.bucket_arn}/"]},
+            "resources.ARN": {"startsWiths": [f"{source.datasets['objects'].arn}/"]},
         },
-        "items": {**writes, "resources.type": ["AWS::DynamoDB::Table"], "resources.ARN": [source.table_arn]},
+        "items": {
+            **writes,
+            "resources.type": ["AWS::DynamoDB::Table"],
+            "resources.ARN": [source.datasets["items"].arn],
+        },
     }
     assert trail.inputs["enableLogFileValidation"] is True
     assert trail.inputs.get("enableLogging") is not False
@@ -95,7 +99,7 @@ def test_the_trail_does_not_log_its_own_log(deployed: Recording, source: Storage
     log = log_of(deployed)
     (trail,) = deployed.of(TRAIL)
     assert log not in json.dumps(trail.inputs["advancedEventSelectors"])
-    assert not f"arn:aws:s3:::{log}/AWSLogs/".startswith(f"{source.bucket_arn}/")
+    assert not f"arn:aws:s3:::{log}/AWSLogs/".startswith(f"{source.datasets['objects'].arn}/")
 
 
 def test_the_trails_log_takes_log_files_of_this_trail_alone_over_tls(deployed: Recording) -> None:

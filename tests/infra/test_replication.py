@@ -204,15 +204,24 @@ def test_a_route_may_do_what_it_does_and_nothing_else(
     own, foreign = replica(target), replica(other)
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
     allowed = [
-        *((action, f"{source.bucket_arn}/a/key") for action in ("s3:GetObject", "s3:GetObjectVersion")),
-        *((action, f"{source.bucket_arn}/a/key") for action in ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")),
-        ("s3:ListBucket", source.bucket_arn),
-        ("s3:ListBucket", own.bucket_arn),
-        *((f"s3:{action}", f"{own.bucket_arn}/a/key") for action in ("PutObject", "PutObjectTagging", "DeleteObject")),
-        *((f"s3:{action}", f"{own.bucket_arn}/a/key") for action in ("AbortMultipartUpload", "GetObject")),
-        *((f"s3:{action}", f"{own.bucket_arn}/a/key") for action in ("GetObjectTagging", "PutObjectVersionTagging")),
-        ("dynamodb:BatchGetItem", source.table_arn),
-        ("dynamodb:BatchWriteItem", own.table_arn),
+        *((action, f"{source.datasets['objects'].arn}/a/key") for action in ("s3:GetObject", "s3:GetObjectVersion")),
+        *(
+            (action, f"{source.datasets['objects'].arn}/a/key")
+            for action in ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
+        ),
+        ("s3:ListBucket", source.datasets["objects"].arn),
+        ("s3:ListBucket", own.datasets["objects"].arn),
+        *(
+            (f"s3:{action}", f"{own.datasets['objects'].arn}/a/key")
+            for action in ("PutObject", "PutObjectTagging", "DeleteObject")
+        ),
+        *((f"s3:{action}", f"{own.datasets['objects'].arn}/a/key") for action in ("AbortMultipartUpload", "GetObject")),
+        *(
+            (f"s3:{action}", f"{own.datasets['objects'].arn}/a/key")
+            for action in ("GetObjectTagging", "PutObjectVersionTagging")
+        ),
+        ("dynamodb:BatchGetItem", source.datasets["items"].arn),
+        ("dynamodb:BatchWriteItem", own.datasets["items"].arn),
         *((f"sqs:{action}", routes[target].queue_arn) for action in ("ReceiveMessage", "DeleteMessage")),
         *((f"sqs:{action}", routes[target].queue_arn) for action in ("ChangeMessageVisibility", "GetQueueAttributes")),
         ("sqs:SendMessage", source.dlq_arn),
@@ -222,18 +231,27 @@ def test_a_route_may_do_what_it_does_and_nothing_else(
         ("logs:PutLogEvents", f"{logs}:{routes[target].log_group_name}:log-stream:one"),
     ]
     denied = [
-        *((f"s3:{action}", f"{source.bucket_arn}/a/key") for action in ("PutObject", "DeleteObject")),
-        *((f"s3:{action}", f"{source.bucket_arn}/a/key") for action in ("DeleteObjectVersion", "PutObjectTagging")),
-        *((f"s3:{action}", f"{foreign.bucket_arn}/a/key") for action in ("PutObject", "DeleteObject", "GetObject")),
+        *((f"s3:{action}", f"{source.datasets['objects'].arn}/a/key") for action in ("PutObject", "DeleteObject")),
+        *(
+            (f"s3:{action}", f"{source.datasets['objects'].arn}/a/key")
+            for action in ("DeleteObjectVersion", "PutObjectTagging")
+        ),
+        *(
+            (f"s3:{action}", f"{foreign.datasets['objects'].arn}/a/key")
+            for action in ("PutObject", "DeleteObject", "GetObject")
+        ),
         # A copy takes annotations along unless it is told not to, and then needs these rights.
-        ("s3:GetObjectAnnotation", f"{source.bucket_arn}/a/key"),
-        ("s3:PutObjectAnnotation", f"{own.bucket_arn}/a/key"),
-        ("s3:DeleteObjectVersion", f"{own.bucket_arn}/a/key"),
-        ("s3:PutBucketPolicy", own.bucket_arn),
-        ("s3:DeleteBucket", own.bucket_arn),
-        *((f"dynamodb:{action}", source.table_arn) for action in ("BatchWriteItem", "PutItem", "Scan", "DeleteTable")),
-        *((f"dynamodb:{action}", foreign.table_arn) for action in ("BatchWriteItem", "BatchGetItem")),
-        ("dynamodb:DeleteTable", own.table_arn),
+        ("s3:GetObjectAnnotation", f"{source.datasets['objects'].arn}/a/key"),
+        ("s3:PutObjectAnnotation", f"{own.datasets['objects'].arn}/a/key"),
+        ("s3:DeleteObjectVersion", f"{own.datasets['objects'].arn}/a/key"),
+        ("s3:PutBucketPolicy", own.datasets["objects"].arn),
+        ("s3:DeleteBucket", own.datasets["objects"].arn),
+        *(
+            (f"dynamodb:{action}", source.datasets["items"].arn)
+            for action in ("BatchWriteItem", "PutItem", "Scan", "DeleteTable")
+        ),
+        *((f"dynamodb:{action}", foreign.datasets["items"].arn) for action in ("BatchWriteItem", "BatchGetItem")),
+        ("dynamodb:DeleteTable", own.datasets["items"].arn),
         *((f"sqs:{action}", routes[other].queue_arn) for action in ("ReceiveMessage", "DeleteMessage", "SendMessage")),
         *((f"sqs:{action}", source.dlq_arn) for action in ("ReceiveMessage", "DeleteMessage", "PurgeQueue")),
         ("sns:Publish", foreign.failure_topic_arn),
@@ -257,8 +275,8 @@ def test_the_notifier_may_read_the_stream_announce_and_nothing_else(
         assert allows(rights, "sqs:SendMessage", queue)
         assert not allows(rights, "sqs:ReceiveMessage", queue)
     for action in ("GetItem", "BatchGetItem", "Scan", "PutItem"):
-        assert not allows(rights, f"dynamodb:{action}", source.table_arn), action
-    assert not allows(rights, "dynamodb:GetRecords", f"{replica('dev').table_arn}/stream/any")
+        assert not allows(rights, f"dynamodb:{action}", source.datasets["items"].arn), action
+    assert not allows(rights, "dynamodb:GetRecords", f"{replica('dev').datasets['items'].arn}/stream/any")
 
 
 def test_objects_that_a_target_does_not_get_can_not_be_read_by_its_route() -> None:
@@ -271,8 +289,8 @@ def test_objects_that_a_target_does_not_get_can_not_be_read_by_its_route() -> No
         for key in ("public/report", "public/secret/key", "private/report", "a*b/c", "axb/c")
     }
     assert [key for key, may in read.items() if may] == ["public/report", "a*b/c"]
-    assert allows(rights, "s3:PutObject", f"{replica('dev').bucket_arn}/public/report")
-    assert not allows(rights, "s3:PutObject", f"{replica('dev').bucket_arn}/private/report")
+    assert allows(rights, "s3:PutObject", f"{replica('dev').datasets['objects'].arn}/public/report")
+    assert not allows(rights, "s3:PutObject", f"{replica('dev').datasets['objects'].arn}/private/report")
     assert not allows(rights, "dynamodb:BatchGetItem", storage("prod").outputs["table_arn"])
     selected, left_out = route_of(deployed).datasets
     assert (selected.include, selected.exclude) == (("public/", "a*b/"), ("public/secret/",))

@@ -85,7 +85,7 @@ def test_prefixes_may_be_given_with_the_datasets_or_in_short(by: str) -> None:
     assert objects is not None
     assert (objects.include, objects.exclude) == (("public/",), ("public/secret/",))
     rights = made.named(POLICY, "route-dev-replicator-rights").document()
-    bucket = side("prod").bucket_arn
+    bucket = side("prod").datasets["objects"].arn
     assert allows(rights, "s3:GetObject", f"{bucket}/public/1")
     assert not allows(rights, "s3:GetObject", f"{bucket}/public/secret/1")
     assert not allows(rights, "s3:GetObject", f"{bucket}/private/1")

@@ -142,14 +142,14 @@ def test_a_recorded_call_without_a_key_is_matched_since_somebody_has_to_hear_of_
     pattern = pattern_of("cloudtrail", {"objects": {"include": ["reports/"]}})
     several = recorded("s3", "DeleteObjects", requestParameters={"bucketName": SOURCE.bucket_name})
     assert [matches(event, pattern) for event in (put("reports/1"), put("other"), several)] == [True, False, True]
-    assert matches(put_item(SOURCE.table_arn), pattern)
-    assert not matches(put_item(SOURCE.table_arn) | {"source": "aws.s3"}, pattern)
+    assert matches(put_item(SOURCE.datasets["items"].arn), pattern)
+    assert not matches(put_item(SOURCE.datasets["items"].arn) | {"source": "aws.s3"}, pattern)
 
 
 def test_the_recorded_writes_of_the_table_are_not_matched_for_a_target_without_items() -> None:
     pattern = pattern_of("cloudtrail", {"items": False})
     assert matches(put("any"), pattern)
-    assert not matches(put_item(SOURCE.table_arn), pattern)
+    assert not matches(put_item(SOURCE.datasets["items"].arn), pattern)
 
 
 # More datasets

@@ -69,18 +69,18 @@ def test_it_reads_what_is_current_on_both_sides_and_writes_to_neither(deployed: 
     source, replica, other = store("prod"), store("staging"), store("dev")
     for own in (source, replica):
         for action in ("GetObject", "GetObjectTagging", "GetObjectVersionTagging"):
-            assert allows(rights, f"s3:{action}", f"{own.bucket_arn}/public/key"), action
-        assert allows(rights, "s3:ListBucket", own.bucket_arn)
+            assert allows(rights, f"s3:{action}", f"{own.datasets['objects'].arn}/public/key"), action
+        assert allows(rights, "s3:ListBucket", own.datasets["objects"].arn)
         for action in ("BatchGetItem", "DescribeTable", "Scan"):
-            assert allows(rights, f"dynamodb:{action}", own.table_arn), action
+            assert allows(rights, f"dynamodb:{action}", own.datasets["items"].arn), action
         for action in ("PutObject", "DeleteObject", "PutObjectTagging", "GetObjectVersion"):
-            assert not allows(rights, f"s3:{action}", f"{own.bucket_arn}/public/key"), action
+            assert not allows(rights, f"s3:{action}", f"{own.datasets['objects'].arn}/public/key"), action
         for action in ("BatchWriteItem", "PutItem", "DeleteItem"):
-            assert not allows(rights, f"dynamodb:{action}", own.table_arn), action
-    assert not allows(rights, "s3:GetObject", f"{source.bucket_arn}/private/key")
-    assert not allows(rights, "s3:GetObject", f"{source.bucket_arn}/public/secret/key")
-    assert not allows(rights, "s3:GetObject", f"{other.bucket_arn}/public/key")
-    assert not allows(rights, "dynamodb:Scan", other.table_arn)
+            assert not allows(rights, f"dynamodb:{action}", own.datasets["items"].arn), action
+    assert not allows(rights, "s3:GetObject", f"{source.datasets['objects'].arn}/private/key")
+    assert not allows(rights, "s3:GetObject", f"{source.datasets['objects'].arn}/public/secret/key")
+    assert not allows(rights, "s3:GetObject", f"{other.datasets['objects'].arn}/public/key")
+    assert not allows(rights, "dynamodb:Scan", other.datasets["items"].arn)
 
 
 def test_drift_and_a_run_that_fails_alarm_at_once(deployed: Recording) -> None:

@@ -72,7 +72,7 @@ def test_the_trail_records_the_sources_writes(system: RunningSystem, source: Sto
         for field in selector["FieldSelectors"]
         if field["Field"] == "resources.ARN"
     ]
-    assert sorted(arns) == sorted([[f"{source.bucket_arn}/"], [source.table_arn]])
+    assert sorted(arns) == sorted([[f"{source.datasets['objects'].arn}/"], [source.datasets["items"].arn]])
 
 
 def logs_of_trails(system: RunningSystem) -> list[str]:
@@ -86,7 +86,7 @@ def logs_of_trails(system: RunningSystem) -> list[str]:
 def of_the_source(call: dict[str, Any], source: StorageOutputs) -> dict[str, Any]:
     """Return a published record as if it was of the source's bucket or table."""
     text = json.dumps(call).replace("the-source", source.bucket_name)
-    text = text.replace("arn:aws:dynamodb:us-west-2:111122223333:table/Music", source.table_arn)
+    text = text.replace("arn:aws:dynamodb:us-west-2:111122223333:table/Music", source.datasets["items"].arn)
     renamed: dict[str, Any] = json.loads(text.replace('"Music"', json.dumps(source.table_name)))
     return renamed
 
@@ -130,7 +130,7 @@ def test_a_transaction_is_matched_whichever_of_its_tables_is_the_sources(
     system: RunningSystem, source: StorageOutputs
 ) -> None:
     call = of_the_source(recorded("dynamodb-TransactWriteItems"), source)
-    other = {"type": "AWS::DynamoDB::Table", "ARN": f"{source.table_arn}-other"}
+    other = {"type": "AWS::DynamoDB::Table", "ARN": f"{source.datasets['items'].arn}-other"}
     assert is_matched(system, trail_event({**call, "resources": [other, *call["resources"]]}))
     assert not is_matched(system, trail_event({**call, "resources": [other]}))
 

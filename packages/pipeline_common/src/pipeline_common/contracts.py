@@ -7,7 +7,7 @@ per output in Pulumi, so none of them is secret.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Self, get_origin
 
 from pipeline_common.environments import Environment
@@ -79,26 +79,27 @@ class Contract:
         Raises MissingOutputError for the first output that is not there as it was promised. One that has a default was
         promised later, and may be missing.
         """
-        promised = [field for field in fields(cls) if field.name in outputs or _is_promised(field)]
-        values = {field.name: _required(cls, outputs, field) for field in promised}
-        return cls(**values)
+        return cls(**cls._values(cls, outputs))
+
+    @classmethod
+    def _values(
+        cls, part: type["Contract | RouteOutputs"], outputs: Mapping[str, Any], prefix: str = ""
+    ) -> dict[str, Any]:
+        """Return the values of the fields of the contract, or of a part of it whose outputs have a prefix."""
+        values = {}
+        for one in fields(part):
+            name = prefix + one.name
+            if name not in outputs and (one.default, one.default_factory) != (MISSING, MISSING):
+                continue
+            value = outputs.get(name)
+            if not isinstance(value, get_origin(one.type) or one.type):  # type: ignore[arg-type] # never a text
+                raise MissingOutputError(cls, name)
+            values[one.name] = value
+        return values
 
 
 _TOLD = frozenset({"release"})
 """What a contract tells people, and no program."""
-
-
-def _is_promised(field: Field[Any]) -> bool:
-    """Tell whether every release's contract has it: one that has a default was promised later."""
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-def _required(contract: type[Contract], outputs: Mapping[str, Any], field: Field[Any], prefix: str = "") -> Any:
-    name = prefix + field.name
-    value = outputs.get(name)
-    if not isinstance(value, get_origin(field.type) or field.type):  # type: ignore[arg-type] # contracts' types are no texts
-        raise MissingOutputError(contract, name)
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +130,22 @@ class StoredDataset:
         raise ValueError(f"{document!r} is no dataset")
 
 
-_NOWHERE = StoredDataset(dataset=OBJECTS, name="", arn="")
+_DEFAULT_OUTPUTS = {
+    "bucket_name": (OBJECTS, "name"),
+    "bucket_arn": (OBJECTS, "arn"),
+    "table_name": (ITEMS, "name"),
+    "table_arn": (ITEMS, "arn"),
+    "table_stream_arn": (ITEMS, "stream_arn"),
+}
+"""The outputs of a storage of one bucket and one table, which a former release wrote and reads: whose and what each is.
+
+They are empty where the storage has no dataset of that name and kind.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageOutputs(Contract):
-    """The names and places of an environment's storage.
-
-    The outputs `bucket_name`, `bucket_arn`, `table_name`, `table_arn` and `table_stream_arn` are those of the datasets
-    `objects` and `items`, and empty where storage has no dataset of that name and kind.
-    """
+    """The names and places of an environment's storage."""
 
     PROJECT: ClassVar[str] = "storage"
 
@@ -167,75 +174,54 @@ class StorageOutputs(Contract):
     @property
     def bucket_name(self) -> str:
         """The name of the bucket of `objects`; empty where there is none."""
-        return self._default(OBJECTS).name
-
-    @property
-    def bucket_arn(self) -> str:
-        """The ARN of the bucket of `objects`; empty where there is none."""
-        return self._default(OBJECTS).arn
+        return self._default("bucket_name")
 
     @property
     def table_name(self) -> str:
         """The name of the table of `items`; empty where there is none."""
-        return self._default(ITEMS).name
+        return self._default("table_name")
 
-    @property
-    def table_arn(self) -> str:
-        """The ARN of the table of `items`; empty where there is none."""
-        return self._default(ITEMS).arn
-
-    @property
-    def table_stream_arn(self) -> str:
-        """The ARN of the stream of `items`; empty where there is none."""
-        return self._default(ITEMS).stream_arn
-
-    def _default(self, dataset: Dataset) -> StoredDataset:
-        stored = self.datasets.get(dataset.name, _NOWHERE)
-        return stored if stored.dataset.kind is dataset.kind else _NOWHERE
+    def _default(self, output: str) -> str:
+        dataset, name = _DEFAULT_OUTPUTS[output]
+        stored = self.datasets.get(dataset.name)
+        return getattr(stored, name) if stored and stored.dataset.kind is dataset.kind else ""
 
     def exports(self) -> dict[str, Any]:
         """Return the outputs by name, those of `objects` and `items` beside the datasets."""
-        flat = ("bucket_name", "bucket_arn", "table_name", "table_arn", "table_stream_arn")
         return {
             **super().exports(),
-            **{name: getattr(self, name) for name in flat},
+            **{output: self._default(output) for output in _DEFAULT_OUTPUTS},
             "datasets": {name: stored.document() for name, stored in self.datasets.items()},
         }
 
     @classmethod
     def parse(cls, outputs: Mapping[str, Any]) -> Self:
         """Build the contract from a stack's outputs; a dataset that can't be read is named as `datasets.<name>`."""
-        scalars = super().parse({**outputs, "datasets": {}})
-        datasets = _datasets(cls, outputs) if "datasets" in outputs else _former_datasets(cls, outputs)
-        return replace(scalars, datasets=datasets)
+        datasets = _datasets(outputs["datasets"]) if "datasets" in outputs else _former_datasets(outputs)
+        return super().parse({**outputs, "datasets": datasets})
 
 
-def _datasets(contract: type[Contract], outputs: Mapping[str, Any]) -> dict[str, StoredDataset]:
+def _datasets(documents: Any) -> dict[str, StoredDataset]:
     """Return the datasets, buckets first, by name: the engine has a mapping in any order, another in each process."""
-    if not isinstance(outputs["datasets"], Mapping):
-        raise MissingOutputError(contract, "datasets")
+    if not isinstance(documents, Mapping):
+        raise MissingOutputError(StorageOutputs, "datasets")
     datasets = []
-    for name, document in outputs["datasets"].items():
+    for name, document in documents.items():
         try:
             datasets.append(StoredDataset.parse(name, document))
         except ValueError:
-            raise MissingOutputError(contract, f"datasets.{name}") from None
+            raise MissingOutputError(StorageOutputs, f"datasets.{name}") from None
     datasets.sort(key=lambda stored: (stored.dataset.kind, stored.dataset.name))
     return {stored.dataset.name: stored for stored in datasets}
 
 
-def _former_datasets(contract: type[Contract], outputs: Mapping[str, Any]) -> dict[str, StoredDataset]:
-    def told(name: str) -> str:
-        if isinstance(value := outputs.get(name), str):
-            return value
-        raise MissingOutputError(contract, name)
-
-    return {
-        OBJECTS.name: StoredDataset(dataset=OBJECTS, name=told("bucket_name"), arn=told("bucket_arn")),
-        ITEMS.name: StoredDataset(
-            dataset=ITEMS, name=told("table_name"), arn=told("table_arn"), stream_arn=told("table_stream_arn")
-        ),
-    }
+def _former_datasets(outputs: Mapping[str, Any]) -> dict[str, StoredDataset]:
+    told: dict[Dataset, dict[str, str]] = {OBJECTS: {}, ITEMS: {}}
+    for output, (dataset, name) in _DEFAULT_OUTPUTS.items():
+        if not isinstance(value := outputs.get(output), str):
+            raise MissingOutputError(StorageOutputs, output)
+        told[dataset][name] = value
+    return {dataset.name: StoredDataset(dataset=dataset, **values) for dataset, values in told.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,13 +334,7 @@ class ReplicationOutputs(Contract):
         if not isinstance(targets, str):
             raise MissingOutputError(cls, "targets")
         routes = {
-            target: RouteOutputs(
-                **{
-                    field.name: _required(cls, outputs, field, f"{target}_")
-                    for field in fields(RouteOutputs)
-                    if f"{target}_{field.name}" in outputs or _is_promised(field)
-                }
-            )
+            target: RouteOutputs(**cls._values(RouteOutputs, outputs, f"{target}_"))
             for target in targets.split(",")
             if target
         }
