@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs, StoredDataset
-from pipeline_common.infra.private_bucket import keep_private
+from pipeline_common.infra.private_bucket import expire_objects, keep_private
 from replication_project.policies import trail_log_policy
 from replication_project.stores import Stores
 
@@ -56,22 +56,11 @@ class ChangeTrail(pulumi.ComponentResource):
             ),
             parent=self,
         )
-        aws.s3.BucketLifecycleConfiguration(
-            f"{name}-log-lifecycle",
-            bucket=log.bucket,
-            rules=[
-                aws.s3.BucketLifecycleConfigurationRuleArgs(
-                    id="retention",
-                    status="Enabled",
-                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                    expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=log_retention_days),
-                    abort_incomplete_multipart_upload=(
-                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                            days_after_initiation=INCOMPLETE_UPLOAD_DAYS
-                        )
-                    ),
-                )
-            ],
+        expire_objects(
+            f"{name}-log",
+            log,
+            days=log_retention_days,
+            incomplete_upload_days=INCOMPLETE_UPLOAD_DAYS,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.trail = aws.cloudtrail.Trail(

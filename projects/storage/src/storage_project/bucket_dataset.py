@@ -5,7 +5,7 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import StoredDataset
 from pipeline_common.infra.exports import eventually
-from pipeline_common.infra.private_bucket import keep_private
+from pipeline_common.infra.private_bucket import expire_objects, keep_private
 from replication_core.datasets import Dataset
 from storage_project.adoption import Adoption, looked_up
 from storage_project.config import StorageConfig
@@ -25,49 +25,26 @@ def made_bucket(dataset: Dataset, settings: StorageConfig, *, parent: pulumi.Res
     )
     keep_private(name, bucket, policy=bucket_policy(bucket.arn), parent=parent)
     aws.s3.BucketNotification(f"{name}-events", bucket=bucket.bucket, eventbridge=True, opts=child)
-    _versioning_and_lifecycle(name, bucket, settings, parent=parent)
-    return StoredDataset(dataset=dataset, name=eventually(bucket.bucket), arn=eventually(bucket.arn))
-
-
-def _versioning_and_lifecycle(
-    name: str, bucket: aws.s3.Bucket, settings: StorageConfig, *, parent: pulumi.Resource
-) -> None:
     before: list[pulumi.Resource] = []
     # An unversioned bucket has no versioning resource: "Disabled" is refused once it was enabled, while removing
     # the resource suspends it.
     if settings.versioning:
+        enabled = aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled")
         before.append(
             aws.s3.BucketVersioning(
-                f"{name}-versioning",
-                bucket=bucket.bucket,
-                versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-                opts=pulumi.ResourceOptions(parent=parent),
+                f"{name}-versioning", bucket=bucket.bucket, versioning_configuration=enabled, opts=child
             )
         )
-    aws.s3.BucketLifecycleConfiguration(
-        f"{name}-lifecycle",
-        bucket=bucket.bucket,
-        rules=[
-            aws.s3.BucketLifecycleConfigurationRuleArgs(
-                id="retention",
-                status="Enabled",
-                filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=settings.retention_days),
-                noncurrent_version_expiration=(
-                    aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                        noncurrent_days=settings.noncurrent_retention_days
-                    )
-                ),
-                abort_incomplete_multipart_upload=(
-                    aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                        days_after_initiation=settings.incomplete_upload_days
-                    )
-                ),
-            )
-        ],
+    expire_objects(
+        name,
+        bucket,
+        days=settings.retention_days,
+        noncurrent_days=settings.noncurrent_retention_days,
+        incomplete_upload_days=settings.incomplete_upload_days,
         # The rule for earlier versions is meant for a bucket that already has them.
         opts=pulumi.ResourceOptions(parent=parent, depends_on=before),
     )
+    return StoredDataset(dataset=dataset, name=eventually(bucket.bucket), arn=eventually(bucket.arn))
 
 
 def adopted_bucket(dataset: Dataset, name: str, *, parent: pulumi.Resource) -> StoredDataset:

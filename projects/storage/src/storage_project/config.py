@@ -53,9 +53,9 @@ class KeyConfig(StackConfig):
     name: str = Field(min_length=1, max_length=255, description="the attribute's name", examples=["id"])
     type: KeyType = Field(description="S for text, N for a number, B for bytes", examples=["S"])
 
-    def attribute(self) -> KeyAttribute:
-        """Return it as datasets have it."""
-        return KeyAttribute(self.name, self.type)
+
+def _key(*parts: KeyConfig | None) -> tuple[KeyAttribute, ...]:
+    return tuple(KeyAttribute(part.name, part.type) for part in parts if part)
 
 
 class IndexConfig(StackConfig):
@@ -69,7 +69,7 @@ class IndexConfig(StackConfig):
     @property
     def key(self) -> tuple[KeyAttribute, ...]:
         """The partition key, and the sort key if it has one."""
-        return tuple(each.attribute() for each in (self.partition_key, self.sort_key) if each)
+        return _key(self.partition_key, self.sort_key)
 
 
 def _is_a_name(name: str) -> str:
@@ -123,9 +123,7 @@ class DatasetConfig(StackConfig):
     @property
     def key(self) -> tuple[KeyAttribute, ...]:
         """What its records' keys are made of."""
-        if self.kind is Kind.BUCKET:
-            return OBJECTS.key
-        return tuple(each.attribute() for each in (self.partition_key, self.sort_key) if each)
+        return OBJECTS.key if self.kind is Kind.BUCKET else _key(self.partition_key, self.sort_key)
 
     def own_settings(self) -> dict[str, Any]:
         """Return what is not as the environment has it, by the names of its settings."""

@@ -1,8 +1,8 @@
 """An environment's storage as one component."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import pulumi
 import pulumi_aws as aws
@@ -65,9 +65,8 @@ class EnvironmentStore(pulumi.ComponentResource):
 
         self.datasets = {name: self._dataset(name, dataset) for name, dataset in config.datasets.items()}
         key = self._topic_key()
-        self.success_topic = self._topic("success", key)
-        self.failure_topic = self._topic("failure", key)
-        self._topic_policies()
+        self.success_topic = self._topic("success", key, success_topic_policy)
+        self.failure_topic = self._topic("failure", key, lambda arn: failure_topic_policy(arn, self._account_id))
         self._alarm_subscriptions()
         self.dead_letter_queue = self._dead_letter_queue()
         self.dead_letters_alarm = self._dead_letters_alarm()
@@ -109,35 +108,28 @@ class EnvironmentStore(pulumi.ComponentResource):
         policy can't be given to a service: the alarm fires and nobody hears it. Hence a key of our own.
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
         """
+        partition = aws.get_partition_output(opts=pulumi.InvokeOptions(parent=self)).partition
+        account_arn = pulumi.Output.format("arn:{0}:iam::{1}:root", partition, self._account_id)
         return aws.kms.Key(
             "topic-key",
             description="Encrypts the notifications of the pipeline's topics",
             enable_key_rotation=True,
             deletion_window_in_days=30,
-            policy=pulumi.Output.json_dumps(topic_key_policy(self._account_arn(), self._account_id, self._region)),
+            policy=pulumi.Output.json_dumps(topic_key_policy(account_arn, self._account_id, self._region)),
             opts=self._child(protect=self._config.deletion_protection),
         )
 
-    def _account_arn(self) -> pulumi.Output[str]:
-        partition = aws.get_partition_output(opts=pulumi.InvokeOptions(parent=self)).partition
-        return pulumi.Output.format("arn:{0}:iam::{1}:root", partition, self._account_id)
-
-    def _topic(self, name: str, key: aws.kms.Key) -> aws.sns.Topic:
-        return aws.sns.Topic(name, kms_master_key_id=key.arn, opts=self._child())
-
-    def _topic_policies(self) -> None:
+    def _topic(
+        self, name: str, key: aws.kms.Key, policy: Callable[[pulumi.Output[str]], dict[str, Any]]
+    ) -> aws.sns.Topic:
+        topic = aws.sns.Topic(name, kms_master_key_id=key.arn, opts=self._child())
         aws.sns.TopicPolicy(
-            "success-policy",
-            arn=self.success_topic.arn,
-            policy=pulumi.Output.json_dumps(success_topic_policy(self.success_topic.arn)),
+            f"{name}-policy",
+            arn=topic.arn,
+            policy=pulumi.Output.json_dumps(policy(topic.arn)),
             opts=self._child(),
         )
-        aws.sns.TopicPolicy(
-            "failure-policy",
-            arn=self.failure_topic.arn,
-            policy=pulumi.Output.json_dumps(failure_topic_policy(self.failure_topic.arn, self._account_id)),
-            opts=self._child(),
-        )
+        return topic
 
     def _alarm_subscriptions(self) -> None:
         subscribers = self._config.alarm_subscribers
@@ -147,21 +139,17 @@ class EnvironmentStore(pulumi.ComponentResource):
                 f"on call in {stack_file()}.",
                 self.failure_topic,
             )
-        for address in subscribers.email:
-            self._alarm_subscription("email", address, address)
-        for url in subscribers.https:
-            # Such a URL holds the key by which it knows whose alarm it is.
-            self._alarm_subscription("https", url, pulumi.Output.secret(url))
-
-    def _alarm_subscription(self, protocol: str, endpoint: str, given: pulumi.Input[str]) -> None:
-        # Named after its endpoint: a place in the list would have everybody after one who is removed confirm anew.
-        aws.sns.TopicSubscription(
-            f"alarms-{protocol}-{hashlib.sha256(endpoint.encode()).hexdigest()[:8]}",
-            topic=self.failure_topic.arn,
-            protocol=protocol,
-            endpoint=given,
-            opts=self._child(),
-        )
+        for protocol, endpoints in (("email", subscribers.email), ("https", subscribers.https)):
+            for endpoint in endpoints:
+                aws.sns.TopicSubscription(
+                    # By its endpoint: a place in the list would have everybody after one who is removed confirm anew.
+                    f"alarms-{protocol}-{hashlib.sha256(endpoint.encode()).hexdigest()[:8]}",
+                    topic=self.failure_topic.arn,
+                    protocol=protocol,
+                    # A URL holds the key by which its service knows whose alarm it is.
+                    endpoint=pulumi.Output.secret(endpoint) if protocol == "https" else endpoint,
+                    opts=self._child(),
+                )
 
     def _dead_letter_queue(self) -> aws.sqs.Queue:
         queue = aws.sqs.Queue(
