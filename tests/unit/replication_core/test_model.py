@@ -26,8 +26,8 @@ from hypothesis.errors import NoSuchExample
 
 from replication_core.datasets import ITEMS, Dataset, KeyType, RecordKey
 from replication_core.desired import desired_item
-from replication_core.items.dynamodb import DynamoItems
-from replication_core.items.states import Item, ItemState, ItemStore
+from replication_core.items.dynamodb import ItemStore
+from replication_core.items.states import Item, ItemState
 from replication_core.objects.states import Head, ObjectState, ObjectStore, Tags, TagsRead
 from replication_core.reconcile import Action, Outcome, Reading, SourceMoved, Store, reconcile
 from tests.made_datasets import BLOBS, CUSTOMERS, ORDERS, TABLES
@@ -321,7 +321,7 @@ class Table:
 class Items:
     """A table and its replica."""
 
-    make: Callable[[DynamoItems], Store[Any, Any]]
+    make: type[ItemStore]
     dataset: Dataset = ITEMS
     clock: int = 0
 
@@ -330,16 +330,14 @@ class Items:
         source: Any = self.source
         target: Any = self.target
         self.store = self.make(
-            DynamoItems(
-                dataset=self.dataset,
-                source=source,
-                source_table="prod-table",
-                source_environment="prod",
-                target=target,
-                target_table="dev-table",
-                target_environment="dev",
-                clock=lambda: NOON,
-            )
+            dataset=self.dataset,
+            source=source,
+            source_table="prod-table",
+            source_environment="prod",
+            target=target,
+            target_table="dev-table",
+            target_environment="dev",
+            clock=lambda: NOON,
         )
 
     def change(self, pick: int) -> RecordKey:

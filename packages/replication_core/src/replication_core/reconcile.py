@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from replication_core.aws.errors import StoreError
 
@@ -76,62 +76,6 @@ class Outcome:
     """When the replica was level, or given up."""
 
 
-@dataclass(slots=True)
-class _Round(Generic[K, S]):
-    """The keys that are not settled yet, with the state to write to each replica."""
-
-    store: Store[K, S]
-    outcomes: dict[K, Outcome]
-    rereads: Counter[K]
-    sizes: Counter[K]
-    pending: dict[K, S | None]
-
-    def fail(self, key: K, error: StoreError) -> None:
-        self.outcomes[key] = Outcome(Action.FAILED, rereads=self.rereads[key], error=error)
-
-    def begin(self, keys: Collection[K]) -> None:
-        """Read the source of these keys, and leave them to be written."""
-        for key, state in self.store.read(keys).items():
-            if isinstance(state, StoreError):
-                self.fail(key, state)
-            else:
-                self.pending[key] = state
-
-    def go(self) -> None:
-        """Write what is pending, and keep what was found changed afterwards."""
-        written, moved = self._write()
-        self.pending = {}
-        if written:
-            self._confirm(written)
-        if moved:
-            self.rereads.update(moved)
-            self.begin(moved)
-
-    def _write(self) -> tuple[dict[K, S | None], list[K]]:
-        written: dict[K, S | None] = {}
-        moved: list[K] = []
-        for key, answer in self.store.write(self.pending).items():
-            if isinstance(answer, StoreError):
-                self.fail(key, answer)
-            elif isinstance(answer, SourceMoved):
-                moved.append(key)
-            else:
-                written[key] = self.pending[key]
-                self.sizes[key] += answer
-        return written, moved
-
-    def _confirm(self, written: Mapping[K, S | None]) -> None:
-        for key, now in self.store.confirm(written).items():
-            if isinstance(now, StoreError):
-                self.fail(key, now)
-            elif now == written[key]:
-                action = Action.DELETED if now is None else Action.COPIED
-                self.outcomes[key] = Outcome(action, size=self.sizes[key], rereads=self.rereads[key])
-            else:
-                self.rereads[key] += 1
-                self.pending[key] = now
-
-
 def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) -> dict[K, Outcome]:
     """Make each key's replica equal to its source, and return what became of each.
 
@@ -150,12 +94,47 @@ def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) 
     >>> {key: outcome.action.value for key, outcome in reconcile(["a", "b"], memory).items()}, memory.replica
     ({'a': 'copied', 'b': 'deleted'}, {'a': 1})
     """
-    state: _Round[K, S] = _Round(store, {}, Counter(), Counter(), {})
-    state.begin(keys)
-    for _ in range(rounds):
-        if not state.pending:
+    outcomes: dict[K, Outcome] = {}
+    rereads: Counter[K] = Counter()
+    sizes: Counter[K] = Counter()
+    states: Reading[K, S] = store.read(keys)
+    written: Mapping[K, S | None] = {}
+    for turn in range(rounds + 1):
+        pending: dict[K, S | None] = {}
+        for key, state in states.items():
+            if isinstance(state, StoreError):
+                outcomes[key] = Outcome(Action.FAILED, rereads=rereads[key], error=state)
+            elif key in written and state == written[key]:
+                action = Action.DELETED if state is None else Action.COPIED
+                outcomes[key] = Outcome(action, size=sizes[key], rereads=rereads[key])
+            else:
+                rereads[key] += key in written
+                pending[key] = state
+        if not pending or turn == rounds:
             break
-        state.go()
-    for key in state.pending:
-        state.fail(key, StoreError("SourceKeepsChanging", f"the source changed during each of {rounds} writes"))
-    return state.outcomes
+        states, written = _write(store, pending, sizes, rereads)
+    why = StoreError("SourceKeepsChanging", f"the source changed during each of {rounds} writes")
+    return outcomes | {key: Outcome(Action.FAILED, rereads=rereads[key], error=why) for key in pending}
+
+
+def _write(
+    store: Store[K, S], pending: Mapping[K, S | None], sizes: Counter[K], rereads: Counter[K]
+) -> tuple[Reading[K, S], Mapping[K, S | None]]:
+    """Write what is pending, and return what the source is afterwards, and what was written of it."""
+    states: dict[K, S | StoreError | None] = {}
+    written: dict[K, S | None] = {}
+    moved: list[K] = []
+    for key, answer in store.write(pending).items():
+        if isinstance(answer, StoreError):
+            states[key] = answer
+        elif isinstance(answer, SourceMoved):
+            moved.append(key)
+        else:
+            written[key] = pending[key]
+            sizes[key] += answer
+    rereads.update(moved)
+    if written:
+        states.update(store.confirm(written))
+    if moved:
+        states.update(store.read(moved))
+    return states, written

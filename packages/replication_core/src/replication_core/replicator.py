@@ -14,8 +14,7 @@ from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
 from replication_core.deadline import Deadline
 from replication_core.desired import DEFAULT_LARGE_FROM
-from replication_core.items.dynamodb import DynamoItems
-from replication_core.items.states import READ_BATCH, ItemStore
+from replication_core.items.dynamodb import READ_BATCH, ItemStore
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
 from replication_core.objects.s3 import S3Objects
 from replication_core.objects.states import ObjectStore
@@ -161,15 +160,13 @@ def build_replicator(
             objects[routed.dataset.name] = ObjectStore(calls)
         else:
             items[routed.dataset.name] = ItemStore(
-                DynamoItems(
-                    dataset=routed.dataset,
-                    source=clients.source_dynamodb,
-                    source_table=routed.source,
-                    source_environment=route.source_environment,
-                    target=clients.target_dynamodb,
-                    target_table=routed.target,
-                    target_environment=route.target,
-                )
+                dataset=routed.dataset,
+                source=clients.source_dynamodb,
+                source_table=routed.source,
+                source_environment=route.source_environment,
+                target=clients.target_dynamodb,
+                target_table=routed.target,
+                target_environment=route.target,
             )
     return Replicator(
         route=route,

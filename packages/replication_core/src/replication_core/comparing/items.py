@@ -14,9 +14,9 @@ from replication_core.comparing.differences import item_differences
 from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import Dataset, RecordKey
-from replication_core.items.dynamodb import read_items
+from replication_core.items.dynamodb import READ_BATCH, read_items
 from replication_core.items.scans import Page, Segment, scan
-from replication_core.items.states import READ_BATCH, Item, ItemState, ordered, read_states
+from replication_core.items.states import Item, ItemState, ordered
 from replication_core.parallel import bounded_map, in_parallel
 from replication_core.reconcile import Reading
 from replication_core.replicas import REPLICATED_FROM
@@ -102,7 +102,7 @@ def _read(
     client: "DynamoDBClient", table: str, dataset: Dataset, keys: Collection[RecordKey], *, only_keys: bool = False
 ) -> Reading[RecordKey, ItemState]:
     try:
-        return read_states(keys, lambda batch: read_items(client, table, dataset, batch, only_keys=only_keys))
+        return read_items(client, table, dataset, keys, only_keys=only_keys)
     except Exception as error:  # noqa: BLE001 - whatever is odd about a batch must not end the look at the others
         return dict.fromkeys(keys, unexpected(error))
 

@@ -11,7 +11,7 @@ from replication_core.comparing.items import look_at_items
 from replication_core.comparing.objects import look_at_object
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
-from replication_core.items.states import READ_BATCH
+from replication_core.items.dynamodb import READ_BATCH
 from replication_core.parallel import bounded_map
 
 __all__ = ["look_again"]

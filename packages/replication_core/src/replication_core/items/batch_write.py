@@ -1,4 +1,4 @@
-"""The one call that writes items."""
+"""The one call that writes items, and what it and the one that reads them leave of a batch."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from replication_core.datasets import Dataset, RecordKey
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["WRITE_BATCH", "write_items"]
+__all__ = ["WRITE_BATCH", "unprocessed", "write_items"]
 
 WRITE_BATCH = 25
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: writes per call."""
@@ -35,5 +35,13 @@ def write_items(
         request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
         for request in left
     )
-    error = StoreError("Unprocessed", "BatchWriteItem: left unprocessed")
-    return dict.fromkeys(map(dataset.of_item, named), error)
+    return unprocessed("BatchWriteItem", dataset, named)
+
+
+def unprocessed(operation: str, dataset: Dataset, left: Iterable[Mapping[str, Any]]) -> dict[RecordKey, StoreError]:
+    """Return an error for each item that a batch's answer leaves: it is to be called again, since each makes room.
+
+    Where calls in a row process nothing, the table is throttled, and the keys go back to their queue, whose delay is
+    the backoff.
+    """
+    return dict.fromkeys(map(dataset.of_item, left), StoreError("Unprocessed", f"{operation}: left unprocessed"))

@@ -1,21 +1,31 @@
-"""DynamoDB's side of the replicas: exact attribute values in, exact attribute values out."""
+"""DynamoDB's side of the replicas: exact attribute values in, exact attribute values out, in batches.
+
+100 keys cost six calls: a consistent batch read, four batch writes, and the confirming batch read. The low-level
+clients are used, so that numbers of 38 digits, binaries, empty values and sets stay what they are.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
+from replication_core.batching import batches, thoroughly
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item
-from replication_core.items.batch_write import write_items
-from replication_core.items.states import Item
+from replication_core.items.batch_write import WRITE_BATCH, unprocessed, write_items
+from replication_core.items.states import Item, ItemState
+from replication_core.reconcile import Reading, SourceMoved, Writing
 from replication_core.replicas import REPLICATION_TIMESTAMP
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["DynamoItems", "projection", "read_items"]
+__all__ = ["READ_BATCH", "ItemStore", "projection", "read_items"]
+
+READ_BATCH = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
 
 
 def _now() -> datetime:
@@ -23,11 +33,8 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DynamoItems:
-    """Reads items from the source's table and writes their replicas to the target's.
-
-    The low-level clients are used, so that numbers of 38 digits, binaries, empty values and sets stay what they are.
-    """
+class ItemStore:
+    """The reconciler's store of a dataset's items: the source's table, and the target's."""
 
     dataset: Dataset
     source: "DynamoDBClient"
@@ -38,35 +45,58 @@ class DynamoItems:
     target_environment: str
     clock: Callable[[], datetime] = _now
 
-    def get(self, keys: Sequence[RecordKey]) -> tuple[Mapping[RecordKey, Item], Collection[RecordKey]]:
-        """Read items consistently; return them, and the keys left unprocessed."""
+    def read(self, keys: Collection[RecordKey]) -> Reading[RecordKey, ItemState]:
+        """Read the source's current items, consistently."""
         return read_items(self.source, self.source_table, self.dataset, keys)
 
-    def write(self, items: Mapping[RecordKey, Item | None]) -> Collection[RecordKey]:
-        """Put and delete replicas; return the keys left unprocessed."""
-        replicas = [(key, None if item is None else self._replica(item)) for key, item in items.items()]
-        return write_items(self.target, self.target_table, self.dataset, replicas)
+    def write(self, states: Mapping[RecordKey, ItemState | None]) -> Writing[RecordKey]:
+        """Write and delete replicas; an item that DynamoDB won't take fails alone."""
+        answers: dict[RecordKey, int | StoreError | SourceMoved] = dict.fromkeys(states, 0)
 
-    def _replica(self, item: Item) -> Item:
-        replica = desired_item(item, self.dataset, source=self.source_environment, target=self.target_environment)
+        def put(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
+            replicas = ((key, self._replica(states[key])) for key in batch)
+            return write_items(self.target, self.target_table, self.dataset, replicas)
+
+        for batch in batches(states, WRITE_BATCH):
+            answers.update(thoroughly(batch, put))
+        return answers
+
+    def confirm(self, states: Mapping[RecordKey, ItemState | None]) -> Reading[RecordKey, ItemState]:
+        """Read the same items again."""
+        return self.read(states.keys())
+
+    def _replica(self, state: ItemState | None) -> Item | None:
+        if state is None:
+            return None
+        replica = desired_item(state.item, self.dataset, source=self.source_environment, target=self.target_environment)
         if REPLICATION_TIMESTAMP in self.dataset.attribute_names:
             return replica
         return {**replica, REPLICATION_TIMESTAMP: {"S": self.clock().isoformat(timespec="milliseconds")}}
 
 
 def read_items(
-    client: "DynamoDBClient", table: str, dataset: Dataset, keys: Sequence[RecordKey], *, only_keys: bool = False
-) -> tuple[Mapping[RecordKey, Item], Collection[RecordKey]]:
-    """Read up to 100 items of a table consistently; return them, and the keys left unprocessed."""
-    asked: Any = {"Keys": [key.attributes() for key in keys], "ConsistentRead": True}
-    if only_keys:
-        asked |= projection(dataset.attribute_names)
-    with translated("BatchGetItem"):
-        answer = client.batch_get_item(RequestItems={table: asked})
-    # An answer without these would mean that there is no such item, and delete replicas.
-    found = {dataset.of_item(item): item for item in told("BatchGetItem", answer, "Responses").get(table, ())}
-    left: Any = told("BatchGetItem", answer, "UnprocessedKeys").get(table, {})
-    return found, [dataset.of_item(named) for named in left.get("Keys", ())]
+    client: "DynamoDBClient", table: str, dataset: Dataset, keys: Collection[RecordKey], *, only_keys: bool = False
+) -> dict[RecordKey, ItemState | StoreError | None]:
+    """Read items of a table consistently, and again what a call leaves; None for a key that has no item."""
+    states: dict[RecordKey, ItemState | StoreError | None] = {}
+    only = projection(dataset.attribute_names) if only_keys else {}
+
+    def get(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
+        asked: Any = {"Keys": [key.attributes() for key in batch], "ConsistentRead": True, **only}
+        with translated("BatchGetItem"):
+            answer = client.batch_get_item(RequestItems={table: asked})
+        # An answer without these would mean that there is no such item, and delete replicas.
+        found = {
+            dataset.of_item(item): ItemState(item) for item in told("BatchGetItem", answer, "Responses").get(table, ())
+        }
+        left = told("BatchGetItem", answer, "UnprocessedKeys").get(table, {}).get("Keys", ())
+        errors = unprocessed("BatchGetItem", dataset, left)
+        states.update({key: found.get(key) for key in batch if key not in errors})
+        return errors
+
+    for batch in batches(keys, READ_BATCH):
+        states.update(thoroughly(batch, get))
+    return states
 
 
 def projection(attributes: Iterable[str]) -> dict[str, Any]:
