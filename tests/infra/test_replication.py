@@ -98,7 +98,7 @@ def test_the_notifier_reads_the_stream_from_its_oldest_record_and_loses_nothing(
     deployed: Recording, source: StorageOutputs
 ) -> None:
     mapping = deployed.named(MAPPING, "items-mapping").inputs
-    assert mapping["eventSourceArn"] == source.table_stream_arn
+    assert mapping["eventSourceArn"] == source.datasets["items"].stream_arn
     assert mapping["startingPosition"] == "TRIM_HORIZON"
     assert mapping["bisectBatchOnFunctionError"] is True
     assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -268,7 +268,7 @@ def test_the_notifier_may_read_the_stream_announce_and_nothing_else(
 ) -> None:
     rights = deployed.named("aws:iam/rolePolicy:RolePolicy", "items-notifier-rights").document()
     routes = ReplicationOutputs.parse(deployed.outputs).routes
-    stream = source.table_stream_arn
+    stream = source.datasets["items"].stream_arn
     for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"):
         assert allows(rights, f"dynamodb:{action}", stream), action
     for queue in (routes["dev"].queue_arn, routes["staging"].queue_arn, source.dlq_arn):

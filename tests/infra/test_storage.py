@@ -243,7 +243,7 @@ def test_the_outputs_are_the_contract_and_nothing_else(store: Recording) -> None
     assert contract.exports() == store.outputs
     assert contract.account_id == ACCOUNT
     assert contract.region == REGION
-    assert contract.table_stream_arn.startswith(f"{contract.datasets['items'].arn}/stream/")
+    assert contract.datasets["items"].stream_arn.startswith(f"{contract.datasets['items'].arn}/stream/")
 
 
 def test_a_preview_of_a_new_stack_registers_the_same_resources(store: Recording) -> None:
