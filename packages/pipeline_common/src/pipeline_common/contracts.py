@@ -197,8 +197,9 @@ class StorageOutputs(Contract):
     @classmethod
     def parse(cls, outputs: Mapping[str, Any]) -> Self:
         """Build the contract from a stack's outputs; a dataset that can't be read is named as `datasets.<name>`."""
-        datasets = _datasets(outputs["datasets"]) if "datasets" in outputs else _former_datasets(outputs)
-        return super().parse({**outputs, "datasets": datasets})
+        values = cls._values(cls, {**outputs, "datasets": {}})
+        values["datasets"] = _datasets(outputs["datasets"]) if "datasets" in outputs else _former_datasets(outputs)
+        return cls(**values)
 
 
 def _datasets(documents: Any) -> dict[str, StoredDataset]:
