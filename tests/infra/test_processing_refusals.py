@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline_common.infra import schedules
-from pipeline_common.infra.log_retention import RETENTION_DAYS
+from pipeline_common.infra.limits import RETENTION_DAYS
 from pipeline_common.infra.stack_config import StackConfigError
 from tests.infra.deployed import processing, stack_outputs
 

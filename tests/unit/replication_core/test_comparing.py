@@ -493,7 +493,7 @@ def head(**fields: Any) -> Head:
 def copied(original: Head, **fields: Any) -> tuple[str, ...]:
     where: Any = {"bucket": "b", "key": "k", "environment": "prod"}
     state = ObjectState(original, ())
-    telling = desired_object(state, **where).telling
+    telling = desired_object(state, **where)
     tags = fields.pop("tags", telling.tags)
     replica = head(**{"metadata": tuple(telling.metadata.items())} | fields)
     return object_differences(state, ObjectState(replica, tags), **where)

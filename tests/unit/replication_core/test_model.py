@@ -28,7 +28,8 @@ from replication_core.datasets import ITEMS, Dataset, KeyType, RecordKey
 from replication_core.desired import desired_item
 from replication_core.items.dynamodb import ItemStore
 from replication_core.items.states import Item, ItemState
-from replication_core.objects.states import Head, ObjectState, ObjectStore, Tags, TagsRead
+from replication_core.objects.s3 import ObjectStore
+from replication_core.objects.states import Head, ObjectState, Tags, TagsRead
 from replication_core.reconcile import Action, Outcome, Reading, SourceMoved, Store, reconcile
 from tests.made_datasets import BLOBS, CUSTOMERS, ORDERS, TABLES
 from tests.unit.replication_core.interleaving import Actor, Fate, step
@@ -140,7 +141,7 @@ class Objects:
 
     versioned: bool
     counts_tags: bool
-    make: Callable[["Objects"], Store[Any, Any]]
+    make: Callable[[Any], Store[Any, Any]]
     copying: Copying = Copying.IN_ONE_CALL
     versions: dict[str, list[Version | None]] = field(default_factory=lambda: {key: [] for key in KEYS})
     """Each key's versions, the current one last; None is a delete marker."""

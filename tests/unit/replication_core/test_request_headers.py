@@ -12,8 +12,7 @@ from replication_core.aws.clients import client_config
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.objects.large_copy import LargeCopy
 from replication_core.objects.request_headers import HEADER_BYTES, copy_source_bytes
-from replication_core.objects.s3 import S3Objects
-from replication_core.objects.states import ObjectStore
+from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.reconcile import Action, Outcome, reconcile
 from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, is_replica
 from tests.unit.replication_core.raw_s3 import META, REDIRECT, RawObject, RawS3, running_raw_s3

@@ -14,8 +14,6 @@ from replication_core.route_spec import (
     RoutedDataset,
     RouteSpec,
     RouteSpecError,
-    parse_routes,
-    routes_document,
 )
 from tests.made_route import MadeRoute
 
@@ -38,8 +36,6 @@ def written(route: RouteSpec, **changes: Any) -> Any:
 
 def test_a_route_survives_its_document_unchanged() -> None:
     assert RouteSpec.parse(written(ROUTE)) == ROUTE
-    other = replace(ROUTE, target="staging")
-    assert parse_routes(json.dumps(routes_document([ROUTE, other]))) == [ROUTE, other]
 
 
 def test_what_a_former_release_did_not_say_has_its_default_and_what_a_later_one_says_is_passed_over() -> None:

@@ -1,9 +1,7 @@
 """Messages of a route's queue: records of the source that may have changed, and since when.
 
-A change is a hint and carries no state; where an event may mean one of several keys, there is a change of each. Six
-forms are understood: S3's events as EventBridge delivers them, CloudTrail's records of calls of S3 and DynamoDB as
-EventBridge delivers them, S3's own event notifications, the test event S3 sends when such a notification is set up, and
-the pipeline's own two.
+Six forms are understood: S3's events and CloudTrail's records of calls, as EventBridge delivers both; S3's own event
+notifications, and the test event that it sends when one is set up; and the pipeline's own two.
 """
 
 import json
@@ -70,11 +68,10 @@ class Change:
 def message(keys: Sequence[RecordKey], reason: str, *, changed_at: datetime | None = None, unsure: bool = False) -> str:
     """Return a message about one to `MOST_KEYS` records of one dataset, in the pipeline's own form.
 
-    A record of the datasets there are by default is told in the form that every release reads. It is escaped to ASCII,
-    since a queue refuses the characters that XML does, and a key may hold them.
+    It is escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
     """
     dataset = keys[0].dataset
-    if len(keys) == 1 and dataset in (OBJECTS, ITEMS):
+    if len(keys) == 1 and dataset in (OBJECTS, ITEMS):  # in the form that every release reads
         told = {"schema": NOTICE_SCHEMA, **keys[0].document()}
     else:
         told = {"schema": CHANGES_SCHEMA, "dataset": dataset.name, "keys": [key.named for key in keys]}
@@ -90,9 +87,8 @@ def is_own(event: object) -> bool:
 def parse(body: str, route: RouteSpec) -> tuple[Change, ...]:
     """Return the changes of the route's source that a queue's message tells of.
 
-    None for S3's test event and for a recorded query; more than one where S3 packs them so, and for a message or a
-    recorded call that names several keys. Raises PoisonError, whose text says what is wrong with the message, for
-    anything else, and for changes of other stores alone.
+    None for S3's test event and for a recorded query. Raises PoisonError, whose text says what is wrong with the
+    message, for anything else, and for changes of other stores alone.
     """
     event = json_object(body)
     try:
@@ -172,8 +168,8 @@ def _recorded_call(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, 
         own = [each for change in changed for each in _changed(change, call, when, route)]
     except UnnamedKeysError as error:
         raise KeysNotRecordedError(f"the record of {call} does not tell what it changed: {error}") from error
-    if changed and not own:
-        raise PoisonError(f"the call is of {_store_of(changed[0])}, not of the source")
+    if not own and changed and isinstance(changed[0], ChangedItem):
+        raise PoisonError(f"the call is of the table {changed[0].table}, not of the source")
     return tuple(own)
 
 
@@ -187,10 +183,6 @@ def _changed(
         case ChangedItem(table, _):
             known = route.of_table(table)
             return (Change(key_of(change, known.dataset), call, when),) if known else ()
-
-
-def _store_of(change: ChangedObject | ChangedItem) -> str:
-    return f"the bucket {change.bucket}" if isinstance(change, ChangedObject) else f"the table {change.table}"
 
 
 def _notification(record: object, route: RouteSpec) -> Change:

@@ -23,9 +23,8 @@ _COPY_SECONDS = 60
 _COPY_ATTEMPTS = 2
 """How long a copy may be silent, and how often it is tried.
 
-A silence, not a copy's whole time, since S3 keeps a long copy's connection alive with white space; without any, an
-object of 512 MiB has to be copied at 9 MiB/s, and a part at 1.1. What bounds a copy's time is its size: see
-DEFAULT_LARGE_FROM and DEFAULT_PART_SIZE for how both relate to a function's timeout.
+S3 keeps a long copy's connection alive with white space; without any, an object of 512 MiB has to be copied at 9 MiB/s,
+and a part at 1.1. What bounds a copy's whole time is its size: see DEFAULT_LARGE_FROM and DEFAULT_PART_SIZE.
 """
 
 
@@ -66,14 +65,10 @@ def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = 
         source_dynamodb=client("dynamodb", route.source_region),
         target_dynamodb=client("dynamodb", route.target_region),
         sqs=client("sqs", route.source_region),
-        sns=client("sns", _region_of(route.failure_topic_arn)),
+        sns=client("sns", route.failure_topic_arn.split(":")[3]),
     )
 
 
 def connect_queues(*, connections: int) -> "SQSClient":
     """Make a client for queues in the function's own region."""
     return boto3.session.Session().client("sqs", config=client_config(connections))
-
-
-def _region_of(arn: str) -> str:
-    return arn.split(":")[3]

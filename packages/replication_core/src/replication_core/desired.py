@@ -1,10 +1,9 @@
 """Desired state: of a source's state the replica that it asks for, or a refusal. Pure.
 
-The replicator writes it, and whoever compares compares with it: nobody else knows what a replica looks like. Of an
-object it is what a request of S3's can say, and whether the bytes go in parts; of an item, its attributes.
+The replicator writes it, and whoever compares compares with it: nobody else knows what a replica looks like.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from replication_core.aws.errors import StoreError
 from replication_core.datasets import Dataset
@@ -14,7 +13,7 @@ from replication_core.objects.request_headers import Telling, copy_source_bytes,
 from replication_core.objects.states import ObjectState
 from replication_core.replicas import REPLICATED_FROM
 
-__all__ = ["ADDED_ATTRIBUTES", "DEFAULT_LARGE_FROM", "MOST_WHOLE", "DesiredObject", "desired_item", "desired_object"]
+__all__ = ["ADDED_ATTRIBUTES", "DEFAULT_LARGE_FROM", "MOST_WHOLE", "desired_item", "desired_object"]
 
 DEFAULT_LARGE_FROM = 512 * 1024**2
 """Bytes that one CopyObject is given at most, unless it is the only way.
@@ -32,18 +31,10 @@ ADDED_ATTRIBUTES = ("environment", REPLICATED_FROM)
 """The attributes of every item's replica besides its source's and the time of its writing."""
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredObject:
-    """What an object's replica has besides its bytes, and how it is made."""
-
-    telling: Telling
-    in_parts: bool
-
-
 def desired_object(
     state: ObjectState, *, bucket: str, key: str, environment: str, large_from: int = DEFAULT_LARGE_FROM
-) -> DesiredObject:
-    """Return the replica of an object in this state, of this key of the source's bucket.
+) -> Telling:
+    """Return what the replica of an object in this state, of this key of the source's bucket, has besides its bytes.
 
     A large object is copied in parts. Where parts can't make the replica what it is to be, it is copied whole, as long
     as S3 does that. Raises StoreError where there can be none.
@@ -54,11 +45,10 @@ def desired_object(
         telling = tell(state, environment)
         why_whole = _why_whole(key, telling)
         if not why_whole:
-            return DesiredObject(telling, in_parts=True)
+            return replace(telling, in_parts=True)
     if head.size > MOST_WHOLE:
         raise StoreError("NotCopyable", f"an object of more than 5 GiB {why_whole}", permanent=True)
-    used = copy_source_bytes(bucket, key, head.version_id)
-    return DesiredObject(tell(state, environment, used=used), in_parts=False)
+    return tell(state, environment, used=copy_source_bytes(bucket, key, head.version_id))
 
 
 def _why_whole(key: str, telling: Telling) -> str:

@@ -26,11 +26,9 @@ def fits_xml(key: str) -> bool:
 def readings(written: str) -> tuple[str, ...]:
     """Return the keys that this may be: as it is written, and decoded where that is another key.
 
-    S3's events are documented without a word of how a key is written in them. AWS has it as it is, LocalStack percent-
-    encodes it, and others write a space as `+`, as S3's own notifications do; CloudTrail's records are documented no
-    better. An event is only a hint, so that each of the keys is looked at. It is one key where there is no `%` and no
-    `+` in it, and none where it is no key in any reading. What S3 has no object of, and refuses to look for, is no
-    other key: `%2E%2E/x` is not `../x`.
+    Nobody documents how S3's events and CloudTrail's records write a key: AWS has it as it is, LocalStack percent-
+    encodes it, and others write a space as `+`, as S3's own notifications do. It is none where it is no key in any
+    reading. What S3 has no object of, and refuses to look for, is no other key: `%2E%2E/x` is not `../x`.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     """

@@ -1,9 +1,7 @@
 """Bring replicas level with their source: the one algorithm behind live changes, backfill, redrive and repair.
 
-Nothing here knows S3 or DynamoDB. A store reads the source's current states, writes replicas, and reads the source
-again; `reconcile` goes round until a key's source is what was written. Since a write is always followed by a look at
-the source, whoever writes a replica last has either seen that it is level or will write again, so that notices may be
-repeated, reordered and handled at the same time by several functions.
+Since a write is always followed by a look at the source, whoever writes a replica last has either seen that it is level
+or will write again. So notices may be repeated, reordered and handled at the same time by several functions.
 """
 
 from collections import Counter

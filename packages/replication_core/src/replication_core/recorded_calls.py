@@ -1,9 +1,8 @@
 """Changes in CloudTrail's data events: the objects or items that a recorded call names.
 
-A record has the request's parameters, an item's key attributes among them, and no other attribute's value:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/understanding-ddb-log-entries.html
 What AWS does not document is read in each form that it may have, since looking at a key too many does no harm: how a
 number is written, and how BatchWriteItem's requests are nested.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/understanding-ddb-log-entries.html
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,8 +44,7 @@ def changes(detail: Mapping[str, Any]) -> list[ChangedObject | ChangedItem]:
     """Return what the call may have changed, from the `detail` of its event: of any bucket, and of any of its tables.
 
     Nothing for a PartiQL query, which DynamoDB records like a write. Raises UnnamedKeysError for a write whose keys
-    are not in its record: of several objects deleted by one DeleteObjects, of items written by PartiQL, and where
-    CloudTrail left out parameters that were too long. Such a change would be lost if nobody heard of it.
+    are not in its record: by DeleteObjects or PartiQL, and where CloudTrail left out parameters that were too long.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html: DeleteObjects
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html: omitted

@@ -33,7 +33,7 @@ REPLICATION_TIMESTAMP = "replicationTimestamp"
 def is_replica(metadata: Mapping[str, str], tag_names: Callable[[], Collection[str]]) -> bool:
     """Tell whether the replication made an object that has this metadata and these tags.
 
-    Nearly every replica tells by its metadata, and the tags of the others are read only then. They are read whatever
-    the head counts: not every S3-compatible store counts them there, nor S3 for who may not read them.
+    The tags are read only where the metadata does not tell, and whatever the head counts: not every S3-compatible store
+    counts them there, nor S3 for who may not read them.
     """
     return bool({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION} & metadata.keys()) or REPLICA_TAG in tag_names()

@@ -16,8 +16,7 @@ from replication_core.deadline import Deadline
 from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.items.dynamodb import READ_BATCH, ItemStore
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
-from replication_core.objects.s3 import S3Objects
-from replication_core.objects.states import ObjectStore
+from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.reconcile import Action, Outcome, Store, reconcile
 from replication_core.route_spec import RouteSpec
 

@@ -4,8 +4,7 @@ The replication project makes it once, of contracts and configuration. It travel
 version of a function is its code and its route, and in the contract, so that an operator's command reads the same one.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Self
@@ -19,8 +18,6 @@ __all__ = [
     "RouteSpec",
     "RouteSpecError",
     "RoutedDataset",
-    "parse_routes",
-    "routes_document",
 ]
 
 ROUTE_FILE = "route.json"
@@ -180,9 +177,10 @@ class RouteSpec:
         """
         if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
             raise RouteSpecError(f"a route's specification is not of the form {_SCHEMA}")
-        plain = {field.name: _exact(document[field.name]) for field in fields(cls) if field.name in document}
-        for field in fields(cls):
-            if field.name != "datasets" and field.name in plain and type(plain[field.name]) is not field.type:
+        known = [field for field in fields(cls) if field.name in document]
+        plain = {field.name: _exact(document[field.name]) for field in known}
+        for field in known:
+            if field.name != "datasets" and type(plain[field.name]) is not field.type:
                 raise RouteSpecError(f"a route's specification has no usable {field.name!r}")
         if plain.get("notifications", "each") not in NOTIFICATIONS:
             raise RouteSpecError(f"a route's notifications are one of {', '.join(NOTIFICATIONS)}")
@@ -191,16 +189,6 @@ class RouteSpec:
             return cls(**plain)
         except (TypeError, ValueError, KeyError) as error:
             raise RouteSpecError(f"a route's specification is not usable: {error}") from error
-
-
-def routes_document(routes: Sequence[RouteSpec]) -> list[dict[str, Any]]:
-    """Return the specifications of several routes as one document, which `parse_routes` reads."""
-    return [route.document() for route in routes]
-
-
-def parse_routes(text: str) -> list[RouteSpec]:
-    """Build the routes of such a document's text; raises RouteSpecError."""
-    return [RouteSpec.parse(each) for each in json.loads(text)]
 
 
 def _exact(value: Any) -> Any:

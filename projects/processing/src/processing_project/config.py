@@ -10,8 +10,7 @@ from urllib.parse import quote, quote_plus
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pipeline_common.contracts import StorageOutputs, StoredDataset
-from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
-from pipeline_common.infra.log_retention import RetentionDays
+from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount, RetentionDays
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from processor_lambda.settings import (

@@ -40,22 +40,12 @@ class ChangeTrail(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
-        log = aws.s3.Bucket(
-            f"{name}-log",
-            force_destroy=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        log = aws.s3.Bucket(f"{name}-log", force_destroy=True, opts=pulumi.ResourceOptions(parent=self))
         source = stores.apply(lambda known: known.source)
-        policy = keep_private(
-            f"{name}-log",
-            log,
-            policy=pulumi.Output.all(log_arn=log.arn, source=source).apply(
-                lambda known: trail_log_policy(
-                    known["log_arn"], trail_arn=_trail_arn(known["source"]), account_id=known["source"].account_id
-                )
-            ),
-            parent=self,
+        statements = pulumi.Output.all(log.arn, source).apply(
+            lambda known: trail_log_policy(known[0], trail_arn=_trail_arn(known[1]), account_id=known[1].account_id)
         )
+        policy = keep_private(f"{name}-log", log, policy=statements, parent=self)
         expire_objects(
             f"{name}-log",
             log,

@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline_common.environments import NAME, Environment
-from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount
-from pipeline_common.infra.log_retention import RetentionDays
+from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount, RetentionDays
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from replication_core.datasets import ITEMS, OBJECTS

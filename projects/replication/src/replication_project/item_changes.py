@@ -11,7 +11,7 @@ from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
 from replication_core.datasets import ITEMS
-from replication_core.route_spec import ROUTES_FILE, routes_document
+from replication_core.route_spec import ROUTES_FILE
 from replication_project.config import ReplicationConfig
 from replication_project.policies import notifier_rights
 from replication_project.route import ReplicationRoute
@@ -75,7 +75,7 @@ class ItemChanges(pulumi.ComponentResource):
                 throttles_alarm_count=config.throttles_alarm_count,
             ),
             code=with_document(
-                code, ROUTES_FILE, announced.apply(lambda routes: routes_document([spec for spec, _ in routes]))
+                code, ROUTES_FILE, announced.apply(lambda routes: [spec.document() for spec, _ in routes])
             ),
             environment={},
             rights=pulumi.Output.all(stores=stores, announced=announced).apply(

@@ -4,14 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline_common.contracts import StorageOutputs, StoredDataset
-from pipeline_common.infra.policies import (
-    Statement,
-    allow,
-    deny_insecure_transport,
-    document,
-    objects,
-    service,
-)
+from pipeline_common.infra.policies import Statement, allow, deny_insecure_transport, document, objects, service
 from replication_project.dataset_pairs import DatasetPair
 
 __all__ = ["former_rule_arns", "notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
@@ -129,21 +122,11 @@ def trail_log_policy(bucket_arn: str, *, trail_arn: str, account_id: str) -> dic
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
     """
-    this_trail = {"aws:SourceArn": trail_arn}
+    trail, this = service("cloudtrail"), {"aws:SourceArn": trail_arn}
+    owned = {**this, "s3:x-amz-acl": "bucket-owner-full-control"}
+    log = [f"{bucket_arn}/AWSLogs/{account_id}/*"]
     return document(
-        allow(
-            "TrailChecksAcl",
-            ["s3:GetBucketAcl"],
-            [bucket_arn],
-            principal=service("cloudtrail"),
-            conditions={"StringEquals": this_trail},
-        ),
-        allow(
-            "TrailWrites",
-            ["s3:PutObject"],
-            [f"{bucket_arn}/AWSLogs/{account_id}/*"],
-            principal=service("cloudtrail"),
-            conditions={"StringEquals": {**this_trail, "s3:x-amz-acl": "bucket-owner-full-control"}},
-        ),
+        allow("TrailChecksAcl", ["s3:GetBucketAcl"], [bucket_arn], principal=trail, conditions={"StringEquals": this}),
+        allow("TrailWrites", ["s3:PutObject"], log, principal=trail, conditions={"StringEquals": owned}),
         deny_insecure_transport("s3:*", [bucket_arn, f"{bucket_arn}/*"]),
     )

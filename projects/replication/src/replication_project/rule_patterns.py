@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline_common.infra.limits import PATTERN_CHARACTERS
@@ -78,11 +78,8 @@ def change_pattern(capture: str, pairs: Sequence[DatasetPair]) -> str:
     function selects by itself, so that what a pattern can't say, or AWS takes no pattern that is long enough for, is
     left to it.
     """
-    patterns: Mapping[str, Callable[[Sequence[DatasetPair], bool], Pattern]] = {
-        "native": _object_events,
-        "cloudtrail": _recorded_writes,
-    }
-    selective, whole = (json.dumps(patterns[capture](pairs, is_selective)) for is_selective in (True, False))
+    pattern = _recorded_writes if capture == "cloudtrail" else _object_events
+    selective, whole = (json.dumps(pattern(pairs, is_selective)) for is_selective in (True, False))
     return selective if len(selective) <= PATTERN_CHARACTERS else whole
 
 

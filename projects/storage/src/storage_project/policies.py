@@ -47,14 +47,9 @@ def bucket_policy(bucket_arn: Text) -> Policy:
 
 def dead_letter_queue_policy(queue_arn: Text, account_id: Text) -> Policy:
     """Let the account's EventBridge rules send what they could not deliver; deny every call without TLS."""
+    rules, ours = service("events"), from_account(account_id)
     return document(
-        allow(
-            "EventBridgeDeadLetters",
-            ["sqs:SendMessage"],
-            [queue_arn],
-            principal=service("events"),
-            conditions=from_account(account_id),
-        ),
+        allow("EventBridgeDeadLetters", ["sqs:SendMessage"], [queue_arn], principal=rules, conditions=ours),
         deny_insecure_transport("sqs:*", [queue_arn]),
     )
 
@@ -66,14 +61,9 @@ def success_topic_policy(topic_arn: Text) -> Policy:
 
 def failure_topic_policy(topic_arn: Text, account_id: Text) -> Policy:
     """Let the account's alarms publish; deny publishing without TLS."""
+    alarms, ours = service("cloudwatch"), from_account(account_id)
     return document(
-        allow(
-            "Alarms",
-            ["sns:Publish"],
-            [topic_arn],
-            principal=service("cloudwatch"),
-            conditions=from_account(account_id),
-        ),
+        allow("Alarms", ["sns:Publish"], [topic_arn], principal=alarms, conditions=ours),
         deny_insecure_transport("sns:Publish", [topic_arn]),
     )
 
@@ -85,26 +75,13 @@ def topic_key_policy(account_arn: Text, account_id: Text, region: Text) -> Polic
     policy the resource `*` is the key itself.
     """
     this_key = ["*"]
-    through_sns = {
-        "kms:CallerAccount": account_id,
-        "kms:ViaService": pulumi.Output.concat("sns.", region, ".amazonaws.com"),
-    }
+    sns = pulumi.Output.concat("sns.", region, ".amazonaws.com")
+    through_sns = {"StringEquals": {"kms:CallerAccount": account_id, "kms:ViaService": sns}}
     return document(
         allow("Administration", KEY_ADMINISTRATION, this_key, principal={"AWS": account_arn}),
-        allow(
-            "PublishersThroughSns",
-            KEY_USE,
-            this_key,
-            principal={"AWS": "*"},
-            conditions={"StringEquals": through_sns},
-        ),
-        allow(
-            "Alarms",
-            KEY_USE,
-            this_key,
-            # Without a condition on the account: AWS documents none for CloudWatch's use of a key, and one that it does
-            # not send would silence every alarm. Whose alarms may publish is the topic's policy's to say.
-            # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-            principal=service("cloudwatch"),
-        ),
+        allow("PublishersThroughSns", KEY_USE, this_key, principal={"AWS": "*"}, conditions=through_sns),
+        # Without a condition on the account: AWS documents none for CloudWatch's use of a key, and one that it does
+        # not send would silence every alarm. Whose alarms may publish is the topic's policy's to say.
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        allow("Alarms", KEY_USE, this_key, principal=service("cloudwatch")),
     )

@@ -26,16 +26,16 @@ TagValue = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\w\s+\
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 
 
+def _argument(service: str) -> str:
+    # A service whose name is a keyword of Python, such as lambda, is an argument with an underscore.
+    return f"{service}_" if iskeyword(service) else service
+
+
 def _are_of_services(endpoints: dict[str, str]) -> dict[str, str]:
     known = inspect.signature(aws.ProviderEndpointArgs).parameters
     if unknown := [name for name in endpoints if _argument(name) not in known]:
         raise ValueError(f"{', '.join(unknown)}: the AWS provider knows no such service")
     return endpoints
-
-
-def _argument(service: str) -> str:
-    # A service whose name is a keyword of Python, such as lambda, is an argument with an underscore.
-    return f"{service}_" if iskeyword(service) else service
 
 
 Endpoints = Annotated[dict[str, str], AfterValidator(_are_of_services)]
@@ -123,20 +123,17 @@ def aws_provider() -> aws.Provider:
     StackConfigError for configuration that is missing or wrong.
     """
     config = load(AwsConfig, "aws")
+    endpoints = {_argument(name): url for name, url in config.endpoints.items()}
     return aws.Provider(
         "aws",
         region=config.region,
         allowed_account_ids=list(config.allowed_account_ids) or None,
         access_key=config.access_key,
         secret_key=pulumi.Output.secret(config.secret_key) if config.secret_key else None,
-        endpoints=[_endpoint_args(config.endpoints)] if config.endpoints else None,
+        endpoints=[aws.ProviderEndpointArgs(**endpoints)] if endpoints else None,
         s3_use_path_style=config.s3_use_path_style or None,
         skip_credentials_validation=config.skip_credentials_validation or None,
         skip_requesting_account_id=config.skip_requesting_account_id or None,
         skip_metadata_api_check=config.skip_metadata_api_check or None,
         default_tags=aws.ProviderDefaultTagsArgs(tags=load(DefaultTags, "tags").as_tags()),
     )
-
-
-def _endpoint_args(endpoints: dict[str, str]) -> aws.ProviderEndpointArgs:
-    return aws.ProviderEndpointArgs(**{_argument(name): url for name, url in endpoints.items()})

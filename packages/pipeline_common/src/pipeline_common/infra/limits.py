@@ -6,9 +6,9 @@ be, with names that are as long as the engine's can be, and measured.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline_common.contracts import StorageOutputs, StoredDataset
 from pipeline_common.environments import Environment
@@ -19,7 +19,9 @@ __all__ = [
     "LONGEST_NAME",
     "PATTERN_CHARACTERS",
     "QUEUE_SECONDS",
+    "RETENTION_DAYS",
     "AlarmCount",
+    "RetentionDays",
     "function_faults",
     "longest_queue_arn",
     "longest_queue_url",
@@ -53,6 +55,21 @@ AlarmCount = Annotated[int, Field(ge=1, le=2**53)]
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
+
+RETENTION_DAYS = frozenset(
+    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+)
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+
+def _is_cloudwatchs(days: int) -> int:
+    if days not in RETENTION_DAYS:
+        raise ValueError(f"CloudWatch Logs keeps logs for one of {', '.join(map(str, sorted(RETENTION_DAYS)))} days")
+    return days
+
+
+RetentionDays = Annotated[int, AfterValidator(_is_cloudwatchs)]
+"""A number of days that CloudWatch Logs keeps a log group's events for."""
 
 LONGEST_NAME = "n" * 64
 """As long as a function's name may be; https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html."""
@@ -96,7 +113,9 @@ def longest_queue_arn() -> str:
 
 def function_faults(*, rights: Sequence[Statement], environment: Mapping[str, str]) -> list[str]:
     """Say what AWS would refuse of a function's role and environment for their size; nothing when it fits."""
-    policy = len(_compact(function_policy(rights, _arn("logs", f"log-group:{LONGEST_NAME}"))))
+    # Escaped, as it is sent: IAM takes no character beyond U+00FF.
+    document = json.dumps(function_policy(rights, _arn("logs", f"log-group:{LONGEST_NAME}")), separators=(",", ":"))
+    policy = len(document)
     variables = len(json.dumps(dict(environment), ensure_ascii=False, separators=(",", ":")).encode())
     faults = []
     if policy > ROLE_POLICY_CHARACTERS:
@@ -111,11 +130,6 @@ def pattern_fault(pattern: str) -> str | None:
     if len(pattern) <= PATTERN_CHARACTERS:
         return None
     return f"a rule a pattern of up to {len(pattern):,} characters (EventBridge takes {PATTERN_CHARACTERS:,})"
-
-
-def _compact(document: Mapping[str, Any]) -> str:
-    # Escaped, as it is sent: IAM takes no character beyond U+00FF.
-    return json.dumps(document, separators=(",", ":"))
 
 
 def _arn(service: str, resource: str) -> str:

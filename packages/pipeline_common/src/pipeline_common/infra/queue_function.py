@@ -54,10 +54,9 @@ class QueueFunction:
     """A queue that rules feed, and a function that works it off, as children of one component.
 
     Guarantees: the queue takes events of its rules alone, over TLS, encrypts them, and keeps them for as long as SQS
-    does, so that the function may stand still for that long and lose nothing; what can't be delivered, or was received
-    too often, ends in the environment's dead-letter queue, where the days count from when it was first sent; the
-    function is handed batches by its live alias, and says of each message whether it is done; a queue that is not
-    drained alarms, like the function's errors and throttles.
+    does; what can't be delivered, or was received too often, ends in the environment's dead-letter queue, where the
+    days count from when it was first sent; the function is handed batches by its live alias, and says of each message
+    whether it is done; a queue that is not drained alarms, like the function's errors and throttles.
 
     `former_rule_arns` are rules that fed the queue in a former release, and may do so until a deploy deletes them.
 

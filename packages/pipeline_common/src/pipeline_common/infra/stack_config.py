@@ -7,6 +7,7 @@ wrong there stops the program before any resource is registered, in a sentence t
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 import pulumi
@@ -78,9 +79,10 @@ def load(model: type[Config], namespace: str | None = None) -> Config:
     namespace = namespace or pulumi.get_project()
     # pulumi.Config answers for a key whose name is known; refusing unknown ones needs all of them.
     stored = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
-    sentences = _strangers(stored)
+    sentences, prefix = _strangers(stored), f"{namespace}:"
     try:
-        loaded = model.model_validate(_values(namespace, stored))
+        own = {key.removeprefix(prefix): _decoded(value) for key, value in stored.items() if key.startswith(prefix)}
+        loaded = model.model_validate(own)
     except ValidationError as error:
         sentences += [_sentence(model, namespace, one) for one in _told(error.errors(include_url=False))]
     if sentences:
@@ -101,31 +103,21 @@ def _strangers(stored: Iterable[str]) -> list[str]:
     for key in stored:
         namespace, _, name = key.partition(":")
         if namespace not in known:
+            read_here = ", ".join(f"{each}:" for each in known)
             meant = difflib.get_close_matches(namespace, known, n=1)
-            instead = f"did you mean {meant[0]}:{name}?" if meant else f"remove it ({_all(known)} are read here)."
+            instead = f"did you mean {meant[0]}:{name}?" if meant else f"remove it ({read_here} are read here)."
             sentences.append(f"{key} is not a setting; {instead}")
         elif name not in READ_ELSEWHERE.get(namespace, (name,)):
             sentences.append(f"{key} is not a setting; {_suggestion(READ_ELSEWHERE[namespace], name)}")
     return sentences
 
 
-def _all(namespaces: Iterable[str]) -> str:
-    return ", ".join(f"{namespace}:" for namespace in namespaces)
-
-
-def _values(namespace: str, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the namespace's keys: values are strings, except that an object or a list arrives as JSON."""
-    prefix = f"{namespace}:"
-    return {key.removeprefix(prefix): _decoded(value) for key, value in stored.items() if key.startswith(prefix)}
-
-
 def _decoded(value: Any) -> Any:
-    if not isinstance(value, str) or not value.startswith(("[", "{")):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+    """Return a setting's value: all are strings, except that an object or a list arrives as JSON."""
+    if isinstance(value, str) and value.startswith(("[", "{")):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
 
 
 def _told(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:

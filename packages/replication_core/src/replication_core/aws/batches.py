@@ -25,49 +25,37 @@ def send(
     sqs: "SQSClient", queue_url: str, bodies: Sequence[str], attributes: Sequence[Mapping[str, str]] = ()
 ) -> dict[int, StoreError]:
     """Send messages, with text attributes where given; return the errors of those not sent, by their position."""
-    entries: list[Any] = [
-        {"Id": str(position), "MessageBody": body}
-        | ({"MessageAttributes": _texts(attributes[position])} if attributes else {})
-        for position, body in enumerate(bodies)
-    ]
-    return _by_tens(
-        entries,
-        lambda batch: sqs.send_message_batch(QueueUrl=queue_url, Entries=batch),
-        lambda entry: len(entry["MessageBody"].encode()),
-    )
+    told = [{"MessageAttributes": _texts(each)} for each in attributes] or [{}] * len(bodies)
+    entries = [{"MessageBody": body, **more} for body, more in zip(bodies, told, strict=True)]
+    return _by_tens(entries, lambda batch: sqs.send_message_batch(QueueUrl=queue_url, Entries=batch))
 
 
 def delay(sqs: "SQSClient", queue_url: str, receipts: Sequence[tuple[str, int]]) -> dict[int, StoreError]:
     """Make received messages visible again after so many seconds each; return the errors by position."""
-    entries: list[Any] = [
-        {"Id": str(position), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
-        for position, (receipt, seconds) in enumerate(receipts)
-    ]
+    entries = [{"ReceiptHandle": receipt, "VisibilityTimeout": seconds} for receipt, seconds in receipts]
     return _by_tens(entries, lambda batch: sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=batch))
 
 
 def remove(sqs: "SQSClient", queue_url: str, receipts: Sequence[str]) -> dict[int, StoreError]:
     """Delete received messages; return the errors by position."""
-    entries: list[Any] = [{"Id": str(position), "ReceiptHandle": receipt} for position, receipt in enumerate(receipts)]
+    entries = [{"ReceiptHandle": receipt} for receipt in receipts]
     return _by_tens(entries, lambda batch: sqs.delete_message_batch(QueueUrl=queue_url, Entries=batch))
 
 
-def _by_tens(
-    entries: Sequence[Any], call: Callable[[list[Any]], Any], size_of: Callable[[Any], int] = lambda _: 0
-) -> dict[int, StoreError]:
+def _by_tens(entries: Sequence[Mapping[str, Any]], call: Callable[[list[Any]], Any]) -> dict[int, StoreError]:
     """Make a call for each ten entries, and return the errors by the entries' positions.
 
     botocore repeats a call that failed, but not the entries that failed in one that did not.
     """
 
     def some(positions: Sequence[int]) -> dict[int, StoreError]:
-        chosen = [entries[position] for position in positions]
+        chosen = [{"Id": str(position), **entries[position]} for position in positions]
         with translated("SQS"):
             answer = call(chosen)
         return {int(id_): error for id_, error in refused("SQS", answer, chosen).items()}
 
     errors: dict[int, StoreError] = {}
-    for batch in tens(range(len(entries)), lambda position: size_of(entries[position])):
+    for batch in tens(range(len(entries)), lambda position: len(entries[position].get("MessageBody", "").encode())):
         errors |= thoroughly(batch, some)
     return errors
 

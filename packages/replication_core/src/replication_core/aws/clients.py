@@ -26,10 +26,9 @@ there is no limit of their number.
 def allow_many_headers() -> None:
     """Let this process read the answers to heads of objects with more than about 80 metadata entries.
 
-    http.client refuses more than 100 headers. Before Python 3.15 nothing but this constant of its changes that; from
-    then on a connection has a parameter, which urllib3 and botocore don't pass on
-    (https://docs.python.org/3.15/library/http.client.html#http.client.HTTPConnection). It is the process's, and bounds
-    the memory of an answer as before: a header line still has 64 KiB at most, of which S3 sends 8.
+    http.client refuses more than 100 headers, and nothing but this constant of its changes that: the parameter that a
+    connection has from Python 3.15 on is not passed on by urllib3 and botocore
+    (https://docs.python.org/3.15/library/http.client.html#http.client.HTTPConnection).
     """
     http.client._MAXHEADERS = max(_MAX_HEADERS, http.client._MAXHEADERS)  # type: ignore[attr-defined] # noqa: SLF001
 

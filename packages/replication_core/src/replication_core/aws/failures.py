@@ -13,7 +13,6 @@ __all__ = [
     "PERMANENT_CODES",
     "code_of",
     "is_of_a_call",
-    "status_of",
     "told",
     "translated",
     "unexpected",
@@ -46,11 +45,8 @@ PERMANENT_CODES = frozenset(
 _MESSAGE_LENGTH = 500
 
 _BARE: Mapping[tuple[str, str], str] = {
-    (
-        "HeadObject",
-        "400",
-    ): "S3 does not say why: the credentials may have expired, or the KMS key that encrypts the object may be "
-    "disabled, or the object may be encrypted with a key that its writer keeps",
+    ("HeadObject", "400"): "S3 does not say why: the credentials may have expired, or the KMS key that encrypts the "
+    "object may be disabled, or the object may be encrypted with a key that its writer keeps",
     ("HeadObject", "403"): "S3 does not say why: s3:GetObject may be missing, or kms:Decrypt where a KMS key encrypts "
     "the object",
     ("HeadBucket", "403"): "S3 does not say why: s3:ListBucket may be missing",
@@ -66,11 +62,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: s3:ListBuck
 def code_of(error: ClientError) -> str:
     """Return the service's error code; for a head, whose answer has no body, the HTTP status."""
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def status_of(error: ClientError) -> int:
-    """Return the answer's HTTP status, 0 where there is none."""
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def _wanted(original: ObjectState, bucket: str, key: str, environment: str) -> t
     former release has made there without one is processed like the target's own.
     """
     try:
-        telling = desired_object(original, bucket=bucket, key=key, environment=environment).telling
+        telling = desired_object(original, bucket=bucket, key=key, environment=environment)
     except StoreError:
         return dict(original.head.metadata), (*own_tags(original.tags), (REPLICA_TAG, environment))
     return telling.metadata, telling.tags

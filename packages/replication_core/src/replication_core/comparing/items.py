@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
@@ -15,7 +15,7 @@ from replication_core.comparing.findings import Finding, Looked, Verdict, absent
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.items.dynamodb import READ_BATCH, read_items
-from replication_core.items.scans import Page, Segment, scan
+from replication_core.items.scans import Segment, scan
 from replication_core.items.states import Item, ItemState, ordered
 from replication_core.parallel import bounded_map, in_parallel
 from replication_core.reconcile import Reading
@@ -72,9 +72,8 @@ def _batches(
     *,
     only_keys: bool = False,
 ) -> Iterator[list[Item]]:
-    pages: Iterator[Page] = scan(
-        client, table, dataset, segment, only=dataset.attribute_names if only_keys else (), limit=limit
-    )
+    only = dataset.attribute_names if only_keys else ()
+    pages = scan(client, table, dataset, segment, only=only, limit=limit)
     yield from batches(islice((item for page in pages for item in page.items), limit), READ_BATCH)
 
 
@@ -88,14 +87,12 @@ def _compare(sides: Sides, routed: RoutedDataset, batch: Sequence[Item]) -> Look
 def _look_for_extra(sides: Sides, routed: RoutedDataset, batch: Sequence[Item]) -> Looked:
     keys = [routed.dataset.of_item(item) for item in batch]
     originals = _read(sides.source_dynamodb, routed.source, routed.dataset, keys, only_keys=True)
-    found = (_absence(key, originals[key]) for key in keys)
-    return Looked(findings=[finding for finding in found if finding is not None])
-
-
-def _absence(key: RecordKey, original: ItemState | StoreError | None) -> Finding | None:
-    if isinstance(original, StoreError):
-        return unknown(key, original)
-    return Finding(key, Verdict.EXTRA) if original is None else None
+    findings = [
+        Finding(key, Verdict.EXTRA) if original is None else unknown(key, original)
+        for key, original in originals.items()
+        if not isinstance(original, ItemState)
+    ]
+    return Looked(findings=findings)
 
 
 def _read(
@@ -130,9 +127,5 @@ def _finding(
 
 def _state(item: Item) -> str:
     """Return a digest, so that a finding tells nothing of the item."""
-    text = json.dumps(ordered(dict(item)), sort_keys=True, default=_text)
+    text = json.dumps(ordered(dict(item)), sort_keys=True, default=lambda value: bytes(value).hex())
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _text(value: Any) -> str:
-    return bytes(value).hex()

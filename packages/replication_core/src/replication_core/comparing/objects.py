@@ -16,7 +16,7 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.objects.heads import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
-from replication_core.objects.states import Head, ObjectState, TagsRead
+from replication_core.objects.states import Head, ObjectState
 from replication_core.parallel import bounded_map, in_parallel
 from replication_core.route_spec import RoutedDataset
 
@@ -112,14 +112,14 @@ def _look(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None
     original = read_head(sides.source_s3, routed.source, key.object_key)
     replica = read_head(sides.target_s3, routed.target, key.object_key)
     if isinstance(original, Absent):
-        return absent(key) if isinstance(replica, Absent) else _extra(sides, routed, key, replica)
+        if isinstance(replica, Absent):
+            return absent(key)
+        marked = is_marked(sides.target_s3, routed.target, key.object_key, replica, replica.version_id)
+        return Finding(key, Verdict.EXTRA, own=not marked)
     state = _state(original.etag, datetime.fromisoformat(original.last_modified))
     if isinstance(replica, Absent):
-        if original.archived:
-            return Finding(key, Verdict.OUTSIDE, ("it is archived, and not restored",), original.size, state)
-        if _has_expired(original):
-            return Finding(key, Verdict.OUTSIDE, ("it has expired, and is to be removed",), original.size, state)
-        return Finding(key, Verdict.MISSING, (), original.size, state)
+        why = _why_outside(original)
+        return Finding(key, Verdict.OUTSIDE if why else Verdict.MISSING, why, original.size, state)
     return _compare_heads(sides, routed, key, original, replica, state)
 
 
@@ -139,21 +139,17 @@ def _compare_heads(
         environment=sides.route.source_environment,
     )
     # With the tags, whose change changes neither the ETag nor the time.
-    return Finding(key, Verdict.DIFFERENT, what, original.size, f"{state} {_digest(tags)}") if what else None
+    digest = hashlib.sha256(repr(tags.tags).encode()).hexdigest()
+    return Finding(key, Verdict.DIFFERENT, what, original.size, f"{state} {digest}") if what else None
 
 
-def _extra(sides: Sides, routed: RoutedDataset, key: RecordKey, replica: Head) -> Finding:
-    marked = is_marked(sides.target_s3, routed.target, key.object_key, replica, replica.version_id)
-    return Finding(key, Verdict.EXTRA, own=not marked)
-
-
-def _has_expired(original: Head) -> bool:
-    """Tell whether S3 is about to remove it, which may be a while after it has done so to the replica."""
-    return original.expires is not None and parsedate_to_datetime(original.expires) <= datetime.now(UTC)
-
-
-def _digest(tags: TagsRead) -> str:
-    return hashlib.sha256(repr(tags.tags).encode()).hexdigest()
+def _why_outside(original: Head) -> tuple[str, ...]:
+    if original.archived:
+        return ("it is archived, and not restored",)
+    # S3 removes it when it likes, which may be a while after it has done so to the replica.
+    if original.expires is not None and parsedate_to_datetime(original.expires) <= datetime.now(UTC):
+        return ("it has expired, and is to be removed",)
+    return ()
 
 
 def _state(etag: str, last_modified: datetime) -> str:

@@ -17,7 +17,7 @@ from replication_core.parallel import bounded_map
 __all__ = ["look_again"]
 
 _OBJECTS = 10
-_BATCHES_AT_ONCE = 64
+_AT_ONCE = 64
 
 
 def look_again(sides: Sides, executor: Executor, suspects: Iterable[Finding], *, worked_off: bool) -> Iterator[Finding]:
@@ -27,16 +27,13 @@ def look_again(sides: Sides, executor: Executor, suspects: Iterable[Finding], *,
     differs then, from a source that has not changed since, is drift; everything else that differs is in flight. What
     could not be compared is tried again. Findings that are no suspicion are final already, and not to be looked at.
     """
-    looks = bounded_map(
-        executor, lambda batch: _look(sides, batch, worked_off), _batches(suspects), window=_BATCHES_AT_ONCE
+    some = (
+        batch
+        for dataset, findings in groupby(suspects, key=lambda finding: finding.key.dataset)
+        for batch in batches(findings, _OBJECTS if dataset.is_bucket else READ_BATCH)
     )
-    for findings in looks:
+    for findings in bounded_map(executor, lambda batch: _look(sides, batch, worked_off), some, window=_AT_ONCE):
         yield from findings
-
-
-def _batches(suspects: Iterable[Finding]) -> Iterator[list[Finding]]:
-    for dataset, findings in groupby(suspects, key=lambda finding: finding.key.dataset):
-        yield from batches(findings, _OBJECTS if dataset.is_bucket else READ_BATCH)
 
 
 def _look(sides: Sides, batch: list[Finding], worked_off: bool) -> list[Finding]:

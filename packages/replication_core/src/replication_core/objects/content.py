@@ -21,27 +21,19 @@ def same_bytes(original: Head, replica: Head, recorded: str | None = None) -> bo
     `recorded` is the ETag that the replica had when it was made of the version that its metadata names: it has its
     bytes as long as it has that ETag.
     """
-    same = _by_digests(original, replica)
-    if same is None and recorded is not None and tells_version(dict(replica.metadata), original):
-        return recorded == replica.etag
-    return same
-
-
-def _by_digests(original: Head, replica: Head) -> bool | None:
     if original.size != replica.size:
         return False
     if original.etag == replica.etag:
         return True
-    same = _by_checksums(original, replica)
-    return False if same is None and _is_digest(original) and _is_digest(replica) else same
-
-
-def _by_checksums(original: Head, replica: Head) -> bool | None:
-    if original.checksum is None or original.checksum_algorithm != replica.checksum_algorithm:
-        return None
-    if original.checksum == replica.checksum:
-        return True
-    return False if original.checksum_type == replica.checksum_type == "FULL_OBJECT" else None
+    if original.checksum is not None and original.checksum_algorithm == replica.checksum_algorithm:
+        if original.checksum == replica.checksum:
+            return True
+        if original.checksum_type == replica.checksum_type == "FULL_OBJECT":
+            return False
+    if _is_digest(original) and _is_digest(replica):
+        return False
+    is_recorded = recorded is not None and tells_version(dict(replica.metadata), original)
+    return recorded == replica.etag if is_recorded else None
 
 
 def _is_digest(head: Head) -> bool:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import code_of, told, translated
-from replication_core.objects.states import Head, Tags, TagsRead
+from replication_core.objects.states import Head, TagsRead
 from replication_core.replicas import is_replica
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _HEADERS = (
     "WebsiteRedirectLocation",
     EXPIRES,
 )
-_CHECKSUM_VALUE = "Checksum"
+_CHECKSUM = "Checksum"
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Storage classes whose objects can't be read before they are restored."""
 
@@ -84,7 +84,8 @@ def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None)
         if error.kind in ABSENT | DELETE_MARKER:
             return None
         raise
-    return TagsRead(answer.get("VersionId"), _sorted_tags(told("GetObjectTagging", answer, "TagSet")))
+    tags = sorted((tag["Key"], tag["Value"]) for tag in told("GetObjectTagging", answer, "TagSet"))
+    return TagsRead(answer.get("VersionId"), tuple(tags))
 
 
 def keep_empty_expires(client: "S3Client") -> None:
@@ -111,19 +112,16 @@ def is_marked(client: "S3Client", bucket: str, key: str, head: Head, version_id:
     return is_replica(dict(head.metadata), tag_names)
 
 
-def _sorted_tags(tag_set: Any) -> Tags:
-    return tuple(sorted((tag["Key"], tag["Value"]) for tag in tag_set))
-
-
 def _head(answer: Mapping[str, Any]) -> Head:
-    headers = tuple((name, answer[name]) for name in _HEADERS if answer.get(name) is not None)
     algorithm, checksum = checksum_of(answer)
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: x-amz-expiration
+    expiry = re.search(r'expiry-date="([^"]+)"', answer.get("Expiration", ""))
     return Head(
         version_id=answer.get("VersionId"),
         etag=told("HeadObject", answer, "ETag"),
         size=told("HeadObject", answer, "ContentLength"),
         last_modified=told("HeadObject", answer, "LastModified").isoformat(),
-        headers=headers,
+        headers=tuple((name, answer[name]) for name in _HEADERS if answer.get(name) is not None),
         metadata=tuple(sorted(answer.get("Metadata", {}).items())),
         missing_metadata=bool(answer.get("MissingMeta")),
         checksum_algorithm=algorithm,
@@ -132,21 +130,15 @@ def _head(answer: Mapping[str, Any]) -> Head:
         encryption=answer.get("ServerSideEncryption"),
         tag_count=answer.get("TagCount", 0),
         archived=_is_archived(answer),
-        expires=_expiry(answer.get("Expiration", "")),
+        expires=expiry and expiry[1],
     )
 
 
 def checksum_of(answer: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return the algorithm and the value, in base64, of the checksum that an answer tells; None for either if none."""
-    names = (name for name in answer if name.startswith(_CHECKSUM_VALUE) and name != "ChecksumType")
+    names = (name for name in answer if name.startswith(_CHECKSUM) and name != "ChecksumType")
     name = next(names, None)
-    return (name.removeprefix(_CHECKSUM_VALUE), answer[name]) if name else (None, None)
-
-
-def _expiry(expiration: str) -> str | None:
-    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: x-amz-expiration
-    found = re.search(r'expiry-date="([^"]+)"', expiration)
-    return found and found[1]
+    return (name.removeprefix(_CHECKSUM), answer[name]) if name else (None, None)
 
 
 def _is_archived(answer: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """Copies of objects that are too large for one CopyObject: in parts, in parallel, all of the same version."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
+from concurrent.futures import FIRST_EXCEPTION, Executor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,9 @@ class LargeCopy:
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
-            _drain(futures)
+            for future in futures:
+                future.cancel()
+            wait(futures)  # a part that lands after an abort would be kept, and billed
         for future in futures:
             if not future.cancelled() and (error := future.exception()) is not None:
                 raise error
@@ -107,10 +109,3 @@ class LargeCopy:
     @staticmethod
     def _named(large: LargeObject, upload: str) -> Any:
         return {"Bucket": large.arguments["Bucket"], "Key": large.arguments["Key"], "UploadId": upload}
-
-
-def _drain(futures: list[Future[Any]]) -> None:
-    """Cancel what has not started and wait for the rest: a part that lands after an abort would be kept, and billed."""
-    for future in futures:
-        future.cancel()
-    wait(futures)

@@ -50,6 +50,8 @@ class Telling:
     The mark goes with the copy even so: nobody may see a replica that has none.
     """
 
+    in_parts: bool = False
+
 
 def tell(state: ObjectState, environment: str, *, used: int = 0) -> Telling:
     """Decide how a replica of this state, whose source is this environment's, is asked for.

@@ -1,7 +1,12 @@
-"""S3's side of the replicas: server-side copies pinned to the version that was read, never a body through here."""
+"""S3's side of the replicas: server-side copies pinned to the version that was read, never a body through here.
+
+An object costs three calls: a head, a copy and a confirming read of its tags, whose answer carries the version too. One
+more each: where the head counts tags, where those are too long for the copy's headers, and where the source has no
+versions. A copy in parts costs two more, and one more where nothing but a tag can prove its bytes later.
+"""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +27,17 @@ from replication_core.objects.large_copy import LargeCopy, LargeObject
 from replication_core.objects.provenance import recorded_etag, tells_version, with_mark
 from replication_core.objects.request_headers import Telling
 from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
-from replication_core.reconcile import SourceMoved
+from replication_core.reconcile import Reading, SourceMoved, Writing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["S3Objects"]
+__all__ = ["ObjectStore", "S3Objects"]
 
 # The last of them where the replica was deleted between its copy and its tags, by who saw a newer source.
 _MOVED = frozenset({"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404", "412"}) | DELETE_MARKER
 _BUCKET_SEEN_SECONDS = 60.0
+_READS = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,11 +84,11 @@ class S3Objects:
         replica while the other must not: without a delete marker the bucket is looked at, once a minute at most.
         """
         found = read_head(self.source, self.source_bucket, key)
-        if isinstance(found, Absent):
-            if not found.marked:
-                self._see_bucket()
-            return None
-        return found
+        if isinstance(found, Head):
+            return found
+        if not found.marked:
+            self._see_bucket()
+        return None
 
     def tags(self, key: str, version_id: str | None) -> TagsRead | None:
         """Read the tags of a version of the source, or of the current one; None where there is no such object."""
@@ -91,23 +97,22 @@ class S3Objects:
     def copy(self, key: str, state: ObjectState) -> int:
         """Make the replica equal to this state; return the bytes copied.
 
-        It is one write, or two where the tags are put by themselves. That two reconcilers' writes may alternate does
-        no harm: each of them looks at the source after its last write, so that who wrote last has seen its own
-        state there, or writes again.
+        It is one write, or two where the tags are put by themselves. Two reconcilers' writes may alternate: each looks
+        at the source after its last one, so that who wrote last has seen its own state there, or writes again.
         """
         source: Any = {"Bucket": self.source_bucket, "Key": key}
         if state.head.version_id is not None:
             source["VersionId"] = state.head.version_id
         try:
-            desired = desired_object(
+            telling = desired_object(
                 state,
                 bucket=self.source_bucket,
                 key=key,
                 environment=self.source_environment,
                 large_from=self.large_from,
             )
-            copy = self._copy_in_parts if desired.in_parts else self._copy_whole
-            return copy(key, state, source, desired.telling)
+            copy = self._copy_in_parts if telling.in_parts else self._copy_whole
+            return copy(key, state.head, source, telling)
         except StoreError as error:
             if error.kind in _MOVED:
                 raise SourceMoved from error
@@ -123,8 +128,7 @@ class S3Objects:
         there = read_head(self.target, self.target_bucket, key)
         return not isinstance(there, Absent) and is_marked(self.target, self.target_bucket, key, there)
 
-    def _copy_whole(self, key: str, state: ObjectState, source: Any, telling: Telling) -> int:
-        head = state.head
+    def _copy_whole(self, key: str, head: Head, source: Any, telling: Telling) -> int:
         if head.size > self.large_copy.part_size:
             self.large_copy.see_deadline()
         with translated("CopyObject"):
@@ -145,8 +149,7 @@ class S3Objects:
             self._put_tags(key, telling.tags, answer.get("VersionId"))
         return head.size
 
-    def _copy_in_parts(self, key: str, state: ObjectState, source: Mapping[str, str], telling: Telling) -> int:
-        head = state.head
+    def _copy_in_parts(self, key: str, head: Head, source: Mapping[str, str], telling: Telling) -> int:
         if self._is_there(key, head, telling):
             return 0
         arguments = {"Bucket": self.target_bucket, "Key": key, **telling.arguments}
@@ -230,6 +233,69 @@ class S3Objects:
         except StoreError as error:
             raise StoreError("SourceBucket", f"the source bucket can't be seen: {error.message}") from error
         self._bucket_seen = now
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """The reconciler's store of objects, one key at a time."""
+
+    calls: S3Objects
+
+    def read(self, keys: Collection[str]) -> Reading[str, ObjectState]:
+        """Read the source's current objects with their tags."""
+        return {key: self._current(key, None) for key in keys}
+
+    def write(self, states: Mapping[str, ObjectState | None]) -> Writing[str]:
+        """Copy or delete, one object at a time."""
+        return {key: self._write(key, state) for key, state in states.items()}
+
+    def confirm(self, states: Mapping[str, ObjectState | None]) -> Reading[str, ObjectState]:
+        """Read the current versions and tags, and the whole object only where the version is another one."""
+        return {key: self._current(key, state) for key, state in states.items()}
+
+    def is_nowhere(self, key: str) -> bool:
+        """Tell whether neither source nor target has an object of the key, but for one that is the target's own.
+
+        Raises StoreError where that can't be told.
+        """
+        return self.calls.head(key) is None and not self.calls.has_replica(key)
+
+    def _state(self, key: str) -> ObjectState | None:
+        for _ in range(_READS):
+            head = self.calls.head(key)
+            if head is None:
+                return None
+            if head.archived:
+                raise StoreError("Archived", "the object is archived and not restored", permanent=True)
+            if not head.tag_count:
+                return ObjectState(head, ())
+            found = self.calls.tags(key, head.version_id)
+            if found is not None:
+                return ObjectState(head, found.tags)
+        raise StoreError("SourceKeepsChanging", f"the object was gone after each of {_READS} heads")
+
+    def _write(self, key: str, state: ObjectState | None) -> int | StoreError | SourceMoved:
+        try:
+            if state is not None:
+                return self.calls.copy(key, state)
+            self.calls.delete(key)
+        except (StoreError, SourceMoved) as error:
+            return error
+        return 0
+
+    def _current(self, key: str, written: ObjectState | None) -> ObjectState | StoreError | None:
+        try:
+            if written is None:
+                return self._state(key)
+            # The tags are read whether or not the head told of any: they may be new, and not every S3-compatible
+            # store counts them in a head, nor does S3 for a role that lacks s3:GetObjectTagging.
+            found, head = self.calls.tags(key, None), written.head
+            if found is None or found.version_id != head.version_id:
+                return self._state(key)
+            is_still = head.pinned or self.calls.head(key) == head
+            return replace(written, tags=found.tags) if is_still else self._state(key)
+        except StoreError as error:
+            return error
 
 
 def _take_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
