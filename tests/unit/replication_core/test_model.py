@@ -330,7 +330,7 @@ class Items:
         self.source, self.target = (Table(self._processed, self.dataset) for _ in range(2))
         source: Any = self.source
         target: Any = self.target
-        self.store = self.make(
+        self.store: Store[Any, Any] = self.make(
             dataset=self.dataset,
             source=source,
             source_table="prod-table",

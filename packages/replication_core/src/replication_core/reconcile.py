@@ -110,29 +110,12 @@ def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) 
                 pending[key] = state
         if not pending or turn == rounds:
             break
-        states, written = _write(store, pending, sizes, rereads)
+        answers = store.write(pending)
+        written = {key: pending[key] for key, answer in answers.items() if isinstance(answer, int)}
+        moved = [key for key, answer in answers.items() if isinstance(answer, SourceMoved)]
+        failed = {key: answer for key, answer in answers.items() if isinstance(answer, StoreError)}
+        sizes.update({key: answer for key, answer in answers.items() if isinstance(answer, int)})
+        rereads.update(moved)
+        states = {**failed, **store.confirm(written), **store.read(moved)}
     why = StoreError("SourceKeepsChanging", f"the source changed during each of {rounds} writes")
     return outcomes | {key: Outcome(Action.FAILED, rereads=rereads[key], error=why) for key in pending}
-
-
-def _write(
-    store: Store[K, S], pending: Mapping[K, S | None], sizes: Counter[K], rereads: Counter[K]
-) -> tuple[Reading[K, S], Mapping[K, S | None]]:
-    """Write what is pending, and return what the source is afterwards, and what was written of it."""
-    states: dict[K, S | StoreError | None] = {}
-    written: dict[K, S | None] = {}
-    moved: list[K] = []
-    for key, answer in store.write(pending).items():
-        if isinstance(answer, StoreError):
-            states[key] = answer
-        elif isinstance(answer, SourceMoved):
-            moved.append(key)
-        else:
-            written[key] = pending[key]
-            sizes[key] += answer
-    rereads.update(moved)
-    if written:
-        states.update(store.confirm(written))
-    if moved:
-        states.update(store.read(moved))
-    return states, written

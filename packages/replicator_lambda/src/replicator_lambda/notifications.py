@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -42,11 +42,12 @@ class Notifications:
     """One of `replication_core.route_spec.NOTIFICATIONS`."""
 
     def failed(self, dead: Sequence[Dead], at: datetime) -> list[StoreError]:
-        """Publish what was given up, as the mode has it; return the errors."""
+        """Publish what was given up, by change or, which are in the dead letters, as counts; return the errors."""
         by_change: dict[RecordKey | str, list[Dead]] = {}
         for death in dead:
             by_change.setdefault(death.key or death.message.id, []).append(death)
-        messages = _FAILURES[self.mode](list(by_change.values())) if by_change else []
+        changes = list(by_change.values())
+        messages = [_counts_by_reason(changes)] if changes and self.mode == "batch" else _each_change(changes)
         return self._publish(self.failure_topic_arn, f"Replication to {self.target} failed", messages, at)
 
     def succeeded(self, outcomes: Mapping[RecordKey, Outcome], at: datetime) -> list[StoreError]:
@@ -86,11 +87,10 @@ class Notifications:
 
 
 def _each_change(changes: Sequence[Sequence[Dead]]) -> list[Message]:
-    """Return a message for each change, however many notices of it there were."""
     return [
         {
             "schema": FAILURE_SCHEMA,
-            "change": _named(deaths[0]),
+            "change": deaths[0].key.document() if deaths[0].key else {"kind": "message", "id": deaths[0].message.id},
             "error": {"type": deaths[0].error.kind, "message": deaths[0].error.message},
             "attempts": max(death.message.attempts for death in deaths),
             "notices": len(deaths),
@@ -99,25 +99,10 @@ def _each_change(changes: Sequence[Sequence[Dead]]) -> list[Message]:
     ]
 
 
-def _one_for_all(changes: Sequence[Sequence[Dead]]) -> list[Message]:
-    """Return one message that counts the changes by reason; which they are stands in the dead letters."""
-    return [
-        {
-            "schema": FAILED_BATCH_SCHEMA,
-            "changes": len(changes),
-            "notices": sum(len(deaths) for deaths in changes),
-            "reasons": dict(Counter(deaths[0].error.kind for deaths in changes).most_common()),
-        }
-    ]
-
-
-_FAILURES: Mapping[str, Callable[[Sequence[Sequence[Dead]]], list[Message]]] = {
-    "each": _each_change,
-    "batch": _one_for_all,
-    "failures": _each_change,
-}
-"""What each mode makes of the changes that were given up, each change being all that its notices came to."""
-
-
-def _named(death: Dead) -> dict[str, Any]:
-    return death.key.document() if death.key else {"kind": "message", "id": death.message.id}
+def _counts_by_reason(changes: Sequence[Sequence[Dead]]) -> Message:
+    return {
+        "schema": FAILED_BATCH_SCHEMA,
+        "changes": len(changes),
+        "notices": sum(len(deaths) for deaths in changes),
+        "reasons": dict(Counter(deaths[0].error.kind for deaths in changes).most_common()),
+    }
