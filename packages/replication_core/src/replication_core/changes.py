@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
 from replication_core.message_fields import PoisonError, json_object, section, text
 from replication_core.object_keys import readings
-from replication_core.recorded_calls import DETAIL_TYPE, ChangedItem, ChangedObject, UnnamedKeysError, changes, key_of
+from replication_core.recorded_calls import DETAIL_TYPE, RecordedWrite, UnnamedKeysError, item_key, recorded_writes
 from replication_core.route_spec import RouteSpec
 
 __all__ = [
@@ -164,25 +164,21 @@ def _recorded_call(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, 
     detail = section(event, "detail")
     call, when = text(detail, "eventName"), _instant(event.get("time"))
     try:
-        changed = changes(detail)
-        own = [each for change in changed for each in _changed(change, call, when, route)]
+        writes = recorded_writes(detail)
+        own = [change for write in writes for change in _changes_of(write, call, when, route)]
     except UnnamedKeysError as error:
         raise KeysNotRecordedError(f"the record of {call} does not tell what it changed: {error}") from error
-    if not own and changed and isinstance(changed[0], ChangedItem):
-        raise PoisonError(f"the call is of the table {changed[0].table}, not of the source")
+    if writes and not own:
+        raise PoisonError(f"the call is of the table {writes[0].store}, not of the source")
     return tuple(own)
 
 
-def _changed(
-    change: ChangedObject | ChangedItem, call: str, when: datetime | None, route: RouteSpec
-) -> tuple[Change, ...]:
+def _changes_of(write: RecordedWrite, call: str, when: datetime | None, route: RouteSpec) -> tuple[Change, ...]:
     """Return the changes of a call's part: none of a table of others, to which one call may write as well."""
-    match change:
-        case ChangedObject(bucket, key):
-            return _of_each_reading(_of_bucket(bucket, route), key, call, when)
-        case ChangedItem(table, _):
-            known = route.of_table(table)
-            return (Change(key_of(change, known.dataset), call, when),) if known else ()
+    if write.is_object:
+        return _of_each_reading(_of_bucket(write.store, route), write.key, call, when)
+    known = route.of_table(write.store)
+    return (Change(item_key(write.key, known.dataset), call, when),) if known else ()
 
 
 def _notification(record: object, route: RouteSpec) -> Change:

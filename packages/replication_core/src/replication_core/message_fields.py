@@ -27,15 +27,13 @@ def json_object(body: str) -> dict[str, Any]:
 
 def section(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return an object within a message; raises PoisonError where there is none."""
-    value = message.get(name)
-    if not isinstance(value, dict):
-        raise PoisonError(f"the notice has no {name!r}")
-    return value
+    if isinstance(value := message.get(name), dict):
+        return value
+    raise PoisonError(f"the notice has no {name!r}")
 
 
 def text(message: Mapping[str, Any], name: str) -> str:
     """Return a text of a message; raises PoisonError where there is none."""
-    value = message.get(name)
-    if not isinstance(value, str):
-        raise PoisonError(f"the notice has no text as {name!r}")
-    return value
+    if isinstance(value := message.get(name), str):
+        return value
+    raise PoisonError(f"the notice has no text as {name!r}")

@@ -6,12 +6,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/understanding-d
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from replication_core.datasets import Dataset, KeyType, RecordKey
 
-__all__ = ["DETAIL_TYPE", "ChangedItem", "ChangedObject", "UnnamedKeysError", "changes", "key_of"]
+__all__ = ["DETAIL_TYPE", "RecordedWrite", "UnnamedKeysError", "item_key", "recorded_writes"]
 
 DETAIL_TYPE = "AWS API Call via CloudTrail"
 """What EventBridge calls such an event.
@@ -24,23 +23,18 @@ class UnnamedKeysError(ValueError):
     """The record is of a write, but does not tell which keys were written."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedObject:
-    """An object that a call wrote or deleted; `key` is as the record has it."""
+class RecordedWrite(NamedTuple):
+    """An object or an item that a call wrote or deleted."""
 
-    bucket: str
-    key: str
+    is_object: bool
+    store: str
+    """The bucket's name, or the table's."""
 
-
-@dataclass(frozen=True, slots=True)
-class ChangedItem:
-    """An item that a call wrote or deleted; `key` is as the record has it, if it has one."""
-
-    table: str
     key: Any
+    """As the record has it: an object's as text, an item's, if it has one, in any form."""
 
 
-def changes(detail: Mapping[str, Any]) -> list[ChangedObject | ChangedItem]:
+def recorded_writes(detail: Mapping[str, Any]) -> list[RecordedWrite]:
     """Return what the call may have changed, from the `detail` of its event: of any bucket, and of any of its tables.
 
     Nothing for a PartiQL query, which DynamoDB records like a write. Raises UnnamedKeysError for a write whose keys
@@ -49,22 +43,16 @@ def changes(detail: Mapping[str, Any]) -> list[ChangedObject | ChangedItem]:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html: DeleteObjects
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html: omitted
     """
-    parameters = detail.get("requestParameters")
-    if not isinstance(parameters, dict):
-        raise UnnamedKeysError("it has no parameters")
-    if detail.get("eventSource") == "s3.amazonaws.com":
-        return list(_objects(parameters))
-    if detail.get("eventSource") == "dynamodb.amazonaws.com":
-        return [item for table, request in _requests(parameters) for item in _items(table, request)]
-    raise UnnamedKeysError(f"it is a call of {detail.get('eventSource')}")
-
-
-def _objects(parameters: Mapping[str, Any]) -> Iterator[ChangedObject]:
-    match parameters:
-        case {"bucketName": str(bucket), "key": str(key)}:
-            yield ChangedObject(bucket, key)
-        case _:
+    match detail.get("eventSource"), detail.get("requestParameters"):
+        case "dynamodb.amazonaws.com", dict(parameters):
+            return [item for table, request in _requests(parameters) for item in _items(table, request)]
+        case "s3.amazonaws.com", {"bucketName": str(bucket), "key": str(key)}:
+            return [RecordedWrite(True, bucket, key)]
+        case "s3.amazonaws.com", dict():
             raise UnnamedKeysError("it names no object")
+        case source, dict():
+            raise UnnamedKeysError(f"it is a call of {source}")
+    raise UnnamedKeysError("it has no parameters")
 
 
 def _requests(parameters: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
@@ -81,7 +69,7 @@ def _requests(parameters: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str,
         yield from ((_field(request, "tableName"), request) for request in _sections(packed))
 
 
-def _items(table: Any, request: Mapping[str, Any]) -> Iterator[ChangedItem]:
+def _items(table: Any, request: Mapping[str, Any]) -> Iterator[RecordedWrite]:
     statement = _field(request, "statement")
     if isinstance(statement, str):
         # PartiQL's record hides the values of an insert, its keys' among them, and is not read for the others either.
@@ -91,7 +79,7 @@ def _items(table: Any, request: Mapping[str, Any]) -> Iterator[ChangedItem]:
         if not isinstance(table, str):
             raise UnnamedKeysError("it names no item")
         # A table may be named by its ARN.
-        yield ChangedItem(table.rpartition("/")[2], _field(request, "key"))
+        yield RecordedWrite(False, table.rpartition("/")[2], _field(request, "key"))
 
 
 def _field(section: Mapping[str, Any], name: str) -> Any:
@@ -105,14 +93,14 @@ def _sections(values: Any) -> list[Mapping[str, Any]]:
     return values
 
 
-def key_of(item: ChangedItem, dataset: Dataset) -> RecordKey:
-    """Return the item's key, as one of the dataset that its table is; raises UnnamedKeysError where none is recorded.
+def item_key(recorded: Any, dataset: Dataset) -> RecordKey:
+    """Return an item's recorded key, as one of the dataset that its table is.
 
-    Raises InvalidKeyError for a key that is recorded, and that DynamoDB would not take.
+    Raises UnnamedKeysError where none is recorded, and InvalidKeyError for one that DynamoDB would not take.
     """
-    if not isinstance(item.key, Mapping) or not set(dataset.attribute_names) <= item.key.keys():
+    if not isinstance(recorded, Mapping) or not set(dataset.attribute_names) <= recorded.keys():
         raise UnnamedKeysError("it names no item")
-    return dataset.record(*(_text(item.key[attribute.name], attribute.type) for attribute in dataset.key))
+    return dataset.record(*(_text(recorded[attribute.name], attribute.type) for attribute in dataset.key))
 
 
 def _text(value: Any, type_: KeyType) -> str:

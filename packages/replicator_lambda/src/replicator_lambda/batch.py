@@ -9,7 +9,7 @@ from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_start
 from replication_core.aws.errors import StoreError
 from replication_core.changes import Change, message
 from replication_core.datasets import RecordKey
-from replication_core.reconcile import Action, Outcome
+from replication_core.reconcile import Outcome
 
 __all__ = ["Batch", "Dead"]
 
@@ -68,7 +68,7 @@ class Batch:
                 if isinstance(settlement, GivenUp):
                     self._failed[message] = {change.key: settlement.error}
                 return settlement
-        bad = {change: error for change in changes if (error := _error(outcomes[change.key])) is not None}
+        bad = {change: error for change in changes if (error := outcomes[change.key].error) is not None}
         if not bad:
             return Done()
         self._failed[message] = {change.key: error for change, error in bad.items()}
@@ -93,7 +93,3 @@ def _message(changes: Sequence[Change]) -> str | None:
         return None
     keys = [each.key for each in changes]
     return message(keys, first.reason, changed_at=first.changed_at, unsure=first.unsure)
-
-
-def _error(outcome: Outcome) -> StoreError | None:
-    return outcome.error if outcome.action is Action.FAILED else None
