@@ -10,7 +10,8 @@ from urllib.parse import quote, quote_plus
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from pipeline_common.contracts import StorageOutputs, StoredDataset
-from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount, RetentionDays
+from pipeline_common.infra.limits import QUEUE_SECONDS, RetentionDays
+from pipeline_common.infra.live_function import FunctionSettings
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from processor_lambda.settings import (
@@ -66,7 +67,7 @@ class FieldConfig(StackConfig):
     required: bool = Field(default=False, description="whether a record without it is rejected", examples=[True])
 
 
-class ProcessingConfig(StackConfig):
+class ProcessingConfig(FunctionSettings):
     """An environment's processing settings."""
 
     MOVED: ClassVar[Mapping[str, str]] = {"deadLettersAlarmCount": "storage:deadLettersAlarmCount"}
@@ -107,12 +108,6 @@ class ProcessingConfig(StackConfig):
         le=1000,
         description="files that are processed at the same time",
         examples=[5],
-    )
-    errors_alarm_count: AlarmCount = Field(
-        default=5, description="the function's errors in five minutes that alarm", examples=[5]
-    )
-    throttles_alarm_count: AlarmCount = Field(
-        default=20, description="the function's throttles in five minutes that alarm", examples=[20]
     )
     duration_alarm_percent: int = Field(
         default=80, ge=1, le=99, description="how much of the timeout alarms when it is used", examples=[80]

@@ -11,7 +11,7 @@ from pipeline_common.environments import Environment
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.dashboards import dashboard
 from pipeline_common.infra.exports import eventually
-from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
+from pipeline_common.infra.live_function import LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from pipeline_common.infra.stack_references import read
 from pipeline_common.release import deployed_version
@@ -168,15 +168,9 @@ class Processor(pulumi.ComponentResource):
         )
         return LiveFunction(
             "processor",
-            FunctionConfig(
-                handler=PROCESSOR_HANDLER,
-                description="Turns the files under the input prefix into items",
-                memory_mb=config.memory_mb,
-                timeout_seconds=config.timeout_seconds,
-                log_retention_days=config.log_retention_days,
-                errors_alarm_count=config.errors_alarm_count,
-                throttles_alarm_count=config.throttles_alarm_count,
-            ),
+            config,
+            handler=PROCESSOR_HANDLER,
+            description="Turns the files under the input prefix into items",
             code=code,
             environment=settings.apply(lambda known: known.to_env()),
             rights=pulumi.Output.all(store=self._store, queue_arn=queue.arn).apply(

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline_common.environments import NAME, Environment
-from pipeline_common.infra.limits import QUEUE_SECONDS, AlarmCount, RetentionDays
+from pipeline_common.infra.limits import QUEUE_SECONDS, RetentionDays
+from pipeline_common.infra.live_function import FunctionSettings
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from replication_core.datasets import ITEMS, OBJECTS
@@ -115,7 +116,7 @@ class TargetConfig(StackConfig):
         return f".{name}" if name in self.in_short else f".datasets.{name}" if name in self.chosen else ".datasets"
 
 
-class ReplicationConfig(StackConfig):
+class ReplicationConfig(FunctionSettings):
     """The replication's settings."""
 
     targets: tuple[TargetConfig, ...] = Field(
@@ -164,12 +165,6 @@ class ReplicationConfig(StackConfig):
     )
     stream_age_alarm_seconds: int = Field(
         default=300, ge=60, le=STREAM_SECONDS, description="the age of the table's changes that alarms", examples=[300]
-    )
-    errors_alarm_count: AlarmCount = Field(
-        default=5, description="a function's errors in five minutes that alarm", examples=[5]
-    )
-    throttles_alarm_count: AlarmCount = Field(
-        default=20, description="a function's throttles in five minutes that alarm", examples=[20]
     )
 
     soak_seconds: int = Field(

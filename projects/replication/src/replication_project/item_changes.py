@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from pipeline_common.contracts import StoredDataset
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import with_document
-from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
+from pipeline_common.infra.live_function import LiveFunction
 from replication_core.datasets import ITEMS
 from replication_core.route_spec import ROUTES_FILE
 from replication_project.config import ReplicationConfig
@@ -20,8 +20,7 @@ from replicator_lambda.settings import NOTIFIER_HANDLER
 
 __all__ = ["ItemChanges"]
 
-NOTIFIER_MEMORY_MB = 256
-NOTIFIER_TIMEOUT_SECONDS = 60
+NOTIFIER_SETTINGS = {"memory_mb": 256, "timeout_seconds": 60}
 NOTIFIER_BATCH_SIZE = 1000
 MAX_RECORD_AGE_SECONDS = 23 * 3600
 """An hour less than the stream keeps a record: what is too old is handed over before the stream drops it."""
@@ -65,15 +64,9 @@ class ItemChanges(pulumi.ComponentResource):
         )
         self.function = LiveFunction(
             f"{name}-notifier",
-            FunctionConfig(
-                handler=NOTIFIER_HANDLER,
-                description="Announces the source tables' changes on the routes' queues",
-                memory_mb=NOTIFIER_MEMORY_MB,
-                timeout_seconds=NOTIFIER_TIMEOUT_SECONDS,
-                log_retention_days=config.log_retention_days,
-                errors_alarm_count=config.errors_alarm_count,
-                throttles_alarm_count=config.throttles_alarm_count,
-            ),
+            config.model_copy(update=NOTIFIER_SETTINGS),
+            handler=NOTIFIER_HANDLER,
+            description="Announces the source tables' changes on the routes' queues",
             code=with_document(
                 code, ROUTES_FILE, announced.apply(lambda routes: [spec.document() for spec, _ in routes])
             ),

@@ -10,7 +10,7 @@ from pipeline_common.contracts import RouteOutputs
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.lambda_archive import with_document
-from pipeline_common.infra.live_function import FunctionConfig, LiveFunction
+from pipeline_common.infra.live_function import LiveFunction
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from pipeline_common.release import deployed_version
 from replication_core.route_spec import ROUTE_FILE, RouteSpec
@@ -159,18 +159,12 @@ class ReplicationRoute(pulumi.ComponentResource):
         )
 
     def _function(self, queue: aws.sqs.Queue) -> LiveFunction:
-        config, target = self._config, self._target
+        target = self._target
         return LiveFunction(
             f"{self._name}-replicator",
-            FunctionConfig(
-                handler=REPLICATOR_HANDLER,
-                description=f"Makes {target.environment} equal to its source, key by key",
-                memory_mb=config.memory_mb,
-                timeout_seconds=config.timeout_seconds,
-                log_retention_days=config.log_retention_days,
-                errors_alarm_count=config.errors_alarm_count,
-                throttles_alarm_count=config.throttles_alarm_count,
-            ),
+            self._config,
+            handler=REPLICATOR_HANDLER,
+            description=f"Makes {target.environment} equal to its source, key by key",
             code=self._code,
             environment={},
             rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn).apply(

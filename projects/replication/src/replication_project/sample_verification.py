@@ -8,7 +8,7 @@ import pulumi_aws as aws
 
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.event_target import event_target
-from pipeline_common.infra.live_function import LIVE_ALIAS, FunctionConfig, LiveFunction
+from pipeline_common.infra.live_function import LIVE_ALIAS, LiveFunction
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.policies import verifier_rights
 from replication_project.stores import Stores
@@ -16,13 +16,12 @@ from replicator_lambda.settings import DRIFT_METRIC, METRICS_NAMESPACE, TARGET_D
 
 __all__ = ["SampleVerification"]
 
-TIMEOUT_SECONDS = 900
-"""As long as a function runs at most: it waits for what may still arrive.
+SETTINGS = {"memory_mb": 512, "timeout_seconds": 900, "errors_alarm_count": 1, "throttles_alarm_count": 1}
+"""Of the function, which runs as long as any may: it waits for what may still arrive.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
-MEMORY_MB = 512
 ONE_DAY_SECONDS = 24 * 3600
 
 
@@ -56,15 +55,9 @@ class SampleVerification(pulumi.ComponentResource):
         topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.function = LiveFunction(
             name,
-            FunctionConfig(
-                handler=VERIFIER_HANDLER,
-                description=f"Compares a sample of {target.environment} with its source",
-                memory_mb=MEMORY_MB,
-                timeout_seconds=TIMEOUT_SECONDS,
-                log_retention_days=config.log_retention_days,
-                errors_alarm_count=1,
-                throttles_alarm_count=1,
-            ),
+            config.model_copy(update=SETTINGS),
+            handler=VERIFIER_HANDLER,
+            description=f"Compares a sample of {target.environment} with its source",
             code=code,
             environment={},
             rights=stores.apply(lambda known: verifier_rights(known.pairs[target.environment])),

@@ -1,36 +1,37 @@
 """A Lambda function that callers reach by its `live` alias."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import pulumi
 import pulumi_aws as aws
+from pydantic import Field
 
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import ARCHITECTURE, RUNTIME
+from pipeline_common.infra.limits import AlarmCount, RetentionDays
 from pipeline_common.infra.policies import Statement, assume_role, function_policy, service
+from pipeline_common.infra.stack_config import StackConfig
 from pipeline_common.release import deployed_version, with_version
 
-__all__ = ["LIVE_ALIAS", "FunctionConfig", "LiveFunction"]
+__all__ = ["LIVE_ALIAS", "FunctionSettings", "LiveFunction"]
 
 LIVE_ALIAS = "live"
 """The alias that event sources invoke: a release moves it, and moving it back is the way back."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FunctionConfig:
-    """What a function is and how much it may use."""
+class FunctionSettings(StackConfig):
+    """What a stack's functions may use, and how many of their failures alarm."""
 
-    handler: str
-    description: str
     memory_mb: int
     timeout_seconds: int
-    log_retention_days: int
-    errors_alarm_count: int
-    """Errors within five minutes that alarm."""
-    throttles_alarm_count: int
-    """Throttled invocations within five minutes that alarm."""
+    log_retention_days: RetentionDays
+    errors_alarm_count: AlarmCount = Field(
+        default=5, description="a function's errors in five minutes that alarm", examples=[5]
+    )
+    throttles_alarm_count: AlarmCount = Field(
+        default=20, description="a function's throttles in five minutes that alarm", examples=[20]
+    )
 
 
 class LiveFunction(pulumi.ComponentResource):
@@ -55,8 +56,10 @@ class LiveFunction(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        config: FunctionConfig,
+        settings: FunctionSettings,
         *,
+        handler: str,
+        description: str,
         code: pulumi.Input[pulumi.Archive],
         environment: pulumi.Input[Mapping[str, str]],
         rights: pulumi.Input[Sequence[Statement]],
@@ -66,7 +69,7 @@ class LiveFunction(pulumi.ComponentResource):
         super().__init__(self.TOKEN, name, opts=opts)
         self.log_group = aws.cloudwatch.LogGroup(
             f"{name}-logs",
-            retention_in_days=config.log_retention_days,
+            retention_in_days=settings.log_retention_days,
             opts=pulumi.ResourceOptions(parent=self),
         )
         role = aws.iam.Role(
@@ -86,14 +89,14 @@ class LiveFunction(pulumi.ComponentResource):
         )
         self.function = aws.lambda_.Function(
             name,
-            description=with_version(config.description, deployed_version()),
+            description=with_version(description, deployed_version()),
             role=role.arn,
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],
-            handler=config.handler,
+            handler=handler,
             code=code,
-            memory_size=config.memory_mb,
-            timeout=config.timeout_seconds,
+            memory_size=settings.memory_mb,
+            timeout=settings.timeout_seconds,
             publish=True,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=environment),
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="Text", log_group=self.log_group.name),
@@ -123,8 +126,8 @@ class LiveFunction(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for metric, threshold in (
-                ("Errors", config.errors_alarm_count),
-                ("Throttles", config.throttles_alarm_count),
+                ("Errors", settings.errors_alarm_count),
+                ("Throttles", settings.throttles_alarm_count),
             )
         ]
         self.register_outputs({"alias_arn": self.alias.arn, "function_name": self.function.name})
