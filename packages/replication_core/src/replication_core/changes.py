@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
+from replication_core.datasets import DEFAULTS, Dataset, InvalidKeyError, RecordKey
 from replication_core.message_fields import PoisonError, json_object, section, text
 from replication_core.object_keys import readings
 from replication_core.recorded_calls import DETAIL_TYPE, RecordedWrite, UnnamedKeysError, item_key, recorded_writes
@@ -48,6 +48,7 @@ class KeysNotRecordedError(PoisonError):
 class Change:
     """A hint that a record of the source may have changed.
 
+    >>> from replication_core.datasets import OBJECTS
     >>> Change(OBJECTS.record("reports/1.csv"), "backfill").body()
     '{"schema": "pipeline.notice/1", "kind": "object", "key": "reports/1.csv", "reason": "backfill"}'
     """
@@ -71,7 +72,7 @@ def message(keys: Sequence[RecordKey], reason: str, *, changed_at: datetime | No
     It is escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
     """
     dataset = keys[0].dataset
-    if len(keys) == 1 and dataset in (OBJECTS, ITEMS):  # in the form that every release reads
+    if len(keys) == 1 and dataset in DEFAULTS.values():  # in the form that every release reads
         told = {"schema": NOTICE_SCHEMA, **keys[0].document()}
     else:
         told = {"schema": CHANGES_SCHEMA, "dataset": dataset.name, "keys": [key.named for key in keys]}
@@ -114,13 +115,9 @@ def _changes(event: Mapping[str, Any], body: str, route: RouteSpec) -> tuple[Cha
 
 
 def _notice(event: Mapping[str, Any], route: RouteSpec) -> Change:
-    match event.get("kind"):
-        case "object":
-            dataset = OBJECTS
-        case "item":
-            dataset = ITEMS
-        case _:
-            raise PoisonError("the notice is neither for an object nor for an item")
+    dataset = DEFAULTS.get(str(event.get("kind")))
+    if dataset is None:
+        raise PoisonError("the notice is neither for an object nor for an item")
     known = route.dataset(dataset.name)
     if known is not None and known.dataset != dataset:
         raise PoisonError(f"a key of {dataset.name} is not {' and '.join(dataset.attribute_names)} in the source")

@@ -15,7 +15,18 @@ from typing import Any, NamedTuple, Self
 from replication_core.numbers import NumberError, number_text
 from replication_core.object_keys import KEY_BYTES
 
-__all__ = ["ITEMS", "NAME", "OBJECTS", "Dataset", "InvalidKeyError", "KeyAttribute", "KeyType", "Kind", "RecordKey"]
+__all__ = [
+    "DEFAULTS",
+    "ITEMS",
+    "NAME",
+    "OBJECTS",
+    "Dataset",
+    "InvalidKeyError",
+    "KeyAttribute",
+    "KeyType",
+    "Kind",
+    "RecordKey",
+]
 
 NAME = r"[a-z][a-z0-9-]{0,23}"
 """The form of a dataset's name."""
@@ -204,6 +215,9 @@ class RecordKey(NamedTuple):
 OBJECTS = Dataset("objects", Kind.BUCKET, (KeyAttribute("key", KeyType.STRING),))
 ITEMS = Dataset("items", Kind.TABLE, (KeyAttribute("id", KeyType.STRING), KeyAttribute("timestamp", KeyType.NUMBER)))
 """The datasets that every environment's storage has unless its configuration says otherwise."""
+
+DEFAULTS: Mapping[str, Dataset] = {dataset.kind.record: dataset for dataset in (OBJECTS, ITEMS)}
+"""They, by what a document calls a record that names no dataset."""
 
 
 def _attribute(document: Any) -> KeyAttribute:

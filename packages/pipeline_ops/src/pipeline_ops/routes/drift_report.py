@@ -13,7 +13,7 @@ from pipeline_ops.errors import OperatorError
 from pipeline_ops.private_files import open_private
 from pipeline_ops.terminal import shown
 from replication_core.comparing.findings import DRIFT, Finding, Verdict
-from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.datasets import DEFAULTS, OBJECTS, RecordKey
 from replication_core.route_spec import RouteSpec
 
 __all__ = ["Tally", "read_findings", "write_finding", "write_page", "writing"]
@@ -55,7 +55,7 @@ def read_findings(file: Iterable[str], route: RouteSpec) -> Iterator[Finding]:
 
 def _key(told: Mapping[str, Any], route: RouteSpec) -> RecordKey:
     if "dataset" not in told:
-        dataset = OBJECTS if told["kind"] == OBJECTS.kind.record else ITEMS
+        dataset = DEFAULTS[told["kind"]]
         return dataset.record(*(told[name] for name in dataset.attribute_names))
     known = route.dataset(told["dataset"])
     if known is None:
