@@ -20,8 +20,8 @@ from benchmarks.network import Network
 from benchmarks.own_process import CommandCost, command_cost, elsewhere
 from benchmarks.stand_in import made_up_bucket, running_stand_in
 from pipeline_ops.clients import aws_client
+from pipeline_ops.routes.route import CONFIG
 from pipeline_ops.routes.selection import select
-from pipeline_ops.routes.sides import CONFIG
 from pipeline_ops.routes.verification import verify
 from replication_core.comparing.sides import Sides
 from replication_core.objects.listing_answers import read_listings_fast

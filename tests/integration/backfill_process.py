@@ -10,9 +10,8 @@ from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueuer import Enqueuer
-from pipeline_ops.routes.route import SourceRoutes
+from pipeline_ops.routes.route import SourceRoutes, open_sides
 from pipeline_ops.routes.selection import select
-from pipeline_ops.routes.sides import open_sides
 
 
 def main(told: str) -> None:

@@ -20,14 +20,12 @@ import pytest
 from local_cloud import LocalCloud
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_ops.local import RunningSystem
-from pipeline_ops.routes.backfill import Backfill
-from pipeline_ops.routes.backfill_checkpoint import Checkpoint
+from pipeline_ops.routes.backfill import Backfill, Checkpoint
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetterQueue
 from pipeline_ops.routes.enqueuer import Enqueuer, failed_keys, follow
-from pipeline_ops.routes.route import SourceRoutes
+from pipeline_ops.routes.route import SourceRoutes, open_sides
 from pipeline_ops.routes.selection import select
-from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.switch import set_enabled
 from pipeline_ops.routes.verification import Verification, repair, still_drifting, verify
 from replication_core.comparing.findings import DRIFT, Verdict

@@ -14,7 +14,7 @@ import pytest
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backlog import Backlog
-from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, dead_letters
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
 from pipeline_ops.routes.reconciliation import Answer, key_of, reconcile_now
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.status import RouteStatus, read_status
@@ -167,8 +167,7 @@ def test_what_a_queue_itself_gave_up_is_known_by_its_queue_and_goes_back_there(
     url = sqs.create_queue(QueueName="gives-up", Attributes=attributes)["QueueUrl"]
     try:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        routing = Routing(urls={"dev": url}, names={arn: "dev"}, source=queue.routing.source)
-        given_up_queue = replace(queue, routing=routing)
+        given_up_queue = replace(queue, urls={"dev": url}, names={arn: "dev"}, processor=None)
         notice = Change(OBJECTS.record("given/up"), "test").body()
         sqs.send_message(QueueUrl=url, MessageBody=notice)
 

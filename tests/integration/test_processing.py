@@ -15,7 +15,7 @@ import pytest
 from local_cloud import LocalCloud
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.local import RunningSystem
-from pipeline_ops.process import process
+from pipeline_ops.process import process_object
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from tests.integration.environment_data import EnvironmentData
 from tests.integration.mirror import Mirror
@@ -225,7 +225,7 @@ def test_the_latest_summary_is_that_of_the_input_that_came_last(dev: Environment
         return dev.json("results/dev/latest.json")
 
     eventually(lambda: latest() == later, what="later.csv's summary as the latest")
-    process(
+    process_object(
         dev.processing,
         lambda service, *, region, config=None: getattr(dev, service),
         "incoming/earlier.csv",
@@ -277,7 +277,7 @@ def test_an_object_is_processed_by_hand_and_its_counts_are_returned(dev: Environ
         TableName=dev.storage.table_name, Key={"id": {"S": "hand-0"}, "timestamp": {"N": str(STAMP)}}
     )
     said: list[str] = []
-    run = process(
+    run = process_object(
         dev.processing,
         lambda service, *, region, config=None: getattr(dev, service),
         key,

@@ -24,9 +24,8 @@ from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueuer import Enqueuer, follow
-from pipeline_ops.routes.route import SourceRoutes
+from pipeline_ops.routes.route import SourceRoutes, open_sides
 from pipeline_ops.routes.selection import select
-from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.verification import Verification, repair, still_drifting, verify
 from pipeline_ops.state import folder_backend
 from replication_core.comparing.findings import Verdict

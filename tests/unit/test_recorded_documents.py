@@ -20,9 +20,8 @@ from moto.s3.models import s3_backends
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.playground import Playground
 from pipeline_ops.process import FinishedRun
-from pipeline_ops.routes.backfill import Backfill
-from pipeline_ops.routes.backfill_checkpoint import Checkpoint, ItemsPart, ObjectsPart
-from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, Routing, letter_of
+from pipeline_ops.routes.backfill import Backfill, Checkpoint, ItemsPart, ObjectsPart
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, letter_of
 from pipeline_ops.routes.drift_report import read_findings
 from pipeline_ops.routes.reconciliation import Answer
 from pipeline_ops.routes.release_1 import route_of_environment
@@ -77,8 +76,8 @@ def processing_notice(body: Any) -> ObjectNotice | Continuation | Sweep:
     return parse_processing(json.dumps(body))
 
 
-def letter(name: str, routing: Routing) -> DeadLetter:
-    return letter_of(document(f"dead_letters/{name}"), routing)
+def letter(name: str, queue: DeadLetterQueue) -> DeadLetter:
+    return letter_of(document(f"dead_letters/{name}"), queue)
 
 
 def storage(environment: str) -> StorageOutputs:
@@ -117,18 +116,18 @@ def opened_replication() -> SourceRoutes:
     return SourceRoutes.of(storage("prod"), replication("native"), functions_client, storage)
 
 
-def production_routing(*, bucket: str | None = None) -> Routing:
+def production_letters(*, bucket: str | None = None) -> DeadLetterQueue:
     """Return where the letters of production's dead-letter queue go back to, by the recorded contracts.
 
     A bucket stands for production's: that of a letter which was made in process.
     """
     queue = DeadLetterQueue.of(storage("prod"), processing("prod"), replication("native"), no_client)
-    return replace(queue.routing, source=route_of(queue.routing.source, bucket=bucket))
+    return replace(queue, source=route_of(queue.source, bucket=bucket))
 
 
-def processors_routing(environment: str) -> Routing:
+def processors_letters(environment: str) -> DeadLetterQueue:
     """Return where the letters of an environment's processor go back to."""
-    return DeadLetterQueue.of(storage(environment), processing(environment), None, no_client).routing
+    return DeadLetterQueue.of(storage(environment), processing(environment), None, no_client)
 
 
 def replicator_route(target: str) -> RouteSpec:
@@ -286,7 +285,7 @@ ROUTES_LETTERS = [
 def test_a_routes_letter_says_its_target_reason_and_key_and_can_be_redriven(
     name: str, reason: str, message: str, keys: list[str]
 ) -> None:
-    read = letter(name, production_routing(bucket="prod-data"))
+    read = letter(name, production_letters(bucket="prod-data"))
     assert (read.target, read.reason, read.message, list(read.keys)) == ("dev", reason, message, keys)
     assert [str(key) for key, *_ in notices(json.loads(read.event or ""), bucket="prod-data")] == keys
     assert read.since.date().isoformat() == "2026-11-27"
@@ -297,7 +296,7 @@ def test_a_routes_letter_says_its_target_reason_and_key_and_can_be_redriven(
     [("replicator_poison", "PoisonNotice"), ("replicator_keys_not_recorded", "KeysNotRecorded")],
 )
 def test_a_letter_of_what_names_no_key_is_shown_and_not_redriven(name: str, reason: str) -> None:
-    read = letter(name, production_routing())
+    read = letter(name, production_letters())
     assert (read.target, read.reason, read.keys, read.event) == ("dev", reason, (), None)
 
 
@@ -320,12 +319,12 @@ PROCESSORS_LETTERS = [
 def test_a_processors_letter_goes_back_to_the_processors_queue(
     name: str, reason: str, keys: tuple[str, ...], *, redrivable: bool
 ) -> None:
-    read = letter(name, processors_routing("dev"))
+    read = letter(name, processors_letters("dev"))
     assert (read.target, read.reason, read.keys, read.event is not None) == ("dev", reason, keys, redrivable)
 
 
 def test_a_letter_that_event_bridge_put_goes_back_to_the_queue_that_it_could_not_reach() -> None:
-    read = letter("put_by_event_bridge", production_routing())
+    read = letter("put_by_event_bridge", production_letters())
     assert (read.target, read.reason) == ("staging", "Undelivered")
     assert read.message == "NO_PERMISSIONS: Lack of permissions to invoke cross account target."
     assert str(OBJECT) in read.keys
@@ -333,13 +332,13 @@ def test_a_letter_that_event_bridge_put_goes_back_to_the_queue_that_it_could_not
 
 
 def test_a_letter_that_the_redrive_policy_moved_goes_back_to_its_queue() -> None:
-    read = letter("moved_by_the_redrive_policy", production_routing())
+    read = letter("moved_by_the_redrive_policy", production_letters())
     assert (read.target, read.reason, read.keys) == ("dev", "Unfinished", ("order-8@1767225601",))
     assert read.event is not None
 
 
 def test_a_letter_of_a_part_of_the_stream_names_no_key() -> None:
-    read = letter("put_by_lambda_for_the_stream", production_routing())
+    read = letter("put_by_lambda_for_the_stream", production_letters())
     assert (read.target, read.reason, read.keys, read.event) == (None, "StreamGap", (), None)
 
 
@@ -662,9 +661,9 @@ def test_a_report_of_drift_is_read_back_finding_by_finding() -> None:
 
 
 def test_exported_letters_are_the_letters_that_they_were() -> None:
-    routing = production_routing()
+    queue = production_letters()
     for told in document("reports/redrive_export"):
-        read = letter_of({"MessageId": told["id"], "Body": told["body"]}, routing)
+        read = letter_of({"MessageId": told["id"], "Body": told["body"]}, queue)
         exported = read.exported()
         assert exported.pop("release") == ""  # which a former release's letter does not say
         assert {**exported, "since": told["since"]} == told

@@ -15,7 +15,7 @@ from local_cloud import LocalCloud
 from local_cloud.environment import only_environment
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.interrupts import Interrupts
-from pipeline_ops.pulumi_cli.versions import PULUMI_VERSION
+from pipeline_ops.pulumi_cli.obtain import PULUMI_VERSION
 
 __all__ = ["Operations", "Program", "ProviderStack", "Recorded", "local_provider", "recorded", "temporary_stack"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_ops.pending import cut_off, outcome, with_creations
+from pipeline_ops.state_document import cut_off, outcome, with_creations
 
 STACK = "urn:pulumi:dev::storage::pulumi:pulumi:Stack::storage-dev"
 PROVIDER = "urn:pulumi:dev::storage::pulumi:providers:aws::aws"

@@ -11,7 +11,7 @@ from moto import mock_aws
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops import process as module
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.process import process
+from pipeline_ops.process import process_object
 from processor_lambda.clients import ProcessorClients
 from processor_lambda.notices import parse
 from processor_lambda.processor import build_processor
@@ -85,7 +85,7 @@ def put(cloud: Cloud, key: str, body: bytes = b"id,timestamp\na,1\nb,\n", **more
 
 def test_the_counts_of_the_run_are_returned_and_said(cloud: Cloud) -> None:
     put(cloud, "incoming/a.csv")
-    run = process(OUTPUTS, cloud.client, "incoming/a.csv", wait_seconds=60)
+    run = process_object(OUTPUTS, cloud.client, "incoming/a.csv", wait_seconds=60)
     assert run.succeeded
     assert run.sentence().startswith("incoming/a.csv: 2 read, 1 valid, 1 rejected, 1 written (")
     assert run.sentence().endswith("rejected records: rejected/incoming/a.csv.jsonl")
@@ -93,15 +93,15 @@ def test_the_counts_of_the_run_are_returned_and_said(cloud: Cloud) -> None:
 
 def test_a_run_that_failed_says_why(cloud: Cloud) -> None:
     put(cloud, "incoming/a.csv.gz", b"\x1f\x8b and no more")
-    run = process(OUTPUTS, cloud.client, "incoming/a.csv.gz", wait_seconds=60)
+    run = process_object(OUTPUTS, cloud.client, "incoming/a.csv.gz", wait_seconds=60)
     assert not run.succeeded
     assert "failed: the gzip stream is damaged" in run.sentence()
 
 
 def test_a_version_that_was_processed_before_is_processed_again(cloud: Cloud) -> None:
     put(cloud, "incoming/a.csv")
-    first = process(OUTPUTS, cloud.client, "incoming/a.csv", wait_seconds=60)
-    again = process(OUTPUTS, cloud.client, "incoming/a.csv", wait_seconds=60)
+    first = process_object(OUTPUTS, cloud.client, "incoming/a.csv", wait_seconds=60)
+    again = process_object(OUTPUTS, cloud.client, "incoming/a.csv", wait_seconds=60)
     assert again.summary["run"] == first.summary["run"]
     assert again.summary["finished_at"] > first.summary["finished_at"]
 
@@ -122,7 +122,7 @@ def test_what_the_processor_would_pass_over_is_refused_and_nothing_is_sent(
     put(cloud, "elsewhere/a.csv")
     progress: list[str] = []
     with pytest.raises(OperatorError, match=said) as refused:
-        process(OUTPUTS, cloud.client, key, on_progress=progress.append, wait_seconds=60)
+        process_object(OUTPUTS, cloud.client, key, on_progress=progress.append, wait_seconds=60)
     assert refused.value.exit_code == code
     assert progress == []
 
@@ -135,10 +135,10 @@ def test_a_run_that_does_not_end_is_said_to_go_on_and_where_to_look(
     cloud.queue.working = False
     progress: list[str] = []
     with pytest.raises(OperatorError, match=r"has not ended within 0 s.*the log_group_name says why"):
-        process(OUTPUTS, cloud.client, "incoming/a.csv", on_progress=progress.append, wait_seconds=0.05)
+        process_object(OUTPUTS, cloud.client, "incoming/a.csv", on_progress=progress.append, wait_seconds=0.05)
     assert "1 waiting, 0 being worked on" in progress[-1]
 
 
 def test_what_aws_refuses_is_a_sentence(cloud: Cloud) -> None:
     with pytest.raises(OperatorError, match=r"incoming/a\.csv of dev can't be processed: "):
-        process(replace(OUTPUTS, bucket_name="no-such-bucket"), cloud.client, "incoming/a.csv", wait_seconds=60)
+        process_object(replace(OUTPUTS, bucket_name="no-such-bucket"), cloud.client, "incoming/a.csv", wait_seconds=60)

@@ -21,8 +21,8 @@ from semver import Version
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.go_program import BuildError, GoProgram, build_environment
 from pipeline_ops.pulumi_cli import PULUMI_VERSION, ensure, obtain
+from pipeline_ops.pulumi_cli.obtain import fits, version_of
 from pipeline_ops.pulumi_cli.release import DIGESTS, ReleaseError, download, release_name
-from pipeline_ops.pulumi_cli.versions import fits, version_of
 
 VERSION = Version(3, 259, 0)
 CLI = f"#!/bin/sh\necho v{VERSION}\n"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pipeline_ops.errors import MISUSED, OperatorError
 
-__all__ = ["age_of", "written"]
+__all__ = ["age_of", "duration", "written"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -26,3 +26,12 @@ def written(age: timedelta) -> str:
     """
     unit, seconds = next((each for each in reversed(_UNITS.items()) if age.total_seconds() >= each[1]), ("s", 1))
     return f"{max(0, int(age.total_seconds())) // seconds}{unit}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its two largest units."""
+    whole = int(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {name}"
+    return f"{whole} s"

@@ -1,13 +1,18 @@
-"""The checkout of the pipeline that a command is run in."""
+"""The checkout of the pipeline that a command is run in, and the local cloud that is up for it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import local_cloud
+from local_cloud import ANYBODY, LocalCloud
+from pipeline_ops.errors import OperatorError
 from pipeline_ops.playground import Playground
 from pipeline_ops.projects import Projects, find_repository
-from pipeline_ops.where import AWS, Where
+from pipeline_ops.state import Backend, endpoint_backend
+from pipeline_ops.where import AWS, LOCAL_STARTS, Where
 
-__all__ = ["open_projects"]
+__all__ = ["open_projects", "standing_cloud"]
 
 
 def open_projects(where: Where = AWS) -> Projects:
@@ -19,3 +24,18 @@ def open_projects(where: Where = AWS) -> Projects:
     if where.local and where.endpoint is None and Playground(repository).running() is None:
         where = replace(where, fleeting=True)
     return Projects(repository, where)
+
+
+def standing_cloud(projects: Projects, say: Callable[[str], None]) -> tuple[LocalCloud, Backend]:
+    """Return the local cloud that is up where the command goes, and where the state of what is deployed to it is.
+
+    Raises OperatorError where none is up, LocalCloudError too.
+    """
+    ours = Playground(projects.repository).running_at(projects.where.endpoint)
+    endpoint = ours.endpoint if ours else projects.where.endpoint
+    if endpoint is None:
+        raise OperatorError(f"No local cloud is up: `{LOCAL_STARTS}` brings the whole system up.")
+    credentials = ours.credentials if ours else ANYBODY
+    cloud = local_cloud.start(endpoint, say, region=projects.region, credentials=credentials)
+    backend = Backend(ours.state) if ours else endpoint_backend(projects.repository, cloud.endpoint)
+    return cloud, backend

@@ -103,7 +103,7 @@ def unlock() -> None:
 
 @cli.command()
 @stack_options
-@runs("outputs_command:outputs")
+@runs("deployed_system:outputs")
 def outputs() -> None:
     """Print the stacks' outputs; those of one stack as one flat JSON object."""
 
@@ -120,7 +120,7 @@ def outputs() -> None:
     show_default=True,
     help="Follow it for so long.",
 )
-@runs("process_command:process")
+@runs("process:process")
 def process() -> None:
     """Have the environment's processor process the object KEY, and say what came of it."""
 
@@ -131,7 +131,7 @@ def process() -> None:
 @endpoint_option
 @provider_option
 @suffix_option
-@runs("local_command:local")
+@runs("local:local")
 def local() -> None:
     """Bring the whole system up on this machine, until Ctrl-C; .local/cloud.json says where it is."""
 
@@ -225,7 +225,7 @@ def backfill() -> None:
 @cli.command()
 @click.argument("target")
 @where_options
-@runs("routes.switch_command:switch", enabled=False)
+@runs("routes.switch:switch", enabled=False)
 def pause() -> None:
     """Stop a route: its changes wait in its queue, and none is lost for 14 days."""
 
@@ -233,7 +233,7 @@ def pause() -> None:
 @cli.command()
 @click.argument("target")
 @where_options
-@runs("routes.switch_command:switch", enabled=True)
+@runs("routes.switch:switch", enabled=True)
 def resume() -> None:
     """Start a paused route again: it works off what has waited."""
 
@@ -242,7 +242,7 @@ def resume() -> None:
 @click.argument("target")
 @click.argument("words", metavar="KEY | ID TIMESTAMP | DATASET KEY...", type=KEY, nargs=-1, required=True)
 @where_options
-@runs("routes.replicate_command:replicate")
+@runs("routes.reconciliation:replicate")
 def replicate() -> None:
     """Reconcile one record now, and say what was done and why.
 

@@ -28,15 +28,24 @@ from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, e
 from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.journal import Journal, resource_name, short_type
-from pipeline_ops.pending import Cut, cut_off, outcome, with_creations
 from pipeline_ops.program import project_program
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
-from pipeline_ops.pulumi_cli.versions import version_of
+from pipeline_ops.pulumi_cli.obtain import version_of
 from pipeline_ops.releases.versions import checkout_version
 from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, secrets_environment
-from pipeline_ops.state_document import exported, first_made, imported, is_real, resources_of
+from pipeline_ops.state_document import (
+    Cut,
+    cut_off,
+    exported,
+    first_made,
+    imported,
+    is_real,
+    outcome,
+    resources_of,
+    with_creations,
+)
 from pipeline_ops.state_files import back_up, damage
 from pipeline_ops.where import AWS, Where
 

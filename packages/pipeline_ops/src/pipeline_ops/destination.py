@@ -7,11 +7,11 @@ from typing import Any
 
 import local_cloud
 from local_cloud.aws_provider import aws_provider
+from pipeline_ops.checkout import standing_cloud
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.interrupts import Interrupts, ReadingInterrupts, interrupt_notice
 from pipeline_ops.progress import ProgressDisplay
 from pipeline_ops.projects import Projects
-from pipeline_ops.standing_cloud import standing_cloud
 from pipeline_ops.terminal import console
 from pipeline_ops.where import LOCAL_STARTS
 
@@ -42,6 +42,6 @@ def open_deployment(projects: Projects, *, may_begin: bool = False, changes: boo
                 with Deployment(projects.repository, cloud, **deploying) as deployment:
                     yield deployment
         else:
-            there = standing_cloud(projects, say)
-            with Deployment(projects.repository, there.cloud, backend=there.backend, **deploying) as deployment:
+            cloud, backend = standing_cloud(projects, say)
+            with Deployment(projects.repository, cloud, backend=backend, **deploying) as deployment:
                 yield deployment

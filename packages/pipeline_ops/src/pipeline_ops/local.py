@@ -1,11 +1,14 @@
-"""The whole system in a local cloud: what the demo, the integration tests and the `local` command stand on."""
+"""The whole system in a local cloud, for the demo and the integration tests; and `local`, which keeps it up."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from pulumi.automation import EngineEvent
@@ -13,13 +16,18 @@ from pulumi.automation import EngineEvent
 import local_cloud
 from local_cloud import LocalCloud
 from local_cloud.aws_provider import aws_provider
+from pipeline_ops.checkout import open_projects
 from pipeline_ops.deployment import Deployment, where_of
-from pipeline_ops.interrupts import Interrupts
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.interrupts import Interrupts, interrupt_notice
+from pipeline_ops.playground import Playground
+from pipeline_ops.progress import ProgressDisplay
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.state import endpoint_backend
-from pipeline_ops.where import Where
+from pipeline_ops.terminal import console, tell
+from pipeline_ops.where import LOCAL_STOPS, Where
 
-__all__ = ["RunningSystem", "running_system", "waves"]
+__all__ = ["RunningSystem", "local", "running_system", "waves"]
 
 
 @dataclass(frozen=True)
@@ -86,3 +94,65 @@ def _deploy_everything(deployment: Deployment, on_progress: Callable[[str], None
             futures = {stack: threads.submit(deployment.up, stack.project, stack.environment) for stack in group}
             outputs |= {str(stack): dict(future.result().outputs) for stack, future in futures.items()}
     return outputs
+
+
+_ALIVE_SECONDS = 1.0
+
+
+def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None, suffix: str | None) -> None:
+    """Bring the whole system up on this machine, until Ctrl-C, or end the one that is up."""
+    if stop and (detach or endpoint or provider or suffix):
+        raise OperatorError("--stop ends the one that is up, and goes with no other option.", MISUSED)
+    repository = open_projects().repository
+    playground = Playground(repository)
+    if stop:
+        tell("The local cloud has ended." if playground.stop() else "No local cloud is up.")
+    elif detach:
+        with ProgressDisplay(console(stderr=True)) as progress:
+            given = {"--endpoint": endpoint, "--provider": provider, "--suffix": suffix}
+            arguments = [word for name, value in given.items() if value is not None for word in (name, value)]
+            running = playground.detach(arguments, progress.say)
+        tell(f"The local cloud is up at {running.endpoint}: {playground.description}")
+        tell(f"`{LOCAL_STOPS}` ends it.")
+    else:
+        _hold(repository, playground, endpoint, provider, suffix)
+
+
+def _hold(
+    repository: Path, playground: Playground, endpoint: str | None, provider: str | None, suffix: str | None
+) -> None:
+    with playground.held(), ProgressDisplay(console(stderr=True)) as progress:
+        interrupts = Interrupts(lambda count: progress.say(interrupt_notice(count)))
+        with running_system(
+            repository,
+            endpoint,
+            provider=provider,
+            suffix=suffix,
+            on_event=progress.on_event,
+            on_progress=progress.say,
+            interrupts=interrupts,
+        ) as system:
+            playground.describe(system)
+            progress.say(
+                f"The whole system is up at {system.cloud.endpoint}: {playground.description}. Ctrl-C ends it."
+            )
+            if not _wait_for_signal(system.cloud.is_alive):
+                raise OperatorError(f"The emulator at {system.cloud.endpoint} has ended by itself.")
+
+
+def _wait_for_signal(is_alive: Callable[[], bool]) -> bool:
+    """Wait for SIGINT or SIGTERM; False when what is held ended by itself."""
+    asked = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not asked.wait(_ALIVE_SECONDS):
+            if not is_alive():
+                return False
+        return True
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

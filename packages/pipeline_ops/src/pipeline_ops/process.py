@@ -1,15 +1,21 @@
-"""One object processed by hand: its notice is sent to the processor's queue, and its run followed to the summary."""
+"""`process`: an object's notice is sent to the processor's queue, and its run followed to the summary."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ProcessingOutputs
+from pipeline_ops.checkout import open_projects
 from pipeline_ops.clients import ClientMaker
-from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.deployed_system import deployed_system
+from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.terminal import document, tell
+from pipeline_ops.where import Where
 from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
@@ -19,7 +25,7 @@ from replication_core.objects.heads import keep_empty_expires
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["FinishedRun", "process"]
+__all__ = ["FinishedRun", "process", "process_object"]
 
 _POLL_SECONDS = 0.5
 _SAY_EVERY_SECONDS = 10.0
@@ -45,7 +51,7 @@ class FinishedRun:
         return f"{self.summary['key']}: {failed}{counts} ({took}){rejected}"
 
 
-def process(
+def process_object(
     outputs: ProcessingOutputs,
     client: ClientMaker,
     key: str,
@@ -59,12 +65,12 @@ def process(
     processor would pass over, and when the run has not ended within `wait_seconds`.
     """
     try:
-        return _process(outputs, client, key, on_progress, wait_seconds)
+        return _follow(outputs, client, key, on_progress, wait_seconds)
     except (StoreError, ClientError, BotoCoreError) as error:
         raise OperatorError(f"{key} of {outputs.environment} can't be processed: {error}") from error
 
 
-def _process(
+def _follow(
     outputs: ProcessingOutputs, client: ClientMaker, key: str, on_progress: Callable[[str], None], wait_seconds: float
 ) -> FinishedRun:
     sqs: SQSClient = client("sqs", region=outputs.region)
@@ -124,3 +130,19 @@ def _state(sqs: "SQSClient", outputs: ProcessingOutputs, run: str, seconds: floa
     )["Attributes"]
     waiting, working = found["ApproximateNumberOfMessages"], found["ApproximateNumberOfMessagesNotVisible"]
     return f"Run {run}: {seconds:.0f} s; {waiting} waiting, {working} being worked on"
+
+
+def process(environment: str, key: str, where: Where, as_json: bool, wait: float) -> None:
+    """Have the environment's processor process the object, and say what came of it; exit with 1 where it failed."""
+    projects = open_projects(where)
+    stack = projects.stack(ProcessingOutputs.PROJECT, environment)
+    system = deployed_system(projects)
+    system.check_account(stack)
+    outputs = system.outputs.contract(ProcessingOutputs, stack.environment)
+    run = process_object(outputs, system.client, key, on_progress=partial(tell, err=True), wait_seconds=wait)
+    if as_json:
+        document(dict(run.summary))
+    else:
+        tell(run.sentence())
+    if not run.succeeded:
+        sys.exit(FAILED)

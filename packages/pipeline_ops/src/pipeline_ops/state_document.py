@@ -1,14 +1,29 @@
-"""A stack's state as a document, taken out of its backend and put back by Pulumi."""
+"""A stack's state as a document: taken out by Pulumi, rid of what a cut-off run left in it, and put back.
+
+Pulumi notes what it is at before it asks AWS for it. Of a change or a deletion it knows the id, and a refresh looks it
+up. Of a creation it knows no id, keeps the note, and would have somebody answer questions in a terminal.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pulumi import automation
 
-__all__ = ["exported", "first_made", "imported", "is_real", "resources_of"]
+__all__ = [
+    "Cut",
+    "cut_off",
+    "exported",
+    "first_made",
+    "imported",
+    "is_real",
+    "outcome",
+    "resources_of",
+    "with_creations",
+]
 
 
 def exported(pulumi: automation.Stack) -> dict[str, Any]:
@@ -45,3 +60,93 @@ def is_real(resource: Mapping[str, Any]) -> bool:
 def _run(pulumi: automation.Stack, *arguments: str) -> str:
     workspace = pulumi.workspace
     return workspace.pulumi_command.run([*arguments], workspace.work_dir, {}).stdout
+
+
+Document = Mapping[str, Any]
+"""What `pulumi stack export` writes: https://www.pulumi.com/docs/iac/cli/commands/pulumi_stack_export/."""
+_CREATING = "creating"
+Identify = Callable[[str, Mapping[str, Any], str], str | None]
+"""From a type, inputs and a region to an id."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One thing that a run was at when it was cut off; `operation` is the engine's word, such as `creating`."""
+
+    urn: str
+    kind: str
+    operation: str
+    resource: Mapping[str, Any]
+
+    @property
+    def is_creation(self) -> bool:
+        """Whether the state does not know the resource."""
+        return self.operation == _CREATING
+
+
+def cut_off(document: Document) -> list[Cut]:
+    """Return what the state says is still being done; by nobody, if no run goes on."""
+    operations = (document.get("deployment") or {}).get("pending_operations") or ()
+    return [
+        Cut(each["resource"]["urn"], each["resource"]["type"], each["type"], each["resource"]) for each in operations
+    ]
+
+
+def with_creations(document: Document, identify: Identify) -> tuple[Document, list[Cut]]:
+    """Return the state with each cut-off creation as a resource of its id, and those of which no id is known.
+
+    Whether it is there a refresh of that state finds out, and forgets it where it isn't. One that was to replace a
+    resource, which the state still has, becomes one to delete: the next deploy replaces anew.
+    """
+    deployment = document["deployment"]
+    resources = resources_of(document)
+    unknown = []
+    for cut in filter(lambda each: each.is_creation and is_real(each.resource), cut_off(document)):
+        identifier = _identified(cut.resource, resources, identify)
+        if identifier is None:
+            unknown.append(cut)
+        elif not any(_identified(each, resources, identify) == identifier for each in _living(resources, cut.urn)):
+            _add(resources, cut.resource, identifier)
+    left = [each for each in deployment["pending_operations"] if each["type"] != _CREATING]
+    return {**document, "deployment": {**deployment, "resources": resources, "pending_operations": left}}, unknown
+
+
+def outcome(cut: Cut, name: str, after: Document, unknown: list[Cut]) -> str:
+    """Return a sentence about what became of a thing in a cloud.
+
+    `after` is the state that the refresh left, `name` what people call the thing.
+    """
+    if cut in unknown:
+        return f"{name} was being created when a run was cut off, and can't be looked up: it may be orphaned."
+    known = [each for each in resources_of(after) if each["urn"] == cut.urn]
+    if not known:
+        return f"{name}, at which a run was cut off ({cut.operation}), is not there."
+    if any(each.get("delete") for each in known):
+        return f"{name} was being replaced when a run was cut off: the next deploy removes what is there twice."
+    return f"{name}, at which a run was cut off ({cut.operation}), is there, and known as it is."
+
+
+def _add(resources: list[Any], cut: Mapping[str, Any], identifier: str) -> None:
+    made = {**cut, "id": identifier, "outputs": cut.get("inputs") or {}}
+    if _living(resources, cut["urn"]):
+        resources.append({**made, "delete": True, "protect": False})
+        return
+    # One that was deleted before its replacement is still noted, and what depends on it comes after that note.
+    noted = (place for place, each in enumerate(resources) if each["urn"] == cut["urn"])
+    place = next(noted, len(resources))
+    resources[place : place + 1] = [made]
+
+
+def _living(resources: list[Any], urn: str) -> list[Any]:
+    return [each for each in resources if each["urn"] == urn and not each.get("pendingReplacement")]
+
+
+def _identified(resource: Mapping[str, Any], resources: list[Any], identify: Identify) -> str | None:
+    inputs = resource.get("inputs") or {}
+    return identify(resource["type"], inputs, inputs.get("region") or _region(resource, resources))
+
+
+def _region(resource: Mapping[str, Any], resources: list[Any]) -> str:
+    reference = str(resource.get("provider", "")).rpartition("::")[0]
+    regions = (each["inputs"].get("region") for each in resources if each["urn"] == reference)
+    return str(next(regions, None) or "")

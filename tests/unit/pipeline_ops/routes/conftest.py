@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
-from pipeline_ops.routes.dead_letters import DeadLetterQueue, Routing
+from pipeline_ops.routes.dead_letters import DeadLetterQueue
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.where import AWS, Where
 from replication_core.changes import Change, parse
@@ -105,10 +105,10 @@ class World:
             routed.append(RoutedDataset(dataset=dataset, source=names[0], target=names[1]))
         self.settings = replace(self.settings, others=tuple(routed))
         spec = self.change("dev")
-        self.dead_letters = replace(self.dead_letters, routing=replace(self.dead_letters.routing, source=spec))
+        self.dead_letters = replace(self.dead_letters, source=spec)
 
     def url(self, target: str) -> str:
-        return self.dead_letters.routing.urls[target]
+        return self.dead_letters.urls[target]
 
     def put(self, key: str, body: bytes = b"body", *, bucket: str = "prod-data", **options: Any) -> None:
         self.s3.put_object(Bucket=bucket, Key=key, Body=body, **options)
@@ -215,11 +215,19 @@ def world() -> Iterator[World]:
         routes = {"dev": settings.spec, "staging": staging.spec}
         _capture(made, arns)
         dlq = urls.pop("dlq")
-        routing = Routing(urls=urls, names={arns[target]: target for target in urls}, source=settings.spec)
+        letters = DeadLetterQueue(
+            environment="prod",
+            url=dlq,
+            region=REGION,
+            client=client,
+            urls=urls,
+            names={arns[target]: target for target in urls},
+            source=settings.spec,
+        )
         yield World(
             specs={target: spec.document() for target, spec in routes.items()},
             deployed=deployed,
-            dead_letters=DeadLetterQueue(environment="prod", url=dlq, region=REGION, routing=routing, client=client),
+            dead_letters=letters,
             functions=functions,
             sqs=made["sqs"],
             cloudwatch=made["cloudwatch"],

@@ -16,8 +16,8 @@ from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueuer import Enqueuer, Load, failed_keys
 from pipeline_ops.routes.estimate import Counted, count, estimate_of
+from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import Selection, select
-from pipeline_ops.routes.sides import open_sides
 from queue_worker.dead_letters import DeadLetters, Letter
 from replication_core.aws.errors import StoreError
 from replication_core.changes import Change, message

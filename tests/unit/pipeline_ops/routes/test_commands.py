@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from pipeline_ops import cli
 from pipeline_ops.routes import (
     backfill_command,
+    reconciliation,
     redrive_command,
-    replicate_command,
     status_command,
-    switch_command,
+    switch,
     verify_command,
 )
 from pipeline_ops.routes.deployed_replication import DeployedReplication
@@ -25,7 +25,7 @@ from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
 from tests.unit.pipeline_ops.test_terminal import HOSTILE, is_plain, meant
 
-MODULES = (status_command, switch_command, replicate_command, verify_command, backfill_command)
+MODULES = (status_command, switch, reconciliation, verify_command, backfill_command)
 
 
 @pytest.fixture(autouse=True)
@@ -139,8 +139,8 @@ def test_what_is_redriven_is_asked_about_first(world: World, monkeypatch: pytest
 def test_where_a_lower_environments_queue_is_empty_it_is_said_where_a_routes_letters_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    routing = replace(world.dead_letters.routing, urls={"dev": world.url("dev")}, names={}, processor="dev")
-    dev = replace(world.dead_letters, environment="dev", routing=routing)
+    urls = {"dev": world.url("dev")}
+    dev = replace(world.dead_letters, environment="dev", urls=urls, names={}, processor="dev")
     monkeypatch.setattr(redrive_command, "deployed_dead_letters", lambda _where, _environment: dev)
     assert run("redrive", "dev", "--list", "--local").stdout.splitlines() == [
         "No dead letter is chosen, of 0 in the queue of dev.",

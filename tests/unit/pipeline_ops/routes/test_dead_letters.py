@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.routes.dead_letters import DeadLetter, Routing, dead_letters, letter_of
+from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters, letter_of
 from processor_lambda.notices import Continuation, Progress, Sweep
 from tests.made_route import MadeRoute
 from tests.unit.pipeline_ops.routes.conftest import World
@@ -52,7 +52,7 @@ def test_an_envelope_says_its_target_reason_and_key(world: World) -> None:
 def test_an_events_dead_letter_says_what_event_bridge_was_refused(world: World) -> None:
     detail = {"bucket": {"name": "prod-data"}, "object": {"key": "k%+"}}
     event = {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
-    arn = next(arn for arn, name in world.dead_letters.routing.names.items() if name == "staging")
+    arn = next(arn for arn, name in world.dead_letters.names.items() if name == "staging")
     put(world, json.dumps(event), TARGET_ARN=arn, ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="not allowed")
     letter = only(world)
     assert (letter.target, letter.reason) == ("staging", "Undelivered")
@@ -85,13 +85,13 @@ OBJECT = {"schema": "pipeline.processing/1", "kind": "object", "key": "incoming/
 
 
 def test_a_processors_letter_goes_back_to_the_processor(world: World) -> None:
-    routing = replace(
-        world.dead_letters.routing,
-        urls={**world.dead_letters.routing.urls, "prod": world.url("staging")},
+    queue = replace(
+        world.dead_letters,
+        urls={**world.dead_letters.urls, "prod": world.url("staging")},
         processor="prod",
     )
     put(world, envelope(OBJECT, target="prod"))
-    with dead_letters(replace(world.dead_letters, routing=routing)) as held:
+    with dead_letters(queue) as held:
         assert [(letter.target, letter.keys) for letter in held.letters] == [("prod", ("incoming/a.csv",))]
         assert held.redrive(held.letters, who="w", why="y") == 1
     assert [json.loads(body) for body in world.bodies(world.url("staging"))] == [OBJECT]
@@ -121,14 +121,14 @@ def test_letters_are_put_back_although_one_could_not_be_read(world: World, monke
 
 
 def test_a_forged_letter_brings_nothing_into_a_queue_that_its_function_does_not_understand(world: World) -> None:
-    routing = replace(world.dead_letters.routing, processor="staging")
+    queue = replace(world.dead_letters, processor="staging")
     put(world, envelope(OBJECT, target="dev"))
     put(world, envelope({"anything": 1}, target="dev"))
     detail = {"bucket": {"name": "another"}, "object": {"key": "k"}}
     put(world, envelope({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}, target="dev"))
     put(world, envelope(NOTICE, target="staging"))
     put(world, envelope({**OBJECT, "kind": "continuation", "progress": {"read": "many"}}, target="staging"))
-    with dead_letters(replace(world.dead_letters, routing=routing)) as held:
+    with dead_letters(queue) as held:
         assert held.redrive(held.letters, who="w", why="y") == 0
     assert len(world.bodies(world.dlq)) == 5
 
@@ -171,7 +171,22 @@ ATTRIBUTES = st.dictionaries(
     st.fixed_dictionaries({"DataType": st.just("String")}, optional={"StringValue": st.text(max_size=5)}),
 )
 SOURCE = MadeRoute(source_bucket="prod-data", source_table="prod-data").spec
-ROUTING = Routing(urls={"dev": "u", "prod": "p"}, names={"arn": "dev"}, source=SOURCE, processor="prod")
+
+
+def no_client(*_: Any, **__: Any) -> Any:
+    raise AssertionError
+
+
+QUEUE = DeadLetterQueue(
+    environment="prod",
+    url="q",
+    region="us-east-1",
+    client=no_client,
+    urls={"dev": "u", "prod": "p"},
+    names={"arn": "dev"},
+    source=SOURCE,
+    processor="prod",
+)
 
 
 @given(
@@ -184,9 +199,9 @@ def test_no_message_whatever_is_more_than_a_letter_of_which_nothing_is_known(
 ) -> None:
     system = {"SentTimestamp": "1767225600000", "DeadLetterQueueSourceArn": source}
     message = {"MessageId": "m", "ReceiptHandle": "r", "Body": body}
-    letter = letter_of({**message, "Attributes": system, "MessageAttributes": attributes}, ROUTING)
-    assert letter.event is None or ROUTING.keys(letter.target, letter.event) == letter.keys
-    assert letter.event is None or letter.target in ROUTING.urls
+    letter = letter_of({**message, "Attributes": system, "MessageAttributes": attributes}, QUEUE)
+    assert letter.event is None or QUEUE.keys(letter.target, letter.event) == letter.keys
+    assert letter.event is None or letter.target in QUEUE.urls
     json.dumps(letter.exported())
 
 
@@ -201,7 +216,7 @@ CONTINUATION = Continuation(
 
 def test_what_a_processor_sends_to_itself_can_be_redriven(world: World) -> None:
     for notice in (CONTINUATION, Sweep("incoming/b")):
-        assert ROUTING.keys("prod", notice.body()) is not None, notice
+        assert QUEUE.keys("prod", notice.body()) is not None, notice
 
 
 def test_looking_loses_none_and_leaves_none_out_of_sight(world: World) -> None:

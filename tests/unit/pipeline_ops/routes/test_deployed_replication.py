@@ -47,15 +47,15 @@ def test_each_environment_has_a_dead_letter_queue_whose_letters_go_back_to_where
     queue = deployed_dead_letters(AWS, named)
     assert queue.environment == environment
     assert f"storage-{environment}-dead-letters" in queue.url
-    assert set(queue.routing.urls) == set(queue.routing.names.values()) == sources
-    assert queue.routing.processor == processor
-    assert f"processing-{processor}-queue" in queue.routing.urls[processor]
+    assert set(queue.urls) == set(queue.names.values()) == sources
+    assert queue.processor == processor
+    assert f"processing-{processor}-queue" in queue.urls[processor]
 
 
 def test_without_a_processor_or_a_replication_the_letters_are_shown_all_the_same(state: Path) -> None:
     for stack in ("processing/prod", "replication/prod"):
         (state / f"{stack}.json").unlink()
-    assert deployed_dead_letters(AWS, None).routing.urls == {}
+    assert deployed_dead_letters(AWS, None).urls == {}
 
 
 def test_an_environment_that_there_is_not_is_misuse_and_one_that_is_not_deployed_is_told() -> None:

@@ -1,17 +1,21 @@
 """The backfill of a target: the source's keys put into a route's queue, from a checkpoint on if a run was cut off."""
 
+import hashlib
 import math
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.routes.backfill_checkpoint import Checkpoint, ItemsPart, ObjectsPart, Part
+from pipeline_ops.private_files import open_private, private_folder
 from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, Enqueuer, Load
 from pipeline_ops.routes.release_1 import settings_text
 from pipeline_ops.routes.route import explained
@@ -25,7 +29,92 @@ from replication_core.objects.listings import KeyRange, key_ranges
 from replication_core.parallel import in_parallel
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["TIME_ATTRIBUTE", "Backfill"]
+__all__ = ["TIME_ATTRIBUTE", "Backfill", "Checkpoint", "ItemsPart", "ObjectsPart", "Part"]
+
+
+class ObjectsPart(BaseModel):
+    """A range of a bucket's keys."""
+
+    kind: Literal["objects"] = "objects"
+    dataset: str = OBJECTS.name
+    after: str | None
+    """The last key that is enqueued; at first the one that the range begins after."""
+
+    until: str | None
+    done: bool = False
+
+    def advance(self, last: RecordKey) -> None:
+        """Note that all keys up to this one are enqueued."""
+        self.after = last.object_key
+
+
+class ItemsPart(BaseModel):
+    """A segment of a table."""
+
+    kind: Literal["items"] = "items"
+    dataset: str = ITEMS.name
+    segment: int
+    of: int
+    after: tuple[str, ...] | None = None
+    """The key's values of the last item that is enqueued."""
+
+    done: bool = False
+
+    def advance(self, last: RecordKey) -> None:
+        """Note that all keys up to this one are enqueued."""
+        self.after = last.values
+
+
+Part = Annotated[ObjectsPart | ItemsPart, Field(discriminator="kind")]
+
+_Position = tuple[Part, RecordKey | None]
+"""A part and its last key so far; None once all of it was read."""
+
+
+class Checkpoint(BaseModel):
+    """A backfill's parts, and how far each has come."""
+
+    form: Literal["pipeline.backfill/1", "pipeline.backfill/2"] = "pipeline.backfill/1"
+    """The second one where a part is of a dataset that the first release did not know."""
+
+    run: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
+    begun: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    saved: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    enqueued: int = 0
+    parts: list[Part]
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Return what an earlier run has left there; None where none was, or it ended.
+
+        Raises OperatorError for a file that is no checkpoint.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise OperatorError(f"{path} is no checkpoint that can be read: --restart begins anew.") from error
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all. Raises OperatorError where the disk does not take it."""
+        self.saved = datetime.now(UTC)
+        known = {OBJECTS.name, ITEMS.name}
+        self.form = "pipeline.backfill/1" if {part.dataset for part in self.parts} <= known else "pipeline.backfill/2"
+        beside = path.with_suffix(".new")
+        try:
+            private_folder(path.parent)
+            with open_private(beside) as file:
+                file.write(self.model_dump_json())
+            beside.replace(path)
+        except OSError as error:
+            raise OperatorError(f"The checkpoint can't be kept in {path}: {error.strerror}.") from error
+
+    @staticmethod
+    def path(folder: Path, target: str, what: str) -> Path:
+        """Return where a backfill's checkpoint is kept."""
+        return folder / f"backfill-{target}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.json"
+
 
 TIME_ATTRIBUTE = "timestamp"
 """Where an item has its time unless the command says otherwise."""
@@ -34,13 +123,6 @@ _SEGMENTS = 8
 _READING_THREADS = 8
 _SAVE_EVERY_SECONDS = 1.0
 _FRESH = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    part: int
-    last: RecordKey | None
-    """The part's last key so far; None once all of it was read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +196,11 @@ class Backfill:
         saved_at = self.clock()
         try:
             for load in enqueuer.enqueue(self._loads()):
-                _advance(checkpoint.parts[load.position.part], load.position.last)
+                part, last = load.position
+                if last is None:
+                    part.done = True
+                else:
+                    part.advance(last)
                 checkpoint.enqueued += len(load.keys)
                 if self.clock() - saved_at >= _SAVE_EVERY_SECONDS:
                     checkpoint.save(self.path)
@@ -128,16 +214,16 @@ class Backfill:
         self.path.unlink(missing_ok=True)
 
     def _loads(self) -> Iterator[Load[_Position]]:
-        parts = [self._part(number, part) for number, part in enumerate(self.checkpoint.parts) if not part.done]
+        parts = [self._part(part) for part in self.checkpoint.parts if not part.done]
         with explained("What there is to replicate can't be listed"):
             yield from in_parallel(parts, threads=_READING_THREADS)
 
-    def _part(self, number: int, part: Part) -> Iterator[Load[_Position]]:
+    def _part(self, part: Part) -> Iterator[Load[_Position]]:
         selected = next(each for each in self.selection.parts if each.routed.dataset.name == part.dataset)
         keys = self._objects(selected, part) if isinstance(part, ObjectsPart) else self._items(selected, part)
         for batch in batches(keys, KEYS_OF_A_LOAD):
-            yield Load(batch, _Position(number, batch[-1]))
-        yield Load([], _Position(number, None))
+            yield Load(batch, (part, batch[-1]))
+        yield Load([], (part, None))
 
     def _objects(self, selected: Selected, part: ObjectsPart) -> Iterator[RecordKey]:
         listed = chosen_objects(self.sides, selected, KeyRange(part.after, part.until), self.since)
@@ -178,15 +264,6 @@ def _parts(sides: Sides, selection: Selection) -> list[Part]:
         else:
             parts += [ItemsPart(dataset=name, segment=number, of=_SEGMENTS) for number in range(_SEGMENTS)]
     return parts
-
-
-def _advance(part: Part, last: RecordKey | None) -> None:
-    if last is None:
-        part.done = True
-    elif isinstance(part, ObjectsPart):
-        part.after = last.object_key
-    else:
-        part.after = last.values
 
 
 def _seconds(item: Item, attribute: str) -> float:

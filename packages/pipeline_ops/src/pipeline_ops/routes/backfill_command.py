@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline_ops.ages import duration
 from pipeline_ops.confirmation import confirm, require_terminal
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
@@ -13,10 +14,9 @@ from pipeline_ops.routes.backfill import TIME_ATTRIBUTE, Backfill
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
 from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
+from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import Selection, select
-from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.switch import require_enabled
-from pipeline_ops.routes.tables import duration
 from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
 from replication_core.comparing.sides import Sides

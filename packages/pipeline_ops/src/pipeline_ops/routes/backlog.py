@@ -1,15 +1,15 @@
-"""A route's backlog, and the wait until it is worked off."""
+"""A route's backlog as SQS and CloudWatch tell it, and the wait until it is worked off."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
-from pipeline_ops.routes.cloudwatch_queries import newest_first
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 
-__all__ = ["Backlog", "Depth", "depth_of", "oldest_change"]
+__all__ = ["Backlog", "Depth", "depth_of", "newest_first", "oldest_change"]
 
 POLL_SECONDS = 1.0
 AGE_MARGIN = timedelta(minutes=15)
@@ -148,3 +148,26 @@ class Backlog:
             for when, milliseconds in figures
             if when >= figures[0][0] - counted
         )
+
+
+def newest_first(
+    replication: SourceRoutes,
+    namespace: str,
+    name: str,
+    dimensions: Mapping[str, str],
+    *,
+    statistic: str,
+    until: datetime,
+    window: timedelta,
+) -> Iterator[tuple[datetime, float]]:
+    """Yield a metric's figures by the minute, each with its instant, back to the beginning of the window."""
+    named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    metric: Any = {"Namespace": namespace, "MetricName": name, "Dimensions": named}
+    (result,) = replication.client("cloudwatch", region=replication.region).get_metric_data(
+        MetricDataQueries=[{"Id": "figures", "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}],
+        StartTime=until - window,
+        EndTime=until,
+        ScanBy="TimestampDescending",
+    )["MetricDataResults"]
+    for when, value in zip(result["Timestamps"], result["Values"], strict=True):
+        yield when.astimezone(UTC), float(value)

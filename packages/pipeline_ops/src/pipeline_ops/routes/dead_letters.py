@@ -23,7 +23,7 @@ from replication_core.route_spec import RoutedDataset, RouteSpec
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["DeadLetter", "DeadLetterQueue", "HeldLetters", "Routing", "dead_letters", "letter_of"]
+__all__ = ["DeadLetter", "DeadLetterQueue", "HeldLetters", "dead_letters", "letter_of"]
 
 HOLD_SECONDS = 900
 """How long what was received stays out of sight unless it is released: what a command that dies leaves behind.
@@ -76,12 +76,16 @@ class DeadLetter:
         }
 
 
-@dataclass(frozen=True)
-class Routing:
-    """Which queue carries an environment's messages."""
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterQueue:
+    """The queue, and where what is in it goes back to."""
 
+    environment: str
+    url: str
+    region: str
+    client: ClientMaker
     urls: Mapping[str, str]
-    """A queue's URL by environment."""
+    """The queue's URL of each environment that a letter may be of."""
 
     names: Mapping[str, str]
     """An environment by its queue's ARN."""
@@ -91,27 +95,6 @@ class Routing:
 
     processor: str | None = None
     """The environment whose queue is its processor's; the others are routes'."""
-
-    def keys(self, target: str | None, event: str) -> tuple[str, ...] | None:
-        """Return the keys that an event names; None where the target's function would not understand it."""
-        try:
-            if target is not None and target == self.processor:
-                notice = parse_processing(event)
-                return () if isinstance(notice, Sweep) else (notice.key,)
-            return tuple(str(change.key) for change in parse(event, self.source))
-        except PoisonError:
-            return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeadLetterQueue:
-    """The queue, and where what is in it goes back to."""
-
-    environment: str
-    url: str
-    region: str
-    routing: Routing
-    client: ClientMaker
 
     @classmethod
     def of(
@@ -125,15 +108,26 @@ class DeadLetterQueue:
         sources = dict[str, ProcessingOutputs | RouteOutputs](replication.routes if replication else {})
         if processing is not None:
             sources[processing.environment] = processing
-        routing = Routing(
+        return cls(
+            environment=storage.environment,
+            url=storage.dlq_url,
+            region=storage.region,
+            client=client,
             urls={name: each.queue_url for name, each in sources.items()},
             names={each.queue_arn: name for name, each in sources.items()},
             source=_source(storage),
             processor=None if processing is None else processing.environment,
         )
-        return cls(
-            environment=storage.environment, url=storage.dlq_url, region=storage.region, routing=routing, client=client
-        )
+
+    def keys(self, target: str | None, event: str) -> tuple[str, ...] | None:
+        """Return the keys that an event names; None where the target's function would not understand it."""
+        try:
+            if target is not None and target == self.processor:
+                notice = parse_processing(event)
+                return () if isinstance(notice, Sweep) else (notice.key,)
+            return tuple(str(change.key) for change in parse(event, self.source))
+        except PoisonError:
+            return None
 
 
 def _source(storage: StorageOutputs) -> RouteSpec:
@@ -158,8 +152,7 @@ class HeldLetters:
     """The letters that are held for a block; what is neither redriven nor purged is back in the queue after it."""
 
     sqs: "SQSClient"
-    url: str
-    routing: Routing
+    queue: DeadLetterQueue
     hold_seconds: int
     complete: bool = False
     """Whether these are all: False where only so many were asked for, and there may be more."""
@@ -176,14 +169,26 @@ class HeldLetters:
     def look(self, most: int | None) -> None:
         """Hold the queue's letters, or at least `most` of them."""
         while most is None or len(self._receipts) < most:
-            messages = _receive(self.sqs, self.url, self.hold_seconds)
+            messages = self._received()
             new = [message for message in messages if message["MessageId"] not in self._receipts]
             # Before anything is read of them, so that whatever goes wrong there, they are put back.
             self._receipts |= {message["MessageId"]: message["ReceiptHandle"] for message in messages}
             if not new:  # none is left, or the first ones' hold is over
                 self.complete = True
                 break
-            self._letters |= {message["MessageId"]: letter_of(message, self.routing) for message in new}
+            self._letters |= {message["MessageId"]: letter_of(message, self.queue) for message in new}
+
+    def _received(self) -> Sequence[Any]:
+        return self.sqs.receive_message(
+            QueueUrl=self.queue.url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=self.hold_seconds,
+            # Long polling asks every server: an empty answer then means an empty queue.
+            # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+            WaitTimeSeconds=1,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
+        ).get("Messages", [])
 
     def redrive(self, letters: Sequence[DeadLetter], *, who: str, why: str) -> int:
         """Send each letter's event to the queue it came from, then delete the letter; return how many were.
@@ -198,7 +203,7 @@ class HeldLetters:
         for target in sorted({str(letter.target) for letter in sendable}):
             own = [letter for letter in sendable if letter.target == target]
             bodies = [str(letter.event) for letter in own]
-            failed = send(self.sqs, self.routing.urls[target], bodies, [attributes] * len(own))
+            failed = send(self.sqs, self.queue.urls[target], bodies, [attributes] * len(own))
             sent = [letter for position, letter in enumerate(own) if position not in failed]
             errors += [*failed.values(), *self._remove(sent).values()]
             count += len(sent)
@@ -217,7 +222,7 @@ class HeldLetters:
         return len(letters)
 
     def _remove(self, letters: Sequence[DeadLetter]) -> Mapping[int, Exception]:
-        errors = remove(self.sqs, self.url, [self._receipts[letter.id] for letter in letters])
+        errors = remove(self.sqs, self.queue.url, [self._receipts[letter.id] for letter in letters])
         for position, letter in enumerate(letters):
             if position not in errors:
                 del self._letters[letter.id], self._receipts[letter.id]
@@ -225,7 +230,7 @@ class HeldLetters:
 
     def release(self) -> None:
         """Put back what is held; what can't be is back by itself when the hold ends."""
-        delay(self.sqs, self.url, [(receipt, 0) for receipt in self._receipts.values()])
+        delay(self.sqs, self.queue.url, [(receipt, 0) for receipt in self._receipts.values()])
 
 
 @contextmanager
@@ -233,8 +238,7 @@ def dead_letters(
     queue: DeadLetterQueue, *, most: int | None = None, hold_seconds: int = HOLD_SECONDS
 ) -> Iterator[HeldLetters]:
     """Hold the queue's letters, or at least `most` of them, for the block."""
-    sqs = queue.client("sqs", region=queue.region)
-    held = HeldLetters(sqs=sqs, url=queue.url, routing=queue.routing, hold_seconds=hold_seconds)
+    held = HeldLetters(sqs=queue.client("sqs", region=queue.region), queue=queue, hold_seconds=hold_seconds)
     try:
         with explained("The dead-letter queue can't be looked through"):
             held.look(most)
@@ -243,25 +247,12 @@ def dead_letters(
         held.release()
 
 
-def _receive(sqs: "SQSClient", url: str, hold_seconds: int) -> Sequence[Any]:
-    return sqs.receive_message(
-        QueueUrl=url,
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=hold_seconds,
-        # Long polling asks every server: an empty answer then means an empty queue.
-        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
-        WaitTimeSeconds=1,
-        MessageAttributeNames=["All"],
-        MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
-    ).get("Messages", [])
-
-
-def letter_of(message: Mapping[str, Any], routing: Routing) -> DeadLetter:
+def letter_of(message: Mapping[str, Any], queue: DeadLetterQueue) -> DeadLetter:
     """Return what a message of the queue is, whatever somebody put there."""
     body = message["Body"]
     system = message.get("Attributes", {})
-    claim = _claim(body, system, message.get("MessageAttributes", {}), routing)
-    keys = None if claim.event is None else routing.keys(claim.target, claim.event)
+    claim = _claim(body, system, message.get("MessageAttributes", {}), queue.names)
+    keys = None if claim.event is None else queue.keys(claim.target, claim.event)
     return DeadLetter(
         id=message["MessageId"],
         body=body,
@@ -271,7 +262,7 @@ def letter_of(message: Mapping[str, Any], routing: Routing) -> DeadLetter:
         release=claim.release,
         keys=keys or (),
         since=datetime.fromtimestamp(int(system.get("SentTimestamp", "0")) / 1000, UTC),
-        event=None if keys is None or claim.target not in routing.urls else claim.event,
+        event=None if keys is None or claim.target not in queue.urls else claim.event,
     )
 
 
@@ -286,11 +277,13 @@ class _LetterClaim:
     release: str = ""
 
 
-def _claim(body: str, system: Mapping[str, str], attributes: Mapping[str, Any], routing: Routing) -> _LetterClaim:
+def _claim(
+    body: str, system: Mapping[str, str], attributes: Mapping[str, Any], names: Mapping[str, str]
+) -> _LetterClaim:
     told = {name: each.get("StringValue", "") for name, each in attributes.items()}
     known = _parsed(body)
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the attributes of what it gave up.
-    target = routing.names.get(system.get("DeadLetterQueueSourceArn") or told.get("TARGET_ARN") or "")
+    target = names.get(system.get("DeadLetterQueueSourceArn") or told.get("TARGET_ARN") or "")
     if known.get("schema") == ENVELOPE_SCHEMA:
         envelope = Envelope.parse(known)
         if envelope is None:

@@ -13,8 +13,7 @@ from itertools import groupby
 
 from pipeline_ops.counts import counted
 from pipeline_ops.routes.reconciliation import NoAnswerError, answers_of
-from pipeline_ops.routes.route import Route, SourceRoutes, explained
-from pipeline_ops.routes.sides import THREADS, open_sides
+from pipeline_ops.routes.route import THREADS, Route, SourceRoutes, explained, open_sides
 from replication_core.batching import batches
 from replication_core.changes import MOST_KEYS
 from replication_core.comparing.findings import SUSPECT, Finding, Verdict

@@ -1,7 +1,8 @@
-"""The reconciliation of keys at once, by their route's own function."""
+"""`replicate`: the reconciliation of keys at once, by their route's own function."""
 
 import functools
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,14 +11,17 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
 from pipeline_ops.counts import counted
-from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.routes.deployed_replication import deployed_replication
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
+from pipeline_ops.terminal import document, tell, waiting
+from pipeline_ops.where import Where
 from replication_core.changes import message
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, InvalidKeyError, RecordKey
 from replication_core.reconcile import Action
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["Answer", "NoAnswerError", "answers_of", "key_of", "reconcile_now"]
+__all__ = ["Answer", "NoAnswerError", "answers_of", "key_of", "reconcile_now", "replicate"]
 
 MOST_SECONDS = 910
 """As long as a function runs at most, and a little more.
@@ -168,3 +172,18 @@ def _json(payload: bytes) -> Any:
         return json.loads(payload)
     except (ValueError, RecursionError):
         return None
+
+
+def replicate(target: str, words: tuple[str, ...], where: Where, as_json: bool) -> None:
+    """Reconcile one record now, and say what was done and why; exit with 1 where that failed."""
+    replication = deployed_replication(where).replication
+    route = replication.route(target)
+    named = key_of(route.spec, words)
+    with waiting(f"Waiting for the route's function to reconcile {named}"):
+        answer = reconcile_now(replication, route, named)
+    if as_json:
+        document(vars(answer))
+    else:
+        tell(answer.sentence())
+    if answer.failed:
+        sys.exit(FAILED)

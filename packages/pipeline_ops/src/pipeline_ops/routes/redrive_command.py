@@ -2,12 +2,13 @@
 
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline_ops.ages import age_of
+from pipeline_ops.ages import age_of, duration
 from pipeline_ops.confirmation import confirm, require_terminal
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
@@ -15,11 +16,10 @@ from pipeline_ops.private_files import open_private
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, HeldLetters, dead_letters
 from pipeline_ops.routes.deployed_replication import deployed_dead_letters
 from pipeline_ops.routes.route import explained
-from pipeline_ops.routes.tables import letters_table
-from pipeline_ops.terminal import ask, at_terminal, document, show, tell, waiting
+from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
 
-__all__ = ["redrive"]
+__all__ = ["letters_table", "redrive"]
 
 
 def redrive(
@@ -45,7 +45,7 @@ def redrive(
     if acts and not yes:
         require_terminal("the dead-letter queue", interactive=at_terminal())
     queue = deployed_dead_letters(where, environment)
-    sources = queue.routing.urls
+    sources = queue.urls
     if route is not None and route not in sources:
         raise OperatorError(
             f"Nothing in the dead-letter queue of {queue.environment} is of {route}: --route is one of "
@@ -77,9 +77,23 @@ def _show(chosen: Sequence[DeadLetter], now: datetime, queue: DeadLetterQueue, w
         show(letters_table(chosen, now))
         return
     tell(f"No dead letter is chosen, of {of} in the queue of {queue.environment}.")
-    if set(queue.routing.urls) <= {queue.routing.processor}:
+    if set(queue.urls) <= {queue.processor}:
         helps = where.command("redrive", "--route", queue.environment)
         tell(f"What a route to {queue.environment} gave up is in the queue of the route's source: `{helps}`.")
+
+
+def letters_table(letters: Sequence[DeadLetter], now: datetime) -> TextTable:
+    """Return the letters by target and reason, with their number, the oldest one's age and an example of a key."""
+    groups: defaultdict[tuple[str, str], list[DeadLetter]] = defaultdict(list)
+    for letter in letters:
+        groups[letter.target or "unknown", letter.reason].append(letter)
+    headings = ("target", "reason", "letters", "oldest", "says", "for example")
+    table = TextTable(*headings, title=counted(len(letters), "dead letter"), numbers=("letters",))
+    for (target, reason), own in sorted(groups.items(), key=lambda group: group[0]):
+        oldest = min(own, key=lambda letter: letter.since)
+        age = duration((now - oldest.since).total_seconds())
+        table.add(target, reason, f"{len(own):,}", age, oldest.message, ", ".join(oldest.keys[:1]))
+    return table
 
 
 def _act(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Self
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
@@ -16,10 +17,13 @@ from pipeline_ops.routes.release_1 import route_of_environment
 from pipeline_ops.where import AWS, Where
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import is_of_a_call, unreadable
+from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS
+from replication_core.objects.heads import keep_empty_expires
+from replication_core.objects.listing_answers import read_listings_fast
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["Route", "SourceRoutes", "explained"]
+__all__ = ["CONFIG", "THREADS", "Route", "SourceRoutes", "explained", "open_sides"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,3 +170,31 @@ def explained(what: str) -> Iterator[None]:
         if not is_of_a_call(error):
             raise
         raise OperatorError(f"{what}: {unreadable(error)}") from error
+
+
+THREADS = 64
+"""Calls under way at the same time: they wait for AWS most of it."""
+
+CONFIG = Config(
+    max_pool_connections=THREADS + 32,  # those that list and scan come on top
+    retries={"mode": "standard", "total_max_attempts": 5},
+)
+"""The configuration of the clients that read both sides."""
+
+
+def open_sides(replication: SourceRoutes, route: Route) -> Sides:
+    """Return the route's source and target."""
+    spec = route.spec
+    source_s3, target_s3 = (
+        replication.client("s3", region=region, config=CONFIG) for region in (spec.source_region, spec.target_region)
+    )
+    for client in (source_s3, target_s3):
+        keep_empty_expires(client)
+        read_listings_fast(client)
+    return Sides(
+        route=spec,
+        source_s3=source_s3,
+        target_s3=target_s3,
+        source_dynamodb=replication.client("dynamodb", region=spec.source_region, config=CONFIG),
+        target_dynamodb=replication.client("dynamodb", region=spec.target_region, config=CONFIG),
+    )

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline_ops.counts import counted
-from pipeline_ops.routes.backlog import depth_of, oldest_change
-from pipeline_ops.routes.cloudwatch_queries import newest_first
+from pipeline_ops.routes.backlog import depth_of, newest_first, oldest_change
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.exercise import Exercise, Exercised
 from pipeline_ops.routes.judgement import Judgement, Sight, faults

@@ -10,9 +10,8 @@ from pipeline_common.contracts import RouteOutputs
 from pipeline_common.release import version_described
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.routes.backlog import depth_of, oldest_change
+from pipeline_ops.routes.backlog import depth_of, newest_first, oldest_change
 from pipeline_ops.routes.capture import capture_problems, route_problems
-from pipeline_ops.routes.cloudwatch_queries import newest_first
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from pipeline_ops.routes.switch import ENABLED, state_of

@@ -1,13 +1,18 @@
-"""The switch of a route: pausing it without losing a change, and resuming it."""
+"""`pause` and `resume`: the switch of a route, by which no change is lost."""
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.deployed_replication import deployed_replication
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
+from pipeline_ops.terminal import document, tell, waiting
+from pipeline_ops.where import Where
 
-__all__ = ["ENABLED", "mapping_of", "named_state", "require_enabled", "set_enabled", "state_of"]
+__all__ = ["ENABLED", "mapping_of", "named_state", "require_enabled", "set_enabled", "state_of", "switch"]
 
 ENABLED: Final = "enabled"
 PAUSED: Final = "paused"
@@ -72,3 +77,23 @@ def set_enabled(
             )
         pause(_POLL_SECONDS)
     return True
+
+
+def switch(target: str, where: Where, as_json: bool, *, enabled: bool) -> None:
+    """Start a route, or stop it and say until when it has to be started again."""
+    replication = deployed_replication(where).replication
+    route = replication.route(target)
+    with waiting(f"Waiting until Lambda has {'enabled' if enabled else 'paused'} the route to {target}"):
+        changed = set_enabled(replication, route, enabled=enabled)
+    if as_json:
+        document({"target": target, "enabled": enabled, "changed": changed})
+    elif not changed:
+        tell(f"The route to {target} is already {'enabled' if enabled else 'paused'}.")
+    elif enabled:
+        tell(f"The route to {target} is enabled.")
+    else:
+        until = datetime.now(UTC) + timedelta(days=RouteOutputs.QUEUE_RETENTION_DAYS)
+        tell(
+            f"The route to {target} is paused. Changes wait in its queue; those of now are lost if it is not resumed "
+            f"before {until:%Y-%m-%d}."
+        )

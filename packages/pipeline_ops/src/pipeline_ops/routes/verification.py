@@ -15,9 +15,8 @@ from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
 from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, Enqueuer, Load
-from pipeline_ops.routes.route import explained
+from pipeline_ops.routes.route import THREADS, explained
 from pipeline_ops.routes.selection import Selection
-from pipeline_ops.routes.sides import THREADS
 from replication_core.batching import batches
 from replication_core.comparing.findings import DRIFT, SUSPECT, Finding, Looked
 from replication_core.comparing.items import compare_items

@@ -15,8 +15,8 @@ from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
 from pipeline_ops.routes.drift_report import Tally, write_page
 from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
+from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import select
-from pipeline_ops.routes.sides import open_sides
 from pipeline_ops.routes.switch import require_enabled
 from pipeline_ops.routes.verification import Verification, repair, still_drifting
 from pipeline_ops.routes.verification import verify as verify_replicas
