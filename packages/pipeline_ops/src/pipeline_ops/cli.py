@@ -6,8 +6,6 @@ from pathlib import Path
 import click
 
 from pipeline_ops.options import (
-    KEY,
-    PREFIX,
     Command,
     Commands,
     NegativeNumbers,
@@ -15,9 +13,11 @@ from pipeline_ops.options import (
     dataset_option,
     endpoint_option,
     json_option,
+    prefix,
     provider_option,
     runs,
     suffix_option,
+    text,
     where_options,
     yes_option,
 )
@@ -29,7 +29,7 @@ __all__ = ["cli", "main"]
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 objects_option = click.option(
-    "--objects", "prefix", type=PREFIX, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
+    "--objects", "prefix", type=prefix, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
 )
 items_option = click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 
@@ -110,7 +110,7 @@ def outputs() -> None:
 
 @cli.command()
 @click.argument("environment")
-@click.argument("key", type=KEY)
+@click.argument("key", type=text)
 @where_options
 @click.option(
     "--wait",
@@ -196,7 +196,7 @@ def verify() -> None:
 @click.option(
     "--time-attribute",
     metavar="NAME",
-    type=KEY,
+    type=text,
     help="Where items have their time: Unix seconds as a number, or ISO-8601 as a text. By default their `timestamp`, "
     "where that is in the key.",
 )
@@ -240,7 +240,7 @@ def resume() -> None:
 
 @cli.command(cls=NegativeNumbers)
 @click.argument("target")
-@click.argument("words", metavar="KEY | ID TIMESTAMP | DATASET KEY...", type=KEY, nargs=-1, required=True)
+@click.argument("words", metavar="KEY | ID TIMESTAMP | DATASET KEY...", type=text, nargs=-1, required=True)
 @where_options
 @runs("routes.reconciliation:replicate")
 def replicate() -> None:
@@ -257,8 +257,8 @@ def replicate() -> None:
     metavar="TARGET",
     help="Only those of the route to this target; by the environment's name, its processor's.",
 )
-@click.option("--reason", type=KEY, help="Only those given up for this reason, such as NoSuchBucket.")
-@click.option("--key", type=KEY, help="Only those of this key, as `--list --json` tells it, such as ID@TIMESTAMP.")
+@click.option("--reason", type=text, help="Only those given up for this reason, such as NoSuchBucket.")
+@click.option("--key", type=text, help="Only those of this key, as `--list --json` tells it, such as ID@TIMESTAMP.")
 @click.option("--older-than", metavar="TIME", help="Only those as old as this or older, such as 30m, 12h or 3d.")
 @click.option("--list", "only_list", is_flag=True, help="Show them, and change nothing.")
 @click.option("--export", type=_FILE, help="Write them to this file, a JSON a line.")

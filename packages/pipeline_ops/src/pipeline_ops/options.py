@@ -18,8 +18,6 @@ from pipeline_ops.where import Where
 from replication_core.numbers import NumberError, number_text
 
 __all__ = [
-    "KEY",
-    "PREFIX",
     "Command",
     "Commands",
     "NegativeNumbers",
@@ -27,9 +25,11 @@ __all__ = [
     "dataset_option",
     "endpoint_option",
     "json_option",
+    "prefix",
     "provider_option",
     "runs",
     "suffix_option",
+    "text",
     "where_options",
     "yes_option",
 ]
@@ -113,53 +113,35 @@ class NegativeNumbers(click.Command):
 _NEGATIVE = re.compile(r"-\.?[0-9]")
 
 
-class _Text(click.ParamType[str]):
-    """A text that a service can be sent."""
-
-    name = "text"
-
-    def __init__(self, *, may_be_empty: bool) -> None:
-        self._may_be_empty = may_be_empty
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it as it is; what is empty, or was typed in bytes that are no UTF-8, is misuse."""
-        if not value and not self._may_be_empty:
-            self.fail("it is empty.", param, ctx)
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            self.fail(f"{value} is not in UTF-8.", param, ctx)
-        return value
+def prefix(value: str) -> str:
+    """Return a text that a service can be sent, empty or not; what was typed in bytes that are no UTF-8 is misuse."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{value} is not in UTF-8.") from None
+    return value
 
 
-class _Endpoint(_Text):
-    """The endpoint of a local cloud, which is never AWS's."""
-
-    name = "endpoint"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it normalized; what is no endpoint, or is AWS's, is misuse."""
-        try:
-            return local_cloud.normalize(super().convert(value, param, ctx))
-        except LocalCloudError as error:
-            self.fail(f"{error}.", param, ctx)
+def text(value: str) -> str:
+    """Return such a text; an empty one is misuse."""
+    if not value:
+        raise click.BadParameter("it is empty.")
+    return prefix(value)
 
 
-class _Suffix(_Text):
-    """The suffix of an instance, or nothing for the environments themselves."""
-
-    name = "suffix"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return it as it is; what can be none is misuse."""
-        if value and not re.fullmatch(SUFFIX, value):
-            self.fail(f"{value!r} is no suffix: write up to 12 lower-case letters and digits.", param, ctx)
-        return value
+def _endpoint(value: str) -> str:
+    """Return the endpoint of a local cloud, normalized; what is none, or is AWS's, is misuse."""
+    try:
+        return local_cloud.normalize(text(value))
+    except LocalCloudError as error:
+        raise click.BadParameter(f"{error}.") from error
 
 
-KEY = _Text(may_be_empty=False)
-PREFIX = _Text(may_be_empty=True)
-_ENDPOINT = _Endpoint(may_be_empty=False)
+def _suffix(value: str) -> str:
+    """Return the suffix of an instance, empty for the environments themselves; what can be none is misuse."""
+    if value and not re.fullmatch(SUFFIX, value):
+        raise click.BadParameter(f"{value!r} is no suffix: write up to 12 lower-case letters and digits.")
+    return value
 
 
 def _remember_json(ctx: click.Context, _parameter: click.Parameter, value: bool) -> bool:
@@ -198,23 +180,18 @@ def where_options(command: Command) -> Command:
     ) -> None:
         command(where=Where(local, endpoint, provider=provider, suffix=suffix), **given)
 
-    decorators = (
-        click.option("--local", is_flag=True, help="Go to a local cloud: the one that is up, else one of its own."),
-        click.option("--endpoint", metavar="URL", type=_ENDPOINT, help="Go to this LocalStack or MiniStack."),
-        suffix_option,
-        json_option,
+    local_option = click.option(
+        "--local", is_flag=True, help="Go to a local cloud: the one that is up, else one of its own."
     )
-    decorated: Command = with_where
-    for decorator in reversed(decorators):
-        decorated = decorator(decorated)
-    return decorated
+    endpoint = click.option("--endpoint", metavar="URL", type=_endpoint, help="Go to this LocalStack or MiniStack.")
+    return local_option(endpoint(suffix_option(json_option(with_where))))
 
 
 dataset_option = click.option(
     "--dataset",
     "datasets",
     metavar="NAME[:PREFIX]",
-    type=KEY,
+    type=text,
     multiple=True,
     help="Only this dataset, of a bucket only keys that begin so; may be repeated.",
 )
@@ -224,7 +201,7 @@ json_option = click.option(
 suffix_option = click.option(
     "--suffix",
     metavar="SUFFIX",
-    type=_Suffix(may_be_empty=True),
+    type=_suffix,
     help="Take this instance of the environments, such as pr5400 of dev-pr5400.",
 )
 provider_option = click.option(
@@ -234,5 +211,5 @@ provider_option = click.option(
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask, not even for prod.")
 endpoint_option = click.option(
-    "--endpoint", metavar="URL", type=_ENDPOINT, help="Use this LocalStack or MiniStack, and leave it up."
+    "--endpoint", metavar="URL", type=_endpoint, help="Use this LocalStack or MiniStack, and leave it up."
 )

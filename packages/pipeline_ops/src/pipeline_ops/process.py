@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.checkout import open_projects
 from pipeline_ops.clients import ClientMaker
 from pipeline_ops.deployed_system import deployed_system
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.routes.route import explained
 from pipeline_ops.terminal import document, tell
 from pipeline_ops.where import Where
 from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
-from replication_core.aws.errors import StoreError
 from replication_core.objects.heads import keep_empty_expires
 
 if TYPE_CHECKING:
@@ -64,41 +62,33 @@ def process_object(
     A version that was processed before is processed again, to the same end. Raises OperatorError for a key that the
     processor would pass over, and when the run has not ended within `wait_seconds`.
     """
-    try:
-        return _follow(outputs, client, key, on_progress, wait_seconds)
-    except (StoreError, ClientError, BotoCoreError) as error:
-        raise OperatorError(f"{key} of {outputs.environment} can't be processed: {error}") from error
-
-
-def _follow(
-    outputs: ProcessingOutputs, client: ClientMaker, key: str, on_progress: Callable[[str], None], wait_seconds: float
-) -> FinishedRun:
     sqs: SQSClient = client("sqs", region=outputs.region)
     s3 = client("s3", region=outputs.region)
     keep_empty_expires(s3)
     bucket = FileBucket(s3=s3, name=outputs.bucket_name)
     results = Results(bucket=bucket, environment=outputs.environment)
-    file = _find(bucket, outputs, key)
-    run = file.run
-    before = results.find(run)
-    notice = ObjectNotice(key=key, version_id=file.version_id, reason="manual")
-    sqs.send_message(QueueUrl=outputs.queue_url, MessageBody=notice.body())
-    on_progress(f"Asked {outputs.lambda_function_name} to process {key}: run {run}")
-    began = said = time.monotonic()
-    while True:
-        summary = results.find(run)
-        if summary is not None and summary != before:
-            return FinishedRun(summary)
-        now = time.monotonic()
-        if now - began >= wait_seconds:
-            raise OperatorError(
-                f"Run {run} of {key} has not ended within {wait_seconds:.0f} s: it goes on by itself, or is a dead "
-                f"letter of {outputs.environment} by now; the log group {outputs.log_group_name} says why."
-            )
-        if now - said >= _SAY_EVERY_SECONDS:
-            on_progress(_state(sqs, outputs, run, now - began))
-            said = now
-        time.sleep(min(_POLL_SECONDS, wait_seconds))
+    with explained(f"{key} of {outputs.environment} can't be processed"):
+        file = _find(bucket, outputs, key)
+        run = file.run
+        before = results.find(run)
+        notice = ObjectNotice(key=key, version_id=file.version_id, reason="manual")
+        sqs.send_message(QueueUrl=outputs.queue_url, MessageBody=notice.body())
+        on_progress(f"Asked {outputs.lambda_function_name} to process {key}: run {run}")
+        began = said = time.monotonic()
+        while True:
+            summary = results.find(run)
+            if summary is not None and summary != before:
+                return FinishedRun(summary)
+            now = time.monotonic()
+            if now - began >= wait_seconds:
+                raise OperatorError(
+                    f"Run {run} of {key} has not ended within {wait_seconds:.0f} s: it goes on by itself, or is a dead "
+                    f"letter of {outputs.environment} by now; the log group {outputs.log_group_name} says why."
+                )
+            if now - said >= _SAY_EVERY_SECONDS:
+                on_progress(_state(sqs, outputs, run, now - began))
+                said = now
+            time.sleep(min(_POLL_SECONDS, wait_seconds))
 
 
 def _find(bucket: FileBucket, outputs: ProcessingOutputs, key: str) -> InputFile:

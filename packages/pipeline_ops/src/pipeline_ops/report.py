@@ -8,35 +8,29 @@ from pipeline_ops.deployment import Result
 
 __all__ = ["results_document", "summaries", "summary"]
 
-_DONE = {
-    "create": "created",
-    "update": "updated",
-    "replace": "replaced",
-    "delete": "deleted",
-    "same": "unchanged",
-    "import": "imported",
-    "discard": "forgotten",
+_WORDS = {
+    "create": ("created", "to create"),
+    "update": ("updated", "to update"),
+    "replace": ("replaced", "to replace"),
+    "delete": ("deleted", "to delete"),
+    "same": ("unchanged", "unchanged"),
+    "import": ("imported", "to import"),
+    "discard": ("forgotten", "to forget"),
 }
-_WOULD = {
-    "create": "to create",
-    "update": "to update",
-    "replace": "to replace",
-    "delete": "to delete",
-    "same": "unchanged",
-    "import": "to import",
-    "discard": "to forget",
-}
+"""By the engine's name for it, what happened to resources, and what would with a preview."""
+
+_CHANGED = {"refresh": "had drifted", "preview": "would change"}
 
 
 def summary(result: Result) -> str:
     """Return one line: what happened to how many resources, or would with a preview."""
     took = f"({result.seconds:.1f} s)"
     if result.unchanged:
-        count = sum(result.changes.values())
-        return f"{result.stack}: nothing {_changes_word(result)}, {counted(count, 'resource')} {took}"
-    words = _WOULD if result.operation == "preview" else _DONE
-    counts = ", ".join(f"{count} {words[name]}" for name, count in sorted(result.changes.items()) if name in words)
-    return f"{result.stack}: {counts} {took}"
+        count = counted(sum(result.changes.values()), "resource")
+        return f"{result.stack}: nothing {_CHANGED.get(result.operation, 'changed')}, {count} {took}"
+    would = result.operation == "preview"
+    counts = [f"{count} {_WORDS[name][would]}" for name, count in sorted(result.changes.items()) if name in _WORDS]
+    return f"{result.stack}: {', '.join(counts)} {took}"
 
 
 def summaries(results: Sequence[Result]) -> list[str]:
@@ -64,9 +58,3 @@ def results_document(results: Sequence[Result]) -> dict[str, Any]:
             for result in results
         ]
     }
-
-
-def _changes_word(result: Result) -> str:
-    if result.operation == "refresh":
-        return "had drifted"
-    return "would change" if result.operation == "preview" else "changed"

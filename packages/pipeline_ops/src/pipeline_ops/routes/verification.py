@@ -25,7 +25,9 @@ from replication_core.comparing.second_look import look_again
 from replication_core.comparing.sides import Sides
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["Verification", "repair", "still_drifting", "verify"]
+__all__ = ["PAGE", "Verification", "repair", "still_drifting", "verify"]
+
+PAGE = ".html"
 
 Say = Callable[[str], None]
 
@@ -46,14 +48,24 @@ class Verification:
     report: Path
     """Every finding, a JSON document a line."""
 
-    begun: datetime
-    ended: datetime
-    worked_off: bool
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended: datetime = field(default_factory=lambda: datetime.now(UTC))
+    worked_off: bool = False
     """Whether the route handled what it had at the first look, so that drift could be told from lag."""
 
     objects: int = 0
     items: int = 0
     tally: Tally = field(default_factory=Tally)
+
+    @property
+    def compared(self) -> str:
+        """How much it was, in words."""
+        return f"{counted(self.objects, 'object')} and {counted(self.items, 'item')}"
+
+    @property
+    def page(self) -> Path:
+        """The page that counts the findings, beside the report."""
+        return self.report.with_suffix(PAGE)
 
 
 def verify(
@@ -64,41 +76,32 @@ def verify(
     Between the two looks the route gets up to `within` seconds to work off what it has. Memory does not grow with the
     number of keys, nor with what differs: the suspects wait in a temporary file beside the report.
     """
-    begun = datetime.now(UTC)
+    found = Verification(selection=selection, quick=quick, report=report)
+    suspects = 0
     with (
         explained("The replicas can't be compared"),
         _rarely_collecting(),
         _report(report) as (file, spool),
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
-        objects = items = suspects = 0
-        tally = Tally()
         for looked in _first_look(sides, executor, selection, quick=quick):
-            objects, items = objects + looked.objects, items + looked.items
+            found.objects += looked.objects
+            found.items += looked.items
             for finding in looked.findings:
                 if finding.verdict in SUSPECT:
                     suspects += 1
                     write_finding(spool, finding)
                 else:
                     write_finding(file, finding)
-                    tally.add(finding)
-            say(f"Compared {counted(objects, 'object')} and {counted(items, 'item')}; {suspects:,} to look at again")
-        worked_off = not suspects or _wait(backlog, within, suspects, say)
+                    found.tally.add(finding)
+            say(f"Compared {found.compared}; {suspects:,} to look at again")
+        found.worked_off = not suspects or _wait(backlog, within, suspects, say)
         spool.seek(0)
-        for finding in look_again(sides, executor, read_findings(spool, sides.route), worked_off=worked_off):
+        for finding in look_again(sides, executor, read_findings(spool, sides.route), worked_off=found.worked_off):
             write_finding(file, finding)
-            tally.add(finding)
-    return Verification(
-        selection=selection,
-        quick=quick,
-        report=report,
-        begun=begun,
-        ended=datetime.now(UTC),
-        worked_off=worked_off,
-        objects=objects,
-        items=items,
-        tally=tally,
-    )
+            found.tally.add(finding)
+    found.ended = datetime.now(UTC)
+    return found
 
 
 def _first_look(sides: Sides, executor: ThreadPoolExecutor, selection: Selection, *, quick: bool) -> Iterator[Looked]:

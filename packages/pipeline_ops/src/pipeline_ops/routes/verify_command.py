@@ -18,7 +18,7 @@ from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.switch import require_enabled
-from pipeline_ops.routes.verification import Verification, repair, still_drifting
+from pipeline_ops.routes.verification import PAGE, Verification, repair, still_drifting
 from pipeline_ops.routes.verification import verify as verify_replicas
 from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
@@ -27,7 +27,6 @@ from replication_core.comparing.sides import Sides
 
 __all__ = ["verify"]
 
-_PAGE = ".html"
 _LOOKED_AT = (Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN)
 _EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
 
@@ -62,7 +61,7 @@ def verify(
     as_json: bool,
 ) -> None:
     """Compare the target's replicas with production; exit with 1 when something has drifted, or could not be told."""
-    if report is not None and report.suffix == _PAGE:
+    if report is not None and report.suffix == PAGE:
         raise OperatorError(f"--report {report} is where the page goes: name the report otherwise.", MISUSED)
     if repairs and not yes:
         require_terminal(f"the replicas in {target}", interactive=at_terminal())
@@ -127,7 +126,7 @@ def _tell(
         tell(*repaired.failures.sentences())
     elif found.tally.drift(keep_own=keep_own):
         tell(f"--repair would have the route make {_work(found.tally, keep_own=keep_own)}.")
-    tell(f"Every finding: {found.report}, and as a page {_page(found)}")
+    tell(f"Every finding: {found.report}, and as a page {found.page}")
 
 
 def _document(found: Verification, target: str) -> dict[str, Any]:
@@ -144,12 +143,12 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
         "found": {verdict.value: tally.counts[verdict] for verdict in Verdict},
         "repair": {"puts": tally.puts, "bytes": tally.put_bytes, "deletes": tally.deletes, "own": tally.own},
         "report": str(found.report),
-        "page": str(_page(found)),
+        "page": str(found.page),
     }
 
 
 def _table(found: Verification, target: str) -> TextTable:
-    title = f"{target}: {_compared(found)} compared"
+    title = f"{target}: {found.compared} compared"
     table = TextTable("found", "keys", "for example", title=title, numbers=("keys",))
     for verdict in (*_LOOKED_AT, *_EXPECTED):
         count = found.tally.counts[verdict]
@@ -158,21 +157,13 @@ def _table(found: Verification, target: str) -> TextTable:
     return table
 
 
-def _compared(found: Verification) -> str:
-    return f"{counted(found.objects, 'object')} and {counted(found.items, 'item')}"
-
-
-def _page(found: Verification) -> Path:
-    return found.report.with_suffix(_PAGE)
-
-
 def _write_page(found: Verification, target: str) -> None:
     facts = [
-        ("compared", f"{found.selection}: {_compared(found)}"),
+        ("compared", f"{found.selection}: {found.compared}"),
         ("how", "by the listings alone" if found.quick else "by all that is replicated"),
         ("from, to", f"{found.begun:%Y-%m-%d %H:%M:%S} to {found.ended:%H:%M:%S} UTC"),
         ("a repair would make", _work(found.tally)),
     ]
     if not found.worked_off:
         facts.append(("in flight", "the route had changes before it all the time: what differs may be on its way"))
-    write_page(_page(found), f"Replicas in {target}", facts, found.tally, found.report)
+    write_page(found.page, f"Replicas in {target}", facts, found.tally, found.report)
