@@ -23,11 +23,7 @@ _SIGN_IN = "`aws sso login --profile NAME` and `export AWS_PROFILE=NAME`"
 
 
 def check_account(stack: StackId, settings: StackSettings, identify: Callable[[str | None], str] | None = None) -> str:
-    """Return the id of the account that the credentials in use are for.
-
-    `identify` asks AWS for it, given the stack's region. Raises OperatorError when there are no credentials,
-    AWS refuses them or can't be reached, or the account is none of `aws:allowedAccountIds`.
-    """
+    """Return the id of the account that the credentials, which have to be of an allowed one, are for."""
     allowed = settings.texts("aws:allowedAccountIds")
     account = _identified(stack, settings.text("aws:region"), identify or _ask_aws)
     if allowed and account not in allowed:

@@ -16,10 +16,7 @@ __all__ = ["open_projects", "standing_cloud"]
 
 
 def open_projects(where: Where = AWS) -> Projects:
-    """Return the projects of the checkout that this process is in, whose commands go where this one goes.
-
-    Raises OperatorError outside a checkout.
-    """
+    """Return the projects of the checkout that this process is in, whose commands go where this one goes."""
     repository = find_repository(Path.cwd())
     if where.local and where.endpoint is None and Playground(repository).running() is None:
         where = replace(where, fleeting=True)

@@ -11,10 +11,7 @@ _PRODUCTION = "prod"
 
 
 def must_be_confirmed(operation: str, stack: StackId, *, local: bool) -> bool:
-    """Tell whether the operation is asked about: every change to prod, and every destroy, but on AWS only.
-
-    Of an instance nothing is: it is there to be destroyed.
-    """
+    """Tell whether the operation is asked about on AWS: every change to prod, and every destroy but of an instance."""
     if local or stack.suffix or operation == "preview":
         return False
     return stack.environment == _PRODUCTION or operation == "destroy"

@@ -34,10 +34,7 @@ class DeployedSystem:
 
 
 def deployed_system(projects: Projects) -> DeployedSystem:
-    """Return what is deployed where the projects' commands go, and say on standard error what takes long.
-
-    Raises OperatorError where no such local cloud is up.
-    """
+    """Return what is deployed where the projects' commands go, and say on standard error what takes long."""
     allow_many_headers()
     say = partial(tell, err=True)
     if projects.where.is_local:

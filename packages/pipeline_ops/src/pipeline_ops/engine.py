@@ -39,10 +39,7 @@ class EngineCommand(PulumiCommand):
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
     ) -> CommandResult:
-        """Run one command to its end and return what it wrote; raises the SDK's CommandError when it failed.
-
-        The callbacks get the lines once it has ended: what happens meanwhile comes as events.
-        """
+        """Run one command to its end, and give its lines to the callbacks then; raises the SDK's CommandError."""
         # Files and not pipes: should this process be killed, the engine goes on until its state is saved and its lock
         # released, instead of dying of a pipe that nobody reads.
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:

@@ -17,6 +17,7 @@ INTERRUPTED = 130
 class OperatorError(Exception):
     """An error that stops a command; its message is the sentence that the operator reads, with the remedy in it.
 
+    Whatever a command can't do raises it, so that the functions of this package say so only where one has to know it.
     `details` are lines below the sentence. A line break within either is shown escaped: a key may hold one.
     """
 

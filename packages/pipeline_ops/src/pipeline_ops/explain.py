@@ -39,20 +39,14 @@ def explain(
     failure: CommandResult | None,
     copy: Path | None = None,
 ) -> OperatorError:
-    """Return the error to show, from the errors the engine reported and what its last command wrote.
-
-    `copy` is the folder of the settings that the engine worked on; files in it are named as the committed ones are.
-    """
+    """Return the error to show, from what the engine reported and wrote; files in `copy` are named as committed."""
     error = _explained(projects, stack, operation, errors, failure)
     message, *details = (_as_committed(line, stack, copy) for line in (error.args[0], *error.details))
     return OperatorError(message, error.exit_code, details)
 
 
 def unreadable_state(projects: Projects, backend: Backend, failure: CommandResult | None) -> OperatorError:
-    """Return the error to show when a state can't be asked which stacks are in it.
-
-    None of them is to blame, so no command on one is suggested.
-    """
+    """Return the error to show when a state can't be asked which stacks are in it: none of them is to blame."""
     subject = f"The state at {backend.shown} can't be read"
     known = _known(projects, None, _written(failure))
     if known:
@@ -105,10 +99,7 @@ def interrupted(projects: Projects, stack: StackId, operation: str) -> OperatorE
 def ended_at_once(
     projects: Projects, stack: StackId, operation: str, creating: Sequence[str], signal_number: int | None = None
 ) -> OperatorError:
-    """Return the error to show when Pulumi could not finish what it was at: a second interrupt, or a signal, ended it.
-
-    The state does not always know what was being created, so those names are said here.
-    """
+    """Return the error to show when Pulumi could not finish; what it was creating is perhaps in no state."""
     by = f" by {signal.Signals(signal_number).name}" if signal_number else ""
     exit_code = FAILED if signal_number else INTERRUPTED
     if projects.where.fleeting:

@@ -41,10 +41,7 @@ class GoProgram:
     """How long that is, in words."""
 
     def build(self, folder: Path, on_progress: Callable[[str], None]) -> None:
-        """Build it into `folder`, which must not exist.
-
-        The module proxy and toolchain are the user's own settings. Raises BuildError with the compiler's last lines.
-        """
+        """Build it into `folder`, which must not exist; raises BuildError with the compiler's last lines."""
         go = shutil.which("go")
         if go is None:
             raise BuildError("Go is not on PATH")

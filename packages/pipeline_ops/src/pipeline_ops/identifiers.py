@@ -17,11 +17,7 @@ Find = Callable[[Callable[[str], Any], Inputs], str | None]
 
 
 def identifier(kind: str, inputs: Inputs, region: str, clients: ClientMaker) -> str | None:
-    """Return the id that a resource of the type with these inputs has, or would have.
-
-    None where nothing of that kind is there, or where the inputs don't tell. Whether a thing of the id exists is the
-    provider's to say.
-    """
+    """Return the id that a resource with these inputs has, or would have; None where neither AWS nor they tell."""
     if kind in _BY_INPUTS:
         try:
             return _BY_INPUTS[kind](inputs)

@@ -44,11 +44,7 @@ class Running:
 
 
 class Playground:
-    """The playground of one checkout.
-
-    The process that holds it holds a lock as long as it lives, so that what is left of one that crashed is told from
-    one that is up.
-    """
+    """The playground of one checkout: its process holds a lock, by which one that crashed is told from one that is up."""
 
     def __init__(self, repository: Path) -> None:
         self._folder = repository / LOCAL_FOLDER
@@ -72,10 +68,7 @@ class Playground:
                 self.description.unlink(missing_ok=True)
 
     def describe(self, system: "RunningSystem") -> None:
-        """Write `.local/cloud.json`, all at once, so that whoever waits for it reads it whole.
-
-        Its owner alone may read it, as everything that `mkstemp` makes: it holds the cloud's key.
-        """
+        """Write `.local/cloud.json` all at once, for its owner's eyes, as `mkstemp` has it: the cloud's key is in it."""
         content = json.dumps(_description(system), indent=2, sort_keys=True)
         handle, name = tempfile.mkstemp(dir=self._folder, prefix=".cloud-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -114,10 +107,7 @@ class Playground:
         return running if is_it else None
 
     def detach(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
-        """Start a process of its own that holds the playground, and return once it is up.
-
-        What that process says goes to `.local/cloud.log`; raises OperatorError with its end when it doesn't come up.
-        """
+        """Start a process that holds the playground, and return once it is up; it writes to `.local/cloud.log`."""
         local_folder(self._repository)
         try:
             # One at a time: a second one would write over the log of the first.

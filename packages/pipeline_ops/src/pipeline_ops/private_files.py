@@ -29,10 +29,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def local_folder(repository: Path) -> Path:
-    """Return the checkout's `.local`, made where it isn't there.
-
-    It is for its owner's eyes alone: the key of a local cloud is in it, and production's keys in reports.
-    """
+    """Return the checkout's `.local`, made where it isn't there: keys of clouds and of production are in it."""
     return private_folder(repository / LOCAL_FOLDER)
 
 

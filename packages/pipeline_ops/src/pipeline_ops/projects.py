@@ -87,10 +87,7 @@ OF_ACCOUNTS = frozenset({"delivery"})
 
 
 class Projects:
-    """The projects under a repository's `projects/`, each with a stack per `Pulumi.<environment>.yaml`.
-
-    `where` is where the commands go that an error suggests.
-    """
+    """The projects in `projects/`, each with a stack per `Pulumi.<environment>.yaml`; `where` is of suggested commands."""
 
     def __init__(self, repository: Path, where: Where = AWS) -> None:
         self.repository = repository
@@ -102,10 +99,7 @@ class Projects:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The projects in dependency order.
-
-        Raises OperatorError for a project whose dependencies are not declared.
-        """
+        """The projects in dependency order."""
         found = {path.parent.name for path in self.repository.glob("projects/*/Pulumi.yaml")}
         undeclared = sorted(found - DEPENDENCIES.keys())
         if undeclared:
@@ -129,10 +123,7 @@ class Projects:
         return tuple(sorted(name for file in files if re.fullmatch(NAME, name := file.stem.removeprefix("Pulumi."))))
 
     def stack(self, project: str, environment: str) -> StackId:
-        """Return the stack of the environment, or of its instance that is asked for.
-
-        Raises OperatorError, naming those there are, when the repository has no such stack.
-        """
+        """Return the stack of the environment, or of the instance that is asked for; refuse what is not there."""
         named = self.known(project, environment)
         if project in OF_ACCOUNTS:
             if self.where.suffix:
@@ -175,10 +166,7 @@ class Projects:
         return self.stack(project, environments[0])
 
     def select(self, project: str, environment: str) -> tuple[StackId, ...]:
-        """Return the one stack, or with ALL every project's stack of the environment, in dependency order.
-
-        Raises OperatorError where there is none.
-        """
+        """Return the one stack, or with ALL every project's stack of the environment, in dependency order."""
         if project != ALL:
             return (self.stack(project, environment),)
         stacks = tuple(
@@ -207,10 +195,7 @@ class Projects:
         )
 
     def settings(self, stack: StackId) -> StackSettings:
-        """Return what the stack's committed `Pulumi.<environment>.yaml` holds.
-
-        Raises OperatorError when that can't be read.
-        """
+        """Return what the stack's committed `Pulumi.<environment>.yaml` holds."""
         path = self._settings_file(stack)
         return read_settings(path, str(path.relative_to(self.repository)))
 

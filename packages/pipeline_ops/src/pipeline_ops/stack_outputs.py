@@ -157,10 +157,7 @@ class UnreadHereError(Exception):
 
 
 def read_state(backend: Backend, stack: StackId) -> bytes | None:
-    """Return the JSON document of a stack's state; None where there is none.
-
-    Raises UnreadHereError, OSError, and botocore's errors.
-    """
+    """Return the JSON document of a stack's state, if there is one; raises UnreadHereError, OSError, botocore's."""
     base = f".pulumi/stacks/{stack.project}/{stack.environment}"
     url = urlsplit(backend.url)
     if backend.folder is not None:

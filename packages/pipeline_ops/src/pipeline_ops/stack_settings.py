@@ -66,10 +66,7 @@ class StackSettings:
 
 
 def read_settings(path: Path, name: str) -> StackSettings:
-    """Read the file; `name` is what an error calls it.
-
-    Raises OperatorError where it can't be read, or is no mapping in YAML.
-    """
+    """Read the file, which an error calls `name`."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

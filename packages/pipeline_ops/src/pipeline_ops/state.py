@@ -114,10 +114,7 @@ def _absolute(url: str) -> str:
 
 
 def secrets_environment(backend: Backend, settings: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables by which Pulumi decrypts a stack's secrets.
-
-    Raises OperatorError when it would have to ask for a passphrase.
-    """
+    """Return the variables by which Pulumi decrypts a stack's secrets; refuse where it would have to ask."""
     given = {name: environ[name] for name in _PASSPHRASES if name in environ}
     if backend.uses_passphrase and "secretsprovider" not in settings and not given:
         raise OperatorError(

@@ -112,10 +112,7 @@ def with_creations(document: Document, identify: Identify) -> tuple[Document, li
 
 
 def outcome(cut: Cut, name: str, after: Document, unknown: list[Cut]) -> str:
-    """Return a sentence about what became of a thing in a cloud.
-
-    `after` is the state that the refresh left, `name` what people call the thing.
-    """
+    """Return a sentence on what became of a thing, called `name`, by the state that the refresh left."""
     if cut in unknown:
         return f"{name} was being created when a run was cut off, and can't be looked up: it may be orphaned."
     known = [each for each in resources_of(after) if each["urn"] == cut.urn]

@@ -53,10 +53,7 @@ def apply_and_watch(
     deadline_seconds: float = DEADLINE_SECONDS,
     poll_seconds: float = POLL_SECONDS,
 ) -> list[Arrival]:
-    """Apply the changes, of different records, to the source one after another, while every target is watched.
-
-    `on_progress` is told how many sightings are still to come. What the API raises is raised.
-    """
+    """Apply the changes, of different records, one after another while targets are watched; tell how much is left."""
     watches = [_Watch(source.environment, target) for target in targets]
     written: dict[RecordKey, _Expected] = {}
 

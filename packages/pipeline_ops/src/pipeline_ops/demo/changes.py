@@ -52,10 +52,7 @@ class Wave:
 
 
 def scenario(run: str) -> list[Wave]:
-    """Return the run's waves: what is created, changed, removed and restored.
-
-    The source's bucket must be versioned: the last wave removes a delete marker.
-    """
+    """Return the run's waves; the last one removes a delete marker, so that the source's bucket must be versioned."""
     return [
         Wave("created, cold start", _first(run)),
         Wave("created", [*_created_objects(run), *_created_items(run)]),

@@ -104,10 +104,7 @@ class DemoStore:
         return self.object(key) if key.dataset.is_bucket else self.items_of([key]).get(key)
 
     def object(self, key: RecordKey) -> ObservedObject | None:
-        """Read an object whole, or return None if it has no current version.
-
-        A read that is cut off, as by a write meanwhile, is tried again. Raises UnreadableObjectError for what stays so.
-        """
+        """Read an object whole, again where it is cut off; None where none is there. Raises UnreadableObjectError."""
         for left in reversed(range(_TRIES)):
             try:
                 return self._object(key.object_key)

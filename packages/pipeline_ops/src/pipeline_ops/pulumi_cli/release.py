@@ -37,10 +37,7 @@ class ReleaseError(Exception):
 
 
 def release_name(version: Version, system: str, machine: str) -> str:
-    """Return the release archive's name for a system and machine as `platform` calls them.
-
-    Raises ReleaseError where Pulumi publishes none.
-    """
+    """Return the release archive's name for a system and machine as `platform` calls them; raises ReleaseError."""
     architecture = _ARCHITECTURES.get(machine.lower())
     if system not in {"Linux", "Darwin"} or architecture is None:
         raise ReleaseError(f"there is no release for {system} on {machine}")

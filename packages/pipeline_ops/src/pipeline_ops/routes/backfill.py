@@ -85,10 +85,7 @@ class Checkpoint(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """Return what an earlier run has left there; None where none was, or it ended.
-
-        Raises OperatorError for a file that is no checkpoint.
-        """
+        """Return what an earlier run has left there; None where none was, or it ended."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:

@@ -75,10 +75,7 @@ def deployed_replication(where: Where) -> DeployedReplication:
 
 
 def deployed_dead_letters(where: Where, environment: str | None) -> DeadLetterQueue:
-    """Return an environment's dead-letter queue, that of the replication's source where none is named.
-
-    Raises OperatorError where there is no such environment, or its storage is not deployed.
-    """
+    """Return an environment's dead-letter queue, that of the replication's source where none is named."""
     projects = open_projects(where)
     named = environment or projects.only_stack(ReplicationOutputs.PROJECT).name
     stack = projects.stack(StorageOutputs.PROJECT, named)

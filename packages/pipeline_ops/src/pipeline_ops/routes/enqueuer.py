@@ -154,10 +154,7 @@ def follow(backlog: Backlog, enqueued: int, say: Callable[[str], None]) -> None:
 
 
 def failed_keys(queue: DeadLetterQueue, route: Route, reason: str) -> Failures:
-    """Return the keys that were enqueued for that reason and that the route gave up, each once.
-
-    They are looked for among `MOST_LETTERS` dead letters.
-    """
+    """Return the keys enqueued for that reason that were given up, as far as `MOST_LETTERS` dead letters tell."""
     found: dict[str, Failed] = {}
     with dead_letters(queue, most=MOST_LETTERS) as held:
         for letter in held.letters:

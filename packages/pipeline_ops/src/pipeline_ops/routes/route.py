@@ -105,10 +105,7 @@ class SourceRoutes:
 
     @property
     def replicated(self) -> list[StoredDataset]:
-        """The source's datasets that some route gets, as storage has them now.
-
-        A route of which that can't be told has none here; looking at it says why.
-        """
+        """The source's datasets that some route gets; of one that can't be looked at, looking at it says why."""
         names: set[str] = set()
         for route in self.routes.values():
             with suppress(OperatorError):

@@ -144,10 +144,7 @@ def _report(path: Path) -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False) -> int:
-    """Enqueue each key of the report that has drifted; return how many those are.
-
-    `keep_own` leaves out what the target has of its own, which the route would delete.
-    """
+    """Enqueue each key that has drifted; `keep_own` leaves out what the target made itself. Return how many."""
     count = 0
     with report.open(encoding="utf-8") as file:
         keys = (finding.key for finding in _drift(file, enqueuer.backlog.route.spec, keep_own=keep_own))
