@@ -141,7 +141,7 @@ def test_an_environment_is_added_by_two_files_and_a_target(tmp_path: Path) -> No
     projects = Projects(tmp_path)
     assert {str(stack) for stack in projects.every_stack()} - before == {"storage/qa", "processing/qa"}
     assert StackId("storage", "qa") in projects.needs(StackId("replication", "prod"))
-    assert StackId("storage", "qa") in waves(projects)[0]
+    assert StackId("storage", "qa") in next(waves(projects))
 
 
 def test_a_cloud_has_one_state_however_its_endpoint_is_written(tmp_path: Path) -> None:

@@ -49,39 +49,19 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@stack_options
-@provider_option
-@yes_option
-@runs("lifecycle:operate", name="deploy")
-def deploy() -> None:
-    """Make the stacks what the code and the configuration say."""
+def _operation(name: str, what: str) -> None:
+    @stack_options
+    @provider_option
+    @runs("lifecycle:operate", name=name)
+    def operate() -> None: ...
+
+    cli.command(name, help=what)(operate if name == "preview" else yes_option(operate))
 
 
-@cli.command()
-@stack_options
-@provider_option
-@runs("lifecycle:operate", name="preview")
-def preview() -> None:
-    """Say what a deploy would change."""
-
-
-@cli.command()
-@stack_options
-@provider_option
-@yes_option
-@runs("lifecycle:operate", name="refresh")
-def refresh() -> None:
-    """Make the state what is really there."""
-
-
-@cli.command()
-@stack_options
-@provider_option
-@yes_option
-@runs("lifecycle:operate", name="destroy")
-def destroy() -> None:
-    """Remove all that the stacks have made."""
+_operation("deploy", "Make the stacks what the code and the configuration say.")
+_operation("preview", "Say what a deploy would change.")
+_operation("refresh", "Make the state what is really there.")
+_operation("destroy", "Remove all that the stacks have made.")
 
 
 @cli.command()

@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
 
 import local_cloud
 from local_cloud.aws_provider import aws_provider
@@ -27,21 +26,24 @@ def open_deployment(projects: Projects, *, may_begin: bool = False, changes: boo
     command.
     """
     where = projects.where
-    with ProgressDisplay(console(stderr=True)) as progress:
+    with ProgressDisplay(console(stderr=True)) as progress, ExitStack() as stack:
         say = progress.say
-        noticed = Interrupts(lambda count: say(interrupt_notice(count))) if changes else ReadingInterrupts()
-        deploying: Any = {"where": where, "on_event": progress.on_event, "on_progress": say, "interrupts": noticed}
-        if not where.is_local:
-            with Deployment(projects.repository, **deploying) as deployment:
-                yield deployment
-            return
-        deploying["provider"] = aws_provider(where.provider, os.environ)
-        if where.fleeting and may_begin:
-            with local_cloud.start(None, say, region=projects.region) as cloud:
+        provider, cloud, backend = None, None, None
+        if where.is_local:
+            provider = aws_provider(where.provider, os.environ)
+            if where.fleeting and may_begin:
+                cloud = stack.enter_context(local_cloud.start(None, say, region=projects.region))
                 say(f"This local cloud ends with the command; `{LOCAL_STARTS}` keeps one up.")
-                with Deployment(projects.repository, cloud, **deploying) as deployment:
-                    yield deployment
-        else:
-            cloud, backend = standing_cloud(projects, say)
-            with Deployment(projects.repository, cloud, backend=backend, **deploying) as deployment:
-                yield deployment
+            else:
+                cloud, backend = standing_cloud(projects, say)
+        deployment = Deployment(
+            projects.repository,
+            cloud,
+            provider=provider,
+            backend=backend,
+            where=where,
+            on_event=progress.on_event,
+            on_progress=say,
+            interrupts=Interrupts(lambda count: say(interrupt_notice(count))) if changes else ReadingInterrupts(),
+        )
+        yield stack.enter_context(deployment)

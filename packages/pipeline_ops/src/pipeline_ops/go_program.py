@@ -13,7 +13,6 @@ __all__ = ["BuildError", "GoProgram", "build_environment"]
 
 _REPORT_SECONDS = 30.0
 _LIMIT_SECONDS = 3600.0
-_POLL_SECONDS = 1.0
 _TAIL_LINES = 12
 _OWN_SETTINGS = ("GOFLAGS", "GOWORK", "GOOS", "GOARCH", "GOEXPERIMENT", "CGO_ENABLED", "GO111MODULE", "GOBIN")
 
@@ -53,12 +52,9 @@ class GoProgram:
                 *("-o", str(result / self.name), self.package),
             ]
             result.mkdir()
-            _run(command, module, lambda elapsed: on_progress(self._waiting(elapsed)))
+            on_progress(sentence := f"Building {self.title} from its Go module ({self.takes}, once)")
+            _run(command, module, lambda elapsed: on_progress(f"{sentence}: {elapsed / 60:.1f} minutes so far"))
             result.rename(folder)
-
-    def _waiting(self, elapsed: float) -> str:
-        sentence = f"Building {self.title} from its Go module ({self.takes}, once)"
-        return sentence if elapsed < 1 else f"{sentence}: {elapsed / 60:.1f} minutes so far"
 
 
 def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -72,24 +68,26 @@ def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _run(command: list[str], folder: Path, on_wait: Callable[[float], None]) -> None:
     started = time.monotonic()
-    reported = -_REPORT_SECONDS
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(  # noqa: S603 (the Go tool, with nothing of a user's in its arguments)
             command, cwd=folder, env=build_environment(os.environ), stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            while process.poll() is None:
+            while (code := _ended(process)) is None:
                 elapsed = time.monotonic() - started
                 if elapsed > _LIMIT_SECONDS:
                     raise BuildError(f"it took more than {_LIMIT_SECONDS / 60:.0f} minutes")
-                if elapsed - reported >= _REPORT_SECONDS:
-                    on_wait(elapsed)
-                    reported = elapsed
-                time.sleep(_POLL_SECONDS)
+                on_wait(elapsed)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        if process.returncode != 0:
+            process.kill()  # does nothing to one that has ended
+            process.wait()
+        if code != 0:
             output.seek(0)
             raise BuildError("the Go compiler said: " + "\n".join(output.read().splitlines()[-_TAIL_LINES:]))
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return process.wait(_REPORT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None

@@ -36,14 +36,6 @@ def _named(name: str) -> Callable[[Inputs], str]:
     return lambda inputs: str(inputs[name])
 
 
-def _rule(inputs: Inputs) -> str:
-    return f"{_bus(inputs)}{inputs['name']}"
-
-
-def _rule_target(inputs: Inputs) -> str:
-    return f"{_bus(inputs)}{inputs['rule']}-{inputs['targetId']}"
-
-
 def _bus(inputs: Inputs) -> str:
     bus = inputs.get("eventBusName") or "default"
     return "" if bus == "default" else f"{bus}/"
@@ -68,13 +60,9 @@ _BY_INPUTS: Mapping[str, Callable[[Inputs], str]] = {
     "aws:cloudwatch/logGroup:LogGroup": _named("name"),
     "aws:cloudwatch/metricAlarm:MetricAlarm": _named("name"),
     "aws:cloudwatch/dashboard:Dashboard": _named("dashboardName"),
-    "aws:cloudwatch/eventRule:EventRule": _rule,
-    "aws:cloudwatch/eventTarget:EventTarget": _rule_target,
+    "aws:cloudwatch/eventRule:EventRule": lambda inputs: f"{_bus(inputs)}{inputs['name']}",
+    "aws:cloudwatch/eventTarget:EventTarget": lambda inputs: f"{_bus(inputs)}{inputs['rule']}-{inputs['targetId']}",
 }
-
-
-def _queue(client: Callable[[str], Any], inputs: Inputs) -> str | None:
-    return _or_none(lambda: client("sqs").get_queue_url(QueueName=inputs["name"])["QueueUrl"])
 
 
 def _topic(client: Callable[[str], Any], inputs: Inputs) -> str | None:
@@ -92,11 +80,6 @@ def _subscription(client: Callable[[str], Any], inputs: Inputs) -> str | None:
     return next((arn for arn in arns if arn.startswith("arn:")), None)
 
 
-def _alias(client: Callable[[str], Any], inputs: Inputs) -> str | None:
-    names = {"FunctionName": inputs["functionName"], "Name": inputs["name"]}
-    return _or_none(lambda: client("lambda").get_alias(**names)["AliasArn"])
-
-
 def _mapping(client: Callable[[str], Any], inputs: Inputs) -> str | None:
     names = {"FunctionName": inputs["functionName"], "EventSourceArn": inputs["eventSourceArn"]}
     # AWS takes one mapping of a source and a function.
@@ -104,17 +87,19 @@ def _mapping(client: Callable[[str], Any], inputs: Inputs) -> str | None:
     return str(listed[0]["UUID"]) if listed else None
 
 
-def _trail(client: Callable[[str], Any], inputs: Inputs) -> str | None:
-    return _or_none(lambda: client("cloudtrail").get_trail(Name=inputs["name"])["Trail"]["TrailARN"])
-
-
 _ASKED_FOR: Mapping[str, Find] = {
-    "aws:sqs/queue:Queue": _queue,
+    "aws:sqs/queue:Queue": lambda client, inputs: _or_none(
+        lambda: client("sqs").get_queue_url(QueueName=inputs["name"])["QueueUrl"]
+    ),
     "aws:sns/topic:Topic": _topic,
     "aws:sns/topicSubscription:TopicSubscription": _subscription,
-    "aws:lambda/alias:Alias": _alias,
+    "aws:lambda/alias:Alias": lambda client, inputs: _or_none(
+        lambda: client("lambda").get_alias(FunctionName=inputs["functionName"], Name=inputs["name"])["AliasArn"]
+    ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": _mapping,
-    "aws:cloudtrail/trail:Trail": _trail,
+    "aws:cloudtrail/trail:Trail": lambda client, inputs: _or_none(
+        lambda: client("cloudtrail").get_trail(Name=inputs["name"])["Trail"]["TrailARN"]
+    ),
 }
 
 _ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "ResourceNotFoundException", "TrailNotFoundException")

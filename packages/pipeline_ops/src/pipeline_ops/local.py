@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -73,17 +74,15 @@ def running_system(
             yield RunningSystem(cloud, deployment, _deploy_everything(deployment, on_progress))
 
 
-def waves(projects: Projects) -> list[list[StackId]]:
-    """Return every stack in groups: those of a group need only stacks of the groups before it."""
-    left = list(projects.every_stack())
-    groups: list[list[StackId]] = []
-    while left:
-        group = [stack for stack in left if not set(projects.needs(stack)) & set(left)]
-        # A stack that needs one which needs it back could never be deployed: the deployment will say what is missing.
-        group = group or left
-        groups.append(group)
-        left = [stack for stack in left if stack not in group]
-    return groups
+def waves(projects: Projects) -> Iterator[list[StackId]]:
+    """Yield every stack in groups: those of a group need only stacks of the groups before it."""
+    stacks = projects.every_stack()
+    # One that is not in the repository is said to be missing by the deployment of what needs it.
+    order = TopologicalSorter({stack: set(projects.needs(stack)) & set(stacks) for stack in stacks})
+    order.prepare()
+    while group := order.get_ready():
+        yield [stack for stack in stacks if stack in group]
+        order.done(*group)
 
 
 def _deploy_everything(deployment: Deployment, on_progress: Callable[[str], None]) -> dict[str, dict[str, Any]]:

@@ -44,7 +44,7 @@ class Running:
 
 
 class Playground:
-    """The playground of one checkout: its process holds a lock, by which one that crashed is told from one that is up."""
+    """The playground of one checkout, whose process holds a lock: one that crashed is told from one that is up."""
 
     def __init__(self, repository: Path) -> None:
         self._folder = repository / LOCAL_FOLDER
@@ -68,7 +68,7 @@ class Playground:
                 self.description.unlink(missing_ok=True)
 
     def describe(self, system: "RunningSystem") -> None:
-        """Write `.local/cloud.json` all at once, for its owner's eyes, as `mkstemp` has it: the cloud's key is in it."""
+        """Write `.local/cloud.json` all at once, for its owner's eyes, as by `mkstemp`: the cloud's key is in it."""
         content = json.dumps(_description(system), indent=2, sort_keys=True)
         handle, name = tempfile.mkstemp(dir=self._folder, prefix=".cloud-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -153,26 +153,19 @@ class Playground:
 
     def _wait_until_up(self, process: subprocess.Popen[bytes], on_progress: Callable[[str], None]) -> Running:
         deadline = time.monotonic() + _START_SECONDS
-        said = 0
-        while process.poll() is None and time.monotonic() < deadline:
-            running = self.running()
-            if running is not None and running.pid == process.pid:
-                return running
-            said = self._relay(said, on_progress)
-            time.sleep(_POLL_SECONDS)
-        if self._is_held():
-            raise self._taken()
-        self._relay(said, on_progress)
-        raise OperatorError(f"The local cloud did not come up; what it said is in {self._log}.")
-
-    def _relay(self, said: int, on_progress: Callable[[str], None]) -> int:
         with self._log.open(encoding="utf-8", errors="replace") as log:
-            log.seek(said)
-            text = log.read()
-        whole = text[: text.rfind("\n") + 1]
-        for line in whole.splitlines():
-            on_progress(line)
-        return said + len(whole.encode())
+            while process.poll() is None and time.monotonic() < deadline:
+                running = self.running()
+                if running is not None and running.pid == process.pid:
+                    return running
+                for line in log:
+                    on_progress(line.rstrip("\n"))
+                time.sleep(_POLL_SECONDS)
+            if self._is_held():
+                raise self._taken()
+            for line in log:
+                on_progress(line.rstrip("\n"))
+        raise OperatorError(f"The local cloud did not come up; what it said is in {self._log}.")
 
     def _taken(self) -> OperatorError:
         running = self.running()

@@ -87,7 +87,7 @@ OF_ACCOUNTS = frozenset({"delivery"})
 
 
 class Projects:
-    """The projects in `projects/`, each with a stack per `Pulumi.<environment>.yaml`; `where` is of suggested commands."""
+    """The projects in `projects/`, with a stack per `Pulumi.<environment>.yaml`; `where` is of suggested commands."""
 
     def __init__(self, repository: Path, where: Where = AWS) -> None:
         self.repository = repository

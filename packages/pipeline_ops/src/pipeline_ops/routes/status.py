@@ -79,20 +79,9 @@ class RouteStatus:
 
     def exported(self) -> dict[str, Any]:
         """Return it as a JSON document."""
-        return {
-            "target": self.target,
-            "healthy": not self.problems,
-            "problems": self.problems,
-            "state": self.state,
-            "lag_seconds": self.lag_seconds,
-            "waiting": self.waiting,
-            "in_flight": self.in_flight,
-            "dead_letters": dict(self.dead_letters),
-            "last_success": self.last_success and self.last_success.isoformat(),
-            "version": self.version,
-            "release": self.release,
-            "alarms": dict(self.alarms),
-        }
+        told = {name: value for name, value in vars(self).items() if name not in {"mismatches", "redrive_command"}}
+        last_success = self.last_success and self.last_success.isoformat()
+        return {**told, "healthy": not self.problems, "problems": self.problems, "last_success": last_success}
 
 
 @dataclass(frozen=True, kw_only=True)
