@@ -1,6 +1,8 @@
 """What may have gone since it was recorded is looked at before it is relied on, by whoever comes first."""
 
+import json
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline_common.contracts import StorageOutputs
 from pipeline_ops.deployment import Deployment, Result
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import StackId
@@ -19,6 +22,13 @@ STORAGE = StackId("storage", "prod")
 BOTH_COME_SECONDS = 0.5
 
 
+def former_outputs(stack: StackId) -> dict[str, Any]:
+    """Return what the first release exported of a stack."""
+    contracts = ROOT / "tests" / "recorded" / "release_1" / "contracts"
+    outputs: dict[str, Any] = json.loads((contracts / f"{stack.project}_{stack.environment}.json").read_text())
+    return outputs
+
+
 class Looked(Deployment):
     """Counts the looks at a stack, and whether two came at the same time."""
 
@@ -28,14 +38,25 @@ class Looked(Deployment):
         super().__init__(ROOT)
         self.backend = Backend(f"file://{folder}", may_outlive=may_outlive)
         self.looks = 0
+        self.ran: set[StackId] = set()
         self.recorded = {StackId("storage", name) for name in ("dev", "staging", "prod")}
+        self._folder = folder
+        for stack in self.recorded:
+            self.record(stack, StorageOutputs.parse(former_outputs(stack)).exports())
         self.met = False
         self._both = threading.Barrier(2)
+
+    def record(self, stack: StackId, outputs: Mapping[str, Any]) -> None:
+        file = self._folder / ".pulumi" / "stacks" / stack.project / f"{stack.environment}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        root = {"type": "pulumi:pulumi:Stack", "outputs": outputs}
+        file.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [root]}}}))
 
     def deployed(self) -> frozenset[StackId]:
         return frozenset(self.recorded)
 
     def _run(self, stack: StackId, operation: str, *_: Any) -> Result:
+        self.ran.add(stack)
         if stack == STORAGE:
             self.looks += 1
             try:
@@ -97,6 +118,28 @@ def test_a_cloud_of_its_own_is_one_that_ends_with_it(owned: bool, where: Where) 
     cloud: Any = SimpleNamespace(owned=owned, endpoint="http://there")
     assert Deployment(ROOT, cloud).projects.where == where
     assert Deployment(ROOT).projects.where == AWS
+
+
+def test_storage_that_does_not_export_yet_what_is_read_is_refused_before_the_engine_starts(tmp_path: Path) -> None:
+    deployment = Looked(tmp_path)
+    deployment.record(StackId("storage", "dev"), former_outputs(StackId("storage", "dev")))
+    for act in (deployment.up, deployment.preview):
+        with pytest.raises(OperatorError) as refused:
+            act("replication", "prod")
+        assert str(refused.value) == (
+            "replication/prod reads 'suffix' of storage/dev, which was deployed by another release without it: "
+            "`nox -s deploy -- storage dev` first. Nothing was changed."
+        )
+    assert StackId("replication", "prod") not in deployment.ran
+
+
+def test_storage_of_a_release_that_did_not_say_its_version_need_not_be_deployed_for_that(tmp_path: Path) -> None:
+    deployment = Looked(tmp_path)
+    for stack in deployment.recorded:
+        outputs = StorageOutputs.parse(former_outputs(stack)).exports()
+        del outputs["release"]
+        deployment.record(stack, outputs)
+    deployment.require_needed(StackId("replication", "prod"))
 
 
 def test_an_environment_that_is_read_from_and_has_no_file_is_told_with_the_file_it_lacks(tmp_path: Path) -> None:

@@ -170,7 +170,12 @@ def cloud() -> Iterator[Cloud]:
         )
         queues = [clients.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("queue", "dlq")]
         settings = ProcessorSettings(
-            environment="dev", bucket="data", table="data", queue_url=queues[0], dlq_url=queues[1]
+            environment="dev",
+            release="v1.4.0",
+            bucket="data",
+            table="data",
+            queue_url=queues[0],
+            dlq_url=queues[1],
         )
         made = Cloud(settings=settings, clients=clients)
         original = BotocoreStubber.__call__

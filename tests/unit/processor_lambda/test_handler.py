@@ -62,6 +62,7 @@ def test_only_the_failed_message_comes_back_and_the_last_try_is_a_dead_letter(cl
         "event": json.loads(NOTICE),
         "attempts": 6,
         "target": "dev",
+        "release": "v1.4.0",
     }
 
 

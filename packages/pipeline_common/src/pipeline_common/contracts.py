@@ -14,6 +14,7 @@ from pipeline_common.environments import Environment
 from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
 __all__ = [
+    "CONTRACTS",
     "Contract",
     "DeliveryOutputs",
     "MissingOutputError",
@@ -352,3 +353,9 @@ class DeliveryOutputs(Contract):
     """Of the OpenID Connect provider that the roles trust."""
     role_arns: str
     """The roles that workflows take, joined by commas."""
+
+
+CONTRACTS: Mapping[str, type[Contract]] = {
+    contract.PROJECT: contract for contract in (StorageOutputs, ProcessingOutputs, ReplicationOutputs, DeliveryOutputs)
+}
+"""The contracts by the projects whose stacks export them."""

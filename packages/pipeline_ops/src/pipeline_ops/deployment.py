@@ -20,6 +20,7 @@ from local_cloud import LocalCloud
 from local_cloud.aws_provider import AwsProvider
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
+from pipeline_common.contracts import CONTRACTS
 from pipeline_common.release import UNKNOWN, Version
 from pipeline_ops.clients import aws_client
 from pipeline_ops.engine import EngineCommand
@@ -34,6 +35,7 @@ from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.obtain import version_of
 from pipeline_ops.releases.versions import checkout_version
 from pipeline_ops.settings_copy import copy_settings
+from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, secrets_environment
 from pipeline_ops.state_document import (
     Cut,
@@ -205,9 +207,10 @@ class Deployment:
             raise OperatorError(f"{stack} is not deployed: `{self.projects.command('deploy', stack)}`.")
 
     def require_needed(self, stack: StackId) -> None:
-        """Raise OperatorError when a stack that this one reads from is not deployed.
+        """Raise OperatorError when a stack that this one reads from is not deployed, or does not export what is read.
 
-        The engine stops a program that refers to a missing stack before the program could say which command helps.
+        The engine stops a program that refers to a missing stack before the program could say which command helps; and
+        a program that misses an output stops when parts of it may be made already.
         """
         needed = self.projects.needs(stack)
         if not needed:
@@ -224,6 +227,14 @@ class Deployment:
             if other not in deployed:
                 helps = self.projects.command("deploy", other)
                 raise OperatorError(f"{stack} reads from {other}, which is not deployed: `{helps}`.")
+        outputs = StackOutputs(self.projects, self.backend, self.on_progress)
+        for other in needed:
+            if missing := CONTRACTS[other.project].missing(outputs.of(other)):
+                helps = self.projects.command("deploy", other)
+                raise OperatorError(
+                    f"{stack} reads {missing!r} of {other}, which was deployed by another release without it: "
+                    f"`{helps}` first. Nothing was changed."
+                )
 
     def _look_at(self, stack: StackId) -> None:
         """Make a record that may outlive what it tells of say what is there, once in this block.

@@ -96,7 +96,6 @@ class Processor(pulumi.ComponentResource):
         return ProcessingOutputs(
             environment=self._environment.name,
             suffix=self._environment.suffix,
-            release=str(deployed_version()),
             region=eventually(self._region),
             bucket_name=eventually(self._store.apply(lambda store: store.bucket.name)),
             table_name=eventually(self._store.apply(lambda store: store.table.name)),

@@ -11,7 +11,6 @@ from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.dashboards import dashboard
 from pipeline_common.infra.exports import eventually
-from pipeline_common.release import deployed_version
 from replication_core.datasets import ITEMS
 from replication_project.change_trail import ChangeTrail
 from replication_project.config import ReplicationConfig
@@ -101,7 +100,6 @@ class Replication(pulumi.ComponentResource):
         return ReplicationOutputs(
             environment=self._source.name,
             suffix=self._source.suffix,
-            release=str(deployed_version()),
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             capture=self._capture,

@@ -13,7 +13,6 @@ from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.limits import QUEUE_SECONDS
 from pipeline_common.infra.stack_config import stack_file
-from pipeline_common.release import deployed_version
 from storage_project.bucket_dataset import adopted_bucket, made_bucket
 from storage_project.config import DatasetConfig, StorageConfig
 from storage_project.policies import (
@@ -77,7 +76,6 @@ class EnvironmentStore(pulumi.ComponentResource):
         return StorageOutputs(
             environment=self._environment.name,
             suffix=self._environment.suffix,
-            release=str(deployed_version()),
             region=eventually(self._region),
             account_id=eventually(self._account_id),
             datasets=self.datasets,

@@ -5,6 +5,7 @@ from typing import Any, TypeVar, cast
 import pulumi
 
 from pipeline_common.contracts import Contract
+from pipeline_common.release import deployed_version
 
 __all__ = ["eventually", "export"]
 
@@ -20,6 +21,9 @@ def eventually(output: pulumi.Output[Scalar]) -> Scalar:
 
 
 def export(contract: Contract) -> None:
-    """Export a contract as the running stack's outputs, one per field; scalars may still be outputs."""
-    for name, value in contract.exports().items():
+    """Export a contract as the running stack's outputs, one per field, and the version that is deployed.
+
+    Scalars may still be outputs.
+    """
+    for name, value in {**contract.exports(), "release": str(deployed_version())}.items():
         pulumi.export(name, value)
