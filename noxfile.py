@@ -8,7 +8,7 @@ import functools
 import hashlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nox
@@ -84,11 +84,11 @@ def install_environment(session: nox.Session) -> None:
     uv(session, *install, "--no-deps", "--no-build-isolation", *editable)
 
 
-def uv(session: nox.Session, *args: str) -> None:
+def uv(session: nox.Session, *args: str, env: Mapping[str, str] | None = None) -> None:
     """Run the uv that came with nox[uv], else the one on PATH."""
     if not nox.virtualenv.HAS_UV:
         session.error('There is no uv here, which every session needs: python3 -m pip install "nox[uv]"')
-    session.run(nox.virtualenv.UV, *args, external=True)
+    session.run(nox.virtualenv.UV, *args, external=True, env=env)
 
 
 def pytest(session: nox.Session, folder: str, *options: str) -> None:
@@ -139,6 +139,13 @@ def types(session: nox.Session) -> None:
 
 
 @check()
+def workflows(session: nox.Session) -> None:
+    """Check GitHub's workflows, without asking GitHub: [-- <zizmor's options>]."""
+    run(session, "zizmor", "--offline", "--no-progress", *session.posargs, ".github")
+    run(session, "python", "-m", "tests.workflows")
+
+
+@check()
 def unit(session: nox.Session) -> None:
     """Test each package by itself, on every core."""
     pytest(session, "tests/unit", *ON_EVERY_CORE)
@@ -174,6 +181,10 @@ def tests(session: nox.Session) -> None:
 COMMANDS = {
     "deploy": "Deploy a project's stack: -- <project>|all <environment> [--local] [--yes].",
     "preview": "Say what a deploy would change: -- <project>|all <environment>.",
+    "review": "Preview what a branch's changed projects would change: -- <project>|all <environment> [--since COMMIT].",
+    "drift": "Say what others changed of what is deployed: -- <project>|all <environment> [--markdown FILE].",
+    "comment": "Show a report as a pull request's one comment, in a workflow: -- <number> <title> <file>.",
+    "issue": "Keep an issue open while a report says something, in a workflow: -- <title> <file>.",
     "refresh": "Compare a stack's state with what is really there: -- <project>|all <environment>.",
     "destroy": "Remove all that a stack has made: -- <project>|all <environment>.",
     "instances": "List the instances of environments, with their age: [-- --prune 3d].",
@@ -218,6 +229,8 @@ def lock(session: nox.Session) -> None:
         uv(
             session,
             *("pip", "compile", "--quiet", *resolved_for(source), "--generate-hashes"),
-            *("--no-header", "--no-annotate", "--output-file", str(source.with_suffix(".txt")), str(source)),
+            *("--no-annotate", "--output-file", str(source.with_suffix(".txt")), str(source)),
             *session.posargs,
+            # Dependabot compiles by itself, for every platform only where it finds the option in the file.
+            env={"UV_CUSTOM_COMPILE_COMMAND": f"nox -s lock ({' '.join(('uv pip compile', *resolved_for(source)))})"},
         )

@@ -68,7 +68,9 @@ def test_a_change_by_other_hands_is_found_and_repaired(system: RunningSystem) ->
     sqs = system.cloud.client("sqs")
     queue = ReplicationOutputs.parse(system.outputs["replication/prod"]).routes["dev"].queue_url
     before = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    assert system.deployment.drift("replication", "prod").unchanged
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "7"})
+    assert system.deployment.drift("replication", "prod").changes.get("update") == 1
     found = system.deployment.refresh("replication", "prod")
     assert found.changes.get("update") == 1
     repaired = system.deployment.up("replication", "prod")

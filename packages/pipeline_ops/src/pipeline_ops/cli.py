@@ -31,6 +31,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 objects_option = click.option(
     "--objects", "prefix", type=prefix, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
 )
+markdown_option = click.option("--markdown", type=_FILE, help="Add the result to this file, in Markdown.")
 items_option = click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 
 
@@ -62,6 +63,40 @@ _operation("deploy", "Make the stacks what the code and the configuration say.")
 _operation("preview", "Say what a deploy would change.")
 _operation("refresh", "Make the state what is really there.")
 _operation("destroy", "Remove all that the stacks have made.")
+
+
+@cli.command()
+@stack_options
+@click.option("--since", metavar="COMMIT", help="Only projects that this branch changed since it left COMMIT.")
+@markdown_option
+@runs("delivery.reports:review")
+def review() -> None:
+    """Say what a deploy would change in each stack, one after the other; exit with 1 where one can't be told."""
+
+
+@cli.command()
+@stack_options
+@markdown_option
+@runs("delivery.reports:drift")
+def drift() -> None:
+    """Say what others changed of what is deployed, and change nothing; exit with 1 when there is something."""
+
+
+@cli.command()
+@click.argument("number", type=int)
+@click.argument("title", type=text)
+@click.argument("report", type=_FILE)
+@runs("delivery.notices:comment")
+def comment() -> None:
+    """Show a REPORT in Markdown as the one comment of that TITLE on the pull request NUMBER, in a GitHub workflow."""
+
+
+@cli.command()
+@click.argument("title", type=text)
+@click.argument("reports", type=_FILE, nargs=-1, required=True)
+@runs("delivery.notices:issue")
+def issue() -> None:
+    """Keep an issue of that TITLE open while REPORTS in Markdown say something, in a GitHub workflow."""
 
 
 @cli.command()

@@ -51,7 +51,7 @@ from pipeline_ops.state_document import (
 from pipeline_ops.state_files import back_up, damage
 from pipeline_ops.where import AWS, Where
 
-__all__ = ["Deployment", "Result", "where_of"]
+__all__ = ["Deployment", "Listener", "Result", "where_of"]
 
 OnEvent = Callable[[automation.EngineEvent], None]
 Listener = Callable[[StackId, str, automation.EngineEvent], None]
@@ -164,6 +164,16 @@ class Deployment:
         self.require_deployed(stack)
         return self._run(stack, "refresh", self._refresh)
 
+    def drift(self, project: str, environment: str) -> Result:
+        """Say what is otherwise than the state has it, and change neither.
+
+        What the program and the configuration say has no part in it, so that a change which waits for its deploy is
+        no drift.
+        """
+        stack = self.projects.known(project, environment)
+        self.require_deployed(stack)
+        return self._run(stack, "drift", self._drift)
+
     def destroy(self, project: str, environment: str) -> Result:
         """Remove all that the stack has made, what a cut-off run made too; refused while a deployed stack needs it."""
         stack = self.projects.known(project, environment)
@@ -269,6 +279,9 @@ class Deployment:
     def _preview(self, _stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
         return _Done(pulumi.preview(on_event=on_event).change_summary)
 
+    def _drift(self, _stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
+        return _Done(pulumi.preview_refresh(on_event=on_event).change_summary)
+
     def _refresh(self, _stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
         cut, unknown = self._record_creations(pulumi)
         result = pulumi.refresh(on_event=on_event)
@@ -308,7 +321,7 @@ class Deployment:
                 self._on_event(stack, operation, event)
 
         with self._selected(stack, operation, journal) as pulumi:
-            if operation != "preview":
+            if operation not in _CHANGE_NOTHING:
                 back_up(self.backend, stack)
             done = act(stack, pulumi, on_event)
         seconds = time.monotonic() - started
@@ -377,6 +390,7 @@ class Deployment:
 
 
 _PROJECT_AND_STACK = 2
+_CHANGE_NOTHING = {"preview", "drift"}
 _RUNS_THE_PROGRAM = {"deploy", "preview"}
 
 

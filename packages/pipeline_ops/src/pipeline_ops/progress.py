@@ -78,6 +78,8 @@ class Tracker:
         what = f"{short_type(step.type)} {resource_name(step.urn)}{_changed(step)}"
         if self.operation == "preview":
             return self._line(verb.mark, verb.style, f"would be {verb.done}: {what}")
+        if self.operation == "drift":
+            return self._line(verb.mark, verb.style, f"was {verb.done} by others: {what}")
         return self._line(verb.mark, verb.style, f"{verb.done} {what} ({now - began:.1f} s)")
 
     def _failed(self, step: StepEventMetadata) -> Text:

@@ -19,7 +19,10 @@ _WORDS = {
 }
 """By the engine's name for it, what happened to resources, and what would with a preview."""
 
-_CHANGED = {"refresh": "had drifted", "preview": "would change"}
+_DRIFTED = {"create": "unknown to the state", "update": "otherwise than deployed", "delete": "gone"}
+"""The same of what is found otherwise than it was deployed."""
+
+_CHANGED = {"refresh": "had drifted", "drift": "has drifted", "preview": "would change"}
 
 
 def summary(result: Result) -> str:
@@ -29,7 +32,10 @@ def summary(result: Result) -> str:
         count = counted(sum(result.changes.values()), "resource")
         return f"{result.stack}: nothing {_CHANGED.get(result.operation, 'changed')}, {count} {took}"
     would = result.operation == "preview"
-    counts = [f"{count} {_WORDS[name][would]}" for name, count in sorted(result.changes.items()) if name in _WORDS]
+    words = {name: both[would] for name, both in _WORDS.items()}
+    if result.operation == "drift":
+        words |= _DRIFTED
+    counts = [f"{count} {words[name]}" for name, count in sorted(result.changes.items()) if name in words]
     return f"{result.stack}: {', '.join(counts)} {took}"
 
 
