@@ -79,8 +79,8 @@ def test_no_workflow_runs_strangers_code_with_rights_and_none_has_a_key_of_aws()
         assert "workflow_run" not in text
         assert set(re.findall(r"secrets\.(\w+)", text)) <= {"PULUMI_CONFIG_PASSPHRASE"}
         assert "access-key" not in text
-    for path, name, job in jobs():
-        if "pull_request" in workflow(ROOT / ".github" / "workflows" / f"{path}.yml")["on"] and path != "checks":
+    for called, name, job in jobs():
+        if "pull_request" in workflow(ROOT / ".github" / "workflows" / f"{called}.yml")["on"] and called != "checks":
             assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"], name
 
 

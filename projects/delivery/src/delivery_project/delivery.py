@@ -23,9 +23,9 @@ class Delivery(pulumi.ComponentResource):
     """Who may deploy an account's environments from GitHub's workflows (`pipeline:delivery:Delivery`).
 
     Guarantees: a role per environment and purpose, which only this repository's runs on the purpose's environment and
-    refs can take, for an hour, without a key that is stored anywhere; no role has a right on another environment, on
-    this stack, or on an object or an item that is no instance's; and a bound per environment for the roles that stacks
-    make, without which they can make none.
+    refs can take, for an hour, without a key that is stored anywhere; no role has a right to change another
+    environment, this stack, or an object or an item that is no instance's; and a bound per environment for the roles
+    that stacks make, without which they can make none.
 
     Leaves out: the bucket of the state, GitHub's environments with who approves, and people's own access.
     """

@@ -69,17 +69,25 @@ def _deploy(config: DeliveryConfig, account: Account, environment: EnvironmentCo
 
 
 def _release(config: DeliveryConfig, account: Account, environment: EnvironmentConfig) -> Purpose:
-    """Deploy a tagged replication, and see how its routes do."""
+    """Deploy a tagged replication, and judge its routes by what they make of samples."""
     (stack,) = _stacks(account, environment, [_RELEASED])
     storage = StackNames(account=account, project="storage", environment=environment.name)
+    sides = [storage, *(StackNames(account=account, project="storage", environment=to) for to in environment.targets)]
     routes = [
         allow("Figures", ["cloudwatch:GetMetricData"], ["*"]),
         allow("Exercise", ["lambda:InvokeFunction"], [stack.arn("lambda:{region}:{account}:function:{made}")]),
-        allow("Enqueue", ["sqs:SendMessage"], [stack.arn("sqs:{region}:{account}:{made}")]),
         allow(
             "DeadLetters",
             ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
             [storage.arn("sqs:{region}:{account}:{made}")],
+        ),
+        # A release is judged by replicas of a sample, which are compared with their source as `verify` does.
+        allow("DrawObjects", ["s3:ListBucket"], [side.arn("s3:::{made}") for side in sides]),
+        allow("CompareObjects", ["s3:GetObject", "s3:GetObjectTagging"], [side.arn("s3:::{made}/*") for side in sides]),
+        allow(
+            "CompareItems",
+            ["dynamodb:BatchGetItem", "dynamodb:Scan"],
+            [side.arn("dynamodb:{region}:{account}:table/{made}") for side in sides],
         ),
     ]
     return Purpose(

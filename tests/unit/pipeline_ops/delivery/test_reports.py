@@ -12,6 +12,7 @@ from pulumi.automation.events import ResOutputsEvent
 
 from pipeline_ops import cli, deployment
 from pipeline_ops.delivery import reports
+from pipeline_ops.delivery.changed_projects import changed_projects
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from tests.unit.pipeline_ops.repositories import MadeRepository
@@ -149,15 +150,15 @@ def test_only_projects_that_a_branch_changed_are_reviewed(tmp_path: Path, monkey
     before = made.commit("docs: write", **{"README.md": "read"})
     made.git("checkout", "--quiet", "-b", "branch")
     made.commit("other: change what no project holds", **{"packages/other/src/other/__init__.py": "A = 1\n"})
-    assert reports.changed_projects(projects, "main") == frozenset()
+    assert changed_projects(projects, "main") == frozenset()
     made.commit("bag: change what the function's archive holds", **{"packages/bag/src/bag/__init__.py": "A = 1\n"})
-    assert reports.changed_projects(projects, "main") == {"mail"}
+    assert changed_projects(projects, "main") == {"mail"}
     made.git("checkout", "--quiet", "main")
     made.commit("mail: go on meanwhile", **{"projects/mail/Pulumi.yaml": "name: mail\n"})
     made.git("checkout", "--quiet", "-b", "late", before)
-    assert reports.changed_projects(projects, "main") == frozenset(), "what main changed since is not this branch's"
+    assert changed_projects(projects, "main") == frozenset(), "what main changed since is not this branch's"
     with pytest.raises(OperatorError, match="`git merge-base` failed"):
-        reports.changed_projects(projects, "--nonsense")
+        changed_projects(projects, "--nonsense")
 
 
 def test_a_review_of_a_branch_that_changed_no_project_says_so(
