@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_ops.private_files import make_missing_folders, open_private, open_private_bytes, private_folder
+from pipeline_ops.private_files import make_missing_folders, open_private, private_folder
 
 
 def mode(path: Path) -> int:
@@ -29,14 +29,12 @@ def test_files_and_folders_are_private_whether_they_are_made_or_were_there(tmp_p
     private_folder(folder)
     assert mode(folder) == 0o700
     file = folder / "report"
-    for opened in (open_private, open_private_bytes):
-        file.unlink(missing_ok=True)
-        opened(file).close()
-        assert mode(file) == 0o600
-        file.write_text("earlier")
-        file.chmod(0o644)
-        opened(file).close()
-        assert (mode(file), file.read_text()) == (0o600, "")
+    open_private(file).close()
+    assert mode(file) == 0o600
+    file.write_text("earlier")
+    file.chmod(0o644)
+    open_private(file).close()
+    assert (mode(file), file.read_text()) == (0o600, "")
 
 
 def test_what_is_somebodys_is_left_as_it_is(tmp_path: Path) -> None:

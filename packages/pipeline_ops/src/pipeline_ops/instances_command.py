@@ -33,6 +33,25 @@ class Instance:
 
     stacks: tuple[StackId, ...]
 
+    def age(self, now: datetime) -> timedelta | None:
+        """Return how old it is; None where no state tells."""
+        return now - self.made_at if self.made_at else None
+
+    def line(self, now: datetime) -> str:
+        """Return it for a person."""
+        age = self.age(now)
+        return f"{self.environment}  {written(age) if age else '?'}  {' '.join(map(str, self.stacks))}"
+
+    def exported(self, now: datetime) -> dict[str, object]:
+        """Return it as a JSON document."""
+        age = self.age(now)
+        return {
+            "environment": self.environment,
+            "made_at": self.made_at and self.made_at.isoformat(),
+            "age_seconds": age and int(age.total_seconds()),
+            "stacks": list(map(str, self.stacks)),
+        }
+
 
 def instances(prune: str | None, yes: bool, where: Where, as_json: bool) -> None:
     """List the instances, or destroy those that are old; exit with 1 where one can't be destroyed."""
@@ -43,9 +62,9 @@ def instances(prune: str | None, yes: bool, where: Where, as_json: bool) -> None
     now = datetime.now(UTC)
     with open_deployment(projects) as deployment:
         found = [one for one in deployed_instances(deployment) if where.suffix in {None, one.stacks[0].suffix}]
-    chosen = [one for one in found if oldest is None or (one.made_at and now - one.made_at >= oldest)]
+    chosen = [one for one in found if oldest is None or ((age := one.age(now)) is not None and age >= oldest)]
     if not as_json:
-        tell(*([_line(one, now) for one in chosen] or ["There is no such instance."]))
+        tell(*([one.line(now) for one in chosen] or ["There is no such instance."]))
     failed: dict[str, str] = {}
     if oldest is not None and chosen:
         stacks = destruction_order(stack for one in chosen for stack in one.stacks)
@@ -57,7 +76,7 @@ def instances(prune: str | None, yes: bool, where: Where, as_json: bool) -> None
         with open_deployment(projects, changes=True) as deployment:
             failed = _destroyed(deployment, stacks)
     if as_json:
-        document({"instances": [_exported(one, now) for one in chosen], "failed": failed})
+        document({"instances": [one.exported(now) for one in chosen], "failed": failed})
     if failed:
         sys.exit(FAILED)
 
@@ -65,7 +84,11 @@ def instances(prune: str | None, yes: bool, where: Where, as_json: bool) -> None
 def deployed_instances(deployment: Deployment) -> list[Instance]:
     """Return the instances that have stacks, the oldest first; one whose age is unknown comes last."""
     stacks = sorted((stack for stack in deployment.deployed() if stack.suffix), key=_by_instance)
-    found = [_instance(deployment, name, tuple(own)) for name, own in groupby(stacks, lambda stack: stack.environment)]
+    found = []
+    for name, own in groupby(stacks, lambda stack: stack.environment):
+        made = {stack: _made_at(deployment, stack) for stack in own}
+        first = min(filter(None, made.values()), default=None)
+        found.append(Instance(environment=name, made_at=first, stacks=tuple(made)))
     return sorted(found, key=lambda one: (one.made_at or datetime.max.replace(tzinfo=UTC), one.environment))
 
 
@@ -77,11 +100,6 @@ def destruction_order(stacks: Iterable[StackId]) -> list[StackId]:
 
 def _by_instance(stack: StackId) -> tuple[str, str]:
     return stack.environment, stack.project
-
-
-def _instance(deployment: Deployment, environment: str, stacks: tuple[StackId, ...]) -> Instance:
-    made = [at for at in (_made_at(deployment, stack) for stack in stacks) if at]
-    return Instance(environment=environment, made_at=min(made, default=None), stacks=stacks)
 
 
 def _made_at(deployment: Deployment, stack: StackId) -> datetime | None:
@@ -104,22 +122,3 @@ def _destroyed(deployment: Deployment, stacks: Sequence[StackId]) -> dict[str, s
             failed[str(stack)] = str(error)
             tell(f"{stack}: {error}", err=True)
     return failed
-
-
-def _age(instance: Instance, now: datetime) -> timedelta | None:
-    return now - instance.made_at if instance.made_at else None
-
-
-def _line(instance: Instance, now: datetime) -> str:
-    age = _age(instance, now)
-    return f"{instance.environment}  {written(age) if age else '?'}  {' '.join(map(str, instance.stacks))}"
-
-
-def _exported(instance: Instance, now: datetime) -> dict[str, object]:
-    age = _age(instance, now)
-    return {
-        "environment": instance.environment,
-        "made_at": instance.made_at and instance.made_at.isoformat(),
-        "age_seconds": age and int(age.total_seconds()),
-        "stacks": [str(stack) for stack in instance.stacks],
-    }

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from local_cloud import Credentials
 from local_cloud import endpoint as endpoints
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.private_files import LOCAL_FOLDER, local_folder, open_private_bytes
+from pipeline_ops.private_files import LOCAL_FOLDER, local_folder, open_private
 from pipeline_ops.where import LOCAL_STOPS
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Playground:
     def _start(self, arguments: list[str], on_progress: Callable[[str], None]) -> Running:
         if self._is_held():
             raise self._taken()
-        with open_private_bytes(self._log) as log:
+        with open_private(self._log) as log:
             process = subprocess.Popen(  # noqa: S603 (this very program)
                 [sys.executable, "-m", "pipeline_ops", "local", *arguments],
                 cwd=self._repository,

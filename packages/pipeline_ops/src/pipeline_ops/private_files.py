@@ -3,14 +3,13 @@
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 __all__ = [
     "LOCAL_FOLDER",
     "local_folder",
     "make_missing_folders",
     "open_private",
-    "open_private_bytes",
     "private_folder",
 ]
 
@@ -42,15 +41,6 @@ def make_missing_folders(folder: Path) -> None:
 
 def open_private(path: Path) -> TextIO:
     """Return the file opened to be written anew; one that was open to others no longer is."""
-    return os.fdopen(_opened(path), "w", encoding="utf-8")
-
-
-def open_private_bytes(path: Path) -> BinaryIO:
-    """Return the file opened to be written anew, in bytes."""
-    return os.fdopen(_opened(path), "wb")
-
-
-def _opened(path: Path) -> int:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not a device or a pipe, such as /dev/stdout
@@ -58,4 +48,4 @@ def _opened(path: Path) -> int:
     except OSError:
         os.close(descriptor)
         raise
-    return descriptor
+    return os.fdopen(descriptor, "w", encoding="utf-8")

@@ -3,9 +3,10 @@
 import queue
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from pulumi.automation import EngineEvent, OpType, StepEventMetadata
 from rich.live import Live
@@ -23,8 +24,7 @@ _SHOWN_PROPERTIES = 6
 _REFRESHES_PER_SECOND = 8.0
 
 
-@dataclass(frozen=True)
-class _Verb:
+class _Verb(NamedTuple):
     mark: str
     style: str
     doing: str
@@ -140,35 +140,29 @@ class ProgressDisplay:
         self._queue.put(message)
 
     def _show(self) -> None:
-        if not self._console.is_terminal:
-            while self._take(self._queue.get()):
-                pass
-            return
-        with Live(
+        live = Live(
             console=self._console,
             get_renderable=self._render,
             refresh_per_second=_REFRESHES_PER_SECOND,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
-        ):
-            while self._take(self._queue.get()):
-                pass
+        )
+        with live if self._console.is_terminal else nullcontext():
+            for entry in iter(self._queue.get, None):
+                self._take(entry)
 
-    def _take(self, entry: tuple[StackId, str, EngineEvent] | str | None) -> bool:
-        if entry is None:
-            return False
+    def _take(self, entry: tuple[StackId, str, EngineEvent] | str) -> None:
         if isinstance(entry, str):
             self._console.print(self._text(entry, "dim"), soft_wrap=True)
             self._waiting = (entry, time.monotonic())
-            return True
+            return
         self._waiting = None
         stack, operation, event = entry
         tracker = self._trackers.setdefault((stack, operation), Tracker(stack, operation))
         line = tracker.take(event, time.monotonic())
         if line is not None:
             self._console.print(line, soft_wrap=True)
-        return True
 
     def _render(self) -> Table:
         # Called by the refreshing thread while entries are taken in: it reads copies.

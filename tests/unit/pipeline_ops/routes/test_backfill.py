@@ -15,7 +15,7 @@ from pipeline_ops.routes import backfill, enqueuer
 from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.enqueuer import Enqueuer, Load, failed_keys
-from pipeline_ops.routes.estimate import Counted, count, estimate_of
+from pipeline_ops.routes.estimate import Counted, count, dollars
 from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import Selection, select
 from queue_worker.dead_letters import DeadLetters, Letter
@@ -264,9 +264,8 @@ def test_an_estimate_counts_what_is_chosen_and_prices_its_requests(world: World,
     assert (counted.objects, counted.object_bytes, counted.items) == (25, 100, 30)
     *_, none = count(sides, select(sides.route, prefix="", items=False), datetime.now(UTC) + timedelta(hours=1))
     assert (none.objects, none.items) == (0, 0)
-    million = estimate_of(Counted(objects=1_000_000, object_bytes=10**12), rate=500, other_region=False)
-    assert million.seconds == 2000
+    million = Counted(objects=1_000_000, object_bytes=10**12)
+    here, away = (dollars(million.requests(other_region=far)) for far in (False, True))
     # A million copies at 5 dollars, two reads each at 0.40, and some cents.
-    assert 5.8 < million.dollars < 6.3
-    away = estimate_of(million.counted, rate=500, other_region=True)
-    assert away.dollars - million.dollars == pytest.approx(20.0)
+    assert 5.8 < here < 6.3
+    assert away - here == pytest.approx(20.0)

@@ -1,10 +1,10 @@
 """`backfill` as it is typed: an estimate, a question, and the keys enqueued and followed until they are replicated."""
 
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 from pipeline_ops.ages import duration
 from pipeline_ops.confirmation import confirm, require_terminal
@@ -13,7 +13,7 @@ from pipeline_ops.errors import FAILED, INTERRUPTED, MISUSED, OperatorError
 from pipeline_ops.routes.backfill import TIME_ATTRIBUTE, Backfill
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
 from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
-from pipeline_ops.routes.estimate import Counted, Estimate, count, estimate_of
+from pipeline_ops.routes.estimate import Counted, count, dollars
 from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.switch import require_enabled
@@ -60,15 +60,24 @@ def backfill(
     )
     if work.resumed:
         tell(_resumption(work), err=True)
-    estimate = _estimate(sides, selection, begin, rate)
+    there = _count(sides, selection, begin)
+    requests = there.requests(other_region=sides.route.source_region != sides.route.target_region)
+    seconds = (there.objects + there.items) / rate
     if not as_json:
-        _show(estimate, selection)
+        _show(there, requests, seconds, selection)
     if not dry_run and not yes:
         confirm(target, f"{selection} are replicated to {target}.", ask=ask)
     enqueuer = Enqueuer(backlog=backlog, reason=work.reason, rate=rate)
     failed = Failures() if dry_run else _replicate(deployed, work, enqueuer)
     if as_json:
-        document(_document(target, selection, estimate, work) | failed.exported())
+        estimate = {
+            **asdict(there),
+            "requests": {name: round(number, 1) for name, number in requests.items()},
+            "dollars": round(dollars(requests), 4),
+            "seconds": round(seconds, 1),
+        }
+        told = {"target": target, "selected": str(selection), "estimate": estimate, "resumed": work.resumed}
+        document(told | {"enqueued": work.checkpoint.enqueued} | failed.exported())
     elif not dry_run:
         _tell(work, failed)
     if failed:
@@ -101,26 +110,25 @@ def _replicate(deployed: DeployedReplication, work: Backfill, enqueuer: Enqueuer
     return failed
 
 
-def _estimate(sides: Sides, selection: Selection, since: datetime | None, rate: float) -> Estimate:
+def _count(sides: Sides, selection: Selection, since: datetime | None) -> Counted:
     found = Counted()
     with waiting(f"Counting {selection}") as say:
         for found in count(sides, selection, since):
             say(f"Counted {counted(found.objects, 'object')} and {counted(found.items, 'item')}")
-    return estimate_of(found, rate=rate, other_region=sides.route.source_region != sides.route.target_region)
+    return found
 
 
-def _show(estimate: Estimate, selection: Selection) -> None:
-    there = estimate.counted
+def _show(there: Counted, requests: Mapping[str, float], seconds: float, selection: Selection) -> None:
     table = TextTable("", "number", title=f"Backfill of {selection}", numbers=("number",))
     table.add("objects", f"{there.objects:,}")
     table.add("bytes of objects", f"{there.object_bytes:,}")
     table.add("items, as the table counts them", f"{there.items:,}")
     table.add("bytes of items", f"{there.item_bytes:,}")
-    for name, number in estimate.requests.items():
+    for name, number in requests.items():
         if number:
             table.add(name, f"{number:,.0f}")
-    table.add("US dollars for these, about", f"{estimate.dollars:,.2f}")
-    table.add("time to enqueue, at least", duration(estimate.seconds))
+    table.add("US dollars for these, about", f"{dollars(requests):,.2f}")
+    table.add("time to enqueue, at least", duration(seconds))
     show(table)
 
 
@@ -130,21 +138,6 @@ def _resumption(work: Backfill) -> str:
         f"An earlier run of {begun:%Y-%m-%d %H:%M:%S} UTC has enqueued {counted(enqueued, 'key')}: "
         "this one goes on there. --restart begins anew."
     )
-
-
-def _document(target: str, selection: Selection, estimate: Estimate, work: Backfill) -> dict[str, Any]:
-    return {
-        "target": target,
-        "selected": str(selection),
-        "estimate": {
-            **asdict(estimate.counted),
-            "requests": {name: round(number, 1) for name, number in estimate.requests.items()},
-            "dollars": round(estimate.dollars, 4),
-            "seconds": round(estimate.seconds, 1),
-        },
-        "resumed": work.resumed,
-        "enqueued": work.checkpoint.enqueued,
-    }
 
 
 def _time_attribute(selection: Selection, since: datetime | None, named: str | None) -> str:

@@ -12,7 +12,7 @@ from replication_core.comparing.sides import Sides
 from replication_core.objects.listings import KeyRange, key_ranges
 from replication_core.parallel import in_parallel
 
-__all__ = ["PRICES", "Counted", "Estimate", "count", "estimate_of"]
+__all__ = ["PRICES", "Counted", "count", "dollars"]
 
 PRICES: Mapping[str, float] = {
     "S3 reads": 0.4,
@@ -51,22 +51,26 @@ class Counted:
     items: int = 0
     item_bytes: int = 0
 
+    def requests(self, *, other_region: bool) -> dict[str, float]:
+        """Return the calls that replicating it takes, by the names of PRICES: as the benchmarks count a change's."""
+        keys = self.objects + self.items
+        read_units = max(self.item_bytes / _READ_UNIT, self.items)
+        return {
+            "S3 reads": 2.0 * self.objects,
+            "S3 copies and listings": self.objects * (1 + 2 / _PAGE),
+            "SQS requests": 3 * keys / KEYS_OF_A_LOAD,
+            "Lambda requests": keys / KEYS_OF_A_MESSAGE / _BATCH,
+            "Lambda GB-seconds": keys / 100 * _GB_SECONDS_PER_HUNDRED,
+            # A scan at half a unit, and two consistent reads.
+            "DynamoDB read units": 2.5 * read_units,
+            "DynamoDB write units": max(self.item_bytes / _WRITE_UNIT, self.items),
+            "GB to another region": (self.object_bytes + self.item_bytes) / 1e9 if other_region else 0.0,
+        }
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """What replicating it takes."""
 
-    counted: Counted
-    requests: Mapping[str, float]
-    """By the names of PRICES."""
-
-    seconds: float
-    """At the rate that keys are enqueued at."""
-
-    @property
-    def dollars(self) -> float:
-        """The sum of all requests, by the price list."""
-        return sum(count * PRICES[name] for name, count in self.requests.items()) / 1e6
+def dollars(requests: Mapping[str, float]) -> float:
+    """Return what they cost, by the price list."""
+    return sum(count * PRICES[name] for name, count in requests.items()) / 1e6
 
 
 def count(sides: Sides, selection: Selection, since: datetime | None) -> Iterator[Counted]:
@@ -97,21 +101,3 @@ def count(sides: Sides, selection: Selection, since: datetime | None) -> Iterato
 def _sums(sides: Sides, part: Selected, key_range: KeyRange, since: datetime | None) -> Iterator[tuple[int, int]]:
     for page in batches(chosen_objects(sides, part, key_range, since), _PAGE):
         yield len(page), sum(each.size for each in page)
-
-
-def estimate_of(counted: Counted, *, rate: float, other_region: bool) -> Estimate:
-    """Return what so much takes: the calls of a change as the benchmarks count them, in full batches."""
-    keys = counted.objects + counted.items
-    read_units = max(counted.item_bytes / _READ_UNIT, counted.items)
-    requests = {
-        "S3 reads": 2.0 * counted.objects,
-        "S3 copies and listings": counted.objects * (1 + 2 / _PAGE),
-        "SQS requests": 3 * keys / KEYS_OF_A_LOAD,
-        "Lambda requests": keys / KEYS_OF_A_MESSAGE / _BATCH,
-        "Lambda GB-seconds": keys / 100 * _GB_SECONDS_PER_HUNDRED,
-        # A scan at half a unit, and two consistent reads.
-        "DynamoDB read units": 2.5 * read_units,
-        "DynamoDB write units": max(counted.item_bytes / _WRITE_UNIT, counted.items),
-        "GB to another region": (counted.object_bytes + counted.item_bytes) / 1e9 if other_region else 0.0,
-    }
-    return Estimate(counted=counted, requests=requests, seconds=keys / rate)
