@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from local_cloud.provider.registry import RESOURCES
-from pipeline_ops.identifiers import identifier, is_identifiable
+from pipeline_ops.identifiers import _ASKED_FOR, _BY_INPUTS, identifier
 
 REGION = "eu-west-1"
 NAMELESS = {"aws:kms/key:Key"}
@@ -28,7 +28,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_every_type_that_is_deployed_is_found_again_but_what_has_no_name() -> None:
-    assert {kind for kind in RESOURCES if not is_identifiable(kind)} == NAMELESS
+    assert set(RESOURCES) - _BY_INPUTS.keys() - _ASKED_FOR.keys() == NAMELESS
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from pipeline_ops.clients import ClientMaker
 
-__all__ = ["identifier", "is_identifiable"]
+__all__ = ["identifier"]
 
 Inputs = Mapping[str, Any]
 Find = Callable[[Callable[[str], Any], Inputs], str | None]
@@ -25,11 +25,6 @@ def identifier(kind: str, inputs: Inputs, region: str, clients: ClientMaker) -> 
             return None
     find = _ASKED_FOR.get(kind)
     return find(lambda service: clients(service, region=region), inputs) if find else None
-
-
-def is_identifiable(kind: str) -> bool:
-    """Tell whether `identifier` knows the type."""
-    return kind in _BY_INPUTS or kind in _ASKED_FOR
 
 
 def _named(name: str) -> Callable[[Inputs], str]:

@@ -83,7 +83,9 @@ def instances(prune: str | None, yes: bool, where: Where, as_json: bool) -> None
 
 def deployed_instances(deployment: Deployment) -> list[Instance]:
     """Return the instances that have stacks, the oldest first; one whose age is unknown comes last."""
-    stacks = sorted((stack for stack in deployment.deployed() if stack.suffix), key=_by_instance)
+    stacks = sorted(
+        (stack for stack in deployment.deployed() if stack.suffix), key=lambda stack: (stack.environment, stack.project)
+    )
     found = []
     for name, own in groupby(stacks, lambda stack: stack.environment):
         made = {stack: _made_at(deployment, stack) for stack in own}
@@ -96,10 +98,6 @@ def destruction_order(stacks: Iterable[StackId]) -> list[StackId]:
     """Return the stacks, each before those that it reads from."""
     projects = list(DEPENDENCIES)
     return sorted(stacks, key=lambda stack: (-projects.index(stack.project), stack.environment))
-
-
-def _by_instance(stack: StackId) -> tuple[str, str]:
-    return stack.environment, stack.project
 
 
 def _made_at(deployment: Deployment, stack: StackId) -> datetime | None:

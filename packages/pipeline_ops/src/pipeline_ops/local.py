@@ -30,6 +30,8 @@ from pipeline_ops.where import LOCAL_STOPS, Where
 
 __all__ = ["RunningSystem", "local", "running_system", "waves"]
 
+_ALIVE_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class RunningSystem:
@@ -93,9 +95,6 @@ def _deploy_everything(deployment: Deployment, on_progress: Callable[[str], None
             futures = {stack: threads.submit(deployment.up, stack.project, stack.environment) for stack in group}
             outputs |= {str(stack): dict(future.result().outputs) for stack, future in futures.items()}
     return outputs
-
-
-_ALIVE_SECONDS = 1.0
 
 
 def local(detach: bool, stop: bool, endpoint: str | None, provider: str | None, suffix: str | None) -> None:

@@ -149,7 +149,7 @@ class ProgressDisplay:
             redirect_stderr=False,
         )
         with live if self._console.is_terminal else nullcontext():
-            for entry in iter(self._queue.get, None):
+            while (entry := self._queue.get()) is not None:
                 self._take(entry)
 
     def _take(self, entry: tuple[StackId, str, EngineEvent] | str) -> None:

@@ -37,6 +37,17 @@ https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/resource/sig/sig.go
 _ROOT = "pulumi:pulumi:Stack"
 _NO_STACK = "no stack named"
 
+_SUFFIXES = (".json", ".json.gz", ".json.zst")
+_GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+"""What Go reads as true: https://pkg.go.dev/strconv#ParseBool."""
+
+_PATH_STYLE = ("use_path_style", "s3ForcePathStyle")
+_WITHOUT_TLS = ("disable_https", "disableSSL")
+_READ_HERE = {"region", "endpoint", "profile", *_PATH_STYLE, *_WITHOUT_TLS}
+_OF_WRITES = {"awssdk", "ssetype", "kmskeyid", "request_checksum_calculation"}
+
 C = TypeVar("C", bound=Contract)
 
 
@@ -138,18 +149,6 @@ def _masked(value: Any) -> Any:
     if value.get(_SIGNATURE) == _OF_SECRETS:
         return SECRET
     return {name: _masked(each) for name, each in value.items()}
-
-
-_SUFFIXES = (".json", ".json.gz", ".json.zst")
-_GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
-
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-"""What Go reads as true: https://pkg.go.dev/strconv#ParseBool."""
-
-_PATH_STYLE = ("use_path_style", "s3ForcePathStyle")
-_WITHOUT_TLS = ("disable_https", "disableSSL")
-_READ_HERE = {"region", "endpoint", "profile", *_PATH_STYLE, *_WITHOUT_TLS}
-_OF_WRITES = {"awssdk", "ssetype", "kmskeyid", "request_checksum_calculation"}
 
 
 class UnreadHereError(Exception):

@@ -25,6 +25,8 @@ __all__ = [
     "with_creations",
 ]
 
+_CREATING = "creating"
+
 
 def exported(pulumi: automation.Stack) -> dict[str, Any]:
     """Return the stack's state, with its secrets encrypted as they are; the SDK's own export writes them out."""
@@ -64,7 +66,6 @@ def _run(pulumi: automation.Stack, *arguments: str) -> str:
 
 Document = Mapping[str, Any]
 """What `pulumi stack export` writes: https://www.pulumi.com/docs/iac/cli/commands/pulumi_stack_export/."""
-_CREATING = "creating"
 Identify = Callable[[str, Mapping[str, Any], str], str | None]
 """From a type, inputs and a region to an id."""
 

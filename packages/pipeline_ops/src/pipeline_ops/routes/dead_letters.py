@@ -1,6 +1,5 @@
 """An environment's dead-letter queue: looked through without losing a message, and sent back from."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from processor_lambda.notices import parse as parse_processing
 from queue_worker.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY, Envelope
 from replication_core.aws.batches import delay, remove, send
 from replication_core.changes import parse
-from replication_core.message_fields import PoisonError
+from replication_core.message_fields import PoisonError, json_object
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
 if TYPE_CHECKING:
@@ -281,7 +280,10 @@ def _claim(
     body: str, system: Mapping[str, str], attributes: Mapping[str, Any], names: Mapping[str, str]
 ) -> _LetterClaim:
     told = {name: each.get("StringValue", "") for name, each in attributes.items()}
-    known = _parsed(body)
+    try:
+        known = json_object(body)
+    except PoisonError:
+        known = {}
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: the attributes of what it gave up.
     target = names.get(system.get("DeadLetterQueueSourceArn") or told.get("TARGET_ARN") or "")
     if known.get("schema") == ENVELOPE_SCHEMA:
@@ -297,11 +299,3 @@ def _claim(
     if target is not None:
         return _LetterClaim(target, UNFINISHED, "its function crashed or ran out of time at each try", body)
     return _LetterClaim(None, UNKNOWN, "its origin is unknown")
-
-
-def _parsed(body: str) -> Mapping[str, Any]:
-    try:
-        known = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return known if isinstance(known, dict) else {}

@@ -25,6 +25,15 @@ from replication_core.route_spec import RouteSpec
 
 __all__ = ["CONFIG", "THREADS", "Route", "SourceRoutes", "explained", "open_sides"]
 
+THREADS = 64
+"""Calls under way at the same time: they wait for AWS most of it."""
+
+CONFIG = Config(
+    max_pool_connections=THREADS + 32,  # those that list and scan come on top
+    retries={"mode": "standard", "total_max_attempts": 5},
+)
+"""The configuration of the clients that read both sides."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
@@ -167,16 +176,6 @@ def explained(what: str) -> Iterator[None]:
         if not is_of_a_call(error):
             raise
         raise OperatorError(f"{what}: {unreadable(error)}") from error
-
-
-THREADS = 64
-"""Calls under way at the same time: they wait for AWS most of it."""
-
-CONFIG = Config(
-    max_pool_connections=THREADS + 32,  # those that list and scan come on top
-    retries={"mode": "standard", "total_max_attempts": 5},
-)
-"""The configuration of the clients that read both sides."""
 
 
 def open_sides(replication: SourceRoutes, route: Route) -> Sides:
