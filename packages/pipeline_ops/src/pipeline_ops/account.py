@@ -3,14 +3,8 @@
 from collections.abc import Callable
 
 import boto3
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ProfileNotFound,
-)
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import StackId
@@ -37,14 +31,14 @@ def check_account(stack: StackId, settings: StackSettings, identify: Callable[[s
 def _identified(stack: StackId, region: str | None, identify: Callable[[str | None], str]) -> str:
     try:
         return identify(region)
-    except ProfileNotFound as error:
+    except exceptions.ProfileNotFound as error:
         raise OperatorError(f"{error}: `aws configure sso`, or `export AWS_PROFILE=` an existing one.") from error
-    except (EndpointConnectionError, ConnectTimeoutError) as error:
+    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
         raise OperatorError(f"AWS can't be reached ({error}): check the network, or deploy with --local.") from error
-    except ClientError as error:
+    except exceptions.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         raise OperatorError(f"AWS refuses the credentials for {stack} ({code}): {_SIGN_IN}.") from error
-    except BotoCoreError as error:
+    except exceptions.BotoCoreError as error:
         # No credentials, half of them, or a session that has to be renewed: signing in helps with each.
         raise OperatorError(f"There are no AWS credentials for {stack} ({error}): {_SIGN_IN}.") from error
 

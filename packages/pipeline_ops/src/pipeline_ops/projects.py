@@ -111,7 +111,12 @@ class Projects:
     @property
     def region(self) -> str:
         """The region of the last stack that names one: where clients look for things unless told otherwise."""
-        return next(filter(None, map(self._region, reversed(self.every_stack()))), _FALLBACK_REGION)
+        for stack in reversed(self.every_stack()):
+            # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
+            with suppress(OperatorError):
+                if region := self.settings(stack).text("aws:region"):
+                    return region
+        return _FALLBACK_REGION
 
     def folder(self, project: str) -> Path:
         """Return the project's folder."""
@@ -141,9 +146,7 @@ class Projects:
         stack = StackId(project, stack_name)
         if project not in self.names:
             raise OperatorError(f"There is no project {project!r}: it is one of {', '.join(self.names)}.", MISUSED)
-        environments = self.environments(project)
-        if not environments:
-            raise self._without_stacks(project)
+        environments = self._deployable(project)
         if stack.name not in environments:
             others = " and ".join(environments)
             raise OperatorError(
@@ -155,9 +158,7 @@ class Projects:
 
     def only_stack(self, project: str) -> StackId:
         """Return the stack of a project that has one alone. Raises OperatorError where it has none, or several."""
-        environments = self.environments(project)
-        if not environments:
-            raise self._without_stacks(project)
+        environments = self._deployable(project)
         if len(environments) > 1:
             raise OperatorError(
                 f"{project} has a stack for {' and '.join(environments)}, and is made for one: remove the others' "
@@ -220,16 +221,13 @@ class Projects:
     def _deployed_by_all(self) -> Iterable[str]:
         return (name for name in self.names if name not in OF_ACCOUNTS)
 
-    def _region(self, stack: StackId) -> str | None:
-        # What is wrong with a stack's settings is said by the commands on that stack, and stops no other.
-        with suppress(OperatorError):
-            return self.settings(stack).text("aws:region")
-        return None
-
-    def _without_stacks(self, project: str) -> OperatorError:
-        return OperatorError(
-            f"{project} has no stack: there is no projects/{project}/Pulumi.<environment>.yaml.", MISUSED
-        )
+    def _deployable(self, project: str) -> tuple[str, ...]:
+        environments = self.environments(project)
+        if not environments:
+            raise OperatorError(
+                f"{project} has no stack: there is no projects/{project}/Pulumi.<environment>.yaml.", MISUSED
+            )
+        return environments
 
     def _settings_file(self, stack: StackId) -> Path:
         return self.folder(stack.project) / stack.settings_file

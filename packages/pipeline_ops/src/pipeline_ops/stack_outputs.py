@@ -36,6 +36,7 @@ https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/resource/sig/sig.go
 
 _ROOT = "pulumi:pulumi:Stack"
 _NO_STACK = "no stack named"
+_UNREADABLE = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, BotoCoreError, ClientError)
 
 _SUFFIXES = (".json", ".json.gz", ".json.zst")
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
@@ -73,16 +74,7 @@ class StackOutputs:
             return None if content is None else _outputs(json.loads(content))
         except UnreadHereError:
             return self._told_by_pulumi(stack)
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            LookupError,
-            BotoCoreError,
-            ClientError,
-        ) as error:
+        except _UNREADABLE as error:
             raise OperatorError(
                 damage(self._backend, self._projects)
                 or f"The state of {stack} at {self._backend.shown} can't be read: {error}."

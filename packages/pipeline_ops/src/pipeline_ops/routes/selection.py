@@ -22,11 +22,9 @@ class Selected:
 
     def __str__(self) -> str:
         dataset = self.routed.dataset
-        if dataset == ITEMS:
-            return "all items"
-        if dataset == OBJECTS:
-            return f"objects below {self.prefix}" if self.prefix else "all objects"
-        return f"{dataset.name} below {self.prefix}" if self.prefix else f"all of {dataset.name}"
+        if self.prefix:
+            return f"{dataset.name} below {self.prefix}"
+        return f"all {dataset.name}" if dataset in (OBJECTS, ITEMS) else f"all of {dataset.name}"
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,8 @@ _POLL_SECONDS = 1.0
 
 def mapping_of(replication: SourceRoutes, uuid: str) -> Mapping[str, Any]:
     """Return Lambda's description of an event source mapping."""
-    told: Mapping[str, Any] = replication.client("lambda", region=replication.region).get_event_source_mapping(
-        UUID=uuid
-    )
-    return told
+    client = replication.client("lambda", region=replication.region)
+    return dict(client.get_event_source_mapping(UUID=uuid))
 
 
 def named_state(mapping: Mapping[str, Any]) -> str:
