@@ -46,7 +46,6 @@ class Trail(Resource, module="cloudtrail"):
     }
     outputs: ClassVar = {"arn": "TrailARN", "homeRegion": "HomeRegion"}
     calls = Calls("Name", create="create_trail", made="TrailARN", remove="delete_trail")
-    gone = ("TrailNotFoundException",)
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Refuse a selector that does not say which category of events it is about."""

@@ -33,10 +33,6 @@ _WEEK = 7 * _DAY
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
 _DASHBOARD_NAME = rules.matches(r"[A-Za-z0-9_-]+", 1, 255, "letters, digits, _ and - are allowed")
 
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetDashboard.html has the code; the exception has
-# another name in the service's model, which is what a JSON protocol tells.
-_NO_DASHBOARD = ("ResourceNotFound", "DashboardNotFoundError")
-
 
 def _period(value: int) -> str | None:
     if value in _SHORT_PERIODS or (value > 0 and value % _MINUTE == 0):
@@ -123,7 +119,6 @@ class MetricAlarm(Setting, module="cloudwatch"):
     outputs: ClassVar = {"arn": "AlarmArn"}
     of = "name"
     calls = Calls(create="put_metric_alarm")
-    gone = ("ResourceNotFound",)
     tagging = Tagging(owner="ResourceARN", by_arn=True)
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -190,7 +185,6 @@ class Dashboard(Setting, module="cloudwatch"):
     outputs: ClassVar = {"dashboardArn": "DashboardArn"}
     of = "dashboardName"
     calls = Calls("DashboardName", create="put_dashboard", read="get_dashboard")
-    gone = _NO_DASHBOARD
 
     def remove(self, identifier: str) -> None:
         self.api.delete_dashboards(DashboardNames=[identifier])

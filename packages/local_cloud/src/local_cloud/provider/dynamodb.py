@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.resource import TAGS, Calls, Resource, ResourceUpdate, Tagging, found, wait_until
+from local_cloud.provider.resource import TAGS, Calls, Resource, ResourceUpdate, Tagging, wait_until
 from local_cloud.provider.schema import Block, Flag, ListOf, Name, Properties, Refusal, Text
 from local_cloud.provider.wire import has_unknown
 
@@ -14,6 +14,11 @@ __all__ = ["Table"]
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _NAME = (r"[a-zA-Z0-9_.-]+", 3, 255, "letters, digits, _ - and . are allowed")
 _KEY = rules.matches(r"(?s).+", 1, 255, "a key has a name")
+
+
+_KEY_SCHEMA = Block(
+    {"attributeName": Text(required=True, rules=(_KEY,)), "keyType": Text(("HASH", "RANGE"), required=True)}
+)
 
 
 class _Index(Block):
@@ -37,16 +42,7 @@ _INDEX = _Index(
         "name": Text(required=True, rules=(rules.matches(*_NAME),), api="IndexName"),
         "hashKey": Text(rules=(_KEY,)),
         "rangeKey": Text(rules=(_KEY,)),
-        "keySchemas": ListOf(
-            Block(
-                {
-                    "attributeName": Text(required=True, rules=(_KEY,)),
-                    "keyType": Text(("HASH", "RANGE"), required=True),
-                }
-            ),
-            ordered=True,
-            api="KeySchema",
-        ),
+        "keySchemas": ListOf(_KEY_SCHEMA, ordered=True, api="KeySchema"),
         "projectionType": Text(("ALL", "KEYS_ONLY", "INCLUDE"), required=True),
         # 20 attributes: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html
         "nonKeyAttributes": ListOf(Text(), most=20),
@@ -59,6 +55,7 @@ _ATTRIBUTE = Block(
         "type": Text(("S", "N", "B"), required=True, api="AttributeType"),
     }
 )
+_RECOVERED = Flag(required=True, api="PointInTimeRecoveryEnabled")
 _VIEWS = ("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES")
 
 
@@ -75,7 +72,7 @@ class Table(Resource, module="dynamodb"):
         "globalSecondaryIndexes": ListOf(_INDEX, most=20),
         "streamEnabled": Flag(default=False, apart=True),
         "streamViewType": Text(_VIEWS, apart=True),
-        "pointInTimeRecovery": Block({"enabled": Flag(required=True)}, default={"enabled": False}, apart=True),
+        "pointInTimeRecovery": Block({"enabled": _RECOVERED}, default={"enabled": False}, apart=True),
         "deletionProtectionEnabled": Flag(default=False),
         "serverSideEncryption": Block({"enabled": Flag(required=True), "kmsKeyArn": Text()}, apart=True),
         "ttl": Block({"enabled": Flag(default=False), "attributeName": Text()}, apart=True),
@@ -83,8 +80,7 @@ class Table(Resource, module="dynamodb"):
         "tags": TAGS,
     }
     outputs: ClassVar = {"arn": "TableArn", "streamArn": "", "streamLabel": ""}
-    calls = Calls("TableName", create="create_table", remove="delete_table")
-    gone = ("ResourceNotFoundException",)
+    calls = Calls("TableName", create="create_table", read="describe_table", remove="delete_table")
     tagging = Tagging(owner="ResourceArn", by_arn=True, read="list_tags_of_resource")
     renewed: ClassVar = dict.fromkeys(("streamArn", "streamLabel"), frozenset({"streamEnabled", "streamViewType"}))
 
@@ -106,7 +102,8 @@ class Table(Resource, module="dynamodb"):
             if not any(key["KeyType"] == "HASH" for key in _key_schema(index)):
                 yield Refusal("globalSecondaryIndexes", f"the index {index['name']!r} has no hash key")
         defined = {attribute["name"] for attribute in inputs["attributes"]}
-        used = _keys(inputs)
+        keyed_by = [inputs, *(inputs.get("globalSecondaryIndexes") or ())]
+        used = {key["AttributeName"] for each in keyed_by for key in _key_schema(each)}
         for name in sorted(defined - used):
             yield Refusal("attributes", f"{name!r} is the key of neither the table nor an index")
         for name in sorted(used - defined):
@@ -168,10 +165,7 @@ class Table(Resource, module="dynamodb"):
     def remove(self, identifier: str) -> None:
         """Delete the table and wait until it is gone; a protected one is refused by the API."""
         super().remove(identifier)
-        wait_until(
-            lambda: found(self.api.describe_table, *self.gone, TableName=identifier) is None,
-            f"the table {identifier} is gone",
-        )
+        self.wait_until_gone(identifier)
 
     def _wait_until_active(self, table: str) -> None:
         def is_active() -> bool:
@@ -205,7 +199,7 @@ class Table(Resource, module="dynamodb"):
                 self._update(table, **keys, GlobalSecondaryIndexUpdates=[{"Create": _INDEX.written(index)}])
 
     def _put_recovery(self, table: str, inputs: Mapping[str, Any]) -> None:
-        wanted = {"PointInTimeRecoveryEnabled": inputs["pointInTimeRecovery"]["enabled"]}
+        wanted = self.properties["pointInTimeRecovery"].written(inputs["pointInTimeRecovery"])
         self.api.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=wanted)
 
     def _update_ttl(self, table: str, change: ResourceUpdate) -> None:
@@ -216,8 +210,7 @@ class Table(Resource, module="dynamodb"):
             self._put_ttl(table, after)
 
     def _put_ttl(self, table: str, ttl: Mapping[str, Any]) -> None:
-        wanted = {"Enabled": ttl["enabled"], "AttributeName": ttl["attributeName"]}
-        self.api.update_time_to_live(TableName=table, TimeToLiveSpecification=wanted)
+        self.api.update_time_to_live(TableName=table, TimeToLiveSpecification=self.properties["ttl"].written(ttl))
 
     def _told_ttl(self, table: str) -> Properties | None:
         told = self.api.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
@@ -227,14 +220,9 @@ class Table(Resource, module="dynamodb"):
         return {**self.known["ttl"], "enabled": False} if self.known.get("ttl") else None
 
 
-def _keys(inputs: Mapping[str, Any]) -> set[str]:
-    keyed = [inputs, *(inputs.get("globalSecondaryIndexes") or ())]
-    return {key["AttributeName"] for each in keyed for key in _key_schema(each)}
-
-
 def _key_schema(keyed: Mapping[str, Any]) -> list[dict[str, str]]:
     if keyed.get("keySchemas"):
-        return [{"AttributeName": key["attributeName"], "KeyType": key["keyType"]} for key in keyed["keySchemas"]]
+        return [_KEY_SCHEMA.written(key) for key in keyed["keySchemas"]]
     kinds = {"HASH": keyed.get("hashKey"), "RANGE": keyed.get("rangeKey")}
     return [{"AttributeName": name, "KeyType": kind} for kind, name in kinds.items() if name]
 

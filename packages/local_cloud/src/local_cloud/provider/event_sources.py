@@ -11,7 +11,6 @@ from local_cloud.provider.resource import (
     Resource,
     ResourceUpdate,
     Tagging,
-    found,
     wait_until,
 )
 from local_cloud.provider.schema import Block, Document, Flag, Integer, ListOf, Properties, Refusal, Text
@@ -72,8 +71,13 @@ class EventSourceMapping(Resource, module="lambda"):
         "stateTransitionReason": "StateTransitionReason",
         "lastModified": "LastModified",
     }
-    calls = Calls("UUID", create="create_event_source_mapping", made="UUID", remove="delete_event_source_mapping")
-    gone = ("ResourceNotFoundException",)
+    calls = Calls(
+        "UUID",
+        create="create_event_source_mapping",
+        made="UUID",
+        read="get_event_source_mapping",
+        remove="delete_event_source_mapping",
+    )
     tagging = Tagging(owner="Resource", by_arn=True, read="list_tags")
     renewed: ClassVar = {
         "functionArn": frozenset({"functionName"}),
@@ -138,23 +142,16 @@ class EventSourceMapping(Resource, module="lambda"):
         self._wait(identifier)
 
     def remove(self, identifier: str) -> None:
-        """Delete the mapping and wait until it is gone, so that its source and its function can go too."""
         super().remove(identifier)
-        wait_until(
-            lambda: found(self.api.get_event_source_mapping, *self.gone, UUID=identifier) is None,
-            f"the event source mapping {identifier} is gone",
-        )
+        self.wait_until_gone(identifier)
 
     def _refuse_what_aws_would(self, inputs: Mapping[str, Any]) -> None:
         self._refuse_short_visibility(inputs)
-        others = self.api.list_event_source_mappings(
-            EventSourceArn=inputs["eventSourceArn"], FunctionName=inputs["functionName"]
-        )["EventSourceMappings"]
+        source, function = inputs["eventSourceArn"], inputs["functionName"]
+        others = self.api.list_event_source_mappings(EventSourceArn=source, FunctionName=function)
         # ResourceConflictException: https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
-        if others:
-            raise RefusedError(
-                f"{inputs['eventSourceArn']} is mapped to {inputs['functionName']} already, by {others[0]['UUID']}"
-            )
+        for other in others["EventSourceMappings"]:
+            raise RefusedError(f"{source} is mapped to {function} already, by {other['UUID']}")
 
     def _refuse_short_visibility(self, inputs: Mapping[str, Any]) -> None:
         # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: a message that is still worked on

@@ -10,7 +10,6 @@ from local_cloud.provider.schema import Block, Document, Integer, Name, Properti
 
 __all__ = ["EventRule", "EventTarget"]
 
-_GONE = ("ResourceNotFoundException",)
 _DEFAULT_BUS = "default"
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html and
@@ -77,7 +76,6 @@ class EventRule(Setting, module="cloudwatch", service="events"):
     of = "name"
     calls = Calls(create="put_rule", read="describe_rule", remove="delete_rule")
     keys = ("name", "eventBusName")
-    gone = _GONE
     tagging = Tagging(owner="ResourceARN", by_arn=True)
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -116,7 +114,6 @@ class EventTarget(Setting, module="cloudwatch", service="events"):
         "retryPolicy": Block({"maximumEventAgeInSeconds": Integer(60, 86400), "maximumRetryAttempts": Integer(0, 185)}),
     }
     of = "targetId"
-    gone = _GONE
 
     @classmethod
     def deletes_first(cls, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -10,7 +10,6 @@ from local_cloud.provider.schema import Document, Flag, Integer, ListOf, Name, P
 
 __all__ = ["OpenIdConnectProvider", "Policy", "Role", "RolePolicy", "RolePolicyAttachment"]
 
-_GONE = ("NoSuchEntity",)
 
 # Names, sizes and counts: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _CHARACTERS, _ALLOWED = r"[\w+=,.@-]+", "letters, digits and _ + = , . @ - are allowed"
@@ -40,7 +39,6 @@ class _Boundary(Text):
 class Role(Resource, module="iam"):
     """A role; its policies are resources of their own."""
 
-    regional = False
     properties: ClassVar = {
         "name": Name(_CHARACTERS, 1, 64, _ALLOWED, api="RoleName"),
         "path": _PATH,
@@ -53,7 +51,6 @@ class Role(Resource, module="iam"):
     }
     outputs: ClassVar = {"arn": "Arn", "createDate": "CreateDate", "uniqueId": "RoleId"}
     calls = Calls("RoleName", create="create_role", read="get_role", told="Role", remove="delete_role")
-    gone = _GONE
     tagging = Tagging(owner="RoleName", read="list_role_tags", put="tag_role", remove="untag_role")
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
@@ -82,7 +79,6 @@ class Role(Resource, module="iam"):
 class RolePolicy(Setting, module="iam"):
     """A policy inside a role; its id is the role's name, a colon and the policy's."""
 
-    regional = False
     properties: ClassVar = {
         "role": _ROLE,
         "name": Name(_CHARACTERS, 1, 128, _ALLOWED, api="PolicyName"),
@@ -91,7 +87,6 @@ class RolePolicy(Setting, module="iam"):
     of = "name"
     calls = Calls(create="put_role_policy", read="get_role_policy", remove="delete_role_policy")
     keys = ("role", "name")
-    gone = _GONE
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         return f"{inputs['role']}:{super().create(inputs)}"
@@ -113,7 +108,6 @@ class RolePolicy(Setting, module="iam"):
 class Policy(Resource, module="iam"):
     """A managed policy, of which the newest version is in force; its id is its ARN."""
 
-    regional = False
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
     properties: ClassVar = {
         "name": Name(_CHARACTERS, 1, 128, _ALLOWED, api="PolicyName"),
@@ -124,7 +118,6 @@ class Policy(Resource, module="iam"):
     }
     outputs: ClassVar = {"arn": "Arn", "policyId": "PolicyId"}
     calls = Calls("PolicyArn", remove="delete_policy")
-    gone = _GONE
     tagging = Tagging(owner="PolicyArn", read="list_policy_tags", put="tag_policy", remove="untag_policy")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
@@ -158,11 +151,9 @@ class Policy(Resource, module="iam"):
 class RolePolicyAttachment(Resource, module="iam"):
     """A managed policy that a role has; its id is the role's name, a slash and the policy's ARN."""
 
-    regional = False
     properties: ClassVar = {"role": _ROLE, "policyArn": Text(required=True, replaces=True)}
     calls = Calls(create="attach_role_policy", remove="detach_role_policy")
     keys = ("role", "policyArn")
-    gone = _GONE
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         role, policy = inputs["role"], inputs["policyArn"]
@@ -184,7 +175,6 @@ class RolePolicyAttachment(Resource, module="iam"):
 class OpenIdConnectProvider(Resource, module="iam"):
     """An issuer of tokens, one per URL and account; AWS finds its certificate by itself. Its id is its ARN."""
 
-    regional = False
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
     properties: ClassVar = {
         "url": Text(required=True, replaces=True, rules=(_ISSUER,)),
@@ -200,7 +190,6 @@ class OpenIdConnectProvider(Resource, module="iam"):
         read="get_open_id_connect_provider",
         remove="delete_open_id_connect_provider",
     )
-    gone = _GONE
 
     def live(self, identifier: str) -> Properties:
         told = super().live(identifier) or {}

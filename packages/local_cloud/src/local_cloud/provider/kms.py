@@ -25,8 +25,6 @@ class Key(Resource, module="kms"):
         "tags": Pairs(Text(), "TagKey", "TagValue", rules=(rules.tags,)),
     }
     outputs: ClassVar = {"arn": "Arn", "keyId": "KeyId"}
-    # The second one is told of a key that is to be deleted.
-    gone = ("NotFoundException", "KMSInvalidStateException")
     calls = Calls("KeyId")
     tagging = Tagging(owner="KeyId", read="list_resource_tags")
 

@@ -33,7 +33,6 @@ from local_cloud.provider.schema import (
 
 __all__ = ["Alias", "Function", "FunctionRecursionConfig", "Permission"]
 
-_GONE = ("ResourceNotFoundException",)
 
 # Names, sizes and limits: https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html and
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -130,7 +129,6 @@ class Function(Resource, module="lambda"):
         **dict.fromkeys(("invokeArn", "version", "qualifiedArn", "qualifiedInvokeArn"), ""),
     }
     calls = Calls("FunctionName", remove="delete_function")
-    gone = _GONE
     tagging = Tagging(owner="Resource", by_arn=True, read="list_tags")
     renewed: ClassVar = {
         **dict.fromkeys(("version", "qualifiedArn", "qualifiedInvokeArn", "lastModified"), _VERSIONED),
@@ -234,7 +232,6 @@ class Alias(Resource, module="lambda"):
     outputs: ClassVar = {"arn": "AliasArn", "invokeArn": ""}
     calls = Calls(create="create_alias", made="AliasArn", read="get_alias", remove="delete_alias")
     keys = ("functionName", "name")
-    gone = _GONE
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Refuse weights but those of one published version beside another.
@@ -267,7 +264,6 @@ class FunctionRecursionConfig(Setting, module="lambda"):
     }
     of = "functionName"
     calls = Calls("FunctionName", create="put_function_recursion_config", read="get_function_recursion_config")
-    gone = _GONE
 
     def remove(self, identifier: str) -> None:
         """Go back to what Lambda gives a new function, as the AWS provider does."""
@@ -288,7 +284,6 @@ class Permission(Resource, module="lambda"):
     }
     calls = Calls(create="add_permission", remove="remove_permission")
     keys = ("function", "qualifier", "statementId")
-    gone = _GONE
 
     def live(self, identifier: str) -> Properties | None:
         place = self.place(identifier)

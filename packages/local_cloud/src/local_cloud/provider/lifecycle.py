@@ -69,13 +69,14 @@ class Lifecycle:
         resource_type = _type(token)
         refusals: list[Refusal] = []
         given = {key: value for key, value in news.items() if key != DEFAULTS and value is not None}
-        made = {"region": self._session.settings.region} if resource_type.regional and "region" not in given else {}
-        for key, declared in resource_type.properties.items():
-            if not isinstance(declared, Name) or key in given:
-                continue
+        made: Properties = {}
+        for key, declared in resource_type.declared().items():
             try:
-                kept = olds.get(key) if key in olds.get(DEFAULTS, ()) else None
-                made[key] = kept or declared.make(name, seed, proposed)
+                if key == "region" and key not in given:
+                    made[key] = self._session.settings.region
+                elif isinstance(declared, Name) and key not in given:
+                    kept = olds.get(key) if key in olds.get(DEFAULTS, ()) else None
+                    made[key] = kept or declared.make(name, seed, proposed)
             except NamingError as error:
                 refusals.append(Refusal(key, str(error)))
         given = self._tagged(resource_type, given)

@@ -39,7 +39,6 @@ class LogGroup(Resource, module="cloudwatch", service="logs"):
     }
     outputs: ClassVar = {"arn": "arn"}
     calls = Calls("logGroupName", create="create_log_group", remove="delete_log_group")
-    gone = ("ResourceNotFoundException",)
     tagging = Tagging(owner="resourceArn", by_arn=True, tags="tags", keys="tagKeys")
 
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -25,13 +24,34 @@ __all__ = [
     "ResourceUpdate",
     "Setting",
     "Tagging",
-    "absent_is_fine",
     "found",
     "wait_until",
 ]
 
 _PATIENCE = 60.0
 _PAUSE = 0.05
+
+_GLOBAL = ("iam",)
+
+_GONE = {
+    "cloudtrail": ("TrailNotFoundException",),
+    # The first is in https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetDashboard.html, the second
+    # in the service's model, as the name of the exception, which is what a JSON protocol tells.
+    "cloudwatch": ("ResourceNotFound", "DashboardNotFoundError"),
+    "dynamodb": ("ResourceNotFoundException",),
+    "events": ("ResourceNotFoundException",),
+    "iam": ("NoSuchEntity",),
+    "kms": ("NotFoundException", "KMSInvalidStateException"),  # the second of a key that is to be deleted
+    "lambda": ("ResourceNotFoundException",),
+    "logs": ("ResourceNotFoundException",),
+    "s3": (
+        *("NoSuchBucket", "404", "NoSuchBucketPolicy", "NoSuchLifecycleConfiguration", "NoSuchTagSet"),
+        *("NoSuchPublicAccessBlockConfiguration", "OwnershipControlsNotFoundError"),
+        "ServerSideEncryptionConfigurationNotFoundError",
+    ),
+    "sns": ("NotFound",),
+    "sqs": ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
+}
 
 # What a cloud that is not AWS may say where AWS has an error of its own for what is not there.
 _VAGUE_CODES = frozenset({"InvalidParameterValue", "ValidationError", "Validation"})
@@ -112,16 +132,15 @@ class Resource:
     calls: ClassVar[Calls] = Calls()
     keys: ClassVar[tuple[str, ...]] = ()
     """The inputs by which the API names one, where it is not the id."""
-    gone: ClassVar[tuple[str, ...]] = ()
-    """The codes by which the API says that there is no such resource."""
     tagging: ClassVar[Tagging | None] = None
     """How tags are read and changed, where that takes calls of their own."""
-    regional: ClassVar[bool] = True
-    """The type has the `region` input."""
+    gone: ClassVar[tuple[str, ...]] = ()
+    """The codes by which the API says that there is no such resource."""
 
     def __init_subclass__(cls, *, module: str = "", service: str = "") -> None:
         cls.module = module or cls.module
         cls.service = service or module or cls.service
+        cls.gone = _GONE.get(cls.service, ())
         cls.type_name = f"aws:{cls.module}/{cls.__name__[0].lower()}{cls.__name__[1:]}:{cls.__name__}"
 
     def __init__(self, session: Session, region: str, known: Mapping[str, Any], warn: Callable[[str], None]) -> None:
@@ -133,8 +152,8 @@ class Resource:
 
     @classmethod
     def declared(cls) -> Mapping[str, Property]:
-        """Return all inputs, `region` among them where the type has it."""
-        return {**cls.properties, "region": _REGION} if cls.regional else cls.properties
+        """Return all inputs, `region` among them where the API has one."""
+        return cls.properties if cls.service in _GLOBAL else {**cls.properties, "region": _REGION}
 
     @classmethod
     def deletes_first(cls, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
@@ -191,12 +210,16 @@ class Resource:
 
     def delete(self, identifier: str) -> None:
         """Delete the resource; that it is gone already is fine."""
-        with absent_is_fine(*self.gone):
-            self.remove(identifier)
+        found(self.remove, *self.gone, identifier=identifier)
 
     def remove(self, identifier: str) -> None:
         """Delete the resource; a ClientError with a code of `gone` says that it was gone."""
         self.ask(self.calls.remove, **self.place(identifier))
+
+    def wait_until_gone(self, identifier: str) -> None:
+        """Return once the API finds the resource no more, so that what it needs can go too."""
+        place, read = self.place(identifier), getattr(self.api, self.calls.read)
+        wait_until(lambda: found(read, *self.gone, **place) is None, f"{self.type_name} {identifier} is gone")
 
     def ask(self, operation: str, **parameters: Any) -> Properties:
         """Return the API's answer to the operation."""
@@ -278,16 +301,6 @@ class Setting(Resource):
 
 
 _REGION = Text(replaces=True, readable=False)
-
-
-@contextmanager
-def absent_is_fine(*codes: str) -> Iterator[None]:
-    """Let the API's errors with these codes pass: what was to be removed is not there."""
-    try:
-        yield
-    except ClientError as error:
-        if not _says_absent(error, codes):
-            raise
 
 
 def found(call: Callable[..., Any], *codes: str, **parameters: Any) -> Any:

@@ -18,7 +18,6 @@ __all__ = [
     "BucketVersioning",
 ]
 
-_NO_BUCKET = ("NoSuchBucket", "404")
 _PAGE = 1000
 
 
@@ -32,7 +31,6 @@ class Bucket(Resource, module="s3"):
     }
     outputs: ClassVar = dict.fromkeys(("arn", "bucketDomainName", "bucketRegion", "bucketRegionalDomainName"), "")
     calls = Calls("Bucket", remove="delete_bucket")
-    gone = _NO_BUCKET
 
     def create(self, inputs: Mapping[str, Any]) -> str:
         name: str = inputs["bucket"]
@@ -103,7 +101,6 @@ class _BucketSetting(Setting, module="s3"):
     """What is configured on a bucket, by the calls that get, put and delete it."""
 
     of = "bucket"
-    gone: ClassVar[tuple[str, ...]] = _NO_BUCKET
     whole: ClassVar[str] = ""
     """The parameter that has all of it, as may the answer."""
 
@@ -196,7 +193,6 @@ class BucketLifecycleConfiguration(_BucketSetting):
     properties = _BucketSetting.inputs(rules=ListOf(_LIFECYCLE_RULE, most=1000, required=True))
     whole = "LifecycleConfiguration"
     calls = _calls("bucket_lifecycle_configuration", removed="bucket_lifecycle")
-    gone = (*_NO_BUCKET, "NoSuchLifecycleConfiguration")
 
 
 class BucketPublicAccessBlock(_BucketSetting):
@@ -210,7 +206,6 @@ class BucketPublicAccessBlock(_BucketSetting):
     )
     whole = "PublicAccessBlockConfiguration"
     calls = _calls("public_access_block")
-    gone = (*_NO_BUCKET, "NoSuchPublicAccessBlockConfiguration")
 
 
 class _Only(Block):
@@ -235,7 +230,6 @@ class BucketOwnershipControls(_BucketSetting):
     )
     whole = "OwnershipControls"
     calls = _calls("bucket_ownership_controls")
-    gone = (*_NO_BUCKET, "OwnershipControlsNotFoundError")
 
 
 _BY_DEFAULT = Block(
@@ -258,7 +252,6 @@ class BucketServerSideEncryptionConfiguration(_BucketSetting):
     )
     whole = "ServerSideEncryptionConfiguration"
     calls = _calls("bucket_encryption")
-    gone = (*_NO_BUCKET, "ServerSideEncryptionConfigurationNotFoundError")
 
 
 class BucketPolicy(_BucketSetting):
@@ -269,7 +262,6 @@ class BucketPolicy(_BucketSetting):
         policy=Document(required=True, rules=(rules.utf8_bytes_at_most(20 * 1024, "the bucket policy"),))
     )
     calls = _calls("bucket_policy")
-    gone = (*_NO_BUCKET, "NoSuchBucketPolicy")
 
 
 class _Listener(Block):

@@ -12,7 +12,6 @@ from local_cloud.provider.schema import Document, Name, Properties, Refusal, Tex
 
 __all__ = ["Topic", "TopicPolicy", "TopicSubscription"]
 
-_GONE = ("NotFound",)
 
 # 30 KB: https://docs.aws.amazon.com/general/latest/gr/sns.html
 _POLICY_SIZE = rules.utf8_bytes_at_most(30 * 1024, "the topic policy")
@@ -32,7 +31,6 @@ class Topic(Resource, module="sns"):
     }
     outputs: ClassVar = {"arn": "TopicArn", "owner": "Owner"}
     calls = Calls("TopicArn", read="get_topic_attributes", told="Attributes", remove="delete_topic")
-    gone = _GONE
     tagging = Tagging(owner="ResourceArn")
 
     def create(self, inputs: Mapping[str, Any]) -> str:
@@ -58,7 +56,6 @@ class TopicPolicy(Setting, module="sns"):
     outputs: ClassVar = {"owner": "Owner"}
     of = "arn"
     calls = Calls("TopicArn", read="get_topic_attributes", told="Attributes")
-    gone = _GONE
 
     def put(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         self.api.set_topic_attributes(TopicArn=identifier, AttributeName="Policy", AttributeValue=inputs["policy"])
@@ -86,7 +83,6 @@ class TopicSubscription(Resource, module="sns"):
     }
     outputs: ClassVar = {"arn": "SubscriptionArn"}
     calls = Calls("SubscriptionArn", read="get_subscription_attributes", told="Attributes", remove="unsubscribe")
-    gone = _GONE
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         """Refuse an endpoint that is not of the protocol: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html."""

@@ -11,7 +11,6 @@ from local_cloud.provider.wire import UNKNOWN
 
 __all__ = ["Queue", "QueuePolicy"]
 
-_GONE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 # 8,192 bytes: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
 _POLICY_SIZE = rules.utf8_bytes_at_most(8192, "the queue policy")
@@ -36,7 +35,6 @@ class Queue(Resource, module="sqs"):
     }
     outputs: ClassVar = {"arn": "QueueArn", "url": ""}
     calls = Calls("QueueUrl", remove="delete_queue")
-    gone = _GONE
     tagging = Tagging(owner="QueueUrl", read="list_queue_tags", put="tag_queue", remove="untag_queue")
 
     def check(self, inputs: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -74,7 +72,6 @@ class QueuePolicy(Setting, module="sqs"):
         "policy": Document(required=True, rules=(_POLICY_SIZE,)),
     }
     of = "queueUrl"
-    gone = _GONE
 
     def live(self, identifier: str) -> Properties | None:
         """Read the policy; a queue without one has none of these."""
