@@ -45,7 +45,7 @@ _GONE = {
     "lambda": ("ResourceNotFoundException",),
     "logs": ("ResourceNotFoundException",),
     "s3": (
-        *("NoSuchBucket", "404", "NoSuchBucketPolicy", "NoSuchLifecycleConfiguration", "NoSuchTagSet"),
+        *("NoSuchBucket", "404", "NoSuchBucketPolicy", "NoSuchLifecycleConfiguration"),
         *("NoSuchPublicAccessBlockConfiguration", "OwnershipControlsNotFoundError"),
         "ServerSideEncryptionConfigurationNotFoundError",
     ),

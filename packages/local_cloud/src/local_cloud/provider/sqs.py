@@ -60,8 +60,8 @@ class Queue(Resource, module="sqs"):
         return {**self.told(attributes), "name": identifier.rsplit("/", 1)[1], "url": identifier}
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
-        attributes = _texts(self.request(change.news, change.names))
-        self.api.set_queue_attributes(QueueUrl=identifier, Attributes=attributes)
+        if attributes := _texts(self.request(change.news, change.names)):
+            self.api.set_queue_attributes(QueueUrl=identifier, Attributes=attributes)
 
 
 class QueuePolicy(Setting, module="sqs"):
