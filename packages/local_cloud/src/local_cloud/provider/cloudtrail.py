@@ -40,7 +40,7 @@ class Trail(Resource, module="cloudtrail"):
         "includeGlobalServiceEvents": Flag(default=True),
         "isMultiRegionTrail": Flag(default=False),
         "enableLogFileValidation": Flag(default=False),
-        "enableLogging": Flag(default=True, apart=True, api="IsLogging"),
+        "enableLogging": Flag(default=True, apart=True, api="IsLogging", by=("start_logging", "stop_logging")),
         "advancedEventSelectors": ListOf(_SELECTOR, apart=True),
         "tags": Pairs(Text(), "Key", "Value", rules=(rules.tags,), apart=True, api="TagsList"),
     }
@@ -82,8 +82,7 @@ class Trail(Resource, module="cloudtrail"):
         if change.touches("advancedEventSelectors"):
             self._select(identifier, change.news)
         if change.touches("enableLogging"):
-            act = self.api.start_logging if change.news["enableLogging"] else self.api.stop_logging
-            act(Name=identifier)
+            self.put_alone(identifier, "enableLogging", change.news["enableLogging"])
         if change.touches("tags"):
             unwanted = [{"Key": key} for key in change.olds.get("tags") or () if key not in change.news.get("tags", ())]
             if unwanted:

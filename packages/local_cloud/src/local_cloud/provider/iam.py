@@ -28,6 +28,8 @@ _DESCRIPTION = rules.matches(r"[\t\n\r -~\u00a1-\u00ff]*", 0, 1000, "only charac
 _ISSUER = rules.matches(r"https://[^?#\s]+", 1, 255, "it begins with https:// and has no query")
 _ROLE = Text(required=True, replaces=True, rules=(_ROLE_NAME,), api="RoleName")
 
+_BOUNDARY = ("put_role_permissions_boundary", "delete_role_permissions_boundary")
+
 
 class _Boundary(Text):
     """A policy's ARN, which is told in a block."""
@@ -45,7 +47,7 @@ class Role(Resource, module="iam"):
         "assumeRolePolicy": Document(required=True, rules=(_TRUST_POLICY_SIZE,), api="AssumeRolePolicyDocument"),
         "description": Text(rules=(_DESCRIPTION,)),
         "maxSessionDuration": Integer(3600, 43200, default=3600),
-        "permissionsBoundary": _Boundary(),
+        "permissionsBoundary": _Boundary(by=_BOUNDARY),
         "forceDetachPolicies": Flag(default=False, readable=False),
         "tags": TAGS,
     }
@@ -60,11 +62,7 @@ class Role(Resource, module="iam"):
             taken = frozenset({"description", "maxSessionDuration"})
             self.api.update_role(RoleName=identifier, **self.request(change.news, taken))
         if change.touches("permissionsBoundary"):
-            boundary = change.news.get("permissionsBoundary")
-            if boundary:
-                self.api.put_role_permissions_boundary(RoleName=identifier, PermissionsBoundary=boundary)
-            else:
-                self.api.delete_role_permissions_boundary(RoleName=identifier)
+            self.put_alone(identifier, "permissionsBoundary", change.news.get("permissionsBoundary"))
 
     def remove(self, identifier: str) -> None:
         """Delete the role; with `forceDetachPolicies` also what others gave it, which AWS refuses otherwise."""

@@ -103,6 +103,7 @@ _CONFIGURATION: Mapping[str, Property] = {
     "loggingConfig": _Logging(_LOGGING, implied={"logFormat": "Text"}),
     "ephemeralStorage": Block({"size": Integer(512, 10240, required=True)}, implied={"size": 512}),
 }
+_CONCURRENCY = ("put_function_concurrency", "delete_function_concurrency")
 _CODE = frozenset({"code", "architectures"})
 _VERSIONED = frozenset({*_CONFIGURATION, *_CODE, "publish"})
 
@@ -115,7 +116,7 @@ class Function(Resource, module="lambda"):
         "code": ArchiveFile(required=True, apart=True),
         **_CONFIGURATION,
         "architectures": ListOf(Text(("x86_64", "arm64")), most=1, default=["x86_64"]),
-        "reservedConcurrentExecutions": Integer(minimum=-1, default=-1, apart=True),
+        "reservedConcurrentExecutions": Integer(minimum=-1, default=-1, apart=True, by=_CONCURRENCY),
         "packageType": Text(("Zip",), default="Zip", replaces=True),
         "publish": Flag(default=False, readable=False),
         "tags": TAG_MAP,
@@ -153,8 +154,7 @@ class Function(Resource, module="lambda"):
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Wait until the function is active, and reserve its concurrency."""
         self._wait(identifier)
-        if inputs["reservedConcurrentExecutions"] >= 0:
-            self._reserve(identifier, inputs["reservedConcurrentExecutions"])
+        super().complete(identifier, inputs)
 
     def live(self, identifier: str) -> Properties:
         """Read the function; code that was changed by others is told as no code."""
@@ -186,18 +186,12 @@ class Function(Resource, module="lambda"):
         if change.news["publish"] and change.touches(*_VERSIONED):
             self.api.publish_version(FunctionName=identifier)
         if change.touches("reservedConcurrentExecutions"):
-            self._reserve(identifier, change.news["reservedConcurrentExecutions"])
+            self.put_alone(identifier, "reservedConcurrentExecutions", change.news["reservedConcurrentExecutions"])
 
     def _latest_version(self, name: str) -> str:
         listed = self.pages("list_versions_by_function", FunctionName=name)
         versions = [version["Version"] for version in listed["Versions"]]
         return max((each for each in versions if each.isdigit()), key=int, default="$LATEST")
-
-    def _reserve(self, name: str, executions: int) -> None:
-        if executions >= 0:
-            self.api.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=executions)
-        else:
-            self.api.delete_function_concurrency(FunctionName=name)
 
     def _wait(self, name: str) -> None:
         def is_ready() -> bool:

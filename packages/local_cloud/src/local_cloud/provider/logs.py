@@ -1,10 +1,9 @@
 """CloudWatch log groups."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from local_cloud.provider import rules
-from local_cloud.provider.resource import Calls, Resource, ResourceUpdate, Tagging
+from local_cloud.provider.resource import Calls, Resource, Tagging
 from local_cloud.provider.schema import Flag, Integer, MapOf, Name, Properties, Text
 
 __all__ = ["LogGroup"]
@@ -23,6 +22,7 @@ def _retention(days: int) -> str | None:
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
 _ALLOWED = "letters, digits and . - _ / # are allowed, and no aws/ at the beginning"
+_POLICY = ("put_retention_policy", "delete_retention_policy")
 _CLASSES = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")
 
 
@@ -31,9 +31,9 @@ class LogGroup(Resource, module="cloudwatch", service="logs"):
 
     properties: ClassVar = {
         "name": Name(r"(?!aws/)[.\-_/#A-Za-z0-9]+", 1, 512, _ALLOWED, api="logGroupName"),
-        "retentionInDays": Integer(default=0, rules=(_retention,), api="retentionInDays", apart=True),
+        "retentionInDays": Integer(default=0, rules=(_retention,), api="retentionInDays", apart=True, by=_POLICY),
         "logGroupClass": Text(_CLASSES, default="STANDARD", replaces=True, api="logGroupClass"),
-        "kmsKeyId": Text(api="kmsKeyId"),
+        "kmsKeyId": Text(api="kmsKeyId", by=("associate_kms_key", "disassociate_kms_key")),
         "skipDestroy": Flag(default=False, readable=False),
         "tags": MapOf(Text(), rules=(rules.tags,), api="tags"),
     }
@@ -41,31 +41,11 @@ class LogGroup(Resource, module="cloudwatch", service="logs"):
     calls = Calls("logGroupName", create="create_log_group", remove="delete_log_group")
     tagging = Tagging(owner="resourceArn", by_arn=True, tags="tags", keys="tagKeys")
 
-    def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
-        if inputs["retentionInDays"]:
-            self._put_retention(identifier, inputs["retentionInDays"])
-
     def live(self, identifier: str) -> Properties | None:
         groups = self.pages("describe_log_groups", logGroupNamePrefix=identifier)["logGroups"]
         group = next((group for group in groups if group["logGroupName"] == identifier), None)
         return group and self.told({**group, "arn": group["arn"].removesuffix(":*")})
 
-    def update(self, identifier: str, change: ResourceUpdate) -> None:
-        if change.touches("retentionInDays"):
-            self._put_retention(identifier, change.news["retentionInDays"])
-        if change.touches("kmsKeyId"):
-            key = change.news.get("kmsKeyId")
-            if key:
-                self.api.associate_kms_key(logGroupName=identifier, kmsKeyId=key)
-            else:
-                self.api.disassociate_kms_key(logGroupName=identifier)
-
     def remove(self, identifier: str) -> None:
         if not self.known.get("skipDestroy"):
             super().remove(identifier)
-
-    def _put_retention(self, name: str, days: int) -> None:
-        if days:
-            self.api.put_retention_policy(logGroupName=name, retentionInDays=days)
-        else:
-            self.api.delete_retention_policy(logGroupName=name)

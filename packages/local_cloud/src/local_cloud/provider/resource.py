@@ -177,6 +177,9 @@ class Resource:
 
     def complete(self, identifier: str, inputs: Mapping[str, Any]) -> None:
         """Make the calls that must follow the creation; if one fails, the engine knows the resource all the same."""
+        for name, declared in self.properties.items():
+            if declared.apart and declared.by and not declared.same(inputs.get(name), declared.default):
+                self.put_alone(identifier, name, inputs.get(name))
 
     def read(self, identifier: str) -> Properties | None:
         """Return inputs and outputs as the API tells them now, or None if the resource is gone."""
@@ -204,9 +207,24 @@ class Resource:
 
     def update(self, identifier: str, change: ResourceUpdate) -> None:
         """Make the change in place, by the calls that it needs and no others."""
-        raise RefusedError(
-            f"{self.type_name} {identifier}: {', '.join(sorted(change.names))} cannot be changed in place"
-        )
+        alone = [name for name, declared in self.properties.items() if declared.by and name in change.names]
+        recorded = [name for name in change.names if not self.properties[name].readable]
+        if rest := change.names.difference(alone, recorded):
+            raise RefusedError(f"{self.type_name} {identifier}: {', '.join(sorted(rest))} cannot be changed in place")
+        for name in alone:
+            self.put_alone(identifier, name, change.news.get(name))
+
+    def put_alone(self, identifier: str, name: str, value: Any) -> None:
+        """Change one property by its own call; without a value, what AWS chooses by itself stays as it is."""
+        declared, place = self.properties[name], self.place(identifier)
+        put, *drop = declared.by
+        if isinstance(value, bool):
+            self.ask(put if value else drop[0], **place)
+        elif drop and declared.same(value, declared.default):
+            self.ask(drop[0], **place)
+        elif value is not None or not declared.computed:
+            written = declared.dropped if value is None else declared.written(value)
+            self.ask(put, **place, **{declared.api_name(name): written})
 
     def delete(self, identifier: str) -> None:
         """Delete the resource; that it is gone already is fine."""

@@ -59,6 +59,8 @@ class Property(ABC):
     """The API's name, where that is not the same with a capital letter."""
     apart: bool = False
     """The call that creates takes it not: one of its own does."""
+    by: tuple[str, ...] = ()
+    """The calls that change it alone: one that puts it and, where there is one, the one that drops it."""
     required: bool = False
     default: Any = None
     """What AWS takes where nothing is given; recorded, so that a change made outside is seen."""
