@@ -126,7 +126,7 @@ class EventSourceMapping(Resource, module="lambda"):
         if mapping["State"] == "Deleting":
             return None
         told = self.told({"EventSourceMappingArn": self._arn(mapping, identifier), **mapping})
-        if "batchSize" not in self.known and told.get("batchSize") == _batch_size(mapping["EventSourceArn"]):
+        if "batchSize" not in self.given and told.get("batchSize") == _batch_size(mapping["EventSourceArn"]):
             del told["batchSize"]
         return {
             "startingPosition": self.known.get("startingPosition"),

@@ -126,7 +126,7 @@ class Lifecycle:
         if not inputs and not state:
             raise RefusedError(f"{token} {identifier}: the local stand-in imports nothing, it reads what it created")
         recorded = _plain(inputs or state)
-        resource = self._resource(token, {**state, **recorded})
+        resource = self._resource(token, recorded, state)
         live = resource.read(identifier)
         if live is None:
             return None
@@ -145,7 +145,7 @@ class Lifecycle:
     ) -> Properties:
         """Change the resource from the old inputs to the new ones, and return its properties."""
         given = _plain(news)
-        resource = self._resource(token, {**state, **given})
+        resource = self._resource(token, given, state)
         difference = self.diff(token, olds, news)
         if preview:
             stale = {name for name, causes in resource.renewed.items() if not causes.isdisjoint(difference.changed)}
@@ -161,12 +161,12 @@ class Lifecycle:
 
     def delete(self, token: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Delete the resource; that it is gone already is fine."""
-        self._resource(token, {**state, **_plain(inputs)}).delete(identifier)
+        self._resource(token, _plain(inputs), state).delete(identifier)
 
-    def _resource(self, token: str, known: Mapping[str, Any]) -> Resource:
-        region = known.get("region")
+    def _resource(self, token: str, given: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Resource:
+        region = given.get("region") or (state or {}).get("region")
         region = region if isinstance(region, str) else self._session.settings.region
-        return _type(token)(self._session, region, known, self._warn)
+        return _type(token)(self._session, region, given, self._warn, state)
 
     def _tagged(self, resource_type: type[Resource], given: Properties) -> Properties:
         own = given.get("tags", {})

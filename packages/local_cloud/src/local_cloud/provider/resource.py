@@ -143,11 +143,20 @@ class Resource:
         cls.gone = _GONE.get(cls.service, ())
         cls.type_name = f"aws:{cls.module}/{cls.__name__[0].lower()}{cls.__name__[1:]}:{cls.__name__}"
 
-    def __init__(self, session: Session, region: str, known: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        region: str,
+        given: Mapping[str, Any],
+        warn: Callable[[str], None],
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
         self.session = session
         self.region = region
-        self.known = known
-        """What is recorded: for what the API doesn't tell, and where the id alone doesn't find the resource."""
+        self.given = given
+        """The inputs that are recorded."""
+        self.known = {**(state or {}), **given}
+        """All that is recorded: for what the API doesn't tell, and where the id alone doesn't find the resource."""
         self.warn = warn
 
     @classmethod
@@ -269,7 +278,7 @@ class Resource:
         """Return the inputs and outputs that the API's answer tells."""
         outputs = {name: answer.get(theirs) for name, theirs in self.outputs.items() if theirs}
         texts = {name: at.isoformat() if isinstance(at, datetime) else at for name, at in outputs.items()}
-        return {**Block(self.properties).told(answer, self.known), **texts}
+        return {**Block(self.properties).told(answer, self.given), **texts}
 
     def _written(self, values: Mapping[str, Any]) -> Properties:
         written: Properties = Block(self.properties).written(values)
