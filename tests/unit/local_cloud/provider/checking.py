@@ -12,7 +12,7 @@ __all__ = ["SEED", "lifecycle", "refusals"]
 SEED = b"seed"
 
 
-def lifecycle(**default_tags: str) -> Lifecycle:
+def lifecycle(token: str, **default_tags: str) -> Lifecycle:
     settings = Settings(
         region="eu-west-1",
         access_key="test",
@@ -21,10 +21,10 @@ def lifecycle(**default_tags: str) -> Lifecycle:
         default_tags=default_tags,
         allowed_account_ids=(),
     )
-    return Lifecycle(Session(settings), lambda _message: None)
+    return Lifecycle(token, Session(settings), lambda _message: None)
 
 
 def refusals(token: str, inputs: Mapping[str, Any]) -> dict[str, str]:
     """What is refused, by path."""
-    _, refused = lifecycle().check(token, "name", {}, inputs, SEED)
+    _, refused = lifecycle(token).check("name", {}, inputs, SEED)
     return {each.path: each.reason for each in refused}

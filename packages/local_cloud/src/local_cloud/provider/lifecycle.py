@@ -47,15 +47,18 @@ class InputDifference:
 
 
 class Lifecycle:
-    """Carries out what the engine asks for, on resources of any type."""
+    """Carries out what the engine asks for, on resources of one type; raises UnknownTypeError for any other token."""
 
-    def __init__(self, session: Session, warn: Callable[[str], None]) -> None:
+    def __init__(self, token: str, session: Session, warn: Callable[[str], None]) -> None:
+        if token not in RESOURCES:
+            message = "the local stand-in for the aws provider does not implement the resource type"
+            raise UnknownTypeError(f"{message} {token!r}")
+        self._type = RESOURCES[token]
         self._session = session
         self._warn = warn
 
     def check(
         self,
-        token: str,
         name: str,
         olds: Mapping[str, Any],
         news: Mapping[str, Any],
@@ -64,13 +67,12 @@ class Lifecycle:
     ) -> tuple[Properties, list[Refusal]]:
         """Return the inputs with the defaults, default tags and names filled in, and what is refused in them.
 
-        A name made before is kept; `proposed` is the engine's name for a new one. Raises UnknownTypeError.
+        A name made before is kept; `proposed` is the engine's name for a new one.
         """
-        resource_type = _type(token)
         refusals: list[Refusal] = []
         given = {key: value for key, value in news.items() if key != DEFAULTS and value is not None}
         made: Properties = {}
-        for key, declared in resource_type.declared().items():
+        for key, declared in self._type.declared().items():
             try:
                 if key == "region" and key not in given:
                     made[key] = self._session.settings.region
@@ -79,33 +81,32 @@ class Lifecycle:
                     made[key] = kept or declared.make(name, seed, proposed)
             except NamingError as error:
                 refusals.append(Refusal(key, str(error)))
-        given = self._tagged(resource_type, given)
-        inputs = Block(resource_type.declared()).settle(given | made, "", refusals)
+        given = self._tagged(given)
+        inputs = Block(self._type.declared()).settle(given | made, "", refusals)
         defaulted = sorted(key for key in inputs if key not in news or key in made)
         if not refusals:
-            refusals.extend(self._resource(token, inputs).check(inputs))
+            refusals.extend(self._resource(inputs).check(inputs))
         return {**inputs, DEFAULTS: defaulted}, refusals
 
-    def diff(self, token: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> InputDifference:
+    def diff(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> InputDifference:
         """Compare two sets of checked inputs by what they mean to AWS."""
-        resource_type = _type(token)
-        declared = resource_type.declared()
+        declared = self._type.declared()
         changed = tuple(name for name, each in declared.items() if not each.same(olds.get(name), news.get(name)))
         return InputDifference(
             changed=changed,
             added=frozenset(name for name in changed if is_absent(olds.get(name))),
             removed=frozenset(name for name in changed if is_absent(news.get(name))),
             replaces=frozenset(name for name in changed if declared[name].replaces),
-            delete_first=resource_type.deletes_first(olds, news),
+            delete_first=self._type.deletes_first(olds, news),
         )
 
-    def create(self, token: str, inputs: Mapping[str, Any], *, preview: bool) -> Created:
+    def create(self, inputs: Mapping[str, Any], *, preview: bool) -> Created:
         """Create the resource; a preview only tells its properties, unknown where AWS would choose them.
 
         Raises IncompleteError when the resource exists but could not be completed.
         """
         given = _plain(inputs)
-        resource = self._resource(token, given)
+        resource = self._resource(given)
         if preview:
             return Created("", {**dict.fromkeys(resource.outputs, UNKNOWN), **_recorded(resource, given)})
         identifier = resource.create(given)
@@ -116,7 +117,7 @@ class Lifecycle:
             raise IncompleteError(Created(identifier, given), inputs, str(error)) from error
 
     def read(
-        self, token: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]
+        self, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]
     ) -> tuple[Properties, Properties] | None:
         """Return the inputs and the state as AWS has them now, or None if the resource is gone.
 
@@ -124,9 +125,11 @@ class Lifecycle:
         inputs, but the properties that it was asked for by.
         """
         if not inputs and not state:
-            raise RefusedError(f"{token} {identifier}: the local stand-in imports nothing, it reads what it created")
+            raise RefusedError(
+                f"{self._type.type_name} {identifier}: the local stand-in imports nothing, it reads what it created"
+            )
         recorded = _plain(inputs or state)
-        resource = self._resource(token, recorded, state)
+        resource = self._resource(recorded, state)
         live = resource.read(identifier)
         if live is None:
             return None
@@ -135,7 +138,6 @@ class Lifecycle:
 
     def update(
         self,
-        token: str,
         identifier: str,
         state: Mapping[str, Any],
         olds: Mapping[str, Any],
@@ -145,8 +147,8 @@ class Lifecycle:
     ) -> Properties:
         """Change the resource from the old inputs to the new ones, and return its properties."""
         given = _plain(news)
-        resource = self._resource(token, given, state)
-        difference = self.diff(token, olds, news)
+        resource = self._resource(given, state)
+        difference = self.diff(olds, news)
         if preview:
             stale = {name for name, causes in resource.renewed.items() if not causes.isdisjoint(difference.changed)}
             foreseen = {name: UNKNOWN if name in stale else state.get(name) for name in resource.outputs}
@@ -155,33 +157,25 @@ class Lifecycle:
             # Without a change the engine asks for an update of what could not be completed: it is compared with what
             # is really there.
             olds = _reconciled(resource, given, resource.read(identifier) or {})
-            difference = self.diff(token, olds, given)
+            difference = self.diff(olds, given)
         resource.apply(identifier, ResourceUpdate(_plain(olds), given, frozenset(difference.changed)))
         return _state(resource, identifier, given)
 
-    def delete(self, token: str, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    def delete(self, identifier: str, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Delete the resource; that it is gone already is fine."""
-        self._resource(token, _plain(inputs), state).delete(identifier)
+        self._resource(_plain(inputs), state).delete(identifier)
 
-    def _resource(self, token: str, given: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Resource:
+    def _resource(self, given: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Resource:
         region = given.get("region") or (state or {}).get("region")
         region = region if isinstance(region, str) else self._session.settings.region
-        return _type(token)(self._session, region, given, self._warn, state)
+        return self._type(self._session, region, given, self._warn, state)
 
-    def _tagged(self, resource_type: type[Resource], given: Properties) -> Properties:
+    def _tagged(self, given: Properties) -> Properties:
         own = given.get("tags", {})
-        if "tags" not in resource_type.properties or not isinstance(own, Mapping):
+        if "tags" not in self._type.properties or not isinstance(own, Mapping):
             return given
         tags = {**self._session.settings.default_tags, **own}
         return {**given, "tags": tags} if tags else given
-
-
-def _type(token: str) -> type[Resource]:
-    if token not in RESOURCES:
-        raise UnknownTypeError(
-            f"the local stand-in for the aws provider does not implement the resource type {token!r}"
-        )
-    return RESOURCES[token]
 
 
 def _plain(inputs: Mapping[str, Any]) -> Properties:

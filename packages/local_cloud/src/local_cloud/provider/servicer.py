@@ -108,7 +108,7 @@ class ProviderServicer(protocol.ResourceProviderServicer):
         proposed = request.autonaming.proposed_name if request.HasField("autonaming") else None
         olds, news = decode(request.olds), decode(request.news)
         try:
-            inputs, refusals = self._lifecycle(request).check(token, name, olds, news, seed, proposed)
+            inputs, refusals = self._lifecycle(request).check(name, olds, news, seed, proposed)
         except UnknownTypeError as error:
             return protocol.provider.CheckResponse(failures=[protocol.provider.CheckFailure(reason=str(error))])
         failures = [_failure(token, each) for each in refusals]
@@ -116,8 +116,8 @@ class ProviderServicer(protocol.ResourceProviderServicer):
 
     @_answered
     def Diff(self, request: Any) -> Any:
-        token, olds, news = _token(request.urn), decode(request.old_inputs), decode(request.news)
-        difference = self._lifecycle(request).diff(token, olds, news)
+        olds, news = decode(request.old_inputs), decode(request.news)
+        difference = self._lifecycle(request).diff(olds, news)
         kinds, difference_of = {}, protocol.provider.PropertyDiff
         for name in difference.changed:
             kind = "ADD" if name in difference.added else "DELETE" if name in difference.removed else "UPDATE"
@@ -136,14 +136,14 @@ class ProviderServicer(protocol.ResourceProviderServicer):
     @_answered
     def Create(self, request: Any) -> Any:
         inputs = decode(request.properties)
-        created = self._lifecycle(request).create(_token(request.urn), inputs, preview=request.preview)
+        created = self._lifecycle(request).create(inputs, preview=request.preview)
         return protocol.provider.CreateResponse(id=created.identifier, properties=encode(created.state))
 
     @_answered
     def Read(self, request: Any) -> Any:
         """Tell what the resource is now; no id says that it is gone."""
         inputs, state = decode(request.inputs), decode(request.properties)
-        answer = self._lifecycle(request).read(_token(request.urn), request.id, inputs, state)
+        answer = self._lifecycle(request).read(request.id, inputs, state)
         if answer is None:
             return protocol.provider.ReadResponse()
         inputs, state = answer
@@ -153,13 +153,13 @@ class ProviderServicer(protocol.ResourceProviderServicer):
     def Update(self, request: Any) -> Any:
         state, olds, news = decode(request.olds), decode(request.old_inputs), decode(request.news)
         lifecycle = self._lifecycle(request)
-        state = lifecycle.update(_token(request.urn), request.id, state, olds, news, preview=request.preview)
+        state = lifecycle.update(request.id, state, olds, news, preview=request.preview)
         return protocol.provider.UpdateResponse(properties=encode(state))
 
     @_answered
     def Delete(self, request: Any) -> Any:
         inputs, state = decode(request.old_inputs), decode(request.properties)
-        self._lifecycle(request).delete(_token(request.urn), request.id, inputs, state)
+        self._lifecycle(request).delete(request.id, inputs, state)
         return empty_pb2.Empty()
 
     @property
@@ -173,7 +173,7 @@ class ProviderServicer(protocol.ResourceProviderServicer):
             warning = protocol.engine.LogRequest(severity=protocol.engine.WARNING, message=message, urn=request.urn)
             self._log(warning)
 
-        return Lifecycle(self._configured, warn)
+        return Lifecycle(_token(request.urn), self._configured, warn)
 
 
 def _abort_incomplete(context: grpc.ServicerContext, error: IncompleteError) -> None:
