@@ -66,6 +66,20 @@ def test_a_topic_and_its_subscription_are_asked_for() -> None:
     assert identifier("aws:sns/topicSubscription:TopicSubscription", wanted, REGION, client) == arn
 
 
+def test_a_policy_and_an_identity_provider_are_asked_for() -> None:
+    iam = client("iam", region=REGION)
+    policy, provider = "aws:iam/policy:Policy", "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+    issuer = {"url": "https://token.actions.githubusercontent.com"}
+    assert identifier(policy, {"name": "p"}, REGION, client) is None
+    assert identifier(provider, issuer, REGION, client) is None
+    statement = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    made = iam.create_policy(PolicyName="p", PolicyDocument=document)["Policy"]["Arn"]
+    known = iam.create_open_id_connect_provider(Url=issuer["url"], ThumbprintList=["0" * 40])
+    assert identifier(policy, {"name": "p"}, REGION, client) == made
+    assert identifier(provider, issuer, REGION, client) == known["OpenIDConnectProviderArn"]
+
+
 def test_an_alias_and_a_mapping_are_asked_for() -> None:
     trust = {"Version": "2012-10-17", "Statement": []}
     role = client("iam", region=REGION).create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))["Role"]

@@ -82,7 +82,20 @@ def _mapping(client: Callable[[str], Any], inputs: Inputs) -> str | None:
     return str(listed[0]["UUID"]) if listed else None
 
 
+def _policy(client: Callable[[str], Any], inputs: Inputs) -> str | None:
+    policies = client("iam").get_paginator("list_policies").paginate(Scope="Local").search("Policies[]")
+    return next((each["Arn"] for each in policies if each["PolicyName"] == inputs["name"]), None)
+
+
+def _openid_provider(client: Callable[[str], Any], inputs: Inputs) -> str | None:
+    listed = client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    issuer = inputs["url"].removeprefix("https://").rstrip("/")
+    return next((each["Arn"] for each in listed if each["Arn"].partition(":oidc-provider/")[2] == issuer), None)
+
+
 _ASKED_FOR: Mapping[str, Find] = {
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": _openid_provider,
+    "aws:iam/policy:Policy": _policy,
     "aws:sqs/queue:Queue": lambda client, inputs: _or_none(
         lambda: client("sqs").get_queue_url(QueueName=inputs["name"])["QueueUrl"]
     ),
