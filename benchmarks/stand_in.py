@@ -31,9 +31,7 @@ _STORED_HEADERS = frozenset(
 
 
 @dataclass(frozen=True)
-class Request:
-    """One HTTP request, read whole."""
-
+class _Request:
     method: str
     path: str
     query: Mapping[str, list[str]]
@@ -42,70 +40,64 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
-    """One HTTP answer; a head's leaves the body out, and announces its length."""
-
+class _Response:
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _xml(tag: str, namespace: str, inner: str, headers: Mapping[str, str] | None = None) -> Response:
+def _xml(tag: str, namespace: str, inner: str, headers: Mapping[str, str] | None = None) -> _Response:
     body = f'<{tag} xmlns="{namespace}">{inner}</{tag}>'.encode()
-    return Response(body=body, headers={"Content-Type": "application/xml", **(headers or {})})
+    return _Response(body=body, headers={"Content-Type": "application/xml", **(headers or {})})
 
 
-def _error(status: int, code: str, headers: Mapping[str, str] | None = None) -> Response:
+def _error(status: int, code: str, headers: Mapping[str, str] | None = None) -> _Response:
     body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-    return Response(status, body, {"Content-Type": "application/xml", **(headers or {})})
+    return _Response(status, body, {"Content-Type": "application/xml", **(headers or {})})
 
 
 @dataclass(frozen=True)
-class StoredObject:
-    """An object's current version."""
-
+class _StoredObject:
     version: str
     body: bytes
     etag: str
     headers: Mapping[str, str]
     tags: list[tuple[str, str]]
 
-    def answer(self) -> Response:
-        """Return what a head or a get tells of it."""
+    def answer(self) -> _Response:
         counted = {"x-amz-tagging-count": str(len(self.tags))} if self.tags else {}
         modified = {"ETag": self.etag, "Last-Modified": formatdate(0, usegmt=True)}
-        return Response(
+        return _Response(
             body=self.body, headers={**modified, "x-amz-version-id": self.version, **self.headers, **counted}
         )
 
 
-class ObjectService:
+class _ObjectService:
     """S3, as far as it is asked here: one current version per key."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, StoredObject | None] = {}
+        self._objects: dict[str, _StoredObject | None] = {}
         """None is a delete marker: the buckets are versioned."""
         self._versions = 0
 
-    def answer(self, request: Request) -> Response:
-        """Answer a request of the path style."""
+    def answer(self, request: _Request) -> _Response:
         path = unquote(request.path).lstrip("/")
         bucket, _, key = path.partition("/")
         if "list-type" in request.query:
             return _list(bucket, request)
         if not key:
-            return Response()  # of a bucket: it exists, and takes every configuration
+            return _Response()  # of a bucket: it exists, and takes every configuration
         if request.method == "PUT":
             return self._put(path, request)
         if request.method == "DELETE":
             self._objects[path] = None
-            return Response(204)
+            return _Response(204)
         found = self._objects.get(path)
         if found is None:
             return _error(404, "NoSuchKey", {"x-amz-delete-marker": "true"} if path in self._objects else {})
         return _tagging(found) if "tagging" in request.query else found.answer()
 
-    def _put(self, path: str, request: Request) -> Response:
+    def _put(self, path: str, request: _Request) -> _Response:
         body, tag = request.body, f'"{hashlib.md5(request.body, usedforsecurity=False).hexdigest()}"'
         if copied := request.headers.get("x-amz-copy-source"):
             source = self._objects.get(unquote(copied.partition("?")[0]).lstrip("/"))
@@ -120,14 +112,14 @@ class ObjectService:
         tags = parse_qsl(request.headers.get("x-amz-tagging", ""), keep_blank_values=True)
         self._versions += 1
         version = f"version-{self._versions}"
-        self._objects[path] = StoredObject(version, body, tag, headers, tags)
+        self._objects[path] = _StoredObject(version, body, tag, headers, tags)
         if copied:
             inner = f"<ETag>{escape(tag)}</ETag><LastModified>{_MODIFIED}</LastModified>"
             return _xml("CopyObjectResult", _S3, inner)
-        return Response(headers={"ETag": tag, "x-amz-version-id": version})
+        return _Response(headers={"ETag": tag, "x-amz-version-id": version})
 
 
-def _tagging(found: StoredObject) -> Response:
+def _tagging(found: _StoredObject) -> _Response:
     tags = "".join(f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>" for name, value in found.tags)
     return _xml("Tagging", _S3, f"<TagSet>{tags}</TagSet>", {"x-amz-version-id": found.version})
 
@@ -137,7 +129,7 @@ def made_up_bucket(keys: int, side: str) -> str:
     return f"made-up-{keys}-{side}"
 
 
-def _list(bucket: str, request: Request) -> Response:
+def _list(bucket: str, request: _Request) -> _Response:
     """List a bucket that is made up, the only kind that is listed here."""
     if not bucket.startswith("made-up-"):
         raise NotImplementedError("ListObjectsV2")
@@ -157,14 +149,13 @@ def _list(bucket: str, request: Request) -> Response:
     return _xml("ListBucketResult", _S3, about + more + entries + folders + token)
 
 
-class ItemService:
+class _ItemService:
     """DynamoDB, as far as it is asked here: tables with the key `id` and `timestamp`."""
 
     def __init__(self) -> None:
         self._items: dict[tuple[str, str, str], Any] = {}
 
     def answer(self, operation: str, asked: Any) -> Any:
-        """Answer an operation's document."""
         match operation:
             case "CreateTable":
                 return {}
@@ -199,7 +190,7 @@ def _item_key(table: str, attributes: Any) -> tuple[str, str, str]:
     return table, attributes["id"]["S"], attributes["timestamp"]["N"]
 
 
-def _notify(request: Request) -> Response:
+def _notify(request: _Request) -> _Response:
     asked = parse_qs(request.body.decode())
     action = asked["Action"][0]
     inner = {
@@ -211,16 +202,15 @@ def _notify(request: Request) -> Response:
     return _xml(f"{action}Response", _SNS, f"<{action}Result>{inner[action]}</{action}Result>")
 
 
-class Server:
+class _Server:
     """The three services behind one port; an operation that is not there fails with 501 and its name."""
 
     def __init__(self, latency_seconds: float) -> None:
         self._latency_seconds = latency_seconds
-        self._objects = ObjectService()
-        self._items = ItemService()
+        self._objects = _ObjectService()
+        self._items = _ItemService()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection's requests until it closes."""
         # A client that hangs up and the end of the process both end it.
         with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             while True:
@@ -231,11 +221,11 @@ class Server:
                 await writer.drain()
         writer.close()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: _Request) -> _Response:
         try:
             if target := request.headers.get("x-amz-target"):
                 answer = self._items.answer(target.rpartition(".")[2], json.loads(request.body))
-                return Response(
+                return _Response(
                     body=json.dumps(answer).encode(), headers={"Content-Type": "application/x-amz-json-1.0"}
                 )
             return _notify(request) if request.method == "POST" else self._objects.answer(request)
@@ -243,7 +233,7 @@ class Server:
             return _error(501, f"NotImplemented{error}")
 
 
-async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:
+async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Request:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = head[0].split(" ")
     pairs = (line.partition(":") for line in head[1:] if line)
@@ -252,10 +242,10 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> R
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     parts = urlsplit(target)
-    return Request(method, parts.path, parse_qs(parts.query, keep_blank_values=True), headers, body)
+    return _Request(method, parts.path, parse_qs(parts.query, keep_blank_values=True), headers, body)
 
 
-def _encode(response: Response, method: str) -> bytes:
+def _encode(response: _Response, method: str) -> bytes:
     lines = [f"HTTP/1.1 {response.status} Answer", f"Content-Length: {len(response.body)}"]
     lines += [f"{name}: {value}" for name, value in response.headers.items()]
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -263,7 +253,7 @@ def _encode(response: Response, method: str) -> bytes:
 
 
 async def _main(latency_seconds: float) -> None:
-    server = await asyncio.start_server(Server(latency_seconds).serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(_Server(latency_seconds).serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     # Whoever started this holds its standard input open: it ends with them, however they end.
     await asyncio.to_thread(sys.stdin.read)

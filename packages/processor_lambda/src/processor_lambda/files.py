@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
 from processor_lambda.decompression import CHUNK_BYTES
 from replication_core.aws.errors import StoreError
-from replication_core.aws.failures import code_of, told, translated
+from replication_core.aws.failures import told, translated
 from replication_core.objects.heads import ABSENT, DELETE_MARKER, read_tags
 from replication_core.objects.listings import KeyRange, Listed, list_objects
 from replication_core.replicas import is_replica
@@ -112,14 +113,8 @@ class FileBucket:
     def head(self, key: str, version_id: str | None = None) -> InputFile:
         """Return what is known of an object, as it is now or of a version; raises Gone or StoreError."""
         version: Any = {"VersionId": version_id} if version_id else {}
-        try:
-            with translated("HeadObject"):
-                answer = self.s3.head_object(Bucket=self.name, Key=key, **version)
-        except StoreError as error:
-            if error.kind in _GONE:
-                raise Gone from error
-            raise
-        return InputFile.from_head(key, answer)
+        with _found("HeadObject"):
+            return InputFile.from_head(key, self.s3.head_object(Bucket=self.name, Key=key, **version))
 
     def find(self, key: str, version_id: str | None) -> InputFile:
         """Return a version, the current one by None, and whether it is superseded; raises Gone or StoreError."""
@@ -192,13 +187,8 @@ class FileBucket:
     def _open(self, file: InputFile, start: int) -> Any:
         pinned: Any = {"VersionId": file.version_id} if file.version_id else {"IfMatch": file.etag}
         from_here: Any = {"Range": f"bytes={start}-"} if start else {}
-        try:
-            with translated("GetObject"):
-                answer = self.s3.get_object(Bucket=self.name, Key=file.key, **pinned, **from_here)
-        except StoreError as error:
-            if error.kind in _GONE | {"PreconditionFailed", "412"}:
-                raise Gone from error
-            raise
+        with _found("GetObject", "PreconditionFailed", "412"):
+            answer = self.s3.get_object(Bucket=self.name, Key=file.key, **pinned, **from_here)
         told("GetObject", answer, "ETag")
         if start and not told("GetObject", answer, "ContentRange").startswith(f"bytes {start}-"):
             raise StoreError("WrongRange", "GetObject: answered with other bytes than those asked for")
@@ -207,21 +197,15 @@ class FileBucket:
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Return a small object's bytes and ETag, None where there is none."""
         try:
-            with translated("GetObject"):
+            with _found("GetObject"):
                 answer = self.s3.get_object(Bucket=self.name, Key=key)
                 return answer["Body"].read(), told("GetObject", answer, "ETag")
-        except StoreError as error:
-            if error.kind in _GONE:
-                return None
-            raise
+        except Gone:
+            return None
 
     def put(self, key: str, body: bytes, *, content_type: str, **metadata: str) -> None:
         """Write an object."""
-        with translated("PutObject"):
-            answer = self.s3.put_object(
-                Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata
-            )
-        told("PutObject", answer, "ETag")
+        self._put(key, body, ContentType=content_type, Metadata=metadata)
 
     def put_if(self, key: str, body: bytes, etag: str | None, *, content_type: str) -> bool:
         """Write an object where there is none (None) or one with this ETag; return whether it was so.
@@ -229,18 +213,32 @@ class FileBucket:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412 where it is not, 409 where
         another write was under way, and 404 for an ETag of an object that was deleted.
         """
-        condition: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        with translated("PutObject"):
-            try:
-                answer = self.s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition)
-            except ClientError as error:
-                if code_of(error) in {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}:
-                    return False
-                raise
-        told("PutObject", answer, "ETag")
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        try:
+            self._put(key, body, ContentType=content_type, **condition)
+        except StoreError as error:
+            if error.kind in {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}:
+                return False
+            raise
         return True
+
+    def _put(self, key: str, body: bytes, **options: Any) -> None:
+        with translated("PutObject"):
+            told("PutObject", self.s3.put_object(Bucket=self.name, Key=key, Body=body, **options), "ETag")
 
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""
         with translated("DeleteObject"):
             self.s3.delete_object(Bucket=self.name, Key=key)
+
+
+@contextmanager
+def _found(operation: str, *gone: str) -> Iterator[None]:
+    """Translate what comes of a call, and raise Gone where it is that what is asked for is not there."""
+    try:
+        with translated(operation):
+            yield
+    except StoreError as error:
+        if error.kind in _GONE or error.kind in gone:
+            raise Gone from error
+        raise

@@ -4,7 +4,7 @@ Invoked by hand with an empty object it looks for what waits, works on that, and
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Self
@@ -13,13 +13,13 @@ from aws_lambda_powertools.logging import Logger
 
 from processor_lambda.clients import connect
 from processor_lambda.metrics import emit
-from processor_lambda.notices import Notice, ObjectNotice, Sweep
+from processor_lambda.notices import Notice, Sweep
 from processor_lambda.processor import THREADS, FileProcessor, NoticeAction, NoticeOutcome, build_processor
 from processor_lambda.settings import ProcessorSettings
 from queue_worker.dead_letters import DeadLetters
 from queue_worker.messages import MAX_ATTEMPTS, MAX_RECEIVES, Message
 from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_started
-from queue_worker.worker import Settled, Worker
+from queue_worker.worker import Worker
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
 
@@ -82,15 +82,18 @@ class ProcessorFunction:
         unreadable: list[str] = []
         looked, enqueued, given_up, finished = 0, 0, 0, True
         for page in self.processor.sweeper.pages():
+            messages = [Message(id=each.key, receipt="", body=each.body(), attempts=1) for each in page.missed]
+            settled = self.worker.settle(messages, partial(self._work, outcomes))
+            self.processor.sweeper.enqueue([message.body for message in settled.again])
             looked += page.looked
             unreadable += page.unreadable
-            settled = self._at_once(page.missed, outcomes)
             enqueued += len(settled.again)
             given_up += len(settled.buried)
             if self.processor.deadline.passed():
                 self.processor.sweeper.go_on(page.last, invocations=1)
                 finished = False
                 break
+        emit(self.processor.settings, outcomes, given_up)
         return {
             "environment": self.processor.settings.environment,
             "looked_at": looked,
@@ -104,16 +107,6 @@ class ProcessorFunction:
             **{name: sum(getattr(outcome, name) for outcome in outcomes) for name in ("read", "rejected", "written")},
             "latest": self.processor.results.latest_key,
         }
-
-    def _at_once(self, notices: Sequence[ObjectNotice], outcomes: list[NoticeOutcome]) -> Settled:
-        """Work on notices that no queue holds, and lose none of them: what is not done is in a queue at the end."""
-        messages = [Message(id=notice.key, receipt="", body=notice.body(), attempts=1) for notice in notices]
-        own: list[NoticeOutcome] = []
-        settled = self.worker.settle(messages, partial(self._work, own))
-        emit(self.processor.settings, own, len(settled.buried))
-        outcomes += own
-        self.processor.sweeper.enqueue([message.body for message in settled.again])
-        return settled
 
     def _work(self, outcomes: list[NoticeOutcome], asked: Mapping[Message, Notice]) -> dict[Message, Settlement]:
         return {message: self._settle(message, notice, outcomes) for message, notice in asked.items()}
@@ -155,14 +148,10 @@ class ProcessorFunction:
             self.worker.warn("not remembered", unexpected(fault))
 
     def _log(self, outcome: NoticeOutcome) -> None:
-        fields: dict[str, Any] = {
+        fields = {
             "environment": self.processor.settings.environment,
-            "key": outcome.key,
             "outcome": outcome.action.value,
-            "read": outcome.read,
-            "rejected": outcome.rejected,
-            "written": outcome.written,
-            "enqueued": outcome.enqueued,
+            **{name: getattr(outcome, name) for name in ("key", "read", "rejected", "written", "enqueued")},
         }
         if outcome.unreadable:
             fields |= {"unreadable": len(outcome.unreadable), "unreadable_keys": outcome.unreadable[:_NAMED]}

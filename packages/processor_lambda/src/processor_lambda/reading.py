@@ -13,17 +13,11 @@ from replication_core.aws.errors import StoreError
 
 __all__ = ["Encoding", "Reading"]
 
-_SUFFIXES = {
-    "jsonl": Format.LINES,
-    "ndjson": Format.LINES,
-    "jsonlines": Format.LINES,
-    "csv": Format.CSV,
-}
+_SUFFIXES = {"jsonl": Format.LINES, "ndjson": Format.LINES, "jsonlines": Format.LINES, "csv": Format.CSV}
 _CONTENT_TYPES = {
-    "application/jsonl": Format.LINES,
-    "application/x-jsonlines": Format.LINES,
-    "application/x-ndjson": Format.LINES,
-    "application/ndjson": Format.LINES,
+    **dict.fromkeys(
+        ("application/jsonl", "application/x-jsonlines", "application/x-ndjson", "application/ndjson"), Format.LINES
+    ),
     "text/csv": Format.CSV,
 }
 _PLAIN = frozenset({"", "identity", "aws-chunked", "gzip", "aws-chunked,gzip", "gzip,aws-chunked"})
@@ -79,6 +73,13 @@ def _refusal(error: StoreError) -> str:
     return f"{error.kind}: {error.message}"
 
 
+def _split(splitting: Splitter, chunks: Iterable[bytes]) -> Iterator[Raw | None]:
+    for chunk in chunks:
+        yield from splitting.feed(chunk)
+        yield None
+    yield from splitting.close()
+
+
 def _first(begin: bytes) -> bytes:
     """Return a text's first byte behind a mark and white space, none where it has not come yet."""
     return b"" if BOM.startswith(begin) else begin.removeprefix(BOM).lstrip()[:1]
@@ -128,7 +129,7 @@ class Reading:
             if self.encoding is None:
                 return  # an empty file
             splitting = self._splitter = splitter(self.encoding.format, self.start)
-            raws = self._split(splitting, chunks)
+            raws = _split(splitting, chunks)
             if self.encoding.format is Format.CSV:
                 raws = self._behind_header(raws)
             yield from raws
@@ -143,13 +144,6 @@ class Reading:
         self.broken = why
         if self._splitter:
             yield from self._splitter.break_off()
-
-    @staticmethod
-    def _split(splitting: Splitter, chunks: Iterable[bytes]) -> Iterator[Raw | None]:
-        for chunk in chunks:
-            yield from splitting.feed(chunk)
-            yield None
-        yield from splitting.close()
 
     def _chunks(self) -> Iterator[bytes]:
         """Return the decompressed bytes from the start on, having found out what the file is."""
@@ -198,8 +192,7 @@ class Reading:
 
     def read_header(self) -> Header | None:
         """Return the header of a CSV file, None where it is empty; raises UnreadableError."""
-        chunks = self._chunks()
-        return self._header(self._split(splitter(Format.CSV), chunks))
+        return self._header(_split(splitter(Format.CSV), self._chunks()))
 
     def _header(self, raws: Iterator[Raw | None]) -> Header | None:
         row = next((raw for raw in raws if raw is not None), None)

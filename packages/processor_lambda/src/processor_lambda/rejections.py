@@ -8,6 +8,7 @@ object. A line tells where a record is and what is wrong with it, never what it 
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from processor_lambda.files import FileBucket
@@ -39,10 +40,7 @@ class Rejections:
     """
 
     def __init__(self, bucket: FileBucket, folder: str, pieces: tuple[str, ...], since: int) -> None:
-        self._bucket = bucket
-        self._folder = folder
-        self._pieces = list(pieces)
-        self._since = since
+        self._bucket, self._folder, self._pieces, self._since = bucket, folder, list(pieces), since
         self._lines: list[bytes] = []
         self._size = 0
 
@@ -88,11 +86,8 @@ class Rejections:
             told("CompleteMultipartUpload", answer, "ETag")
         except BaseException:
             # What can't be aborted here the bucket's lifecycle does.
-            try:
-                with translated("AbortMultipartUpload"):
-                    s3.abort_multipart_upload(**where, UploadId=upload)
-            except StoreError:
-                pass
+            with suppress(StoreError), translated("AbortMultipartUpload"):
+                s3.abort_multipart_upload(**where, UploadId=upload)
             raise
 
     def _parts(self) -> Iterator[bytes]:

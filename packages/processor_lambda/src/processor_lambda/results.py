@@ -116,10 +116,7 @@ class Results:
             return None
 
     def _read(self, key: str) -> tuple[Summary | None, str | None]:
-        got = self.bucket.get(key)
-        if got is None:
-            return None, None
-        body, etag = got
+        body, etag = self.bucket.get(key) or (b"", None)
         try:
             found = json.loads(body)
             is_summary = all(isinstance(each, str) for each in _order(found))

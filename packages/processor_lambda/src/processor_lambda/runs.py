@@ -1,7 +1,7 @@
 """One run: a file's records become items, as many as the invocation's time suffices for."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -36,17 +36,14 @@ _DIGEST_BYTES = 16
 class Seen:
     """The keys of a window's valid records, as digests: they may be put aside, since they tell nothing."""
 
-    def __init__(self, digests: bytes = b"", *, window: int = DUPLICATES_WINDOW) -> None:
+    def __init__(self, digests: bytes = b"") -> None:
         starts = range(0, len(digests), _DIGEST_BYTES)
         self._digests = {digests[start : start + _DIGEST_BYTES] for start in starts}
-        self._window = window
 
-    def begins_anew(self, read: int) -> bool:
-        """Tell whether a window begins behind so many records, and forget the one before."""
-        if read % self._window:
-            return False
-        self._digests.clear()
-        return True
+    def move_on(self, read: int) -> None:
+        """Forget the window that ends with so many records."""
+        if read % DUPLICATES_WINDOW == 0:
+            self._digests.clear()
 
     def add(self, record: Record) -> bool:
         """Take a record's key in; tell whether it is new."""
@@ -80,7 +77,7 @@ class Run:
     _read: int = field(init=False)
     _block: list[Numbered] = field(default_factory=list)
     _lines: dict[int, int] = field(default_factory=dict)
-    _bad: list[tuple[int, int, str]] = field(default_factory=list)
+    _bad: dict[int, str] = field(default_factory=dict)
     _bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -110,14 +107,14 @@ class Run:
         return len(self._lines) >= BLOCK_RECORDS or self._bytes >= BLOCK_BYTES or (window_ends and bool(self._lines))
 
     def _take(self, raw: Raw) -> None:
-        self.seen.begins_anew(self._read)
+        self.seen.move_on(self._read)
         self._read += 1
         self._lines[self._read] = raw.line
         self._bytes += len(raw.data or b"")
         try:
             record = self._record(raw)
         except RecordError as error:
-            self._bad.append((self._read, raw.line, str(error)))
+            self._bad[self._read] = str(error)
         else:
             self._block.append((self._read, record))
 
@@ -133,13 +130,12 @@ class Run:
     def _flush(self) -> None:
         """Put the block, and take what came of it into the progress."""
         done = self.table.put(self._block, unless=self.unless)
-        bad = [(number, self._lines[number], f"the table refuses it: {error.kind}") for number, error in done.refused]
-        bad += self._bad
-        for number, line, reason in sorted(bad):
-            self.rejections.add(line, number, reason)
-        refused = {number for number, _ in done.refused}
-        valid = [record for number, record in self._block if number not in refused]
-        stamps = _timestamps(self.table.dataset, [record.key for record in valid])
+        bad = {number: f"the table refuses it: {error.kind}" for number, error in done.refused.items()} | self._bad
+        for number, reason in sorted(bad.items()):
+            self.rejections.add(self._lines[number], number, reason)
+        valid = [record for number, record in self._block if number not in done.refused]
+        stamp_at = next((n for n, each in enumerate(self.table.dataset.key) if each.type is KeyType.NUMBER), None)
+        stamps = [] if stamp_at is None else [record.key.values[stamp_at] for record in valid]
         before = self.progress
         self.progress = replace(
             before,
@@ -152,7 +148,7 @@ class Run:
             last=_extreme(max, stamps, before.last),
             pieces=self.rejections.spill(self._read),
         )
-        self._block, self._lines, self._bad, self._bytes = [], {}, [], 0
+        self._block, self._lines, self._bad, self._bytes = [], {}, {}, 0
 
 
 def _text(key: RecordKey) -> str:
@@ -162,12 +158,6 @@ def _text(key: RecordKey) -> str:
     partition, sort = key.values
     # Escaped, so that where it ends is told. Releases go on with each other's digests.
     return sort.replace("\\", "\\\\").replace("\n", "\\n") + "\n" + partition
-
-
-def _timestamps(table: Dataset, keys: Sequence[RecordKey]) -> list[str]:
-    """Return the numbers that are in keys, none where the table's keys have none."""
-    numbers = [position for position, attribute in enumerate(table.key) if attribute.type is KeyType.NUMBER]
-    return [key.values[numbers[0]] for key in keys] if numbers else []
 
 
 def _repeated(table: Dataset) -> str:

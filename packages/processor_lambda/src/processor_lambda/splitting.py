@@ -61,21 +61,19 @@ class Splitter(ABC):
     """Feeds on a file's chunks in order."""
 
     def __init__(self, at: Position, most: int) -> None:
-        self._offset = at.offset
-        self._line = at.line
-        self._most = most
+        self._offset, self._line, self._most = at.offset, at.line, most
         self._rest = b""
         self._fresh = at == Position()
+        self.skipping = at.state.startswith("skip")
+        """Whether the rest of a record that is too long is being skipped."""
 
     @property
-    @abstractmethod
     def position(self) -> Position:
         """Where the next record begins; inside of one that is being skipped, how far that has got."""
+        return Position(self._offset, self._line, self._state())
 
-    @property
     @abstractmethod
-    def skipping(self) -> bool:
-        """Tell whether the rest of a record that is too long is being skipped."""
+    def _state(self) -> str: ...
 
     def feed(self, chunk: bytes) -> Iterator[Raw]:
         """Yield the records that end in this chunk. The next chunk is for after all of them were taken."""
@@ -120,70 +118,49 @@ def _leading_lines(data: bytes) -> int:
 class _Lines(Splitter):
     """A record on each line, or on more where one says that it goes on."""
 
-    def __init__(self, at: Position, most: int) -> None:
-        super().__init__(at, most)
-        self._skipping = at.state == "skip"
-
-    @property
-    def position(self) -> Position:
-        return Position(self._offset, self._line, "skip" if self._skipping else "")
-
-    @property
-    def skipping(self) -> bool:
-        return self._skipping
+    def _state(self) -> str:
+        return "skip" if self.skipping else ""
 
     def _end(self, buffer: bytes, start: int) -> int:
         """Return where the record's newline is, -1 where it has not come yet."""
         return buffer.find(b"\n", start)
 
-    def _split(self, buffer: bytes) -> Iterator[Raw]:
+    def _split(self, buffer: bytes, *, is_last: bool = False) -> Iterator[Raw]:
         start = 0
-        if self._skipping:
+        if self.skipping:
             start = buffer.find(b"\n") + 1
             self._offset += start or len(buffer)
             self._rest = b""
             if not start:
                 return
             self._line += 1
-            self._skipping = False
-        while True:
+            self.skipping = False
+        stop = len(buffer) - is_last  # the newline that ends the last record may not be in the file
+        while start < stop:
             end = self._end(buffer, start)
             if end >= 0:
-                data = buffer[start:end]
-                yield from self._take(data, end + 1 - start, data.count(b"\n") + 1)
-                start = end + 1
-            elif len(buffer) - start <= self._most:
+                after = min(end + 1, stop)
+                yield from self._take(buffer[start:end], after - start, buffer.count(b"\n", start, after))
+                start = after
+            elif len(buffer) - start <= self._most and not is_last:
                 break
             elif newline := buffer.find(b"\n", start) + 1:
-                yield from self._give_up(newline - start)
-                start = newline
+                # What the line begins doesn't end: it is a bad record, and the next line begins another.
+                after = min(newline, stop)
+                self._offset += after - start
+                self._line += 1
+                yield Raw(self._line - 1, None, UNCLOSED)
+                start = after
             else:
                 self._offset += len(buffer) - start
-                self._skipping = True
-                self._rest = b""
+                self.skipping = True
                 yield Raw(self._line, None, TOO_LONG)
-                return
-        self._rest = buffer[start:]
-
-    def _give_up(self, size: int) -> Iterator[Raw]:
-        """Take a line for a bad record, since what it begins doesn't end, and go on with the next line."""
-        self._offset += size
-        self._line += 1
-        yield Raw(self._line - 1, None, UNCLOSED)
+                start = len(buffer)
+        self._rest = buffer[start:stop]
 
     def close(self) -> Iterator[Raw]:
-        size = len(self._rest)
-        buffer, self._rest = self._rest + b"\n", b""  # the last record may be without one
-        start = 0
-        while start < size:
-            end = self._end(buffer, start)
-            if end >= 0:
-                after = min(end + 1, size)
-                yield from self._take(buffer[start:end], after - start, buffer.count(b"\n", start, after))
-            else:
-                after = min(buffer.find(b"\n", start) + 1, size)
-                yield from self._give_up(after - start)
-            start = after
+        if self._rest:
+            yield from self._split(self._rest + b"\n", is_last=True)
 
 
 _CELL = rb'(?:"(?:[^"]++|"")*+"[^,\n]*+|(?!")[^,\n]*+)'
@@ -229,7 +206,7 @@ class _Array(Splitter):
         super().__init__(at, most)
         phase, depth, string = (at.state or "open:0:0").split(":")
         self._phase = phase
-        """`open` before the bracket, `first` and `next` before an element, `skip` inside of one, `done` at the end."""
+        """`open` before the bracket, `first` and `next` before an element, `done` at the end."""
         self._depth = int(depth)
         self._string = bool(int(string))
         self._begin = 0
@@ -237,15 +214,8 @@ class _Array(Splitter):
         self._scanned = 0
         """How many bytes from there were looked at."""
 
-    @property
-    def position(self) -> Position:
-        inside = self._phase == "skip"
-        state = f"{self._phase}:{self._depth if inside else 0}:{int(inside and self._string)}"
-        return Position(self._offset, self._line, state)
-
-    @property
-    def skipping(self) -> bool:
-        return self._phase == "skip"
+    def _state(self) -> str:
+        return f"skip:{self._depth}:{int(self._string)}" if self.skipping else f"{self._phase}:0:0"
 
     def _split(self, buffer: bytes) -> Iterator[Raw]:
         self._rest, self._begin = buffer, 0
@@ -260,12 +230,12 @@ class _Array(Splitter):
             if end >= 0:
                 yield from self._element(end)
                 continue
-            if self._phase == "skip":
+            if self.skipping:
                 self._move(self._scanned)
             elif len(self._rest) - self._begin > self._most:
                 line = self._line + _leading_lines(self._rest[self._begin :])
                 self._move(self._scanned)
-                self._phase = "skip"
+                self.skipping = True
                 yield Raw(line, None, TOO_LONG)
             return
         if self._rest[self._begin :].strip():
@@ -321,15 +291,19 @@ class _Array(Splitter):
             self._scanned, self._depth = at - self._begin, depth
 
     def _element(self, end: int) -> Iterator[Raw]:
-        phase, data, last = self._phase, self._rest[self._begin : end], self._rest[end : end + 1] == b"]"
+        data, is_last, is_first = (
+            self._rest[self._begin : end],
+            self._rest[end : end + 1] == b"]",
+            self._phase == "first",
+        )
         line = self._line + _leading_lines(data)
         self._move(end + 1 - self._begin)
-        self._phase = "done" if last else "next"
-        if phase == "skip":
-            return
-        if len(data) > self._most:
+        self._phase = "done" if is_last else "next"
+        if self.skipping:
+            self.skipping = False
+        elif len(data) > self._most:
             yield Raw(line, None, TOO_LONG)
-        elif data.strip() or not (last and phase == "first"):
+        elif data.strip() or not (is_last and is_first):
             yield Raw(line, data.strip())
 
     def close(self) -> Iterator[Raw]:

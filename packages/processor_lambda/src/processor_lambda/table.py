@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from processor_lambda.records import Record
@@ -16,9 +16,9 @@ from replication_core.items.batch_write import WRITE_BATCH, write_items
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["PAUSES", "ItemTable", "Numbered", "Written"]
+__all__ = ["ItemTable", "Numbered"]
 
-BATCH_BYTES = 512 * 1024
+_BATCH_BYTES = 512 * 1024
 """Of a call's items, unless one alone has more: what all threads have under way at once stays small."""
 
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
@@ -31,15 +31,15 @@ Numbered = tuple[int, Record]
 """A record with its number in the file."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Written:
     """What became of a block."""
 
-    written: int = 0
+    written: int
     """Items put; those that a condition left alone are neither written nor refused."""
 
-    refused: list[tuple[int, StoreError]] = field(default_factory=list)
-    """The numbers of the records that the table will never take, and why."""
+    refused: dict[int, StoreError]
+    """Why the table will never take which record, by its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +61,14 @@ class ItemTable:
             self.executor.submit(self._batch, batch)
             if unless is None
             else self.executor.submit(self._one_by_one, batch, unless)
-            for batch in batches(records, WRITE_BATCH, size_of=lambda one: one[1].size, most_bytes=BATCH_BYTES)
+            for batch in batches(records, WRITE_BATCH, size_of=lambda one: one[1].size, most_bytes=_BATCH_BYTES)
         ]
         wait(work)  # so that none works on when its message comes back
         errors = {number: error for future in work for number, error in future.result().items()}
         for error in errors.values():
             if not error.permanent and error.kind != _LEFT_ALONE:
                 raise error
-        refused = [(number, error) for number, error in sorted(errors.items()) if error.permanent]
+        refused = {number: error for number, error in errors.items() if error.permanent}
         return Written(len(records) - len(errors), refused)
 
     def _batch(self, batch: Sequence[Numbered]) -> dict[int, StoreError]:
@@ -82,16 +82,16 @@ class ItemTable:
         return thoroughly(list(records), put, pauses=PAUSES, pause=self.pause)
 
     def _one_by_one(self, batch: Sequence[Numbered], unless: str) -> dict[int, StoreError]:
-        condition: Any = {
+        table: Any = {
+            "TableName": self.name,
             "ConditionExpression": "attribute_not_exists(#unless)",
             "ExpressionAttributeNames": {"#unless": unless},
         }
         errors: dict[int, StoreError] = {}
         for number, record in batch:
-            item: Any = record.item
             try:
                 with translated("PutItem"):
-                    self.dynamodb.put_item(TableName=self.name, Item=item, **condition)
+                    self.dynamodb.put_item(Item=record.item, **table)
             except StoreError as error:
                 errors[number] = error
                 if not error.permanent and error.kind != _LEFT_ALONE:

@@ -28,7 +28,6 @@ More than MAX_ATTEMPTS, so that only what crashes a function or times out gets t
 NOT_STARTED_SECONDS = 1
 """Delay of a message that the invocation's time did not suffice for."""
 
-
 QUEUE_BATCH = '{"Records": [{"messageId": "...", "receiptHandle": "...", "body": "..."}]}, as its queue hands it over'
 """The form of a queue's batch, for an UnknownEventError.
 

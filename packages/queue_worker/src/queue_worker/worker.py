@@ -85,17 +85,13 @@ class Worker(Generic[N]):
             except Exception as error:  # noqa: BLE001 - a message that can't be read must not take the others with it
                 settlements[message] = GivenUp(unexpected(error))
         settlements |= work(understood)
-        return self._settled({message: settlements[message] for message in messages})
-
-    def _settled(self, settlements: Mapping[Message, Settlement]) -> Settled:
-        given_up = {message: each for message, each in settlements.items() if isinstance(each, GivenUp)}
+        given_up = {message: each for message in messages if isinstance(each := settlements[message], GivenUp)}
         unsent = self._bury(given_up)
-        again: dict[Message, int] = {}
-        for message, each in settlements.items():
-            if isinstance(each, Again):
-                again[message] = each.seconds
-            elif message in unsent:
-                again[message] = backoff_seconds(message.attempts)
+        again = {
+            message: each.seconds if isinstance(each, Again) else backoff_seconds(message.attempts)
+            for message in messages
+            if isinstance(each := settlements[message], Again) or message in unsent
+        }
         return Settled({message: each for message, each in given_up.items() if message not in unsent}, again)
 
     def _bury(self, given_up: Mapping[Message, GivenUp]) -> set[Message]:
