@@ -117,7 +117,7 @@ def _verify_here(keys: int) -> None:
     """Verify as the operator's command does once it knows the route, with clients made and configured as its are."""
     no_items: Any = None
     sides = Sides(
-        route=made_up_route(**{f"{side}_bucket": made_up_bucket(keys, side) for side in _SIDES}),
+        route=made_up_route(*(made_up_bucket(keys, side) for side in _SIDES)),
         source_s3=aws_client("s3", region=_REGION, config=CONFIG),
         target_s3=aws_client("s3", region=_REGION, config=CONFIG),
         source_dynamodb=no_items,

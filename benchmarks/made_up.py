@@ -30,7 +30,6 @@ __all__ = [
     "PAGE",
     "SOURCE",
     "TARGET",
-    "Listing",
     "MadeUpKeys",
     "MadeUpObjects",
     "MadeUpQueue",

@@ -47,9 +47,7 @@ class World:
         return cls(keys, missing, network, sides, queue, made_up_backlog(queue))
 
 
-def made_up_route(
-    *, source_bucket: str = "source_bucket", target_bucket: str = "target_bucket", **differing: str
-) -> RouteSpec:
+def made_up_route(source_bucket: str = "source_bucket", target_bucket: str = "target_bucket") -> RouteSpec:
     """Return a route's specification, in which each name stands for itself, but for those that are told."""
     required: Any = {each.name: each.name for each in fields(RouteSpec) if each.default is MISSING}
     datasets = (
@@ -57,7 +55,7 @@ def made_up_route(
         RoutedDataset(dataset=ITEMS, source="source_table", target="target_table"),
     )
     told = {"source_environment": SOURCE, "target": TARGET, "datasets": datasets}
-    return RouteSpec(**required | told | differing)
+    return RouteSpec(**required | told)
 
 
 def made_up_backlog(queue: MadeUpQueue) -> Backlog:

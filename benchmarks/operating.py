@@ -23,7 +23,7 @@ from pipeline_ops.routes.selection import Selection, select
 from pipeline_ops.routes.verification import verify
 from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
-__all__ = ["CASES", "Case", "Operated", "expectations", "measure_operating"]
+__all__ = ["CASES", "Operated", "expectations", "measure_operating"]
 
 _WARM_UP_KEYS = 20_000
 """As many as are several pages of every segment: what pages take of memory is not to be told as growth."""

@@ -17,7 +17,7 @@ from processor_lambda.notices import Notice, Sweep
 from processor_lambda.processor import THREADS, FileProcessor, NoticeAction, NoticeOutcome, build_processor
 from processor_lambda.settings import ProcessorSettings
 from queue_worker.dead_letters import DeadLetters
-from queue_worker.messages import MAX_ATTEMPTS, MAX_RECEIVES, Message
+from queue_worker.messages import MAX_RECEIVES, Message
 from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_started
 from queue_worker.worker import Worker
 from replication_core.aws.errors import StoreError
@@ -119,22 +119,20 @@ class ProcessorFunction:
                 self._remember(notice, _UNFINISHED)
             outcome = self.processor.process(notice)
         except StoreError as error:
-            return self._failed(message, notice, error)
+            return self._failed(message, notice, error, is_lasting=error.permanent)
         except Exception as error:  # noqa: BLE001 - a fault of this program must not take the batch's others with it
-            fault = unexpected(error)
             # What a fault of the program ends at each try it will end again.
-            lasting = message.attempts >= MAX_ATTEMPTS
-            return self._failed(message, notice, StoreError(fault.kind, fault.message, permanent=lasting))
+            return self._failed(message, notice, unexpected(error), is_lasting=True)
         outcomes.append(outcome)
         self._log(outcome)
         return Done() if outcome.failure is None else GivenUp(StoreError("FailedRun", outcome.failure), outcome.key)
 
-    def _failed(self, message: Message, notice: Notice, error: StoreError) -> Settlement:
+    def _failed(self, message: Message, notice: Notice, error: StoreError, *, is_lasting: bool) -> Settlement:
         settlement = failed(error, message.attempts, key=None if isinstance(notice, Sweep) else notice.key)
         if isinstance(settlement, GivenUp):
             # From its last try on a summary stands, and is to say why.
-            lasting = error.permanent or message.attempts >= MAX_RECEIVES
-            self._remember(notice, StoreError(error.kind, error.message, permanent=lasting))
+            is_lasting = is_lasting or message.attempts >= MAX_RECEIVES
+            self._remember(notice, StoreError(error.kind, error.message, permanent=is_lasting))
         else:
             self.worker.warn("not processed", error)
         return settlement

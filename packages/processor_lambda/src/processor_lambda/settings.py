@@ -187,17 +187,14 @@ def _variable(field: dataclasses.Field[Any]) -> str:
     return f"PROCESSOR_{field.name.upper()}"
 
 
-def _encode(value: str | bool | Dataset | tuple[RecordField, ...]) -> str:
-    match value:
-        case str():
-            return value
-        case Dataset():
-            document: Any = value.document()
-        case tuple():
-            document = [asdict(field) for field in value]
-        case _:
-            document = value
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+def _encode(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=_document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _document(value: Any) -> dict[str, Any]:
+    return value.document() if isinstance(value, Dataset) else asdict(value)
 
 
 def _decode(text: str, kind: Any) -> str | bool | Dataset | tuple[RecordField, ...]:

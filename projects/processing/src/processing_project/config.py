@@ -25,8 +25,7 @@ from processor_lambda.settings import (
 )
 from replication_core.datasets import ITEMS, NAME, OBJECTS, Kind
 
-__all__ = ["FieldConfig", "OwnStorage", "ProcessingConfig"]
-
+__all__ = ["OwnStorage", "ProcessingConfig"]
 
 MOST_PREFIX_BYTES = 256
 """A key has 1,024 bytes, which have to suffice for rejected/<key>.jsonl too.
@@ -45,8 +44,6 @@ def _is_a_folder(prefix: str) -> str:
 
 
 InputPrefix = Annotated[str, AfterValidator(_is_a_folder)]
-
-
 DatasetName = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 
 
