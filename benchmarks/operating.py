@@ -118,33 +118,27 @@ class UnderWay:
     calls: float
 
 
-@dataclass(frozen=True)
-class _Pass:
-    seconds: float
-    processor_seconds: float
-    calls: Mapping[str, int]
-
-    @classmethod
-    def of(cls, case: str, keys: int, latency_seconds: float = 0.0) -> "_Pass":
-        world = World.of(keys, CASES[case].missing_every, latency_seconds)
-        begin, processor = time.perf_counter(), time.process_time()
-        CASES[case].run(world)
-        seconds, processor_seconds = time.perf_counter() - begin, time.process_time() - processor
-        return cls(seconds, processor_seconds, dict(sorted(world.network.take().calls.items())))
+def _pass(case: str, keys: int, latency_seconds: float = 0.0) -> tuple[float, float, Mapping[str, int]]:
+    """Run a case, and return its seconds, the processor's seconds, and its calls."""
+    world = World.of(keys, CASES[case].missing_every, latency_seconds)
+    begin, processor = time.perf_counter(), time.process_time()
+    CASES[case].run(world)
+    seconds, processor_seconds = time.perf_counter() - begin, time.process_time() - processor
+    return seconds, processor_seconds, dict(sorted(world.network.take().calls.items()))
 
 
 def _operate(case: str, keys: int) -> Operated:
-    _Pass.of(case, _WARM_UP_KEYS)
+    _pass(case, _WARM_UP_KEYS)
     # A short pass is repeated, since a single one is over before its time can be told.
-    passes = [_Pass.of(case, keys) for _ in range(max(1, _LEAST_KEYS // keys))]
-    seconds = statistics.median(one.processor_seconds for one in passes)
-    return Operated(case, keys, round(seconds / keys * 1e6, 2), peak_mib(), passes[0].calls)
+    passes = [_pass(case, keys) for _ in range(max(1, _LEAST_KEYS // keys))]
+    seconds = statistics.median(processor_seconds for _, processor_seconds, _ in passes)
+    return Operated(case, keys, round(seconds / keys * 1e6, 2), peak_mib(), passes[0][2])
 
 
 def _under_way(case: str, keys: int) -> UnderWay:
-    _Pass.of(case, _WARM_UP_KEYS)
-    measured = _Pass.of(case, keys, _LATENCY_SECONDS)
-    return UnderWay(case, keys, round(sum(measured.calls.values()) * _LATENCY_SECONDS / measured.seconds, 1))
+    _pass(case, _WARM_UP_KEYS)
+    seconds, _, calls = _pass(case, keys, _LATENCY_SECONDS)
+    return UnderWay(case, keys, round(sum(calls.values()) * _LATENCY_SECONDS / seconds, 1))
 
 
 def expectations(found: Sequence[Operated]) -> Iterator[Expectation]:

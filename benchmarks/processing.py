@@ -48,11 +48,22 @@ class _Aws:
 
     def __init__(self) -> None:
         self.written = 0
-        self.get_object_tagging = lambda **_: {"TagSet": []}
-        self.get_object = lambda **_: {"Body": io.BytesIO(b"no summary"), "ETag": '"e"'}
-        self.put_object = lambda **_: {"ETag": '"e"'}
-        self.head_object = lambda **_: {"ETag": '"e"', "ContentLength": 0, "LastModified": datetime.now(UTC)}
-        self.put_item = lambda **_: time.sleep(_LATENCY_SECONDS)
+
+    def head_object(self, **_: Any) -> dict[str, Any]:
+        return {"ETag": '"e"', "ContentLength": 0, "LastModified": datetime.now(UTC), "Metadata": {}}
+
+    def get_object_tagging(self, **_: Any) -> dict[str, Any]:
+        return {"TagSet": []}
+
+    def get_object(self, **_: Any) -> dict[str, Any]:
+        return {"Body": io.BytesIO(b"no summary"), "ETag": '"e"'}
+
+    def put_object(self, **_: Any) -> dict[str, Any]:
+        return {"ETag": '"e"'}
+
+    def put_item(self, **_: Any) -> dict[str, Any]:
+        time.sleep(_LATENCY_SECONDS)
+        return {}
 
     def batch_write_item(self, *, RequestItems: Any) -> dict[str, Any]:  # noqa: N803 - boto3's own name
         time.sleep(_LATENCY_SECONDS)
