@@ -303,14 +303,19 @@ MADE: Mapping[str, tuple[str, str, str]] = {
 """By the type of what has an ARN: how it is looked at, made and deleted."""
 
 
+@functools.cache
+def _engines_names() -> Mapping[str, str]:
+    return {
+        one.physical: f"{stack.partition(' ')[0].replace('/', '-')}-{one.physical}"
+        for stack, recorded in STACKS.items()
+        for one in recorded().resources()
+        if one.physical and "name" not in one.inputs
+    }
+
+
 def real_names(text: str) -> str:
     """Return a text in which each recorded physical name is the one that the engine would make."""
-    for stack, recorded in STACKS.items():
-        prefix = stack.partition(" ")[0].replace("/", "-")
-        for one in recorded().resources():
-            if one.physical and "name" not in one.inputs:
-                text = re.sub(rf"(?<![\w-]){re.escape(one.physical)}(?![\w-])", f"{prefix}-{one.physical}", text)
-    return text
+    return re.sub(r"[\w-]+", lambda word: _engines_names().get(word[0], word[0]), text)
 
 
 @pytest.mark.parametrize("project", PROJECTS)

@@ -89,6 +89,11 @@ def test_changes_to_prod_and_every_destroy_on_aws_are_asked_about(
     assert must_be_confirmed(operation, StackId("storage", environment), local=local) is asked
 
 
+def test_a_change_of_who_may_deploy_to_an_account_is_asked_about() -> None:
+    assert must_be_confirmed("deploy", StackId("delivery", "shared"), local=False)
+    assert not must_be_confirmed("preview", StackId("delivery", "shared"), local=False)
+
+
 def test_the_stacks_name_has_to_be_typed() -> None:
     confirm("storage/prod", "This is to deploy.", ask=lambda text: " storage/prod " if "storage/prod" in text else "")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.projects import StackId
+from pipeline_ops.projects import OF_ACCOUNTS, StackId
 
 __all__ = ["confirm", "must_be_confirmed", "require_terminal"]
 
@@ -11,10 +11,10 @@ _PRODUCTION = "prod"
 
 
 def must_be_confirmed(operation: str, stack: StackId, *, local: bool) -> bool:
-    """Tell whether the operation is asked about on AWS: every change to prod, and every destroy but of an instance."""
+    """Tell whether AWS is asked about: any change to prod or to an account, and every destroy but an instance's."""
     if local or stack.suffix or operation == "preview":
         return False
-    return stack.environment == _PRODUCTION or operation == "destroy"
+    return stack.environment == _PRODUCTION or stack.project in OF_ACCOUNTS or operation == "destroy"
 
 
 def require_terminal(name: str, *, interactive: bool) -> None:
