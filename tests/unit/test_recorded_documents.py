@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 import pytest
@@ -42,7 +42,7 @@ from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.objects.heads import Absent, read_head
 from replication_core.objects.states import ObjectState
 from replication_core.replicas import is_replica
-from replication_core.route_spec import RouteSpec
+from replication_core.route_spec import RouteSpec, SourceDatasets
 from tests.unit.processor_lambda.cloud import cloud as processor_cloud
 
 RELEASE = Path(__file__).parents[1] / "recorded" / "release_1"
@@ -58,6 +58,8 @@ def document(name: str) -> Any:
 
 
 # The readers: an adapter of each
+
+Source = TypeVar("Source", bound=SourceDatasets)
 
 
 def notices(body: Any, *, bucket: str | None = None) -> list[tuple[RecordKey, str, datetime | None, bool]]:
@@ -134,7 +136,7 @@ def replicator_route(target: str) -> RouteSpec:
     return route_of_environment(document(f"functions/replicator_{target}"))
 
 
-def route_of(route: RouteSpec, *, bucket: str | None = None, table: str | None = None) -> RouteSpec:
+def route_of(route: Source, *, bucket: str | None = None, table: str | None = None) -> Source:
     """Return the route with another bucket or table as its source: an event of another one is none of its own."""
     named = {OBJECTS.name: bucket, ITEMS.name: table}
     sources = [replace(each, source=named[each.dataset.name] or each.source) for each in route.datasets]

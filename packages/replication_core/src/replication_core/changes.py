@@ -15,7 +15,7 @@ from replication_core.datasets import DEFAULTS, Dataset, InvalidKeyError, Record
 from replication_core.message_fields import PoisonError, json_object, section, text
 from replication_core.object_keys import readings
 from replication_core.recorded_calls import DETAIL_TYPE, RecordedWrite, UnnamedKeysError, item_key, recorded_writes
-from replication_core.route_spec import RouteSpec
+from replication_core.route_spec import SourceDatasets
 
 __all__ = [
     "CHANGES_SCHEMA",
@@ -85,47 +85,47 @@ def is_own(event: object) -> bool:
     return isinstance(event, dict) and event.get("schema") in {NOTICE_SCHEMA, CHANGES_SCHEMA}
 
 
-def parse(body: str, route: RouteSpec) -> tuple[Change, ...]:
-    """Return the changes of the route's source that a queue's message tells of.
+def parse(body: str, source: SourceDatasets) -> tuple[Change, ...]:
+    """Return the changes of a source that a queue's message tells of.
 
     None for S3's test event and for a recorded query. Raises PoisonError, whose text says what is wrong with the
     message, for anything else, and for changes of other stores alone.
     """
     event = json_object(body)
     try:
-        return _changes(event, body, route)
+        return _changes(event, body, source)
     except InvalidKeyError as error:
         raise PoisonError(str(error)) from error
 
 
-def _changes(event: Mapping[str, Any], body: str, route: RouteSpec) -> tuple[Change, ...]:
+def _changes(event: Mapping[str, Any], body: str, source: SourceDatasets) -> tuple[Change, ...]:
     if event.get("schema") == NOTICE_SCHEMA:
-        return (_notice(event, route),)
+        return (_notice(event, source),)
     if event.get("schema") == CHANGES_SCHEMA:
-        return _own(event, route)
+        return _own(event, source)
     if event.get("detail-type") == DETAIL_TYPE:
-        return _recorded_call(json.loads(body, parse_float=str), route)  # a number that is a key keeps all its digits
+        return _recorded_call(json.loads(body, parse_float=str), source)  # a number that is a key keeps all its digits
     if event.get("source") == "aws.s3" and "detail" in event:
-        return _event_bridge(event, route)
+        return _event_bridge(event, source)
     if event.get("Event") == "s3:TestEvent":
         return ()
     if isinstance(event.get("Records"), list):
-        return tuple(_notification(record, route) for record in event["Records"])
+        return tuple(_notification(record, source) for record in event["Records"])
     raise PoisonError("the message has none of the forms of a notice")
 
 
-def _notice(event: Mapping[str, Any], route: RouteSpec) -> Change:
+def _notice(event: Mapping[str, Any], source: SourceDatasets) -> Change:
     dataset = DEFAULTS.get(str(event.get("kind")))
     if dataset is None:
         raise PoisonError("the notice is neither for an object nor for an item")
-    known = route.dataset(dataset.name)
+    known = source.dataset(dataset.name)
     if known is not None and known.dataset != dataset:
         raise PoisonError(f"a key of {dataset.name} is not {' and '.join(dataset.attribute_names)} in the source")
     return _change(event, dataset.record(*(text(event, name) for name in dataset.attribute_names)))
 
 
-def _own(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
-    known = route.dataset(text(event, "dataset"))
+def _own(event: Mapping[str, Any], source: SourceDatasets) -> tuple[Change, ...]:
+    known = source.dataset(text(event, "dataset"))
     if known is None:
         raise PoisonError(f"the source has no dataset {event['dataset']!r}")
     match event.get("keys"):
@@ -138,15 +138,15 @@ def _change(event: Mapping[str, Any], key: RecordKey) -> Change:
     return Change(key, text(event, "reason"), _instant(event.get("changed_at")), unsure=event.get("unsure") is True)
 
 
-def _event_bridge(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
+def _event_bridge(event: Mapping[str, Any], source: SourceDatasets) -> tuple[Change, ...]:
     detail = section(event, "detail")
-    dataset = _of_bucket(text(section(detail, "bucket"), "name"), route)
+    dataset = _of_bucket(text(section(detail, "bucket"), "name"), source)
     key = text(section(detail, "object"), "key")
     return _of_each_reading(dataset, key, text(event, "detail-type"), _instant(event.get("time")))
 
 
-def _of_bucket(bucket: str, route: RouteSpec) -> Dataset:
-    known = route.of_bucket(bucket)
+def _of_bucket(bucket: str, source: SourceDatasets) -> Dataset:
+    known = source.of_bucket(bucket)
     if known is None:
         raise PoisonError(f"the event is of the bucket {bucket}, not of the source")
     return known.dataset
@@ -157,12 +157,12 @@ def _of_each_reading(dataset: Dataset, written: str, reason: str, when: datetime
     return tuple(Change(dataset.record(key), reason, when, unsure=len(keys) > 1) for key in keys)
 
 
-def _recorded_call(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, ...]:
+def _recorded_call(event: Mapping[str, Any], source: SourceDatasets) -> tuple[Change, ...]:
     detail = section(event, "detail")
     call, when = text(detail, "eventName"), _instant(event.get("time"))
     try:
         writes = recorded_writes(detail)
-        own = [change for write in writes for change in _changes_of(write, call, when, route)]
+        own = [change for write in writes for change in _changes_of(write, call, when, source)]
     except UnnamedKeysError as error:
         raise KeysNotRecordedError(f"the record of {call} does not tell what it changed: {error}") from error
     if writes and not own:
@@ -170,15 +170,15 @@ def _recorded_call(event: Mapping[str, Any], route: RouteSpec) -> tuple[Change, 
     return tuple(own)
 
 
-def _changes_of(write: RecordedWrite, call: str, when: datetime | None, route: RouteSpec) -> tuple[Change, ...]:
+def _changes_of(write: RecordedWrite, call: str, when: datetime | None, source: SourceDatasets) -> tuple[Change, ...]:
     """Return the changes of a call's part: none of a table of others, to which one call may write as well."""
     if write.is_object:
-        return _of_each_reading(_of_bucket(write.store, route), write.key, call, when)
-    known = route.of_table(write.store)
+        return _of_each_reading(_of_bucket(write.store, source), write.key, call, when)
+    known = source.of_table(write.store)
     return (Change(item_key(write.key, known.dataset), call, when),) if known else ()
 
 
-def _notification(record: object, route: RouteSpec) -> Change:
+def _notification(record: object, source: SourceDatasets) -> Change:
     if not isinstance(record, dict) or record.get("eventSource") != "aws:s3":
         raise PoisonError("a record is not of S3")
     s3 = section(record, "s3")
@@ -187,7 +187,7 @@ def _notification(record: object, route: RouteSpec) -> Change:
         key = unquote_plus(encoded, errors="strict")
     except UnicodeDecodeError as error:
         raise PoisonError("an object's key is not UTF-8") from error
-    dataset = _of_bucket(text(section(s3, "bucket"), "name"), route)
+    dataset = _of_bucket(text(section(s3, "bucket"), "name"), source)
     return Change(dataset.record(key), text(record, "eventName"), _instant(record.get("eventTime")))
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "RouteSpec",
     "RouteSpecError",
     "RoutedDataset",
+    "SourceDatasets",
 ]
 
 ROUTE_FILE = "route.json"
@@ -86,7 +87,35 @@ class RoutedDataset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RouteSpec:
+class SourceDatasets:
+    """A source's datasets, found by their names, and by the buckets and tables that they are."""
+
+    datasets: tuple[RoutedDataset, ...]
+    """Every dataset of the source, those that a target does not get as well."""
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, RoutedDataset]:
+        return {each.dataset.name: each for each in self.datasets}
+
+    @cached_property
+    def _by_store(self) -> Mapping[tuple[bool, str], RoutedDataset]:
+        return {(each.dataset.is_bucket, each.source): each for each in self.datasets}
+
+    def dataset(self, name: str) -> RoutedDataset | None:
+        """Return the source's dataset of that name, if it has one."""
+        return self._by_name.get(name)
+
+    def of_bucket(self, bucket: str) -> RoutedDataset | None:
+        """Return the dataset whose source is that bucket, if one is."""
+        return self._by_store.get((True, bucket))
+
+    def of_table(self, table: str) -> RoutedDataset | None:
+        """Return the dataset whose source is that table, if one is."""
+        return self._by_store.get((False, table))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteSpec(SourceDatasets):
     """One route: its source, its target, what of each dataset it replicates, and where it reports."""
 
     target: str
@@ -100,9 +129,6 @@ class RouteSpec:
 
     target_environment: str = ""
     """The target as its stacks are named, with the suffix of an instance; by default just `target`."""
-
-    datasets: tuple[RoutedDataset, ...]
-    """Every dataset of the source, those that the target does not get as well."""
 
     queue_url: str
     dlq_url: str
@@ -134,30 +160,10 @@ class RouteSpec:
         """Name the target's environment where nobody has."""
         object.__setattr__(self, "target_environment", self.target_environment or self.target)
 
-    @cached_property
-    def _by_name(self) -> Mapping[str, RoutedDataset]:
-        return {each.dataset.name: each for each in self.datasets}
-
-    @cached_property
-    def _by_store(self) -> Mapping[tuple[bool, str], RoutedDataset]:
-        return {(each.dataset.is_bucket, each.source): each for each in self.datasets}
-
     @property
     def routed(self) -> tuple[RoutedDataset, ...]:
         """The datasets that the target gets."""
         return tuple(each for each in self.datasets if each.target)
-
-    def dataset(self, name: str) -> RoutedDataset | None:
-        """Return the source's dataset of that name, if it has one."""
-        return self._by_name.get(name)
-
-    def of_bucket(self, bucket: str) -> RoutedDataset | None:
-        """Return the dataset whose source is that bucket, if one is."""
-        return self._by_store.get((True, bucket))
-
-    def of_table(self, table: str) -> RoutedDataset | None:
-        """Return the dataset whose source is that table, if one is."""
-        return self._by_store.get((False, table))
 
     def wants(self, key: RecordKey) -> bool:
         """Tell whether the route replicates a record."""

@@ -17,7 +17,7 @@ from queue_worker.dead_letters import ENVELOPE_SCHEMA, REDRIVEN_BY, REDRIVEN_WHY
 from replication_core.aws.batches import delay, remove, send
 from replication_core.changes import parse
 from replication_core.message_fields import PoisonError, json_object
-from replication_core.route_spec import RoutedDataset, RouteSpec
+from replication_core.route_spec import RoutedDataset, SourceDatasets
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -89,7 +89,7 @@ class DeadLetterQueue:
     names: Mapping[str, str]
     """An environment by its queue's ARN."""
 
-    source: RouteSpec
+    source: SourceDatasets
     """What the routes replicate from."""
 
     processor: str | None = None
@@ -114,7 +114,12 @@ class DeadLetterQueue:
             client=client,
             urls={name: each.queue_url for name, each in sources.items()},
             names={each.queue_arn: name for name, each in sources.items()},
-            source=_source(storage),
+            source=SourceDatasets(
+                datasets=tuple(
+                    RoutedDataset(dataset=each.dataset, source=each.name, target="")
+                    for each in storage.datasets.values()
+                )
+            ),
             processor=None if processing is None else processing.environment,
         )
 
@@ -127,23 +132,6 @@ class DeadLetterQueue:
             return tuple(str(change.key) for change in parse(event, self.source))
         except PoisonError:
             return None
-
-
-def _source(storage: StorageOutputs) -> RouteSpec:
-    """Return the specification of a route that replicates nothing, by which a letter's keys can be read."""
-    return RouteSpec(
-        target="",
-        source_environment=str(storage.instance),
-        source_region=storage.region,
-        target_region="",
-        datasets=tuple(
-            RoutedDataset(dataset=each.dataset, source=each.name, target="") for each in storage.datasets.values()
-        ),
-        queue_url="",
-        dlq_url=storage.dlq_url,
-        success_topic_arn=storage.success_topic_arn,
-        failure_topic_arn=storage.failure_topic_arn,
-    )
 
 
 @dataclass(kw_only=True)
