@@ -19,7 +19,7 @@ from queue_worker.worker import Settled, Worker
 from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, Change, is_own, parse
 from replication_core.clients import Clients, connect
 from replication_core.datasets import RecordKey
-from replication_core.reconcile import Action, Outcome
+from replication_core.reconcile import Outcome
 from replication_core.replicator import PART_THREADS, THREADS, Replicator, build_replicator
 from replication_core.route_spec import RouteSpec
 from replicator_lambda.archive import read_route
@@ -62,13 +62,7 @@ class RouteFunction:
                 logger=Logger(service=f"replicator-{spec.target}", release=spec.release),
                 parse=lambda body: parse(body, spec),
             ),
-            notifications=Notifications(
-                sns=clients.sns,
-                success_topic_arn=spec.success_topic_arn,
-                failure_topic_arn=spec.failure_topic_arn,
-                target=spec.target,
-                mode=spec.notifications,
-            ),
+            notifications=Notifications(sns=clients.sns, route=spec),
         )
 
     def process(self, event: Mapping[str, Any], remaining_ms: int | None = None) -> dict[str, Any]:
@@ -126,7 +120,7 @@ class RouteFunction:
                 "rereads": outcome.rereads,
                 "size": outcome.size,
             }
-            if outcome.action is Action.FAILED and outcome.error is not None:
+            if outcome.error is not None:
                 reason = {"error_type": outcome.error.kind, "error": outcome.error.message}
                 self.worker.logger.warning("not replicated", extra=fields | reason)
             else:

@@ -12,6 +12,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated
 from replication_core.datasets import RecordKey
 from replication_core.reconcile import Action, Outcome
+from replication_core.route_spec import RouteSpec
 from replicator_lambda.batch import Dead
 
 if TYPE_CHECKING:
@@ -35,11 +36,7 @@ class Notifications:
     """
 
     sns: "SNSClient"
-    success_topic_arn: str
-    failure_topic_arn: str
-    target: str
-    mode: str
-    """One of `replication_core.route_spec.NOTIFICATIONS`."""
+    route: RouteSpec
 
     def failed(self, dead: Sequence[Dead], at: datetime) -> list[StoreError]:
         """Publish what was given up, by change or, which are in the dead letters, as counts; return the errors."""
@@ -47,13 +44,14 @@ class Notifications:
         for death in dead:
             by_change.setdefault(death.key or death.message.id, []).append(death)
         changes = list(by_change.values())
-        messages = [_counts_by_reason(changes)] if changes and self.mode == "batch" else _each_change(changes)
-        return self._publish(self.failure_topic_arn, f"Replication to {self.target} failed", messages, at)
+        as_counts = changes and self.route.notifications == "batch"
+        messages = [_counts_by_reason(changes)] if as_counts else _each_change(changes)
+        return self._publish(self.route.failure_topic_arn, f"Replication to {self.route.target} failed", messages, at)
 
     def succeeded(self, outcomes: Mapping[RecordKey, Outcome], at: datetime) -> list[StoreError]:
         """Publish what a batch achieved, as counts without keys, unless that is nothing; return the errors."""
         level = {key: each for key, each in outcomes.items() if each.action in {Action.COPIED, Action.DELETED}}
-        if self.mode == "failures" or not level:
+        if self.route.notifications == "failures" or not level:
             return []
         message = {
             "schema": BATCH_SCHEMA,
@@ -64,12 +62,12 @@ class Notifications:
             "bytes": sum(outcome.size for outcome in level.values()),
             "failed": sum(outcome.action is Action.FAILED for outcome in outcomes.values()),
         }
-        return self._publish(self.success_topic_arn, f"Replication to {self.target}", [message], at)
+        return self._publish(self.route.success_topic_arn, f"Replication to {self.route.target}", [message], at)
 
     def _publish(self, topic_arn: str, subject: str, messages: Sequence[Message], at: datetime) -> list[StoreError]:
         errors: list[StoreError] = []
-        attributes: Any = {"target": {"DataType": "String", "StringValue": self.target}}
-        common = {"target": self.target, "timestamp": at.isoformat(timespec="milliseconds")}
+        attributes: Any = {"target": {"DataType": "String", "StringValue": self.route.target}}
+        common = {"target": self.route.target, "timestamp": at.isoformat(timespec="milliseconds")}
         bodies = [json.dumps(message | common) for message in messages]
         for batch in tens(bodies, lambda body: len(body.encode())):
             entries: Any = [
