@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum, auto
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -31,7 +32,9 @@ from replication_core.items.states import Item, ItemState
 from replication_core.objects.s3 import ObjectStore
 from replication_core.objects.states import Head, ObjectState, Tags, TagsRead
 from replication_core.reconcile import Action, Outcome, Reading, SourceMoved, Store, reconcile
+from replication_core.route_spec import RoutedDataset
 from tests.made_datasets import BLOBS, CUSTOMERS, ORDERS, TABLES
+from tests.made_route import MadeRoute
 from tests.unit.replication_core.interleaving import Actor, Fate, step
 
 KEYS = ("a", "b")
@@ -274,6 +277,7 @@ SPELLINGS: Mapping[Dataset, Sequence[Sequence[tuple[str, ...]]]] = {
 }
 """Two keys of each table that are near each other, in all the ways that an event or a command may write them."""
 
+ROUTE = MadeRoute(source_bucket="prod-bucket", source_table="prod-table").spec
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -328,18 +332,9 @@ class Items:
 
     def __post_init__(self) -> None:
         self.source, self.target = (Table(self._processed, self.dataset) for _ in range(2))
-        source: Any = self.source
-        target: Any = self.target
-        self.store: Store[Any, Any] = self.make(
-            dataset=self.dataset,
-            source=source,
-            source_table="prod-table",
-            source_environment="prod",
-            target=target,
-            target_table="dev-table",
-            target_environment="dev",
-            clock=lambda: NOON,
-        )
+        clients: Any = SimpleNamespace(source_dynamodb=self.source, target_dynamodb=self.target)
+        routed = RoutedDataset(dataset=self.dataset, source="prod-table", target="dev-table")
+        self.store: Store[Any, Any] = self.make(clients=clients, route=ROUTE, routed=routed, clock=lambda: NOON)
 
     def change(self, pick: int) -> RecordKey:
         spellings = SPELLINGS[self.dataset][pick % 2]

@@ -3,18 +3,22 @@
 import http.client
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
 from replication_core.aws.clients import client_config
+from replication_core.datasets import OBJECTS
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.objects.large_copy import LargeCopy
 from replication_core.objects.request_headers import HEADER_BYTES, copy_source_bytes
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.reconcile import Action, Outcome, reconcile
 from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, is_replica
+from replication_core.route_spec import RoutedDataset
+from tests.made_route import MadeRoute
 from tests.unit.replication_core.raw_s3 import META, REDIRECT, RawObject, RawS3, running_raw_s3
 
 SOURCE, TARGET = "p" * 63, "d" * 63
@@ -44,13 +48,11 @@ def reconciled(s3: RawS3, key: str, **options: Any) -> Outcome:
     )
     keep_empty_expires(client)
     with ThreadPoolExecutor(1) as executor:
+        clients: Any = SimpleNamespace(source_s3=client, target_s3=client, copying_s3=client)
         objects = S3Objects(
-            source=client,
-            source_bucket=SOURCE,
-            source_environment="prod",
-            target=client,
-            copying=client,
-            target_bucket=TARGET,
+            clients=clients,
+            route=MadeRoute(source_bucket=SOURCE, source_table="").spec,
+            routed=RoutedDataset(dataset=OBJECTS, source=SOURCE, target=TARGET),
             large_copy=LargeCopy(client=client, executor=executor),
             **options,
         )

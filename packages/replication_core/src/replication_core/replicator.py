@@ -146,27 +146,10 @@ def build_replicator(
     items: dict[str, ItemStore] = {}
     for routed in route.routed:
         if routed.dataset.is_bucket:
-            calls = S3Objects(
-                source=clients.source_s3,
-                source_bucket=routed.source,
-                source_environment=route.source_environment,
-                target=clients.target_s3,
-                copying=clients.copying_s3,
-                target_bucket=routed.target,
-                large_copy=large_copy,
-                large_from=large_from,
-            )
+            calls = S3Objects(clients=clients, route=route, routed=routed, large_copy=large_copy, large_from=large_from)
             objects[routed.dataset.name] = ObjectStore(calls)
         else:
-            items[routed.dataset.name] = ItemStore(
-                dataset=routed.dataset,
-                source=clients.source_dynamodb,
-                source_table=routed.source,
-                source_environment=route.source_environment,
-                target=clients.target_dynamodb,
-                target_table=routed.target,
-                target_environment=route.target,
-            )
+            items[routed.dataset.name] = ItemStore(clients=clients, route=route, routed=routed)
     return Replicator(
         route=route,
         objects=objects,

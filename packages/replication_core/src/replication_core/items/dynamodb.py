@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.batching import batches, thoroughly
+from replication_core.clients import Clients
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item
 from replication_core.items.batch_write import WRITE_BATCH, unprocessed, write_items
 from replication_core.items.states import Item, ItemState
 from replication_core.reconcile import Reading, SourceMoved, Writing
 from replication_core.replicas import REPLICATION_TIMESTAMP
+from replication_core.route_spec import RoutedDataset, RouteSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,18 +38,14 @@ def _now() -> datetime:
 class ItemStore:
     """The reconciler's store of a dataset's items: the source's table, and the target's."""
 
-    dataset: Dataset
-    source: "DynamoDBClient"
-    source_table: str
-    source_environment: str
-    target: "DynamoDBClient"
-    target_table: str
-    target_environment: str
+    clients: Clients
+    route: RouteSpec
+    routed: RoutedDataset
     clock: Callable[[], datetime] = _now
 
     def read(self, keys: Collection[RecordKey]) -> Reading[RecordKey, ItemState]:
         """Read the source's current items, consistently."""
-        return read_items(self.source, self.source_table, self.dataset, keys)
+        return read_items(self.clients.source_dynamodb, self.routed.source, self.routed.dataset, keys)
 
     def write(self, states: Mapping[RecordKey, ItemState | None]) -> Writing[RecordKey]:
         """Write and delete replicas; an item that DynamoDB won't take fails alone."""
@@ -55,7 +53,7 @@ class ItemStore:
 
         def put(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
             replicas = ((key, self._replica(states[key])) for key in batch)
-            return write_items(self.target, self.target_table, self.dataset, replicas)
+            return write_items(self.clients.target_dynamodb, self.routed.target, self.routed.dataset, replicas)
 
         for batch in batches(states, WRITE_BATCH):
             answers.update(thoroughly(batch, put))
@@ -68,8 +66,9 @@ class ItemStore:
     def _replica(self, state: ItemState | None) -> Item | None:
         if state is None:
             return None
-        replica = desired_item(state.item, self.dataset, source=self.source_environment, target=self.target_environment)
-        if REPLICATION_TIMESTAMP in self.dataset.attribute_names:
+        dataset, route = self.routed.dataset, self.route
+        replica = desired_item(state.item, dataset, source=route.source_environment, target=route.target)
+        if REPLICATION_TIMESTAMP in dataset.attribute_names:
             return replica
         return {**replica, REPLICATION_TIMESTAMP: {"S": self.clock().isoformat(timespec="milliseconds")}}
 

@@ -8,10 +8,11 @@ versions. A copy in parts costs two more, and one more where nothing but a tag c
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
+from replication_core.clients import Clients
 from replication_core.desired import DEFAULT_LARGE_FROM, desired_object
 from replication_core.objects.content import same_bytes
 from replication_core.objects.heads import (
@@ -28,9 +29,7 @@ from replication_core.objects.provenance import recorded_etag, tells_version, wi
 from replication_core.objects.request_headers import Telling
 from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
 from replication_core.reconcile import Reading, SourceMoved, Writing
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from replication_core.route_spec import RoutedDataset, RouteSpec
 
 __all__ = ["ObjectStore", "S3Objects"]
 
@@ -55,14 +54,9 @@ class S3Objects:
     key has confirmed another state. No call of S3's can be taken back or fenced; the key's next notice mends it.
     """
 
-    source: "S3Client"
-    source_bucket: str
-    source_environment: str
-    target: "S3Client"
-    copying: "S3Client"
-    """A client of the target's region that waits long enough for a copy."""
-
-    target_bucket: str
+    clients: Clients
+    route: RouteSpec
+    routed: RoutedDataset
     large_copy: LargeCopy
     large_from: int = DEFAULT_LARGE_FROM
     """Objects of more bytes than this are copied in parts."""
@@ -72,7 +66,7 @@ class S3Objects:
 
     def __post_init__(self) -> None:
         for operation in ("CopyObject", "CreateMultipartUpload"):
-            events = self.copying.meta.events
+            events = self.clients.copying_s3.meta.events
             # Named, so that replicators that share a client register this once.
             events.register(f"before-parameter-build.s3.{operation}", _take_expires, f"take-expires-{operation}")
             events.register(f"before-call.s3.{operation}", _send_expires, f"send-expires-{operation}")
@@ -83,7 +77,7 @@ class S3Objects:
         A head that finds nothing can't tell a missing object from a missing bucket, and the one must delete a
         replica while the other must not: without a delete marker the bucket is looked at, once a minute at most.
         """
-        found = read_head(self.source, self.source_bucket, key)
+        found = read_head(self.clients.source_s3, self.routed.source, key)
         if isinstance(found, Head):
             return found
         if not found.marked:
@@ -92,7 +86,7 @@ class S3Objects:
 
     def tags(self, key: str, version_id: str | None) -> TagsRead | None:
         """Read the tags of a version of the source, or of the current one; None where there is no such object."""
-        return read_tags(self.source, self.source_bucket, key, version_id)
+        return read_tags(self.clients.source_s3, self.routed.source, key, version_id)
 
     def copy(self, key: str, state: ObjectState) -> int:
         """Make the replica equal to this state; return the bytes copied.
@@ -100,15 +94,15 @@ class S3Objects:
         It is one write, or two where the tags are put by themselves. Two reconcilers' writes may alternate: each looks
         at the source after its last one, so that who wrote last has seen its own state there, or writes again.
         """
-        source: Any = {"Bucket": self.source_bucket, "Key": key}
+        source: Any = {"Bucket": self.routed.source, "Key": key}
         if state.head.version_id is not None:
             source["VersionId"] = state.head.version_id
         try:
             telling = desired_object(
                 state,
-                bucket=self.source_bucket,
+                bucket=self.routed.source,
                 key=key,
-                environment=self.source_environment,
+                environment=self.route.source_environment,
                 large_from=self.large_from,
             )
             copy = self._copy_in_parts if telling.in_parts else self._copy_whole
@@ -121,19 +115,19 @@ class S3Objects:
     def delete(self, key: str) -> None:
         """Delete the replica; a versioned target keeps it below a delete marker, also where there was none."""
         with translated("DeleteObject"):
-            self.target.delete_object(Bucket=self.target_bucket, Key=key)
+            self.clients.target_s3.delete_object(Bucket=self.routed.target, Key=key)
 
     def has_replica(self, key: str) -> bool:
         """Tell whether the target has an object of the key that bears a replica's mark."""
-        there = read_head(self.target, self.target_bucket, key)
-        return not isinstance(there, Absent) and is_marked(self.target, self.target_bucket, key, there)
+        there = read_head(self.clients.target_s3, self.routed.target, key)
+        return not isinstance(there, Absent) and is_marked(self.clients.target_s3, self.routed.target, key, there)
 
     def _copy_whole(self, key: str, head: Head, source: Any, telling: Telling) -> int:
         if head.size > self.large_copy.part_size:
             self.large_copy.see_deadline()
         with translated("CopyObject"):
-            answer = self.copying.copy_object(
-                Bucket=self.target_bucket,
+            answer = self.clients.copying_s3.copy_object(
+                Bucket=self.routed.target,
                 Key=key,
                 CopySource=source,
                 CopySourceIfMatch=head.etag,
@@ -152,7 +146,7 @@ class S3Objects:
     def _copy_in_parts(self, key: str, head: Head, source: Mapping[str, str], telling: Telling) -> int:
         if self._is_there(key, head, telling):
             return 0
-        arguments = {"Bucket": self.target_bucket, "Key": key, **telling.arguments}
+        arguments = {"Bucket": self.routed.target, "Key": key, **telling.arguments}
         if head.checksum_algorithm is not None:
             # CopyObject keeps the source's by itself.
             arguments["ChecksumAlgorithm"] = head.checksum_algorithm
@@ -187,7 +181,7 @@ class S3Objects:
             )
         if same or not tells_version(telling.metadata, head):
             return telling.tags
-        return with_mark(telling.tags, self.source_environment, made["ETag"]) or telling.tags
+        return with_mark(telling.tags, self.route.source_environment, made["ETag"]) or telling.tags
 
     def _is_there(self, key: str, head: Head, telling: Telling) -> bool:
         """Tell whether an earlier try has made this very replica, and bring its tags level if it has.
@@ -195,16 +189,16 @@ class S3Objects:
         It costs a head and a read of tags, beside which a copy of the same bytes costs a call per part, and minutes.
         What is not proven to have the source's bytes is copied again.
         """
-        there = read_head(self.target, self.target_bucket, key)
+        there = read_head(self.clients.target_s3, self.routed.target, key)
         if isinstance(there, Absent) or (there.headers, dict(there.metadata)) != (head.headers, telling.metadata):
             return False
-        found = read_tags(self.target, self.target_bucket, key, None)
+        found = read_tags(self.clients.target_s3, self.routed.target, key, None)
         if found is None:
             return False
         recorded = recorded_etag(found.tags)
         if not same_bytes(head, there, recorded):
             return False
-        tags = telling.tags if recorded is None else with_mark(telling.tags, self.source_environment, recorded)
+        tags = telling.tags if recorded is None else with_mark(telling.tags, self.route.source_environment, recorded)
         if found.tags != tags:
             self._put_tags(key, tags or telling.tags, there.version_id)
         return True
@@ -218,10 +212,12 @@ class S3Objects:
         pinned: Any = {"VersionId": version_id}
         if version_id in UNVERSIONED:
             pinned = {}
-            tags = with_mark(tags, self.source_environment, recorded_etag(tags)) or tags
+            tags = with_mark(tags, self.route.source_environment, recorded_etag(tags)) or tags
         tag_set: Any = [{"Key": name, "Value": value} for name, value in tags]
         with translated("PutObjectTagging"):
-            self.target.put_object_tagging(Bucket=self.target_bucket, Key=key, Tagging={"TagSet": tag_set}, **pinned)
+            self.clients.target_s3.put_object_tagging(
+                Bucket=self.routed.target, Key=key, Tagging={"TagSet": tag_set}, **pinned
+            )
 
     def _see_bucket(self) -> None:
         now = self.clock()
@@ -229,7 +225,7 @@ class S3Objects:
             return
         try:
             with translated("HeadBucket"):
-                self.source.head_bucket(Bucket=self.source_bucket)
+                self.clients.source_s3.head_bucket(Bucket=self.routed.source)
         except StoreError as error:
             raise StoreError("SourceBucket", f"the source bucket can't be seen: {error.message}") from error
         self._bucket_seen = now
