@@ -6,7 +6,6 @@ import pytest
 
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
-from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.state import Backend, aws_backend, endpoint_backend, prepared_aws_backend, secrets_environment
 
 STACK = StackId("storage", "dev")
@@ -43,7 +42,7 @@ def test_the_copy_is_the_committed_file_byte_for_byte(
     (projects.folder("storage") / "Pulumi.dev.yaml").write_bytes(committed)
     copy = tmp_path / "copy"
     copy.mkdir()
-    copy_settings(projects, STACK, copy, local=local)
+    projects.copy_settings(STACK, copy, local=local)
     assert (copy / "Pulumi.dev.yaml").read_bytes() == committed
     assert (copy / "Pulumi.yaml").read_text() == "name: storage\nruntime: python\n"
 
@@ -51,7 +50,7 @@ def test_the_copy_is_the_committed_file_byte_for_byte(
 def test_an_instance_has_its_environments_settings_under_its_own_name(projects: Projects, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
-    copy_settings(projects, StackId("storage", "dev-pr5400"), copy)
+    projects.copy_settings(StackId("storage", "dev-pr5400"), copy)
     assert (copy / "Pulumi.dev-pr5400.yaml").read_text() == COMMITTED
 
 
@@ -63,10 +62,10 @@ def test_a_key_of_the_real_world_is_left_out_locally_and_all_else_stays(projects
     (projects.folder("storage") / "Pulumi.dev.yaml").write_text(committed)
     copy = tmp_path / "copy"
     copy.mkdir()
-    copy_settings(projects, STACK, copy, local=True)
+    projects.copy_settings(STACK, copy, local=True)
     left = "config:\n  storage:secretsprovider: a value\nencryptionsalt: v1:salt\n"
     assert (copy / "Pulumi.dev.yaml").read_text() == left
-    copy_settings(projects, STACK, copy)
+    projects.copy_settings(STACK, copy)
     assert (copy / "Pulumi.dev.yaml").read_text() == committed
 
 

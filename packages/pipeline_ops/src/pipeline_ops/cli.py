@@ -165,7 +165,7 @@ def demo() -> None:
 @click.argument("target", required=False)
 @where_options
 @click.option("--watch", is_flag=True, help="Look again every 5 seconds, until Ctrl-C.")
-@runs("routes.status_command:status")
+@runs("routes.status:status")
 def status() -> None:
     """Say what each route does just now; exit with 1 when somebody has to look at one."""
 

@@ -34,7 +34,6 @@ from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.obtain import version_of
 from pipeline_ops.releases.versions import checkout_version
-from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, secrets_environment
 from pipeline_ops.state_document import (
@@ -335,7 +334,7 @@ class Deployment:
         with tempfile.TemporaryDirectory(prefix="pipeline-") as name, self.interrupts.passed_on():
             folder = Path(name)
             command = self._command(self._environment | self._secrets(settings))
-            copy_settings(self.projects, stack, folder, local=self.cloud is not None)
+            self.projects.copy_settings(stack, folder, local=self.cloud is not None)
             try:
                 workspace = automation.LocalWorkspace(work_dir=str(folder), pulumi_command=command)
                 pulumi = automation.Stack.create_or_select(stack.environment, workspace)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ ALL = "all"
 _SETTING = "pipeline:environmentSuffix"
 _VARIABLE = "ENVIRONMENT_SUFFIX"
 _FALLBACK_REGION = "us-east-1"
+
+# A key at the margin, with the indented lines that its value may go on in.
+_REAL_KEY = re.compile(rb"^(?:secretsprovider|encryptedkey)[ \t]*:[^\n]*(?:\n[ \t]+[^\n]*)*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True, order=True)
@@ -199,6 +203,17 @@ class Projects:
         """Return what the stack's committed `Pulumi.<environment>.yaml` holds."""
         path = self._settings_file(stack)
         return read_settings(path, str(path.relative_to(self.repository)))
+
+    def copy_settings(self, stack: StackId, folder: Path, *, local: bool = False) -> None:
+        """Write the project's and the stack's committed settings into `folder`, byte for byte, for Pulumi to work on.
+
+        An instance's are its environment's, under the name that Pulumi looks for. A local cloud gets the very same, so
+        that what is refused there is refused on AWS, but for what names a KMS key of the real world for secrets.
+        """
+        source = self.folder(stack.project)
+        shutil.copyfile(source / "Pulumi.yaml", folder / "Pulumi.yaml")
+        committed = (source / stack.settings_file).read_bytes()
+        (folder / f"Pulumi.{stack.environment}.yaml").write_bytes(_REAL_KEY.sub(b"", committed) if local else committed)
 
     def needs(self, stack: StackId) -> tuple[StackId, ...]:
         """Return the stacks that have to be deployed before this one."""

@@ -21,7 +21,6 @@ from pipeline_common.contracts import Contract, MissingOutputError
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
-from pipeline_ops.settings_copy import copy_settings
 from pipeline_ops.state import Backend, secrets_environment
 from pipeline_ops.state_files import damage
 
@@ -105,7 +104,7 @@ class StackOutputs:
         executable = ensure(self._say)
         self._say(f"Asking Pulumi for the outputs of {stack}")
         with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
-            copy_settings(self._projects, stack, Path(folder))
+            self._projects.copy_settings(stack, Path(folder))
             answer = subprocess.run(  # noqa: S603 (the CLI that `ensure` found)
                 [executable, "--non-interactive", "stack", "output", "--json", "--stack", stack.environment],
                 cwd=folder,

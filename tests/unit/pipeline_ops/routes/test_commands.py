@@ -13,7 +13,7 @@ from pipeline_ops.routes import (
     backfill_command,
     reconciliation,
     redrive_command,
-    status_command,
+    status,
     switch,
     verify_command,
 )
@@ -25,7 +25,7 @@ from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
 from tests.unit.pipeline_ops.test_terminal import HOSTILE, is_plain, meant
 
-MODULES = (status_command, switch, reconciliation, verify_command, backfill_command)
+MODULES = (status, switch, reconciliation, verify_command, backfill_command)
 
 
 @pytest.fixture(autouse=True)

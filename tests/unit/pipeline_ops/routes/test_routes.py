@@ -15,8 +15,7 @@ from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.dead_letters import dead_letters
 from pipeline_ops.routes.reconciliation import key_of, reconcile_now
 from pipeline_ops.routes.route import SourceRoutes, explained
-from pipeline_ops.routes.status import read_status
-from pipeline_ops.routes.status_command import status_view
+from pipeline_ops.routes.status import read_status, status_view
 from pipeline_ops.routes.switch import require_enabled, set_enabled
 from pipeline_ops.terminal import show
 from pipeline_ops.where import AWS, Where
