@@ -6,21 +6,25 @@ import pulumi
 
 from pipeline_common.infra.aws_provider import aws_provider
 from pipeline_common.infra.every_resource import govern_resources
-from pipeline_common.infra.exports import export
 from pipeline_common.infra.lambda_archive import function_archive
+from pipeline_common.infra.part import current_part
 from pipeline_common.infra.stack_config import current_environment, load
-from replication_project.config import ReplicationConfig, require_other_targets
+from replication_project.config import ReplicationConfig, require_capture_as_deployed, require_other_targets
 from replication_project.replication import Replication
 
 source = current_environment()
 govern_resources(source)
 config = load(ReplicationConfig)
+part = current_part()
 require_other_targets(config, source)
+require_capture_as_deployed(config, part)
 replication = Replication(
     "replication",
-    config,
+    config if part.is_whole else config.only(part.routes),
     source=source,
+    part=part,
     code=function_archive("replicator_lambda", repository=Path(__file__).resolve().parents[2]),
     opts=pulumi.ResourceOptions(providers=[aws_provider()]),
 )
-export(replication.outputs())
+for name, value in replication.exports().items():
+    pulumi.export(name, value)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline_common.contracts import MissingOutputError, ReplicationOutputs, StorageOutputs
+from pipeline_common.holds import Hold
+from pipeline_common.infra.part import Part, part_of_program
 from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import StackOutputError
 from replication_core.route_spec import NOTIFICATIONS, ROUTE_FILE, ROUTES_FILE, RouteSpec
@@ -365,6 +367,40 @@ def test_the_outputs_are_the_contract_and_nothing_else(deployed: Recording) -> N
     assert contract.exports() == deployed.outputs
     assert tuple(contract.routes) == TARGETS
     assert contract.notifier_event_source_mapping_id == "uuid-of-items-mapping"
+
+
+def test_a_part_declares_its_routes_alone_as_they_are_in_the_whole_and_exports_the_rest_as_it_was(
+    deployed: Recording,
+) -> None:
+    before = {**deployed.outputs, "dev_queue_url": "of before", "staging_queue_url": "of before"}
+    with part_of_program(Part(routes=("dev",), exported=before)):
+        part = replication(stacks={name: told for name, told in stack_outputs().items() if "staging" not in name})
+    own = {one.urn: one.inputs for one in deployed.resources() if one.name.startswith("route-dev-")}
+    assert {one.urn: one.inputs.keys() for one in part.resources()} == {urn: own[urn].keys() for urn in own}
+    assert part.outputs == {**deployed.outputs, "staging_queue_url": "of before"}
+
+
+def test_a_part_does_not_change_how_all_routes_notice_changes(deployed: Recording) -> None:
+    with (
+        part_of_program(Part(routes=("dev",), exported=deployed.outputs)),
+        pytest.raises(StackConfigError, match=r"replication:capture is cloudtrail.* by native: .*without --routes"),
+    ):
+        replication({"replication:capture": "cloudtrail"})
+
+
+@pytest.mark.parametrize(("ends_holds", "stays"), [(False, True), (True, False)])
+def test_a_held_routes_alias_stays_while_its_function_goes_on(
+    deployed: Recording, ends_holds: bool, stays: bool
+) -> None:
+    hold = Hold(version="7", release="v1.3.0", from_release="v1.4.0", by="somebody", at="2026-11-28")
+    exported = {**deployed.outputs, "dev_held": hold.document()}
+    with part_of_program(Part(exported=exported, ends_holds=ends_holds)):
+        held = replication()
+    versions = [one.inputs["functionVersion"] for one in held.of("aws:lambda/alias:Alias")]
+    assert versions.count("7") == stays
+    route = ReplicationOutputs.parse(held.outputs).routes["dev"]
+    assert (route.version, route.held) == (("7", hold.document()) if stays else ("1", {}))
+    assert held.named(FUNCTION, "route-dev-replicator").inputs["publish"]
 
 
 def test_a_preview_reads_the_storage_and_registers_the_same_resources(deployed: Recording) -> None:

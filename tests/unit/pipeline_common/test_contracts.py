@@ -32,14 +32,15 @@ FLAT = {
 }
 PROCESSED: dict[str, Any] = {field.name: f"the {field.name}" for field in fields(ProcessingOutputs)}
 PROCESSING = ProcessingOutputs(**{**PROCESSED, "process_replicas": False})
-ROUTES = {
+NESTED = ("spec", "held", "notifier_mappings", "routes")
+ROUTES: dict[str, RouteOutputs] = {
     target: RouteOutputs(
-        **{field.name: f"{target}'s {field.name}" for field in fields(RouteOutputs) if field.name != "spec"},
+        **{field.name: f"{target}'s {field.name}" for field in fields(RouteOutputs) if field.name not in NESTED},
         spec={"target": target},
+        held={"version": "7"},
     )
     for target in ("dev", "staging")
 }
-NESTED = ("notifier_mappings", "routes")
 REPLICATION = ReplicationOutputs(
     **{field.name: f"the {field.name}" for field in fields(ReplicationOutputs) if field.name not in NESTED},
     notifier_mappings={"items": "the mapping"},
@@ -53,10 +54,21 @@ def test_a_contract_comes_back_from_its_exports() -> None:
     assert ReplicationOutputs.parse(REPLICATION.exports()) == REPLICATION
 
 
+def test_a_part_exports_its_routes_in_place_of_the_former_ones_and_leaves_the_rest_as_it_was() -> None:
+    before = {**REPLICATION.exports(), "of_another_release": "kept"}
+    renewed = replace(ROUTES["dev"], queue_url="renewed")
+    after = ReplicationOutputs.exports_with({"dev": renewed, "qa": renewed}, before)
+    assert {name for name in after.keys() | before.keys() if after.get(name) != before.get(name)} == {
+        *("targets", "dev_queue_url"),
+        *renewed.exports("qa"),
+    }
+    assert after["targets"] == "dev,staging,qa"
+
+
 def test_exports_are_scalars_but_for_documents_since_secretness_is_per_output() -> None:
     for contract in (STORAGE, PROCESSING, REPLICATION):
         nested = {name for name, value in contract.exports().items() if not isinstance(value, str | bool)}
-        assert nested <= {"datasets", "dev_spec", "staging_spec", "notifier_mappings"}
+        assert nested <= {*("datasets", "dev_spec", "staging_spec", "dev_held", "staging_held", "notifier_mappings")}
 
 
 def test_datasets_are_exported_as_one_output_by_their_names() -> None:

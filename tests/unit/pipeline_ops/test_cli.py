@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from local_cloud import LocalCloudError
+from pipeline_common.infra.part import WHOLE, Part
 from pipeline_ops import cli, deployment, lifecycle
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
@@ -29,17 +30,19 @@ class FakeDeployment:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.where: Where | None = None
+        self.part = WHOLE
         self.error: Exception | None = None
 
     def __getattr__(self, operation: str) -> Any:
         if operation not in {"up", "preview", "refresh", "destroy", "unlock"}:
             raise AttributeError(operation)
 
-        def act(project: str, environment: str) -> Any:
+        def act(project: str, environment: str, part: Part = WHOLE) -> Any:
             if self.error is not None:
                 raise self.error
             stack = StackId(project, environment)
             self.asked.append((operation, str(stack)))
+            self.part = part
             return deployment.Result(stack, operation, {"create": 1}, 0.5, {})
 
         return act
@@ -97,6 +100,40 @@ def test_a_command_runs_its_operation_on_the_stack(fake: FakeDeployment, command
     assert fake.asked == [(operation, "storage/dev")]
     assert answer.stdout.startswith("storage/dev: 1 ")
     assert fake.where == Where(local=True, fleeting=True)
+
+
+@pytest.fixture
+def targets(checkout: Path) -> None:
+    config = "config:\n  replication:targets: [{environment: dev}, {environment: staging}]\n"
+    (checkout / "projects" / "replication" / "Pulumi.prod.yaml").write_text(config)
+
+
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize("command", ["deploy", "preview"])
+def test_chosen_routes_are_a_part_in_the_configured_order(fake: FakeDeployment, command: str) -> None:
+    answer = run(command, "replication", "prod", "--routes", "staging, dev", "--end-holds", "--local")
+    assert answer.exit_code == 0, answer.output
+    assert fake.part == Part(routes=("dev", "staging"), ends_holds=True)
+
+
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize(
+    ("project", "routes", "said"),
+    [
+        (
+            "replication",
+            "dev,qa",
+            "--routes names 'qa', and prod is not replicated to that: the targets are dev, staging",
+        ),
+        ("replication", "dev,", "--routes names '', and"),
+        ("storage", "dev", "--routes chooses routes of replication, and storage has none"),
+        ("all", "dev", "--routes chooses routes of replication, and all has none"),
+    ],
+)
+def test_routes_that_there_are_not_are_misuse(fake: FakeDeployment, project: str, routes: str, said: str) -> None:
+    answer = run("deploy", project, "prod", "--routes", routes, "--local")
+    assert (answer.exit_code, fake.asked) == (2, [])
+    assert said in answer.stderr
 
 
 def test_every_command_reads_answers_of_as_many_headers_as_s3_sends(

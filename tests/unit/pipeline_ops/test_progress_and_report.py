@@ -18,10 +18,10 @@ from rich.console import Console
 
 from pipeline_ops.counts import counted
 from pipeline_ops.deployment import Result
-from pipeline_ops.journal import short_type
 from pipeline_ops.progress import ProgressDisplay, Tracker
 from pipeline_ops.projects import StackId
 from pipeline_ops.report import results_document, summaries, summary
+from pipeline_ops.resource_names import short_type
 
 STACK = StackId("storage", "dev")
 

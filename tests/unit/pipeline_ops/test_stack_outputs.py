@@ -15,7 +15,7 @@ import pytest
 from moto import mock_aws
 
 from pipeline_common.contracts import ProcessingOutputs, StorageOutputs
-from pipeline_ops import stack_outputs
+from pipeline_ops import backend_files
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.stack_outputs import StackOutputs
@@ -160,7 +160,7 @@ def test_a_bucket_that_can_not_be_read_is_told_in_a_sentence(s3: Any) -> None:
     ],
 )
 def test_the_urls_parameters_are_followed(s3: Any, query: str, url: str) -> None:
-    client = stack_outputs._s3(dict(part.split("=") for part in f"region=us-east-1&{query}".split("&")))
+    client = backend_files._s3(dict(part.split("=") for part in f"region=us-east-1&{query}".split("&")))
     assert client.meta.endpoint_url == url
     assert client.meta.config.s3["addressing_style"] == ("path" if "style" in query.lower() else "auto")
 

@@ -283,6 +283,15 @@ class RouteOutputs:
     spec: Mapping[str, Any] = field(default_factory=dict)
     """The route's specification, see `replication_core.route_spec`; empty in a former release's contract."""
 
+    version: str = ""
+    """The function's version that its live alias was given; empty in a former release's contract."""
+    held: Mapping[str, Any] = field(default_factory=dict)
+    """Why that is not the newest, see `pipeline_common.holds`; empty where it is."""
+
+    def exports(self, target: str) -> dict[str, Any]:
+        """Return the outputs by name, as the replication's stack exports them."""
+        return {f"{target}_{field.name}": getattr(self, field.name) for field in fields(self)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicationOutputs(Contract):
@@ -323,11 +332,20 @@ class ReplicationOutputs(Contract):
         del flat["routes"]
         flat["targets"] = ",".join(self.routes)
         for target, route in self.routes.items():
-            own = {f"{target}_{field.name}": getattr(route, field.name) for field in fields(route)}
+            own = route.exports(target)
             if taken := sorted(own.keys() & flat.keys()):
                 raise ValueError(f"a target can't be called {target}: {taken[0]} is an output of the replication's own")
             flat |= own
         return flat
+
+    @staticmethod
+    def exports_with(routes: Mapping[str, RouteOutputs], exported: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was exported, by this release or another, with these routes in place of the former ones."""
+        flat = dict(exported)
+        for target, route in routes.items():
+            flat |= route.exports(target)
+        targets = dict.fromkeys((*filter(None, str(exported.get("targets", "")).split(",")), *routes))
+        return {**flat, "targets": ",".join(targets)}
 
     @classmethod
     def parse(cls, outputs: Mapping[str, Any]) -> Self:

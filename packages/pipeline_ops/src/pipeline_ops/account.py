@@ -1,4 +1,4 @@
-"""The check that a command's AWS account is the one that its stack belongs to."""
+"""The account that a command's credentials are for, and who they are of."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,12 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
+from pipeline_ops.clients import ClientMaker
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import StackId
 from pipeline_ops.stack_settings import StackSettings
 
-__all__ = ["check_account"]
+__all__ = ["caller", "check_account"]
 
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
 _SIGN_IN = "`aws sso login --profile NAME` and `export AWS_PROFILE=NAME`"
@@ -26,6 +27,14 @@ def check_account(stack: StackId, settings: StackSettings, identify: Callable[[s
             f"{settings.name}), and the credentials are for {account}: {_SIGN_IN} for that account."
         )
     return account
+
+
+def caller(client: ClientMaker, region: str) -> str:
+    """Return who the credentials in use are of, as AWS names them; `unknown` where that can't be told."""
+    try:
+        return str(client("sts", region=region).get_caller_identity()["Arn"])
+    except (exceptions.BotoCoreError, exceptions.ClientError):
+        return "unknown"
 
 
 def _identified(stack: StackId, region: str | None, identify: Callable[[str | None], str]) -> str:

@@ -1,6 +1,7 @@
 """`python -m pipeline_ops`: every command as it is typed. Each names the module that does it, which is loaded then."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -32,6 +33,12 @@ objects_option = click.option(
     "--objects", "prefix", type=prefix, metavar="PREFIX", help="Only objects whose keys begin so, '' for all of them."
 )
 markdown_option = click.option("--markdown", type=_FILE, help="Add the result to this file, in Markdown.")
+routes_option = click.option(
+    "--routes", metavar="TARGET,...", type=text, help="Only the replication's routes to these targets; the rest stays."
+)
+end_holds_option = click.option(
+    "--end-holds", "ends_holds", is_flag=True, help="Held routes go to this release too, though it is no newer."
+)
 items_option = click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 
 
@@ -50,19 +57,22 @@ def cli() -> None:
     """
 
 
-def _operation(name: str, what: str) -> None:
+def _operation(name: str, what: str, *options: Callable[[Command], Command]) -> None:
     @stack_options
     @provider_option
     @runs("lifecycle:operate", name=name)
     def operate() -> None: ...
 
-    cli.command(name, help=what)(operate if name == "preview" else yes_option(operate))
+    for option in options:
+        operate = option(operate)
+    cli.command(name, help=what)(operate)
 
 
-_operation("deploy", "Make the stacks what the code and the configuration say.")
-_operation("preview", "Say what a deploy would change.")
-_operation("refresh", "Make the state what is really there.")
-_operation("destroy", "Remove all that the stacks have made.")
+_PART = (end_holds_option, routes_option)
+_operation("deploy", "Make the stacks what the code and the configuration say.", yes_option, *_PART)
+_operation("preview", "Say what a deploy would change.", *_PART)
+_operation("refresh", "Make the state what is really there.", yes_option)
+_operation("destroy", "Remove all that the stacks have made.", yes_option)
 
 
 @cli.command()
@@ -114,6 +124,13 @@ def instances() -> None:
 @runs("lifecycle:unlock")
 def unlock() -> None:
     """Remove the lock of a run that no longer runs."""
+
+
+@cli.command()
+@stack_options
+@runs("history_command:history")
+def history() -> None:
+    """Show what was deployed to a stack: when, by whom, of which release, and what came of it."""
 
 
 @cli.command()
@@ -251,6 +268,20 @@ def pause() -> None:
 @runs("routes.switch:switch", enabled=True)
 def resume() -> None:
     """Start a paused route again: it works off what has waited."""
+
+
+@cli.command()
+@click.argument("target")
+@click.argument("version", required=False)
+@yes_option
+@where_options
+@runs("routes.rollback_command:rollback")
+def rollback() -> None:
+    """Put a route back to a former version of its function, at once: code, route and policy.
+
+    VERSION is a number of a function's version, or a release such as v1.3.0; without it the one that was live before.
+    The route stays there until a newer release is deployed.
+    """
 
 
 @cli.command(cls=NegativeNumbers)

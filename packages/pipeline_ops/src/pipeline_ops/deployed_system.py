@@ -9,6 +9,7 @@ from typing import Any
 from pipeline_ops.account import check_account
 from pipeline_ops.checkout import open_projects, standing_cloud
 from pipeline_ops.clients import ClientMaker, aws_client
+from pipeline_ops.history import History
 from pipeline_ops.projects import ALL, Projects, StackId
 from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.state import aws_backend
@@ -26,6 +27,10 @@ class DeployedSystem:
     projects: Projects
     outputs: StackOutputs
     client: ClientMaker
+
+    def history(self, stack: StackId) -> History:
+        """Return the history of a stack's deploys."""
+        return History(self.outputs.backend, stack, partial(tell, err=True))
 
     def check_account(self, stack: StackId) -> None:
         """Raise OperatorError where the stack is on AWS and the credentials are of another account than its own."""

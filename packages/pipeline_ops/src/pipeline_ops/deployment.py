@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,19 +21,26 @@ from local_cloud.aws_provider import AwsProvider
 from local_cloud.environment import only_environment
 from local_cloud.launcher import launcher_folder
 from pipeline_common.contracts import CONTRACTS
-from pipeline_common.release import UNKNOWN, Version
-from pipeline_ops.clients import aws_client
+from pipeline_common.holds import Hold
+from pipeline_common.infra.part import WHOLE, Part
+from pipeline_common.release import Version
+from pipeline_ops.account import caller
+from pipeline_ops.clients import ClientMaker, aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted, unreadable_state
+from pipeline_ops.history import History
 from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
-from pipeline_ops.journal import Journal, resource_name, short_type
+from pipeline_ops.journal import Journal
+from pipeline_ops.live_aliases import with_hold
+from pipeline_ops.parts import new_route_notices, not_in_part
 from pipeline_ops.program import project_program
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
 from pipeline_ops.pulumi_cli.obtain import version_of
 from pipeline_ops.releases.versions import checkout_version
+from pipeline_ops.resource_names import resource_name, short_type
 from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.state import Backend, folder_backend, prepared_aws_backend, secrets_environment
 from pipeline_ops.state_document import (
@@ -44,6 +51,7 @@ from pipeline_ops.state_document import (
     imported,
     is_real,
     outcome,
+    outputs_of,
     resources_of,
     with_creations,
 )
@@ -139,19 +147,18 @@ class Deployment:
     ) -> None:
         self._resources.close()
 
-    def up(self, project: str, environment: str) -> Result:
-        """Make the stack what its program and configuration say; an up-to-date one is left as it is."""
-        stack = self.projects.known(project, environment)
-        self.require_needed(stack)
-        self._look_at(stack)
-        return self._run(stack, "deploy", self._up)
+    def up(self, project: str, environment: str, part: Part = WHOLE) -> Result:
+        """Make the stack, or a part of it, what its program and configuration say; what is so is left as it is."""
+        stack = self._ready(project, environment, part)
+        version = checkout_version(self.projects.repository, stack.project)
+        with self.history(stack).recording(self.caller, str(version), part.routes):
+            return self._run(stack, "deploy", partial(self._up, part=part, version=version))
 
-    def preview(self, project: str, environment: str) -> Result:
+    def preview(self, project: str, environment: str, part: Part = WHOLE) -> Result:
         """Say what `up` would change, and change nothing but the record of what is there."""
-        stack = self.projects.known(project, environment)
-        self.require_needed(stack)
-        self._look_at(stack)
-        return self._run(stack, "preview", self._preview)
+        stack = self._ready(project, environment, part)
+        version = checkout_version(self.projects.repository, stack.project)
+        return self._run(stack, "preview", partial(self._preview, part=part, version=version))
 
     def refresh(self, project: str, environment: str) -> Result:
         """Make the state what is really there, so that the next `up` repairs what was changed by other hands.
@@ -181,6 +188,22 @@ class Deployment:
         for other in self.projects.needed_by(stack, self.deployed()):
             raise OperatorError(f"{other} still reads from {stack}: `{self.projects.command('destroy', other)}` first.")
         return self._run(stack, "destroy", self._destroy)
+
+    def hold(self, project: str, environment: str, target: str, hold: Hold) -> None:
+        """Have the state say that a route's alias is of the held version, so that nothing moves it from there."""
+        stack = self.projects.known(project, environment)
+        with self._selected(stack, "rollback") as pulumi:
+            back_up(self.backend, stack)
+            imported(pulumi, with_hold(exported(pulumi), target, hold))
+
+    def history(self, stack: StackId) -> History:
+        """Return the history of a stack's deploys."""
+        return History(self.backend, stack, self.on_progress)
+
+    @cached_property
+    def caller(self) -> str:
+        """Who asks, as AWS names the credentials in use."""
+        return caller(self._clients, self.projects.region)
 
     def made_at(self, stack: StackId) -> datetime | None:
         """Return when the stack was first deployed; None where its state does not say."""
@@ -215,13 +238,13 @@ class Deployment:
         if stack not in self.deployed():
             raise OperatorError(f"{stack} is not deployed: `{self.projects.command('deploy', stack)}`.")
 
-    def require_needed(self, stack: StackId) -> None:
-        """Raise OperatorError when a stack that this one reads from is not deployed, or does not export what is read.
+    def require_needed(self, stack: StackId, part: Part = WHOLE) -> None:
+        """Raise OperatorError when a stack that this one, or its part, reads from is not deployed, or lacks an output.
 
         The engine stops a program that refers to a missing stack before the program could say which command helps; and
         a program that misses an output stops when parts of it may be made already.
         """
-        needed = self.projects.needs(stack)
+        needed = [one for one in self.projects.needs(stack) if part.is_whole or one.name in {stack.name, *part.routes}]
         if not needed:
             return
         for other in needed:
@@ -267,16 +290,45 @@ class Deployment:
             pulumi.destroy(on_event=on_event)
         return done
 
-    def _up(self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
-        cut = cut_off(exported(pulumi))
+    def _ready(self, project: str, environment: str, part: Part) -> StackId:
+        stack = self.projects.known(project, environment)
+        self.require_needed(stack, part)
+        self._look_at(stack)
+        return stack
+
+    def _up(
+        self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent, *, part: Part, version: Version
+    ) -> _Done:
+        document = exported(pulumi)
+        cut = cut_off(document)
         if cut:
             # The engine would go on, and make a second time what it does not know to be there.
             raise cut_off_before(self.projects, stack, [_name(each) for each in cut])
-        result = pulumi.up(on_event=on_event)
-        return _Done(result.summary.resource_changes, _masked(result.outputs))
+        self._set_program(stack, pulumi, document, part, version)
+        result = pulumi.up(on_event=on_event, exclude=not_in_part(document, part))
+        notices = new_route_notices(document, part, self.projects.command("deploy", stack))
+        return _Done(result.summary.resource_changes, _masked(result.outputs), tuple(notices))
 
-    def _preview(self, _stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
-        return _Done(pulumi.preview(on_event=on_event).change_summary)
+    def _preview(
+        self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent, *, part: Part, version: Version
+    ) -> _Done:
+        document = exported(pulumi)
+        self._set_program(stack, pulumi, document, part, version)
+        return _Done(pulumi.preview(on_event=on_event, exclude=not_in_part(document, part)).change_summary)
+
+    def _set_program(
+        self, stack: StackId, pulumi: automation.Stack, document: Mapping[str, Any], part: Part, version: Version
+    ) -> None:
+        if not part.is_whole and not resources_of(document):
+            helps = self.projects.command("deploy", stack)
+            raise OperatorError(f"{stack} is not deployed, and the whole comes before a part of it: `{helps}`.")
+        pulumi.workspace.program = project_program(
+            self.projects.folder(stack.project),
+            engine_works_in=Path(pulumi.workspace.work_dir),
+            part=replace(part, exported=outputs_of(document)),
+            config=self._own_config(stack, document),
+            version=version,
+        )
 
     def _drift(self, _stack: StackId, pulumi: automation.Stack, on_event: OnEvent) -> _Done:
         return _Done(pulumi.preview_refresh(on_event=on_event).change_summary)
@@ -300,9 +352,8 @@ class Deployment:
         cut = cut_off(document)
         if not any(each.is_creation for each in cut):
             return cut, []
-        clients = self.cloud.client if self.cloud else aws_client
         try:
-            recorded, unknown = with_creations(document, partial(identifier, clients=clients))
+            recorded, unknown = with_creations(document, partial(identifier, clients=self._clients))
         except (BotoCoreError, ClientError) as error:
             raise OperatorError(f"What a cut-off run was creating can't be looked up: {error}") from error
         imported(pulumi, recorded)
@@ -338,26 +389,21 @@ class Deployment:
             try:
                 workspace = automation.LocalWorkspace(work_dir=str(folder), pulumi_command=command)
                 pulumi = automation.Stack.create_or_select(stack.environment, workspace)
-                workspace.program = project_program(
-                    self.projects.folder(stack.project),
-                    engine_works_in=folder,
-                    config=self._own_config(stack, pulumi, operation),
-                    version=self._version_of(stack, operation),
-                )
                 yield pulumi
             except automation.CommandError as error:
                 raise self._explained(stack, operation, journal or Journal(), command.failure, folder) from error
 
-    def _version_of(self, stack: StackId, operation: str) -> Version:
-        return checkout_version(self.projects.repository, stack.project) if operation in _RUNS_THE_PROGRAM else UNKNOWN
+    @property
+    def _clients(self) -> ClientMaker:
+        return self.cloud.client if self.cloud else aws_client
 
-    def _own_config(self, stack: StackId, pulumi: automation.Stack, operation: str) -> dict[str, Any]:
+    def _own_config(self, stack: StackId, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a program is told over its committed configuration."""
         config = self._provider.stack_config(self.cloud) if self.cloud else {}
-        if not stack.suffix or operation not in _RUNS_THE_PROGRAM:
+        if not stack.suffix:
             return dict(config)
         # Kept by the state since the first deploy, so that a later one tells the same.
-        made = first_made(resources_of(exported(pulumi))) or datetime.now(UTC)
+        made = first_made(resources_of(document)) or datetime.now(UTC)
         return {**config, "tags:createdAt": f"{made:%Y-%m-%d}"}
 
     def _explained(
@@ -390,7 +436,6 @@ class Deployment:
 
 _PROJECT_AND_STACK = 2
 _CHANGE_NOTHING = {"preview", "drift"}
-_RUNS_THE_PROGRAM = {"deploy", "preview"}
 
 
 def where_of(cloud: LocalCloud | None) -> Where:

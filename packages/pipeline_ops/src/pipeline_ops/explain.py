@@ -8,8 +8,9 @@ from pathlib import Path
 from pulumi.automation import CommandResult
 
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
-from pipeline_ops.journal import Journal, resource_name
+from pipeline_ops.journal import Journal
 from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.resource_names import resource_name
 from pipeline_ops.state import Backend
 
 __all__ = ["cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted", "unreadable_state"]

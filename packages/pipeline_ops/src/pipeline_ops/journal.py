@@ -5,7 +5,9 @@ import threading
 
 from pulumi.automation import EngineEvent, OpType
 
-__all__ = ["Journal", "plain", "resource_name", "short_type"]
+from pipeline_ops.resource_names import resource_name, short_type
+
+__all__ = ["Journal", "plain"]
 
 _COLORS = re.compile(r"<\{%.*?%\}>")
 _END_SECONDS = 10.0
@@ -15,18 +17,6 @@ _CREATIONS = {OpType.CREATE, OpType.CREATE_REPLACEMENT}
 def plain(text: str) -> str:
     """Return an engine's message without its colour marks."""
     return _COLORS.sub("", text).strip()
-
-
-def resource_name(urn: str) -> str:
-    """Return a resource's logical name."""
-    return urn.rpartition("::")[2]
-
-
-def short_type(token: str) -> str:
-    """Return a resource type as people say it: `s3.Bucket` for `aws:s3/bucket:Bucket`."""
-    package, _, rest = token.partition(":")
-    module, _, name = rest.partition(":")
-    return f"{(module.partition('/')[0] or package)}.{name}" if name else token
 
 
 class Journal:

@@ -8,6 +8,7 @@ from pipeline_ops.confirmation import confirm, must_be_confirmed, require_termin
 from pipeline_ops.deployment import Result
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.parts import chosen_part
 from pipeline_ops.report import results_document, summaries
 from pipeline_ops.terminal import ask, at_terminal, document, tell
 from pipeline_ops.where import Where
@@ -33,12 +34,23 @@ def unlock(project: str, environment: str, where: Where, as_json: bool, yes: boo
         tell(f"{stack}: unlocked")
 
 
-def operate(project: str, environment: str, where: Where, as_json: bool, *, name: str, yes: bool = False) -> None:
-    """Deploy, preview, refresh or destroy the stacks, by its `name`, and say what came of it."""
+def operate(
+    project: str,
+    environment: str,
+    where: Where,
+    as_json: bool,
+    *,
+    name: str,
+    yes: bool = False,
+    routes: str | None = None,
+    ends_holds: bool = False,
+) -> None:
+    """Deploy, preview, refresh or destroy the stacks, or a part of one, by its `name`, and say what came of it."""
     if where.provider and not where.is_local:
         raise OperatorError("--provider goes with --local or --endpoint: on AWS it is the official one.", MISUSED)
     projects = open_projects(where)
     stacks = projects.select(project, environment)
+    part = chosen_part(projects, project, environment, routes, ends_holds=ends_holds)
     tell(*projects.left_out(project, environment), err=True)
     if name == "destroy":
         stacks = stacks[::-1]
@@ -48,11 +60,13 @@ def operate(project: str, environment: str, where: Where, as_json: bool, *, name
     accounts = [] if where.is_local else [check_account(stack, projects.settings(stack)) for stack in stacks]
     if asks:
         account = " and ".join(sorted(set(accounts)))
-        question = f"This is to {name} {' and '.join(map(str, stacks))} in AWS account {account}."
+        what = f"{stacks[0]}'s routes to {' and '.join(part.routes)}" if part.routes else " and ".join(map(str, stacks))
+        question = f"This is to {name} {what} in AWS account {account}."
         confirm(f"{project}/{environment}", question, ask=ask)
     with open_deployment(projects, may_begin=name in _BEGINNING, changes=name != "preview") as deployment:
-        run: Callable[[str, str], Result] = getattr(deployment, "up" if name == "deploy" else name)
-        results = [run(stack.project, stack.environment) for stack in stacks]
+        run: Callable[..., Result] = getattr(deployment, "up" if name == "deploy" else name)
+        of_part = (part,) if name in _BEGINNING else ()
+        results = [run(stack.project, stack.environment, *of_part) for stack in stacks]
     if as_json:
         document(results_document(results))
     else:

@@ -14,8 +14,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipeline_ops.journal import plain, resource_name, short_type
+from pipeline_ops.journal import plain
 from pipeline_ops.projects import StackId
+from pipeline_ops.resource_names import resource_name, short_type
 from pipeline_ops.terminal import Console, shown, spinner_of
 
 __all__ = ["ProgressDisplay", "Tracker"]

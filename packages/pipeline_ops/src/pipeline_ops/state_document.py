@@ -21,11 +21,13 @@ __all__ = [
     "imported",
     "is_real",
     "outcome",
+    "outputs_of",
     "resources_of",
     "with_creations",
 ]
 
 _CREATING = "creating"
+_ROOT = "pulumi:pulumi:Stack"
 
 
 def exported(pulumi: automation.Stack) -> dict[str, Any]:
@@ -47,6 +49,11 @@ def imported(pulumi: automation.Stack, document: Mapping[str, Any]) -> None:
 def resources_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the resources of a state; one that says nothing has none."""
     return list((document.get("deployment") or {}).get("resources") or ())
+
+
+def outputs_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a state's stack exports; one that says nothing exports nothing."""
+    return next((dict(each.get("outputs") or {}) for each in resources_of(document) if each["type"] == _ROOT), {})
 
 
 def first_made(resources: Iterable[Mapping[str, Any]]) -> datetime | None:

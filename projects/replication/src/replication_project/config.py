@@ -1,7 +1,7 @@
 """What is replicated, to where and how eagerly: the `replication:` keys of `Pulumi.prod.yaml`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,11 +9,19 @@ from pydantic import AfterValidator, Field, model_validator
 from pipeline_common.environments import NAME, Environment
 from pipeline_common.infra.limits import QUEUE_SECONDS, RetentionDays
 from pipeline_common.infra.live_function import FunctionSettings
+from pipeline_common.infra.part import Part
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from replication_core.datasets import ITEMS, OBJECTS
 
-__all__ = ["DatasetSelection", "ReplicationConfig", "TargetConfig", "VerificationConfig", "require_other_targets"]
+__all__ = [
+    "DatasetSelection",
+    "ReplicationConfig",
+    "TargetConfig",
+    "VerificationConfig",
+    "require_capture_as_deployed",
+    "require_other_targets",
+]
 
 TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
 """https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
@@ -182,6 +190,12 @@ class ReplicationConfig(FunctionSettings):
         examples=[30],
     )
 
+    def only(self, targets: Collection[str]) -> Self:
+        """Return the settings of these targets alone."""
+        return self.model_copy(
+            update={"targets": tuple(target for target in self.targets if target.environment in targets)}
+        )
+
     @model_validator(mode="after")
     def _targets_make_sense(self) -> Self:
         counts = Counter(target.environment for target in self.targets)
@@ -218,6 +232,16 @@ class ReplicationConfig(FunctionSettings):
                 "set replication:batchWindowSeconds to 1 or more, or replication:batchSize to 10 or less"
             )
         return self
+
+
+def require_capture_as_deployed(config: ReplicationConfig, part: Part) -> None:
+    """Raise StackConfigError where a part of the stack is to notice changes in another way than the rest of it does."""
+    deployed = part.exported.get("capture", config.capture)
+    if not part.is_whole and config.capture != deployed:
+        raise StackConfigError(
+            f"{stack_file()}: replication:capture is {config.capture}, and what is deployed notices changes by "
+            f"{deployed}: that is of all routes, so deploy the whole stack, without --routes."
+        )
 
 
 def require_other_targets(config: ReplicationConfig, source: Environment) -> None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.contracts import ReplicationOutputs
+from pipeline_common.contracts import ReplicationOutputs, RouteOutputs
 from pipeline_common.environments import Environment
+from pipeline_common.holds import standing_holds
 from pipeline_common.infra.dashboards import dashboard
 from pipeline_common.infra.exports import eventually
+from pipeline_common.infra.part import WHOLE, Part
+from pipeline_common.release import deployed_version
 from replication_core.datasets import ITEMS
 from replication_project.change_trail import ChangeTrail
 from replication_project.config import ReplicationConfig
@@ -45,16 +48,18 @@ class Replication(pulumi.ComponentResource):
         *,
         source: Environment,
         code: pulumi.AssetArchive,
+        part: Part = WHOLE,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         self._source = source
+        self._part = part
         self._capture = config.capture
         invoked = pulumi.InvokeOptions(parent=self)
         self._region = aws.get_region_output(opts=invoked).region
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
         stores = read_stores(config, source, region=self._region, account_id=self._account_id)
-        self._trail_name = self._trail(config, stores)
+        holds = {} if part.ends_holds else standing_holds(part.exported, deployed_version())
         self.routes = {
             target.environment: ReplicationRoute(
                 f"route-{target.environment}",
@@ -62,11 +67,16 @@ class Replication(pulumi.ComponentResource):
                 target=target,
                 stores=stores,
                 code=code,
+                hold=holds.get(target.environment),
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for target in config.targets
         }
         self.items = None
+        if not part.is_whole:
+            self.register_outputs(self.exports())
+            return
+        self._trail_name = self._trail(config, stores)
         if config.capture == "native":
             self.items = ItemChanges(
                 "items",
@@ -92,9 +102,16 @@ class Replication(pulumi.ComponentResource):
             store=stores.apply(lambda known: known.source),
             parent=self,
         )
-        self.register_outputs(self.outputs().exports())
+        self.register_outputs(self.exports())
 
-    def outputs(self) -> ReplicationOutputs:
+    def exports(self) -> dict[str, Any]:
+        """Return what the stack exports: the contract, of a part with what others' routes exported before."""
+        routes = {target: route.outputs() for target, route in self.routes.items()}
+        if not self._part.is_whole:
+            return ReplicationOutputs.exports_with(routes, self._part.exported)
+        return {**self._outputs(routes).exports(), "release": str(deployed_version())}
+
+    def _outputs(self, routes: Mapping[str, RouteOutputs]) -> ReplicationOutputs:
         """Return the contract, whose scalars are outputs until it is exported."""
         items = self.items
         return ReplicationOutputs(
@@ -110,7 +127,7 @@ class Replication(pulumi.ComponentResource):
             notifier_mappings=eventually(items.mappings) if items else {},
             notifier_log_group_name=eventually(items.function.log_group.name) if items else "",
             dashboard_name=eventually(self.dashboard.dashboard_name),
-            routes={target: route.outputs() for target, route in self.routes.items()},
+            routes=routes,
         )
 
     def _trail(self, config: ReplicationConfig, stores: pulumi.Output[Stores]) -> pulumi.Output[str]:

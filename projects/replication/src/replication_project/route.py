@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from pipeline_common.contracts import RouteOutputs
+from pipeline_common.holds import Hold
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.lambda_archive import with_document
@@ -75,10 +76,12 @@ class ReplicationRoute(pulumi.ComponentResource):
         target: TargetConfig,
         stores: pulumi.Output[Stores],
         code: pulumi.AssetArchive,
+        hold: Hold | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         self._name, self._config, self._target, self._stores = name, config, target, stores
+        self._hold = hold
         self._topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.rule = aws.cloudwatch.EventRule(
             f"{name}-rule",
@@ -123,6 +126,8 @@ class ReplicationRoute(pulumi.ComponentResource):
             verifier_function_name=eventually(verifier.function.name) if verifier else "",
             verifier_log_group_name=eventually(verifier.log_group.name) if verifier else "",
             spec=eventually(self.spec.apply(lambda spec: spec.document())),
+            version=eventually(function.alias.function_version),
+            held=self._hold.document() if self._hold else {},
             alarm_names=eventually(pulumi.Output.all(*(one.name for one in self.alarms)).apply(",".join)),
         )
 
@@ -175,6 +180,7 @@ class ReplicationRoute(pulumi.ComponentResource):
                 )
             ),
             alarm_topic_arn=self._topic_arn,
+            held_at=self._hold.version if self._hold else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
 

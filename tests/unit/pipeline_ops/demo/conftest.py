@@ -86,7 +86,7 @@ def system(one_call_at_a_time: None) -> Iterator[SystemOutputs]:
         yield outputs
 
 
-ROUTE_FIELDS = tuple(each.name for each in fields(RouteOutputs) if each.name != "spec")
+ROUTE_FIELDS = tuple(each.name for each in fields(RouteOutputs) if each.name not in {"spec", "held"})
 REPLICATION_FIELDS = tuple(
     each.name for each in fields(ReplicationOutputs) if each.name not in {"routes", "notifier_mappings"}
 )

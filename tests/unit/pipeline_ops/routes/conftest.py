@@ -36,6 +36,7 @@ class Functions:
     asked: list[Any] = field(default_factory=list)
     told: Any = None
     error: str | None = None
+    version: str = "7"
     description: str = "Makes it equal to its source (v1.4.0)"
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
     """A function's environment, by its alias's ARN: in the first release, what its route is."""
@@ -46,7 +47,7 @@ class Functions:
     def get_function(self, *, FunctionName: str) -> Any:  # noqa: N803 - boto3's own name
         variables = self.variables.get(FunctionName)
         told = {} if variables is None else {"Environment": {"Variables": variables}}
-        return {"Configuration": {"Version": "7", "Description": self.description, **told}}
+        return {"Configuration": {"Version": self.version, "Description": self.description, **told}}
 
     def get_event_source_mapping(self, *, UUID: str) -> Any:  # noqa: N803 - boto3's own name
         told = self.mappings.get(UUID, {})
@@ -67,6 +68,9 @@ class Functions:
 class World:
     specs: dict[str, Mapping[str, Any]]
     """Each route's specification in the contract; empty in the first release's."""
+
+    holds: dict[str, Mapping[str, str]]
+    """What the contract tells of the routes that are held."""
 
     deployed: Callable[[Mapping[str, Mapping[str, Any]], Where], SourceRoutes]
     dead_letters: DeadLetterQueue
@@ -176,10 +180,12 @@ def world() -> Iterator[World]:
         outputs: Any = {each.name: each.name for each in fields(ReplicationOutputs)}
         outputs |= {"rule_name": "", "trail_name": "", "notifier_mappings": {"items": "notifier-of-items"}}
 
+        holds: dict[str, Mapping[str, str]] = {}
+
         def route_outputs(target: str, spec: Mapping[str, Any]) -> RouteOutputs:
             told: Any = {each.name: f"{target}-{each.name}" for each in fields(RouteOutputs)}
             told |= {"queue_url": urls[target], "queue_arn": arns[target], "alias_arn": f"{target}:live"}
-            return RouteOutputs(**told | {"spec": spec})
+            return RouteOutputs(**told | {"spec": spec, "version": "7", "held": holds.get(target, {})})
 
         def client(service: str, /, *, region: str, config: object = None) -> Any:
             assert region == REGION
@@ -226,6 +232,7 @@ def world() -> Iterator[World]:
         )
         yield World(
             specs={target: spec.document() for target, spec in routes.items()},
+            holds=holds,
             deployed=deployed,
             dead_letters=letters,
             functions=functions,

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline_ops import cli
+from pipeline_ops.history import History
+from pipeline_ops.projects import StackId
 from pipeline_ops.routes import (
     backfill_command,
     reconciliation,
@@ -18,6 +20,7 @@ from pipeline_ops.routes import (
     verify_command,
 )
 from pipeline_ops.routes.deployed_replication import DeployedReplication
+from pipeline_ops.state import Backend
 from replication_core.changes import message
 from replication_core.datasets import Dataset
 from tests.made_datasets import OTHERS, numbered
@@ -32,7 +35,11 @@ MODULES = (status, switch, reconciliation, verify_command, backfill_command)
 def _deployed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def deployed(_where: object) -> DeployedReplication:
         return DeployedReplication(
-            replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
+            replication=world.replication,
+            dead_letters=world.dead_letters,
+            history=History(Backend(tmp_path.as_uri()), StackId("replication", "prod"), print),
+            repository=tmp_path,
+            quiet_seconds=0,
         )
 
     for module in MODULES:
@@ -57,6 +64,30 @@ def test_status_is_a_probe(world: World) -> None:
     assert answer.exit_code == 1
     (route,) = json.loads(answer.stdout)["routes"]
     assert (route["state"], route["healthy"]) == ("paused", False)
+
+
+def test_status_shows_a_held_route_which_is_as_it_is_meant(world: World) -> None:
+    hold = {
+        "version": "7",
+        "release": "v1.3.0",
+        "from_release": "v1.4.0",
+        "by": "somebody",
+        "at": "2026-11-28T10:00",
+    }
+    world.holds["dev"] = hold
+    answer = run("status")
+    assert answer.exit_code == 0
+    assert "dev: held at v1.3.0 (7), put back from v1.4.0 by somebody at 2026-11-28T10:00" in answer.stdout
+    held, other = json.loads(run("status", "--json").stdout)["routes"]
+    assert (held["held"], other["held"]) == (hold, None)
+
+
+def test_a_live_version_that_the_state_does_not_tell_is_somebodys_to_look_at(world: World) -> None:
+    world.functions.version = "6"
+    answer = run("status", "dev")
+    assert answer.exit_code == 1
+    assert "version 6 is live, and the state tells 7" in answer.stdout
+    assert "nox -s rollback -- dev 6" in answer.stdout
 
 
 def test_watching_is_for_a_person(world: World) -> None:

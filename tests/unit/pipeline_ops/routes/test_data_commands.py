@@ -12,9 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline_ops import cli
+from pipeline_ops.history import History
+from pipeline_ops.projects import StackId
 from pipeline_ops.routes import backfill_command, verify_command
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication
+from pipeline_ops.state import Backend
 from pipeline_ops.terminal import shown
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
 from tests.made_datasets import OTHERS, numbered
@@ -32,7 +35,11 @@ def _deployed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
     def deployed(_where: Any) -> DeployedReplication:
         return Worked(
-            replication=world.replication, dead_letters=world.dead_letters, repository=tmp_path, quiet_seconds=0
+            replication=world.replication,
+            dead_letters=world.dead_letters,
+            history=History(Backend(tmp_path.as_uri()), StackId("replication", "prod"), print),
+            repository=tmp_path,
+            quiet_seconds=0,
         )
 
     for module in (backfill_command, verify_command):

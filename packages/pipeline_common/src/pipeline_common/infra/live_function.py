@@ -40,7 +40,8 @@ class LiveFunction(pulumi.ComponentResource):
     Guarantees: every change is a published version, whose description says of which release it is; the role has the
     given rights and may write to its own log group, nothing more; logs are kept for as long as configured; errors and
     throttles alarm. `ready` are the resources that an event source mapping has to wait for, since Lambda checks the
-    role's rights when the mapping is made.
+    role's rights when the mapping is made. The alias is of the newest version, or stays at the one that it is
+    `held_at`.
 
     Leaves out: what invokes it, tracing (it needs a right on every resource) and a VPC.
     """
@@ -64,6 +65,7 @@ class LiveFunction(pulumi.ComponentResource):
         environment: pulumi.Input[Mapping[str, str]],
         rights: pulumi.Input[Sequence[Statement]],
         alarm_topic_arn: pulumi.Input[str],
+        held_at: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -107,7 +109,7 @@ class LiveFunction(pulumi.ComponentResource):
             name=LIVE_ALIAS,
             description="What event sources invoke",
             function_name=self.function.name,
-            function_version=self.function.version,
+            function_version=held_at or self.function.version,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.ready = (policy, self.alias)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.checkout import open_projects
 from pipeline_ops.deployed_system import deployed_system
+from pipeline_ops.history import History
 from pipeline_ops.private_files import LOCAL_FOLDER, local_folder, private_folder
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetterQueue
@@ -33,6 +34,7 @@ class DeployedReplication:
 
     replication: SourceRoutes
     dead_letters: DeadLetterQueue
+    history: History
     repository: Path
 
     quiet_seconds: float
@@ -69,6 +71,7 @@ def deployed_replication(where: Where) -> DeployedReplication:
     return DeployedReplication(
         replication=replication,
         dead_letters=DeadLetterQueue.of(replication.source, processing, outputs, replication.client),
+        history=system.history(stack),
         repository=projects.repository,
         quiet_seconds=_QUIET_SECONDS_LOCALLY if where.is_local else _QUIET_SECONDS[outputs.capture],
     )

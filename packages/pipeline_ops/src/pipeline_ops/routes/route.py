@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
+from pipeline_common.holds import Hold
 from pipeline_ops.clients import ClientMaker
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.routes.release_1 import route_of_environment
@@ -47,6 +48,14 @@ class Route:
     def spec(self) -> RouteSpec:
         """The route's specification; raises OperatorError if another release's contract has none."""
         return self.read_spec()
+
+    @property
+    def hold(self) -> Hold | None:
+        """Why its newest version is not live; None where it is. Raises OperatorError where that can't be understood."""
+        try:
+            return Hold.parse(self.outputs.held)
+        except ValueError as error:
+            raise OperatorError(f"The state of the route to {self.target} can't be understood: {error}.") from error
 
 
 @dataclass(frozen=True, kw_only=True)

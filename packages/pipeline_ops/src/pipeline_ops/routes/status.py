@@ -3,12 +3,13 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline_common.contracts import RouteOutputs
+from pipeline_common.holds import Hold
 from pipeline_common.release import version_described
 from pipeline_ops.ages import duration
 from pipeline_ops.counts import counted
@@ -59,6 +60,9 @@ class RouteStatus:
     release: str
     """The release that this is of, such as `v1.4.0`; empty where a former release deployed it, which did not say."""
 
+    held: Hold | None
+    """Why the newest version is not live; None where it is. It is meant so, and nothing to look at."""
+
     alarms: Mapping[str, str]
     """Each alarm's state by its name."""
 
@@ -88,7 +92,9 @@ class RouteStatus:
         """Return it as a JSON document."""
         told = {name: value for name, value in vars(self).items() if name not in {"mismatches", "redrive_command"}}
         last_success = self.last_success and self.last_success.isoformat()
-        return {**told, "healthy": not self.problems, "problems": self.problems, "last_success": last_success}
+        held = self.held and self.held.document()
+        mended = {"last_success": last_success, "held": held}
+        return {**told, **mended, "healthy": not self.problems, "problems": self.problems}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +187,7 @@ def _route(replication: SourceRoutes, route: Route, reasons: Mapping[str, int], 
         # Not GetFunctionConfiguration: LocalStack finds no alias by it.
         live = replication.client("lambda", region=replication.region).get_function(FunctionName=outputs.alias_arn)
         alarms = alarm_states(replication, outputs)
+    version = live["Configuration"]["Version"]
     return RouteStatus(
         target=route.target,
         state=state_of(replication, route),
@@ -189,12 +196,24 @@ def _route(replication: SourceRoutes, route: Route, reasons: Mapping[str, int], 
         in_flight=depth.in_flight,
         dead_letters=reasons,
         last_success=last_success,
-        version=live["Configuration"]["Version"],
+        version=version,
         release=str(version_described(live["Configuration"].get("Description", "")) or ""),
+        held=route.hold,
         alarms=alarms,
-        mismatches=route_problems(replication, route),
+        mismatches=[*_unrecorded(replication, route, version), *route_problems(replication, route)],
         redrive_command=replication.where.command("redrive", "--route", route.target),
     )
+
+
+def _unrecorded(replication: SourceRoutes, route: Route, live: str) -> Iterator[str]:
+    """Say where the live version is not the one that the state tells."""
+    recorded = route.outputs.version
+    if recorded and recorded != live:
+        holds = replication.where.command("rollback", route.target, live)
+        yield (
+            f"version {live} is live, and the state tells {recorded}, which the next deploy goes by: `{holds}` has it "
+            "stay"
+        )
 
 
 def _last_success(replication: SourceRoutes, route: Route, at: datetime) -> datetime | None:
@@ -255,7 +274,15 @@ def status_view(status: Status) -> Laid:
         )
     if not status.letters_complete:
         lines.append("the dead-letter queue holds more than were counted")
-    return stacked(table, *map(Shown, lines or ["All is well."]))
+    held = [f"{route.target}: {_held(route.held)}" for route in status.routes if route.held]
+    return stacked(table, *map(Shown, [*(lines or ["All is well."]), *held]))
+
+
+def _held(hold: Hold) -> str:
+    return (
+        f"held at {hold.release or 'version'} ({hold.version}), put back from {hold.from_release} by {hold.by} at "
+        f"{hold.at}: a newer release ends that, or a deploy with --end-holds"
+    )
 
 
 def _cells(route: RouteStatus, at: datetime) -> list[str]:

@@ -1,0 +1,175 @@
+"""The history of a stack's deploys: small documents beside its state, each written once."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline_ops.backend_files import UnreadHereError, files_of, read_state
+from pipeline_ops.live_aliases import archive_digests, live_versions
+from pipeline_ops.projects import StackId
+from pipeline_ops.state import Backend
+
+__all__ = ["DEPLOY", "DONE", "FAILED", "JUDGED", "ROLLBACK", "DeployRecord", "History", "version_before"]
+
+DEPLOY, ROLLBACK, JUDGED = "deploy", "rollback", "judged"
+"""What may be done to a stack."""
+
+DONE, FAILED = "done", "failed"
+"""What may have come of it."""
+
+_FOLDER = "deploys"
+_SCHEMA = "pipeline.deploy/1"
+_NOTHING: Mapping[str, Any] = {"routes": [], "before": {}, "after": {}, "digest": {}}
+_SAID_CHARACTERS = 500
+_UNREADABLE = (OSError, ValueError, BotoCoreError, ClientError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployRecord:
+    """One thing that was done to a stack."""
+
+    what: str
+    """One of `DEPLOY`, `ROLLBACK` and `JUDGED`."""
+
+    at: str
+    """When it began, in ISO 8601."""
+
+    who: str
+    release: str
+    """The version that was deployed, or gone back to."""
+
+    routes: tuple[str, ...] = ()
+    """The targets whose routes it was of; empty for the whole stack."""
+
+    before: Mapping[str, str] = field(default_factory=dict)
+    """The version that was live of each function, by what it is called in its stack."""
+
+    after: Mapping[str, str] = field(default_factory=dict)
+
+    digest: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each function's archive, as Lambda tells it: in Base64."""
+
+    result: str = DONE
+    said: str = ""
+    """Why it failed, or what was seen."""
+
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"schema": _SCHEMA, **asdict(self), "said": self.said[:_SAID_CHARACTERS]}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Read such a document; raises ValueError for one that is none."""
+        told: dict[str, Any] = {**_NOTHING, **(document if isinstance(document, dict) else {})}
+        match told:
+            case {
+                "schema": str(schema),
+                "what": str(),
+                "at": str(),
+                "who": str(),
+                "release": str(),
+                "routes": list(routes),
+                "before": dict(),
+                "after": dict(),
+                "digest": dict(),
+            } if schema == _SCHEMA:
+                names = {field.name for field in fields(cls)}
+                known = {name: value for name, value in told.items() if name in names}
+                return cls(**{**known, "routes": tuple(map(str, routes))})
+        raise ValueError("it is no record of a deploy")
+
+
+@dataclass(frozen=True)
+class History:
+    """The records of one stack; what can't be written or read is said, and stops nothing."""
+
+    backend: Backend
+    stack: StackId
+    say: Callable[[str], None]
+
+    def append(self, record: DeployRecord) -> None:
+        """Write a record."""
+        at = datetime.fromisoformat(record.at).astimezone(UTC)
+        name = f"{self._folder}{at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}.json"
+        try:
+            files_of(self.backend).write(name, json.dumps(record.document(), indent=1))
+        except UnreadHereError:
+            self.say(f"No history of {self.stack} is kept at {self.backend.shown}: only in a folder or in S3.")
+        except _UNREADABLE as error:
+            self.say(f"The history of {self.stack} lacks this {record.what}, which could not be written: {error}.")
+
+    def records(self) -> list[DeployRecord]:
+        """Return what is known, the newest first."""
+        try:
+            files = files_of(self.backend)
+            names = sorted(files.listed(self._folder), reverse=True)
+        except UnreadHereError:
+            self.say(f"No history of {self.stack} is kept at {self.backend.shown}: only in a folder or in S3.")
+            return []
+        except _UNREADABLE as error:
+            self.say(f"The history of {self.stack} at {self.backend.shown} can't be read: {error}.")
+            return []
+        found = []
+        for name in names:
+            try:
+                found.append(DeployRecord.parse(json.loads(files.read(name))))
+            except _UNREADABLE as error:
+                self.say(f"{name} can't be read, and is left out: {error}.")
+        return found
+
+    @contextmanager
+    def recording(self, who: str, release: str, routes: tuple[str, ...]) -> Iterator[None]:
+        """Write a record of the deploy that the block is, and what came of it."""
+        began, before = datetime.now(UTC), live_versions(self._resources())
+        result, said = DONE, ""
+        try:
+            yield
+        except BaseException as error:
+            result, said = FAILED, str(error)
+            raise
+        finally:
+            resources = self._resources()
+            record = DeployRecord(
+                what=DEPLOY,
+                at=began.isoformat(timespec="milliseconds"),
+                who=who,
+                release=release,
+                routes=routes,
+                before=before,
+                after=live_versions(resources),
+                digest=archive_digests(resources),
+                result=result,
+                said=said,
+                seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+            )
+            self.append(record)
+
+    def _resources(self) -> list[Mapping[str, Any]]:
+        try:
+            content = read_state(self.backend, self.stack)
+            return (json.loads(content)["checkpoint"]["latest"] or {}).get("resources") or [] if content else []
+        except (*_UNREADABLE, UnreadHereError, LookupError, TypeError):
+            return []  # where the state can't be read, the deploy itself says so
+
+    @property
+    def _folder(self) -> str:
+        return f"{_FOLDER}/{self.stack.project}/{self.stack.environment}/"
+
+
+def version_before(records: Sequence[DeployRecord], function: str, live: str) -> str | None:
+    """Return the version that was live before a deploy made this one so; None where no record tells.
+
+    Of a version that a rollback left again it is not told: one was found bad.
+    """
+    for record in records:
+        if record.what == DEPLOY and record.after.get(function) == live != record.before.get(function):
+            return record.before.get(function)
+    return None

@@ -1,0 +1,159 @@
+"""A route's way back: which version is chosen, what is done first, and what is said when it can't be finished."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_common.holds import Hold
+from pipeline_common.release import Version
+from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.history import ROLLBACK, History
+from pipeline_ops.projects import StackId
+from pipeline_ops.routes.rollback import LiveVersions, PublishedVersion, read_versions, roll_back
+from pipeline_ops.routes.route import SourceRoutes
+from pipeline_ops.state import Backend
+from tests.unit.pipeline_ops.routes.conftest import World
+
+RELEASES = {9: None, 10: "v1.2.0", 11: "v1.3.0", 12: "v1.4.0", 13: "v1.4.0+2.gabc1234"}
+PUBLISHED = [PublishedVersion(each, Version.parse(release) if release else None) for each, release in RELEASES.items()]
+
+
+def versions(live: int, recorded: str | None = None, published: Sequence[PublishedVersion] = PUBLISHED) -> LiveVersions:
+    (now,) = [each for each in published if each.number == live]
+    told = str(live) if recorded is None else recorded
+    return LiveVersions(target="dev", published=published, live=now, recorded=told)
+
+
+@pytest.mark.parametrize(
+    ("live", "recorded", "asked", "before", "chosen"),
+    [
+        (12, None, None, None, 11),
+        (13, None, None, "11", 11),
+        (13, None, None, "3", 12),
+        (13, "", None, None, 12),
+        (13, None, "10", "11", 10),
+        (13, None, "v1.3.0", None, 11),
+        (11, None, "v1.4.0+2.gabc1234", None, 13),
+        (11, "12", None, None, 11),
+        (12, "11", None, None, 11),
+    ],
+)
+def test_the_version_is_the_one_that_is_asked_for_else_the_one_that_was_live_before(
+    live: int, recorded: str | None, asked: str | None, before: str | None, chosen: int
+) -> None:
+    assert versions(live, recorded).chosen(asked, before).number == chosen
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "said"),
+    [
+        ("8", FAILED, r"has no version 8 to go back to: there is version 9, v1\.2\.0 \(10\), v1\.3\.0 \(11\)"),
+        ("v1.1.0", FAILED, "has no version v1.1.0 to go back to"),
+        ("latest", MISUSED, "'latest' is no version: write a number such as 12, or a release such as v1.3.0"),
+    ],
+)
+def test_a_version_that_there_is_not_is_refused(asked: str, code: int, said: str) -> None:
+    with pytest.raises(OperatorError, match=said) as refused:
+        versions(12).chosen(asked, None)
+    assert refused.value.exit_code == code
+
+
+def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
+    with pytest.raises(OperatorError, match="nothing to go back to: version 9 is the first version of its function"):
+        versions(9).chosen(None, None)
+
+
+@pytest.mark.parametrize(
+    ("live", "recorded", "to", "more", "bad"),
+    [(12, None, 11, None, "v1.4.0"), (11, "12", 11, None, "v1.4.0"), (11, None, 10, "v1.4.0", "v1.4.0")],
+)
+def test_what_was_found_bad_is_the_newest_release_that_the_route_was_put_back_from(
+    live: int, recorded: str | None, to: int, more: str | None, bad: str
+) -> None:
+    earlier = [Version.parse(more)] if more else []
+    (chosen,) = [each for each in PUBLISHED if each.number == to]
+    assert str(versions(live, recorded).found_bad(chosen, *earlier)) == bad
+
+
+class Lambda:
+    """The versions of one function, in pages, and its alias."""
+
+    def __init__(self, live: str = "12") -> None:
+        self.live = live
+        self.asked: list[Mapping[str, Any]] = []
+
+    def get_alias(self, **_: Any) -> Any:
+        return {"FunctionVersion": self.live}
+
+    def get_paginator(self, _name: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        told = [(str(each.number), f"Makes it equal ({each.release})" if each.release else "") for each in PUBLISHED]
+        all_of_them = [{"Version": number, "Description": text} for number, text in [("$LATEST", ""), *told]]
+        return [{"Versions": all_of_them[:3]}, {"Versions": all_of_them[3:]}]
+
+    def update_alias(self, **wanted: Any) -> None:
+        self.asked.append(wanted)
+
+
+@pytest.fixture
+def function() -> Lambda:
+    return Lambda()
+
+
+@pytest.fixture
+def replication(world: World, function: Lambda) -> SourceRoutes:
+    def client(_service: str, **_: Any) -> Any:
+        return function
+
+    return replace(world.replication, client=client)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History(Backend(tmp_path.as_uri()), StackId("replication", "prod"), lambda _: None)
+
+
+def back(replication: SourceRoutes, history: History, hold_in_state: Any) -> Hold:
+    route = replication.route("dev")
+    known = replace(read_versions(replication, route), recorded="12")
+    return roll_back(
+        replication, known, known.chosen(None, None), by="somebody", hold_in_state=hold_in_state, history=history
+    )
+
+
+def test_the_alias_goes_back_before_anything_else_is_done(
+    replication: SourceRoutes, function: Lambda, history: History
+) -> None:
+    held: list[tuple[Hold, int]] = []
+    hold = back(replication, history, lambda hold: held.append((hold, len(function.asked))))
+    assert held == [(hold, 1)]
+    (moved,) = function.asked
+    assert (moved["Name"], moved["FunctionVersion"]) == ("live", "11")
+    assert moved["RoutingConfig"] == {"AdditionalVersionWeights": {}}, "and no part of what comes goes elsewhere"
+    assert (hold.version, hold.release, hold.from_release, hold.by) == ("11", "v1.3.0", "v1.4.0", "somebody")
+    (record,) = history.records()
+    assert (record.what, record.who, record.routes) == (ROLLBACK, "somebody", ("dev",))
+    assert (record.before, record.after) == ({"route-dev-replicator": "12"}, {"route-dev-replicator": "11"})
+
+
+def test_what_the_state_could_not_be_told_is_said_with_the_command_that_finishes_it(
+    replication: SourceRoutes, function: Lambda, history: History
+) -> None:
+    def locked(_hold: Hold) -> None:
+        raise OperatorError("replication/prod is locked by another run.")
+
+    with pytest.raises(OperatorError, match=r"is back at v1\.3\.0 \(11\).*nox -s rollback -- dev 11.*is locked"):
+        back(replication, history, locked)
+    assert function.asked
+    assert history.records() == []
+
+
+def test_an_alias_of_what_is_no_version_is_told_with_what_helps(replication: SourceRoutes, function: Lambda) -> None:
+    function.live = "$LATEST"
+    with pytest.raises(OperatorError, match=r"is of \$LATEST.*nox -s deploy -- replication prod"):
+        read_versions(replication, replication.route("dev"))
