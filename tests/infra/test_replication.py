@@ -145,6 +145,7 @@ def test_a_route_knows_its_source_its_target_and_where_it_reports(
         dlq_url=source.dlq_url,
         success_topic_arn=source.success_topic_arn,
         failure_topic_arn=source.failure_topic_arn,
+        release=deployed.outputs["release"],
         object_exclude=("results/prod/unfinished/",),
     ).spec
     assert route_of(deployed, target) == expected
