@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["former_sources"]
+__all__ = ["FUNCTIONS", "former_sources"]
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = ("packages/replication_core", "packages/queue_worker", "packages/replicator_lambda")

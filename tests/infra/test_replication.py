@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_common.contracts import MissingOutputError, ReplicationOutputs, StorageOutputs
 from pipeline_common.holds import Hold
-from pipeline_common.infra.part import Part, part_of_program
+from pipeline_common.infra.part import Part, Shift, part_of_program
 from pipeline_common.infra.stack_config import StackConfigError
 from pipeline_common.infra.stack_references import StackOutputError
 from replication_core.route_spec import NOTIFICATIONS, ROUTE_FILE, ROUTES_FILE, RouteSpec
@@ -402,6 +402,19 @@ def test_a_held_routes_alias_stays_while_its_function_goes_on(
     route = ReplicationOutputs.parse(held.outputs).routes["dev"]
     assert (route.version, route.held) == (("7", hold.document()) if stays else ("1", {}))
     assert held.named(FUNCTION, "route-dev-replicator").inputs["publish"]
+
+
+@pytest.mark.parametrize(("former", "weights"), [("7", {"1": 0.1}), ("1", {})], ids=["a release", "nothing new"])
+def test_a_release_by_weight_gets_a_part_of_the_invocations_beside_the_former_version(
+    deployed: Recording, former: str, weights: dict[str, float]
+) -> None:
+    part = Part(routes=("dev",), shift=Shift(former=former, share=0.1), exported=deployed.outputs)
+    with part_of_program(part):
+        shifted = replication()
+    alias = shifted.named("aws:lambda/alias:Alias", "route-dev-replicator-live").inputs
+    assert alias["functionVersion"] == former
+    assert alias["routingConfig"] == {"additionalVersionWeights": weights}
+    assert ReplicationOutputs.parse(shifted.outputs).routes["dev"].version == former
 
 
 def test_a_preview_reads_the_storage_and_registers_the_same_resources(deployed: Recording) -> None:

@@ -35,6 +35,7 @@ class Mirror:
         self.dynamodb = cloud.client("dynamodb")
         self.sqs = cloud.client("sqs")
         self.sns = cloud.client("sns")
+        self.lambda_ = cloud.client("lambda")
         self.storage = {
             environment: StorageOutputs.parse(outputs[f"storage/{environment}"]) for environment in ("prod", *TARGETS)
         }

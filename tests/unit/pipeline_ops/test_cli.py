@@ -116,6 +116,18 @@ def test_chosen_routes_are_a_part_in_the_configured_order(fake: FakeDeployment, 
     assert fake.part == Part(routes=("dev", "staging"), ends_holds=True)
 
 
+@pytest.mark.parametrize("option", [("--progressive",), ("--weight", "10")])
+def test_only_what_has_routes_is_deployed_route_by_route(fake: FakeDeployment, option: tuple[str, ...]) -> None:
+    answer = run("deploy", "storage", "dev", *option, "--local")
+    assert (answer.exit_code, fake.asked) == (2, [])
+    assert "storage has no routes" in answer.stderr
+
+
+@pytest.mark.parametrize("percent", ["0", "100", "ten"])
+def test_a_weight_is_a_part_of_the_work_in_percent(fake: FakeDeployment, percent: str) -> None:
+    assert run("deploy", "replication", "prod", "--weight", percent, "--local").exit_code == 2
+
+
 @pytest.mark.usefixtures("targets")
 @pytest.mark.parametrize(
     ("project", "routes", "said"),

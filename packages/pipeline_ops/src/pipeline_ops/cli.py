@@ -39,6 +39,15 @@ routes_option = click.option(
 end_holds_option = click.option(
     "--end-holds", "ends_holds", is_flag=True, help="Held routes go to this release too, though it is no newer."
 )
+progressive_option = click.option(
+    "--progressive", is_flag=True, help="Routes one by one, each watched and judged; back from one that is not well."
+)
+weight_option = click.option(
+    "--weight",
+    type=click.IntRange(1, 99),
+    metavar="PERCENT",
+    help="Like --progressive, and only so much of a route's work goes to the release while it is watched.",
+)
 items_option = click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 
 
@@ -69,7 +78,11 @@ def _operation(name: str, what: str, *options: Callable[[Command], Command]) -> 
 
 
 _PART = (end_holds_option, routes_option)
-_operation("deploy", "Make the stacks what the code and the configuration say.", yes_option, *_PART)
+_operation(
+    "deploy",
+    "Make the stacks what the code and the configuration say.",
+    *(yes_option, weight_option, progressive_option, *_PART),
+)
 _operation("preview", "Say what a deploy would change.", *_PART)
 _operation("refresh", "Make the state what is really there.", yes_option)
 _operation("destroy", "Remove all that the stacks have made.", yes_option)

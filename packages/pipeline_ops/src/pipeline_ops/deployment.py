@@ -203,7 +203,7 @@ class Deployment:
     @cached_property
     def caller(self) -> str:
         """Who asks, as AWS names the credentials in use."""
-        return caller(self._clients, self.projects.region)
+        return caller(self.clients, self.projects.region)
 
     def made_at(self, stack: StackId) -> datetime | None:
         """Return when the stack was first deployed; None where its state does not say."""
@@ -353,7 +353,7 @@ class Deployment:
         if not any(each.is_creation for each in cut):
             return cut, []
         try:
-            recorded, unknown = with_creations(document, partial(identifier, clients=self._clients))
+            recorded, unknown = with_creations(document, partial(identifier, clients=self.clients))
         except (BotoCoreError, ClientError) as error:
             raise OperatorError(f"What a cut-off run was creating can't be looked up: {error}") from error
         imported(pulumi, recorded)
@@ -394,7 +394,8 @@ class Deployment:
                 raise self._explained(stack, operation, journal or Journal(), command.failure, folder) from error
 
     @property
-    def _clients(self) -> ClientMaker:
+    def clients(self) -> ClientMaker:
+        """What makes clients of the cloud that the stacks are in."""
         return self.cloud.client if self.cloud else aws_client
 
     def _own_config(self, stack: StackId, document: Mapping[str, Any]) -> dict[str, Any]:

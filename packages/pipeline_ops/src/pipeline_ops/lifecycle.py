@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pipeline_common.contracts import ReplicationOutputs
 from pipeline_ops.account import check_account
 from pipeline_ops.checkout import open_projects
 from pipeline_ops.confirmation import confirm, must_be_confirmed, require_terminal
@@ -10,6 +11,7 @@ from pipeline_ops.destination import open_deployment
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.parts import chosen_part
 from pipeline_ops.report import results_document, summaries
+from pipeline_ops.routes.progressive_command import deploy_progressively, report
 from pipeline_ops.terminal import ask, at_terminal, document, tell
 from pipeline_ops.where import Where
 
@@ -44,6 +46,8 @@ def operate(
     yes: bool = False,
     routes: str | None = None,
     ends_holds: bool = False,
+    progressive: bool = False,
+    weight: int | None = None,
 ) -> None:
     """Deploy, preview, refresh or destroy the stacks, or a part of one, by its `name`, and say what came of it."""
     if where.provider and not where.is_local:
@@ -51,6 +55,9 @@ def operate(
     projects = open_projects(where)
     stacks = projects.select(project, environment)
     part = chosen_part(projects, project, environment, routes, ends_holds=ends_holds)
+    is_progressive = progressive or weight is not None
+    if is_progressive and project != ReplicationOutputs.PROJECT:
+        raise OperatorError(f"--progressive is of {ReplicationOutputs.PROJECT}, and {project} has no routes.", MISUSED)
     tell(*projects.left_out(project, environment), err=True)
     if name == "destroy":
         stacks = stacks[::-1]
@@ -63,6 +70,11 @@ def operate(
         what = f"{stacks[0]}'s routes to {' and '.join(part.routes)}" if part.routes else " and ".join(map(str, stacks))
         question = f"This is to {name} {what} in AWS account {account}."
         confirm(f"{project}/{environment}", question, ask=ask)
+    if is_progressive:
+        with open_deployment(projects, may_begin=True, changes=True) as deployment:
+            rollout = deploy_progressively(deployment, stacks[0], part, weight)
+        report(rollout, projects.where, as_json=as_json)
+        return
     with open_deployment(projects, may_begin=name in _BEGINNING, changes=name != "preview") as deployment:
         run: Callable[..., Result] = getattr(deployment, "up" if name == "deploy" else name)
         of_part = (part,) if name in _BEGINNING else ()

@@ -68,6 +68,7 @@ class Replication(pulumi.ComponentResource):
                 stores=stores,
                 code=code,
                 hold=holds.get(target.environment),
+                shift=part.shift,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for target in config.targets

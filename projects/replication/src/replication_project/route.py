@@ -12,6 +12,7 @@ from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import LiveFunction
+from pipeline_common.infra.part import Shift
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from pipeline_common.release import deployed_version
 from replication_core.route_spec import ROUTE_FILE, RouteSpec
@@ -77,11 +78,12 @@ class ReplicationRoute(pulumi.ComponentResource):
         stores: pulumi.Output[Stores],
         code: pulumi.AssetArchive,
         hold: Hold | None = None,
+        shift: Shift | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         self._name, self._config, self._target, self._stores = name, config, target, stores
-        self._hold = hold
+        self._hold, self._shift = hold, shift
         self._topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.rule = aws.cloudwatch.EventRule(
             f"{name}-rule",
@@ -181,6 +183,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             ),
             alarm_topic_arn=self._topic_arn,
             held_at=self._hold.version if self._hold else None,
+            shift=self._shift,
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -121,8 +121,8 @@ class World:
         item = {"id": {"S": id_}, "timestamp": {"N": timestamp}, **attributes}
         self.dynamodb.put_item(TableName=table, Item=item)
 
-    def replicator(self) -> Replicator:
-        """What the route to dev has in its function."""
+    def replicator(self, target: str = "dev") -> Replicator:
+        """What a route has in its function."""
         clients = Clients(
             source_s3=self.s3,
             target_s3=self.s3,
@@ -132,7 +132,7 @@ class World:
             sqs=self.sqs,
             sns=self.sqs,
         )
-        return build_replicator(self.settings.spec, clients, threads=4, part_threads=2)
+        return build_replicator(replace(self.settings, target=target).spec, clients, threads=4, part_threads=2)
 
     def notices(self, target: str = "dev") -> list[Change]:
         """Take every notice out of a route's queue."""

@@ -61,6 +61,12 @@ def test_a_version_that_there_is_not_is_refused(asked: str, code: int, said: str
     assert refused.value.exit_code == code
 
 
+def test_of_a_release_that_has_a_part_of_the_invocations_the_way_back_is_the_version_that_has_the_others() -> None:
+    sharing = replace(versions(11), shared=PUBLISHED[3])
+    assert (sharing.chosen(None, "10").number, sharing.newest.number) == (11, 12)
+    assert str(sharing.found_bad(sharing.live)) == "v1.4.0"
+
+
 def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
     with pytest.raises(OperatorError, match="nothing to go back to: version 9 is the first version of its function"):
         versions(9).chosen(None, None)

@@ -41,11 +41,11 @@ class Versions:
     invoked: list[tuple[str, RecordKey]] = field(default_factory=list)
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803 - boto3's own names
-        version = FunctionName.rpartition(":")[2]
+        target, version = FunctionName.replace(":", "-").partition("-")[0], FunctionName.rpartition(":")[2]
         keys = [change.key for change in parse(Payload.decode(), self.world.settings.spec)]
         self.invoked += [(version, key) for key in keys]
         build = self.new if version == NEW else self.former
-        outcomes = (build or self.world.replicator().reconcile)(keys)
+        outcomes = (build or self.world.replicator(target).reconcile)(keys)
         told = [
             {
                 "key": str(key),

@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import ARCHITECTURE, RUNTIME
 from pipeline_common.infra.limits import AlarmCount, RetentionDays
+from pipeline_common.infra.part import Shift
 from pipeline_common.infra.policies import Statement, assume_role, function_policy, service
 from pipeline_common.infra.stack_config import StackConfig
 from pipeline_common.release import deployed_version, with_version
@@ -41,7 +42,7 @@ class LiveFunction(pulumi.ComponentResource):
     given rights and may write to its own log group, nothing more; logs are kept for as long as configured; errors and
     throttles alarm. `ready` are the resources that an event source mapping has to wait for, since Lambda checks the
     role's rights when the mapping is made. The alias is of the newest version, or stays at the one that it is
-    `held_at`.
+    `held_at`; with a `shift` the newest one has a part of the invocations.
 
     Leaves out: what invokes it, tracing (it needs a right on every resource) and a VPC.
     """
@@ -66,6 +67,7 @@ class LiveFunction(pulumi.ComponentResource):
         rights: pulumi.Input[Sequence[Statement]],
         alarm_topic_arn: pulumi.Input[str],
         held_at: str | None = None,
+        shift: Shift | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
@@ -109,7 +111,8 @@ class LiveFunction(pulumi.ComponentResource):
             name=LIVE_ALIAS,
             description="What event sources invoke",
             function_name=self.function.name,
-            function_version=held_at or self.function.version,
+            function_version=held_at or (shift.former if shift else self.function.version),
+            routing_config=_routing(self.function.version, shift) if shift and not held_at else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.ready = (policy, self.alias)
@@ -133,3 +136,13 @@ class LiveFunction(pulumi.ComponentResource):
             )
         ]
         self.register_outputs({"alias_arn": self.alias.arn, "function_name": self.function.name})
+
+
+def _routing(version: pulumi.Output[str], shift: Shift) -> aws.lambda_.AliasRoutingConfigArgs:
+    """Share an alias's invocations, unless the version is the former one still.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuring-alias-routing.html
+    """
+    return aws.lambda_.AliasRoutingConfigArgs(
+        additional_version_weights=version.apply(lambda new: {} if new == shift.former else {new: shift.share})
+    )

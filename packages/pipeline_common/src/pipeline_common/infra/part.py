@@ -6,7 +6,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["WHOLE", "Part", "current_part", "part_of_program"]
+__all__ = ["WHOLE", "Part", "Shift", "current_part", "part_of_program"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """A part of a function's invocations that goes to its new version, while the former one keeps the others."""
+
+    former: str
+    share: float
+    """Of all invocations, between 0 and 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +27,9 @@ class Part:
 
     ends_holds: bool = False
     """Whether a held route is released whatever release it was put back from."""
+
+    shift: Shift | None = None
+    """How the invocations of a chosen route are shared; None where all go to the new version."""
 
     exported: Mapping[str, Any] = field(default_factory=dict)
     """What the stack exported before; empty where it is not deployed, or nobody knows."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.checkout import open_projects
-from pipeline_ops.deployed_system import deployed_system
+from pipeline_ops.deployed_system import DeployedSystem, deployed_system
 from pipeline_ops.history import History
 from pipeline_ops.private_files import LOCAL_FOLDER, local_folder, private_folder
 from pipeline_ops.routes.backlog import Backlog
@@ -16,7 +16,7 @@ from pipeline_ops.routes.drift_report import writing
 from pipeline_ops.routes.route import Route, SourceRoutes
 from pipeline_ops.where import Where
 
-__all__ = ["DeployedReplication", "deployed_dead_letters", "deployed_replication"]
+__all__ = ["DeployedReplication", "deployed_dead_letters", "deployed_replication", "replication_in"]
 
 _QUIET_SECONDS: Mapping[str, float] = {"native": 60.0, "cloudtrail": 900.0}
 """How long a queue has to be seen empty, by how changes are noticed: what was changed before it is in it by then.
@@ -53,10 +53,14 @@ class DeployedReplication:
 
 def deployed_replication(where: Where) -> DeployedReplication:
     """Return the replication that is deployed there; raises OperatorError where none is."""
-    projects = open_projects(where)
+    return replication_in(deployed_system(open_projects(where)))
+
+
+def replication_in(system: DeployedSystem) -> DeployedReplication:
+    """Return the replication of a deployed system."""
+    projects = system.projects
     # The one stack of the project: only production is replicated from.
     stack = projects.only_stack(ReplicationOutputs.PROJECT)
-    system = deployed_system(projects)
     system.check_account(stack)
     outputs = system.outputs.contract(ReplicationOutputs, stack.environment)
     storage_of = partial(system.outputs.contract, StorageOutputs)
@@ -73,7 +77,7 @@ def deployed_replication(where: Where) -> DeployedReplication:
         dead_letters=DeadLetterQueue.of(replication.source, processing, outputs, replication.client),
         history=system.history(stack),
         repository=projects.repository,
-        quiet_seconds=_QUIET_SECONDS_LOCALLY if where.is_local else _QUIET_SECONDS[outputs.capture],
+        quiet_seconds=_QUIET_SECONDS_LOCALLY if projects.where.is_local else _QUIET_SECONDS[outputs.capture],
     )
 
 

@@ -36,8 +36,16 @@ class LiveVersions:
     """The oldest first."""
 
     live: PublishedVersion
+    shared: PublishedVersion | None = None
+    """The newer one that has a part of the invocations; None where all go to the live one."""
+
     recorded: str
     """The version that the stack's state tells; empty where a former release deployed it."""
+
+    @property
+    def newest(self) -> PublishedVersion:
+        """The one that was deployed last, whatever part of the invocations it has."""
+        return self.shared or self.live
 
     @property
     def is_recorded(self) -> bool:
@@ -53,6 +61,8 @@ class LiveVersions:
         """
         if asked is not None:
             return self._asked(asked)
+        if self.shared is not None:
+            return self.live
         if not self.is_recorded and self.live.number < int(self.recorded):
             return self.live
         former = [each for each in self.published if each.number < self.live.number]
@@ -66,7 +76,8 @@ class LiveVersions:
 
     def found_bad(self, chosen: PublishedVersion, *more: Version) -> Version:
         """Return the newest release that the route is put back from; `more` are those that it was put back from."""
-        known = [each for each in self.published if each == self.live or str(each.number) == self.recorded]
+        now = {self.live, self.shared}
+        known = [each for each in self.published if each in now or str(each.number) == self.recorded]
         releases = [each.release for each in known if each.release and each != chosen]
         return max((*releases, *more), key=lambda release: release.number, default=NEVER_RELEASED)
 
@@ -100,13 +111,18 @@ def read_versions(replication: SourceRoutes, route: Route) -> LiveVersions:
         pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
         told = [each for page in pages for each in page["Versions"] if each["Version"].isdigit()]
     published = sorted(_published(told), key=lambda each: each.number)
-    live = next((each for each in published if str(each.number) == alias["FunctionVersion"]), None)
+    by_number = {str(each.number): each for each in published}
+    live = by_number.get(alias["FunctionVersion"])
     if live is None:
         raise OperatorError(
             f"The live alias of the route to {route.target} is of {alias['FunctionVersion']}, which is no published "
             f"version: `{replication.deploy_command}` gives it one."
         )
-    return LiveVersions(target=route.target, published=published, live=live, recorded=route.outputs.version)
+    weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+    shared = next((by_number[other] for other in weights if other in by_number), None)
+    return LiveVersions(
+        target=route.target, published=published, live=live, shared=shared, recorded=route.outputs.version
+    )
 
 
 def _published(told: Iterable[dict[str, str]]) -> list[PublishedVersion]:

@@ -28,8 +28,9 @@ def rollback(target: str, version: str | None, where: Where, as_json: bool, yes:
     versions = read_versions(replication, replication.route(target))
     before = version_before(deployed.history.records(), route_function(target), str(versions.live.number))
     to = versions.chosen(version, before)
+    was = versions.newest
     if asks:
-        confirm(target, f"This is to put the route to {target} back from {versions.live} to {to}.", ask=ask)
+        confirm(target, f"This is to put the route to {target} back from {was} to {to}.", ask=ask)
 
     def hold_in_state(hold: Hold) -> None:
         with open_deployment(projects, changes=True) as deployment:
@@ -38,11 +39,11 @@ def rollback(target: str, version: str | None, where: Where, as_json: bool, yes:
     by = caller(replication.client, replication.region)
     hold = roll_back(replication, versions, to, by=by, hold_in_state=hold_in_state, history=deployed.history)
     if as_json:
-        document({"target": target, "from": str(versions.live.number), "held": hold.document()})
+        document({"target": target, "from": str(was.number), "held": hold.document()})
         return
     verify, deploy = replication.where.command("verify", target), f"{replication.deploy_command} --end-holds"
     tell(
-        f"The route to {target} is at {to}, where it was at {versions.live}. It stays there until a release newer than "
+        f"The route to {target} is at {to}, where it was at {was}. It stays there until a release newer than "
         f"{hold.from_release} is deployed, or `{deploy}`.",
-        f"`{verify}` finds what {versions.live} may have done wrong.",
+        f"`{verify}` finds what {was} may have done wrong.",
     )

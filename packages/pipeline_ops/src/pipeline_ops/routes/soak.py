@@ -23,10 +23,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def seen_of(replication: SourceRoutes, route: Route, queue: DeadLetterQueue, at: datetime) -> Sight:
-    """Look at a route and at its dead letters, whichever version its function has. Raises OperatorError."""
+def seen_of(replication: SourceRoutes, route: Route, queue: DeadLetterQueue, at: datetime, release: str = "") -> Sight:
+    """Look at a route and at its dead letters; with a release, but for those that another one has sent."""
     with dead_letters(queue, most=LETTERS_LOOKED_AT, hold_seconds=LOOK_SECONDS) as held:
-        letters = {letter.id: letter.reason for letter in held.letters if letter.target == route.target}
+        own = (letter for letter in held.letters if letter.target == route.target)
+        letters = {each.id: each.reason for each in own if not (release and each.release) or each.release == release}
     with explained(f"The route to {route.target} can't be looked at"):
         oldest = oldest_change(replication, route.outputs, at)
         lag = (oldest and oldest[1]) if depth_of(replication, route.outputs).total else 0.0
@@ -91,7 +92,7 @@ class Soak:
 
     def _seen(self, begun: datetime) -> Sight:
         at = self.clock()
-        sight = seen_of(self.replication, self.route, self.queue, at)
+        sight = seen_of(self.replication, self.route, self.queue, at, self.release)
         with explained(f"The invocations for {self.route.target} can't be counted"):
             errors, throttles = (self._count(name, begun, at) for name in ("Errors", "Throttles"))
         return Sight(
