@@ -7,8 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+from click.testing import CliRunner, Result
 from moto import mock_aws
 
+from pipeline_ops import cli
 from pipeline_ops.backend_files import files_of
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.history import DEPLOY, DONE, FAILED, ROLLBACK, DeployRecord, History, version_before
@@ -120,3 +122,23 @@ def test_the_version_before_is_the_one_that_a_deploy_replaced_and_never_one_that
     assert version_before(records, FUNCTION, "14") == "11"
     assert version_before(records[1:], FUNCTION, "11") == "10"
     assert version_before(records, FUNCTION, "7") is None
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_the_command_shows_what_was_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", tmp_path.as_uri())
+    assert "Nothing is known of deploys" in run("replication", "prod").stdout
+    history = History(Backend(tmp_path.as_uri()), STACK, print)
+    history.append(a_record(what=ROLLBACK, routes=("dev",), before={FUNCTION: "12"}, after={FUNCTION: "11"}))
+    shown = run("replication", "prod", *options).stdout
+    if options:
+        (record,) = json.loads(shown)["records"]
+        assert (record["what"], record["routes"], record["after"]) == (ROLLBACK, ["dev"], {FUNCTION: "11"})
+    else:
+        assert all(each in shown for each in ("rollback", "v1.4.0", f"{FUNCTION} 12 -> 11", "somebody"))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.cli, ["history", *arguments])

@@ -9,7 +9,7 @@ from pipeline_common.holds import Hold
 from pipeline_common.infra.part import Part
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.live_aliases import archive_digests, live_versions, with_hold
-from pipeline_ops.parts import new_route_notices, not_in_part
+from pipeline_ops.parts import hold_notices, new_route_notices, not_in_part
 
 HOLD = Hold(version="11", release="v1.3.0", from_release="v1.4.0", by="somebody", at="2026-11-28T00:00:00+00:00")
 
@@ -90,3 +90,14 @@ def test_what_is_not_of_a_part_is_all_but_its_routes_own(state: dict[str, Any]) 
 def test_of_a_new_route_it_is_said_what_does_not_know_it_yet(state: dict[str, Any]) -> None:
     (notice,) = new_route_notices(state, Part(routes=("dev", "qa")), "nox -s deploy")
     assert "The route to qa is new" in notice
+
+
+def test_of_a_held_route_it_is_said_that_the_deploy_did_not_move_it() -> None:
+    outputs = {"targets": "dev,dev2", "dev_held": HOLD.document(), "dev2_held": {}}
+    (notice,) = hold_notices(outputs, Part(), "nox -s deploy")
+    assert notice.startswith(
+        "The route to dev is held, and stays at v1.3.0 (11): a release newer than v1.4.0 ends that"
+    )
+    assert "`nox -s deploy --end-holds`" in notice
+    assert not list(hold_notices(outputs, Part(routes=("dev2",)), "nox -s deploy"))
+    assert not list(hold_notices({"bucket_name": "of storage"}, Part(), "nox -s deploy"))

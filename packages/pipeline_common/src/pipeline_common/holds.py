@@ -26,6 +26,9 @@ class Hold:
     at: str
     """When, in ISO 8601."""
 
+    def __str__(self) -> str:
+        return f"{self.release} ({self.version})" if self.release else f"version {self.version}"
+
     def document(self) -> dict[str, str]:
         """Return it as the replication's contract has it."""
         return asdict(self)

@@ -34,7 +34,7 @@ from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.journal import Journal
 from pipeline_ops.live_aliases import with_hold
-from pipeline_ops.parts import new_route_notices, not_in_part
+from pipeline_ops.parts import hold_notices, new_route_notices, not_in_part
 from pipeline_ops.program import project_program
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
@@ -306,8 +306,9 @@ class Deployment:
             raise cut_off_before(self.projects, stack, [_name(each) for each in cut])
         self._set_program(stack, pulumi, document, part, version)
         result = pulumi.up(on_event=on_event, exclude=not_in_part(document, part))
-        notices = new_route_notices(document, part, self.projects.command("deploy", stack))
-        return _Done(result.summary.resource_changes, _masked(result.outputs), tuple(notices))
+        outputs, deploys = _masked(result.outputs), self.projects.command("deploy", stack)
+        notices = (*new_route_notices(document, part, deploys), *hold_notices(outputs, part, deploys))
+        return _Done(result.summary.resource_changes, outputs, notices)
 
     def _preview(
         self, stack: StackId, pulumi: automation.Stack, on_event: OnEvent, *, part: Part, version: Version

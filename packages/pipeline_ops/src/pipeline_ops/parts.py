@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline_common.contracts import ReplicationOutputs
+from pipeline_common.holds import Hold
 from pipeline_common.infra.part import Part
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.resource_names import resource_name
 from pipeline_ops.state_document import outputs_of, resources_of
 
-__all__ = ["chosen_part", "configured_targets", "new_route_notices", "not_in_part"]
+__all__ = ["chosen_part", "configured_targets", "hold_notices", "new_route_notices", "not_in_part"]
 
 _TARGETS = "replication:targets"
 
@@ -69,4 +70,14 @@ def new_route_notices(document: Mapping[str, Any], part: Part, deploys: str) -> 
             yield (
                 f"The route to {target} is new: the dashboard, and what brings changes to all routes alike, knows it "
                 f"once the whole stack is deployed, `{deploys}`."
+            )
+
+
+def hold_notices(outputs: Mapping[str, Any], part: Part, deploys: str) -> Iterator[str]:
+    """Say of each route that was deployed and is held that it goes on as it was; `outputs` are those of afterwards."""
+    for target in part.routes or str(outputs.get("targets", "")).split(","):
+        if hold := Hold.parse(outputs.get(f"{target}_held", {})):
+            yield (
+                f"The route to {target} is held, and stays at {hold}: a release newer than {hold.from_release} ends "
+                f"that, or `{deploys} --end-holds`."
             )

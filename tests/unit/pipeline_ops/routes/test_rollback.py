@@ -1,17 +1,23 @@
 """A route's way back: which version is chosen, what is done first, and what is said when it can't be finished."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from pipeline_common.holds import Hold
 from pipeline_common.release import Version
+from pipeline_ops import cli
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.history import ROLLBACK, History
 from pipeline_ops.projects import StackId
+from pipeline_ops.routes import rollback_command
+from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.routes.rollback import LiveVersions, PublishedVersion, read_versions, roll_back
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.state import Backend
@@ -163,3 +169,79 @@ def test_an_alias_of_what_is_no_version_is_told_with_what_helps(replication: Sou
     function.live = "$LATEST"
     with pytest.raises(OperatorError, match=r"is of \$LATEST.*nox -s deploy -- replication prod"):
         read_versions(replication, replication.route("dev"))
+
+
+@dataclass
+class Held:
+    """A deployment that is told of a hold."""
+
+    told: list[tuple[str, str, str, Hold]] = field(default_factory=list)
+
+    def hold(self, project: str, environment: str, target: str, hold: Hold) -> None:
+        self.told.append((project, environment, target, hold))
+
+
+@pytest.fixture
+def held(
+    world: World, replication: SourceRoutes, history: History, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Held:
+    """The command, with a deployment that is told; the state tells what the alias of the function is of."""
+    route = replication.route("dev")
+    known = replace(route, outputs=replace(route.outputs, version="12"))
+    deployed = DeployedReplication(
+        replication=replace(replication, routes={"dev": known}),
+        dead_letters=world.dead_letters,
+        history=history,
+        repository=tmp_path,
+        quiet_seconds=0,
+    )
+    held = Held()
+    monkeypatch.setattr(rollback_command, "deployed_replication", lambda _: deployed)
+    monkeypatch.setattr(rollback_command, "open_deployment", lambda *_, **__: nullcontext(held))
+    monkeypatch.setattr(rollback_command, "caller", lambda *_: "somebody")
+    return held
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.cli, list(arguments))
+
+
+def test_the_command_says_where_the_route_is_and_for_how_long(held: Held, function: Lambda) -> None:
+    answer = run("rollback", "dev", "--yes")
+    assert answer.exit_code == 0, answer.output
+    assert "The route to dev is at v1.3.0 (11), where it was at v1.4.0 (12)" in answer.stdout
+    assert (
+        "until a release newer than v1.4.0 is deployed, or `nox -s deploy -- replication prod --end-holds`"
+        in answer.stdout
+    )
+    ((*stack, hold),) = held.told
+    assert (stack, hold.version) == (["replication", "prod", "dev"], "11")
+
+
+def test_a_program_is_told_the_hold(held: Held) -> None:
+    answer = json.loads(run("rollback", "dev", "v1.2.0", "--yes", "--json").stdout)
+    assert (answer["target"], answer["from"]) == ("dev", "12")
+    assert answer["held"]["version"] == "10"
+
+
+def test_what_nobody_can_confirm_is_misuse_and_changes_nothing(held: Held, function: Lambda) -> None:
+    assert run("rollback", "dev").exit_code == MISUSED
+    assert (held.told, function.asked) == ([], [])
+
+
+def test_a_route_goes_back_when_its_name_is_typed(
+    held: Held, function: Lambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def type_another(question: str) -> str:
+        asked.append(question)
+        return "staging"
+
+    monkeypatch.setattr(rollback_command, "at_terminal", lambda: True)
+    monkeypatch.setattr(rollback_command, "ask", type_another)
+    assert run("rollback", "dev").exit_code == FAILED
+    assert function.asked == []
+    monkeypatch.setattr(rollback_command, "ask", lambda _: "dev")
+    assert run("rollback", "dev").exit_code == 0
+    assert "from v1.4.0 (12) to v1.3.0 (11). Type dev" in asked[0]

@@ -280,7 +280,7 @@ def status_view(status: Status) -> Laid:
 
 def _held(hold: Hold) -> str:
     return (
-        f"held at {hold.release or 'version'} ({hold.version}), put back from {hold.from_release} by {hold.by} at "
+        f"held at {hold}, put back from {hold.from_release} by {hold.by} at "
         f"{hold.at}: a newer release ends that, or a deploy with --end-holds"
     )
 
