@@ -7,7 +7,7 @@ https://docs.github.com/en/rest/issues/issues
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import urllib3
@@ -32,7 +32,7 @@ class GitHub:
 
     api_url: str
     repository: str
-    token: str
+    token: str = field(repr=False)
 
     @classmethod
     def of_workflow(cls, environ: Mapping[str, str] = os.environ) -> Self:
