@@ -179,8 +179,8 @@ def tests(session: nox.Session) -> None:
 
 
 COMMANDS = {
-    "deploy": "Deploy a project's stack: -- <project>|all <environment> [--local] [--yes].",
-    "preview": "Say what a deploy would change: -- <project>|all <environment>.",
+    "deploy": "Deploy a project's stack: -- <project>|all <environment> [--routes TARGETS] [--yes].",
+    "preview": "Say what a deploy would change: -- <project>|all <environment> [--routes TARGETS].",
     "review": "Preview what a branch's changed projects would change: -- <project>|all <environment> [--since COMMIT].",
     "drift": "Say what others changed of what is deployed: -- <project>|all <environment> [--markdown FILE].",
     "comment": "Show a report as a pull request's one comment, in a workflow: -- <number> <title> <file>.",
