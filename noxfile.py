@@ -179,7 +179,7 @@ def tests(session: nox.Session) -> None:
 
 
 COMMANDS = {
-    "deploy": "Deploy a project's stack: -- <project>|all <environment> [--routes TARGETS] [--yes].",
+    "deploy": "Deploy a project's stack: -- <project>|all <environment> [--routes TARGETS] [--release TAG] [--yes].",
     "preview": "Say what a deploy would change: -- <project>|all <environment> [--routes TARGETS].",
     "review": "Preview what a branch's changed projects would change: -- <project>|all <environment> [--since COMMIT].",
     "drift": "Say what others changed of what is deployed: -- <project>|all <environment> [--markdown FILE].",
@@ -191,6 +191,7 @@ COMMANDS = {
     "history": "Show what was deployed to a stack, and what came of it: -- <project> <environment> [--json].",
     "outputs": "Print a stack's outputs: -- <project> <environment> [--json].",
     "unlock": "Remove the lock of a run that no longer runs: -- <project> <environment>.",
+    "release": "Make the next release of a project, and tag it: -- <project> [--bump major|minor|patch].",
     "process": "Process one object by hand, and say what came of it: -- <environment> <key> [--local].",
     "status": "Say what each route of the replication does just now: [-- <target>] [--watch]; 1 if one is not well.",
     "verify": "Compare a target's replicas with production: -- <target> [--objects PREFIX] [--items] [--repair].",

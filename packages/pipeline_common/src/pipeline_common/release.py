@@ -56,6 +56,10 @@ class Version:
         """The release that it is, or that it follows."""
         return Version(self.number)
 
+    def bumped(self, part: str) -> "Version":
+        """Return the next release, in which that part is raised: `major`, `minor` or `patch`."""
+        return Version(self.number.next_version(part))
+
     def is_newer_than(self, other: "Version") -> bool:
         """Tell whether it is of a later release; what came after a release counts for nothing.
 

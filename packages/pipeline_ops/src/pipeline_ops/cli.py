@@ -77,13 +77,24 @@ def _operation(name: str, what: str, *options: Callable[[Command], Command]) -> 
     cli.command(name, help=what)(operate)
 
 
-_PART = (end_holds_option, routes_option)
-_operation(
-    "deploy",
-    "Make the stacks what the code and the configuration say.",
-    *(yes_option, weight_option, progressive_option, *_PART),
+@cli.command()
+@stack_options
+@provider_option
+@yes_option
+@routes_option
+@end_holds_option
+@progressive_option
+@weight_option
+@click.option("--release", metavar="TAG", help="Deploy this release, such as replication/v1.3.0, by its own code.")
+@click.option(
+    "--config", type=click.Choice(["here"]), help="With --release: by this checkout's settings, not by the release's."
 )
-_operation("preview", "Say what a deploy would change.", *_PART)
+@runs("lifecycle:deploy")
+def deploy() -> None:
+    """Make the stacks what the code and the configuration say."""
+
+
+_operation("preview", "Say what a deploy would change.", routes_option, end_holds_option)
 _operation("refresh", "Make the state what is really there.", yes_option)
 _operation("destroy", "Remove all that the stacks have made.", yes_option)
 
@@ -151,6 +162,20 @@ def history() -> None:
 @runs("deployed_system:outputs")
 def outputs() -> None:
     """Print the stacks' outputs; those of one stack as one flat JSON object."""
+
+
+@cli.command()
+@click.argument("project")
+@click.option("--bump", type=click.Choice(["major", "minor", "patch"]), help="Raise this part of the version.")
+@yes_option
+@json_option
+@runs("releases.release_command:release")
+def release() -> None:
+    """Make the next release of PROJECT: its version, its notes in CHANGELOG.md, and its tag.
+
+    Says what has changed of the project since the last release, and what version that makes, and asks. Nothing is
+    published: it prints the command that does.
+    """
 
 
 @cli.command()

@@ -10,12 +10,13 @@ from pipeline_ops.deployment import Result
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.parts import chosen_part
+from pipeline_ops.releases.release_deployment import deploy_release
 from pipeline_ops.report import results_document, summaries
 from pipeline_ops.routes.progressive_command import deploy_progressively, report
 from pipeline_ops.terminal import ask, at_terminal, document, tell
 from pipeline_ops.where import Where
 
-__all__ = ["operate", "unlock"]
+__all__ = ["deploy", "operate", "unlock"]
 
 _BEGINNING = {"deploy", "preview"}
 """The commands that make sense in an empty cloud."""
@@ -34,6 +35,42 @@ def unlock(project: str, environment: str, where: Where, as_json: bool, yes: boo
         document(results_document([]))
     else:
         tell(f"{stack}: unlocked")
+
+
+def deploy(
+    project: str,
+    environment: str,
+    where: Where,
+    as_json: bool,
+    *,
+    yes: bool = False,
+    routes: str | None = None,
+    ends_holds: bool = False,
+    progressive: bool = False,
+    weight: int | None = None,
+    release: str | None = None,
+    config: str | None = None,
+) -> None:
+    """Deploy the stacks, or a part of one, as this checkout has them, or as a `release` has it."""
+    if release is not None:
+        rollout = ["--routes", routes] if routes is not None else []
+        rollout += ["--progressive"] if progressive else []
+        rollout += ["--weight", str(weight)] if weight is not None else []
+        deploy_release(
+            release, project, environment, where, as_json, yes=yes, rollout=rollout, config_here=config is not None
+        )
+        return
+    if config is not None:
+        raise OperatorError("--config goes with --release: a deploy is of this checkout's settings anyhow.", MISUSED)
+    operate(
+        *(project, environment, where, as_json),
+        name="deploy",
+        yes=yes,
+        routes=routes,
+        ends_holds=ends_holds,
+        progressive=progressive,
+        weight=weight,
+    )
 
 
 def operate(

@@ -5,10 +5,9 @@ import pytest
 
 from pipeline_ops.releases.closure import Closure
 from pipeline_ops.releases.versions import checkout_version
-from tests.unit.pipeline_ops.repositories import MadeRepository
+from tests.unit.pipeline_ops.repositories import POSTMAN, MadeRepository
 
 ROOT = Path(__file__).parents[4]
-POSTMAN = "packages/postman/src/postman/__init__.py"
 
 
 @pytest.fixture
@@ -17,21 +16,22 @@ def repository(tmp_path: Path) -> MadeRepository:
 
 
 def version(repository: MadeRepository) -> str:
-    return str(checkout_version(repository.folder, "mail"))
+    return str(checkout_version(repository.folder, "replication"))
 
 
 def test_the_closure_is_what_the_program_imports_and_what_its_functions_archives_hold(
     repository: MadeRepository,
 ) -> None:
-    assert Closure(repository.folder, "mail").paths == (
+    assert Closure(repository.folder, "replication").paths == (
         "packages/bag",
-        "packages/common/src/common/__init__.py",
-        "packages/common/src/common/infra/__init__.py",
-        "packages/common/src/common/infra/archives.py",
-        "packages/common/src/common/infra/lazy.py",
-        "packages/common/src/common/stamps.py",
+        "packages/pipeline_common/src/pipeline_common/__init__.py",
+        "packages/pipeline_common/src/pipeline_common/contracts.py",
+        "packages/pipeline_common/src/pipeline_common/infra/__init__.py",
+        "packages/pipeline_common/src/pipeline_common/infra/archives.py",
+        "packages/pipeline_common/src/pipeline_common/infra/lazy.py",
+        "packages/pipeline_common/src/pipeline_common/stamps.py",
         "packages/postman",
-        "projects/mail",
+        "projects/replication",
         "requirements/lambda.txt",
     )
 
@@ -47,7 +47,7 @@ def test_replication_belongs_to_none_of_the_other_projects_and_takes_nothing_of_
 
 
 def test_a_tagged_checkout_has_the_releases_version(repository: MadeRepository) -> None:
-    repository.tag("mail/v1.4.0")
+    repository.tag("replication/v1.4.0")
     assert version(repository) == "v1.4.0"
 
 
@@ -57,34 +57,45 @@ def test_a_checkout_before_the_first_release_counts_every_commit(repository: Mad
 
 
 def test_what_has_changed_since_counts_only_what_belongs_to_the_project(repository: MadeRepository) -> None:
-    repository.tag("mail/v1.4.0")
+    repository.tag("replication/v1.4.0")
     newest = repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
-    for path in ("packages/other/src/other/__init__.py", "packages/common/src/common/unused.py", "README.md"):
+    for path in (
+        "packages/other/src/other/__init__.py",
+        "packages/pipeline_common/src/pipeline_common/unused.py",
+        "README.md",
+    ):
         repository.commit("other: change", **{path: "changed = 1"})
     repository.commit("requirements: newer tools", **{"requirements/operators.txt": "tool==2"})
     assert version(repository) == f"v1.4.0+1.g{newest[:7]}"
 
 
 def test_the_newest_release_is_that_of_the_highest_version_which_the_commit_holds(repository: MadeRepository) -> None:
-    for name in ("mail/v1.10.0", "mail/v1.9.0", "other/v3.0.0", "mail/v4", "mail/v5.0.0-rc.1", "v6.0.0"):
+    for name in (
+        "replication/v1.10.0",
+        "replication/v1.9.0",
+        "other/v3.0.0",
+        "replication/v4",
+        "replication/v5.0.0-rc.1",
+        "v6.0.0",
+    ):
         repository.tag(name)
     repository.git("checkout", "--quiet", "-b", "aside")
     repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
-    repository.tag("mail/v7.0.0")
+    repository.tag("replication/v7.0.0")
     repository.git("checkout", "--quiet", "main")
     assert version(repository) == "v1.10.0"
 
 
-@pytest.mark.parametrize("path", [POSTMAN, "projects/mail/new.py", "projects/mail/Pulumi.prod.yaml"])
+@pytest.mark.parametrize("path", [POSTMAN, "projects/replication/new.py", "projects/replication/Pulumi.prod.yaml"])
 def test_what_no_commit_holds_is_dirty_a_new_file_too(repository: MadeRepository, path: str) -> None:
-    repository.tag("mail/v1.4.0")
+    repository.tag("replication/v1.4.0")
     first = repository.git("rev-parse", "HEAD")
     repository.write(path, "changed = 1")
     assert version(repository) == f"v1.4.0+0.g{first[:7]}.dirty"
 
 
 def test_what_is_changed_elsewhere_is_not_dirty(repository: MadeRepository) -> None:
-    repository.tag("mail/v1.4.0")
+    repository.tag("replication/v1.4.0")
     repository.write("packages/other/src/other/__init__.py", "changed = 1")
     repository.write("docs/new.md", "new")
     assert version(repository) == "v1.4.0"
@@ -93,11 +104,11 @@ def test_what_is_changed_elsewhere_is_not_dirty(repository: MadeRepository) -> N
 def test_a_module_that_is_imported_now_belongs_to_the_project_before_it_is_committed(
     repository: MadeRepository,
 ) -> None:
-    repository.tag("mail/v1.4.0")
-    repository.write("packages/common/src/common/fresh.py", "")
+    repository.tag("replication/v1.4.0")
+    repository.write("packages/pipeline_common/src/pipeline_common/fresh.py", "")
     assert version(repository) == "v1.4.0"
-    repository.write("projects/mail/__main__.py", "import common.fresh\n")
-    assert "packages/common/src/common/fresh.py" in Closure(repository.folder, "mail").paths
+    repository.write("projects/replication/__main__.py", "import pipeline_common.fresh\n")
+    assert "packages/pipeline_common/src/pipeline_common/fresh.py" in Closure(repository.folder, "replication").paths
     assert version(repository).endswith(".dirty")
 
 
@@ -109,7 +120,7 @@ def test_an_unpacked_archive_has_an_unknown_version_also_within_another_reposito
         copy = unpacked / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes((tmp_path / path).read_bytes())
-    assert str(checkout_version(unpacked, "mail")) == "v0.0.0+unknown"
+    assert str(checkout_version(unpacked, "replication")) == "v0.0.0+unknown"
 
 
 def test_without_git_the_version_is_unknown(repository: MadeRepository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,19 +134,19 @@ def test_a_clone_without_its_history_has_an_unknown_version_and_not_a_wrong_one(
     repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
     clone = tmp_path / "clone"
     repository.git("clone", "--quiet", "--depth=1", f"file://{tmp_path}", str(clone))
-    assert str(checkout_version(clone, "mail")) == "v0.0.0+unknown"
+    assert str(checkout_version(clone, "replication")) == "v0.0.0+unknown"
 
 
 def test_a_hooks_environment_leads_to_no_other_repository(
     repository: MadeRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository.tag("mail/v1.4.0")
+    repository.tag("replication/v1.4.0")
     monkeypatch.setenv("GIT_DIR", os.fspath(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", os.fspath(tmp_path / "no-index"))
     assert version(repository) == "v1.4.0"
 
 
 def test_a_program_that_can_not_be_read_is_versioned_all_the_same(repository: MadeRepository) -> None:
-    repository.tag("mail/v1.4.0")
-    repository.write("projects/mail/__main__.py", "import (")
+    repository.tag("replication/v1.4.0")
+    repository.write("projects/replication/__main__.py", "import (")
     assert version(repository).endswith(".dirty")

@@ -35,6 +35,7 @@ __all__ = [
     "ArchiveError",
     "archived_packages",
     "build",
+    "cache_root",
     "engine_folder",
     "function_archive",
     "with_document",
@@ -139,7 +140,7 @@ def _dependencies(lock: Path) -> Path:
     """Return the folder of the lock's dependencies in the user's cache, installed when it is not there."""
     rules = repr((RUNTIME, sorted(AWS_SERVICES), sorted(_MACHINE_DEPENDENT), _NEVER_READ))
     key = hashlib.sha256(lock.read_bytes() + rules.encode()).hexdigest()[:20]
-    home = _cache_root() / "lambda" / key
+    home = cache_root() / "lambda" / key
     home.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{home}.lock"):
         if not home.exists():
@@ -151,7 +152,8 @@ def _dependencies(lock: Path) -> Path:
     return home
 
 
-def _cache_root() -> Path:
+def cache_root() -> Path:
+    """Return the folder of what is made once for a user: `DATA_PIPELINE_CACHE`, or the system's own for that."""
     given = os.environ.get("DATA_PIPELINE_CACHE")
     return Path(given).absolute() if given else user_cache_path("data-pipeline", appauthor=False)
 

@@ -20,9 +20,12 @@ class Git:
 
     repository: Path
 
-    def __call__(self, *arguments: str) -> str:
-        """Return what git prints, without the white space around it; raises OperatorError with what it says."""
-        done = self._run(arguments)
+    def __call__(self, *arguments: str, told: str = "") -> str:
+        """Return what git prints, without the white space around it, when it is told that on its standard input.
+
+        Raises OperatorError with what it says.
+        """
+        done = self._run(arguments, told)
         if done.returncode:
             said = " ".join((done.stderr or done.stdout).split())
             raise OperatorError(f"`git {arguments[0]}` failed in {self.repository}: {said}")
@@ -44,7 +47,7 @@ class Git:
         """Tell whether something there is otherwise than in the current commit, untracked files too."""
         return bool(self("status", "--porcelain", "--untracked-files=all", "--", *paths))
 
-    def _run(self, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+    def _run(self, arguments: tuple[str, ...], told: str = "") -> "subprocess.CompletedProcess[str]":
         environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
         # By itself `status` writes the index anew, under a lock that would hinder somebody's commit.
         environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
@@ -54,7 +57,7 @@ class Git:
                 command,
                 cwd=self.repository,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                input=told,
                 capture_output=True,
                 text=True,
                 errors="replace",

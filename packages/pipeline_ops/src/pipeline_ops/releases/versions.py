@@ -1,16 +1,51 @@
 """The version that a checkout has of a project, and the releases that came before it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_common.release import NEVER_RELEASED, UNKNOWN, Release, Version
 from pipeline_ops.releases.closure import Closure
 from pipeline_ops.releases.git import Git
 
-__all__ = ["checkout_version", "commits_since", "last_release"]
+__all__ = ["Commit", "checkout_version", "commits_since", "last_release"]
 
 _SHORT = 7
 """Characters of a commit's hash in a version: as many everywhere, where git by itself takes as many as it needs."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit by its hash and its subject, `area: what it does`.
+
+    >>> commit = Commit("abc1234567", "queue_worker!: write envelopes of another form")
+    >>> commit.area, commit.what, commit.breaks, commit.short
+    ('queue_worker', 'write envelopes of another form', True, 'abc1234')
+    """
+
+    hash: str
+    subject: str
+
+    @property
+    def short(self) -> str:
+        """The hash, as versions and notes have it."""
+        return self.hash[:_SHORT]
+
+    @property
+    def area(self) -> str:
+        """What of the repository it says that it changes; `other` where it says nothing."""
+        area, colon, _ = self.subject.partition(": ")
+        return area.removesuffix("!") if colon else "other"
+
+    @property
+    def what(self) -> str:
+        """What it does there."""
+        return self.subject.partition(": ")[2] or self.subject
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it says that somebody has to follow it."""
+        return self.subject.partition(": ")[0].endswith("!")
 
 
 def checkout_version(repository: Path, project: str) -> Version:
@@ -30,7 +65,7 @@ def checkout_version(repository: Path, project: str) -> Version:
     released = last.version if last else NEVER_RELEASED
     if not commits and not is_dirty:
         return released
-    newest = commits[0] if commits else git("rev-list", "--max-count=1", "HEAD", "--", *paths)
+    newest = commits[0].hash if commits else git("rev-list", "--max-count=1", "HEAD", "--", *paths)
     return Version(released.number, f"{len(commits)}.g{newest[:_SHORT]}{'.dirty' if is_dirty else ''}")
 
 
@@ -40,10 +75,11 @@ def last_release(git: Git, project: str) -> Release | None:
     return max(filter(None, map(_release, tags)), key=lambda release: release.version.number, default=None)
 
 
-def commits_since(git: Git, last: Release | None, paths: Sequence[str]) -> list[str]:
-    """Return the hashes of the commits after a release, or of all, that touch something there: the newest first."""
+def commits_since(git: Git, last: Release | None, paths: Sequence[str]) -> list[Commit]:
+    """Return the commits after a release, or all, that touch something there: the newest first."""
     since = f"refs/tags/{last}..HEAD" if last else "HEAD"
-    return git("rev-list", since, "--", *paths).splitlines()
+    lines = git("rev-list", "--no-commit-header", "--format=%H %s", since, "--", *paths).splitlines()
+    return [Commit(hash_, subject) for hash_, _, subject in (line.partition(" ") for line in lines)]
 
 
 def _release(tag: str) -> Release | None:

@@ -1,0 +1,134 @@
+"""`release`: the version, the notes and the tag of a project's next release."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline_common.release import NEVER_RELEASED, Release
+from pipeline_ops.checkout import open_projects
+from pipeline_ops.confirmation import confirm, require_terminal
+from pipeline_ops.counts import counted
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.projects import DEPENDENCIES
+from pipeline_ops.releases.archives import archive_digests
+from pipeline_ops.releases.closure import Closure
+from pipeline_ops.releases.contract_changes import CONTRACTS_SOURCE, ContractChange
+from pipeline_ops.releases.git import Git
+from pipeline_ops.releases.notes import CHANGELOG, ReleaseNotes, proposed_bump, with_notes
+from pipeline_ops.releases.versions import commits_since, last_release
+from pipeline_ops.releases.worktree import fleeting_worktree
+from pipeline_ops.terminal import ask, at_terminal, document, tell
+
+__all__ = ["release"]
+
+_MAIN = ("refs/remotes/origin/main", "refs/heads/main")
+"""Where releases are made of: the branch as the team has it, or, without a remote, as it is here."""
+
+
+def release(project: str, bump: str | None, yes: bool, as_json: bool) -> None:
+    """Make the next release of a project, unless nothing of it has changed since the last one."""
+    projects = open_projects()
+    if project not in projects.names:
+        raise OperatorError(f"There is no project {project}: name one of {', '.join(projects.names)}.", MISUSED)
+    git = Git(projects.repository)
+    require_releasable(git)
+    last = last_release(git, project)
+    commits = commits_since(git, last, Closure(projects.repository, project).paths)
+    if not commits:
+        since = f"since {last}" if last else "yet"
+        _say(as_json, f"Nothing that {project} is made of has changed {since}: there is nothing to release.")
+        if as_json:
+            document({"released": False, "former": last and str(last), "commits": []})
+        return
+    former = last.version if last else None
+    change = _contract_change(git, last, project)
+    proposed, why = proposed_bump(project, former, commits, change)
+    notes = ReleaseNotes(
+        release=Release(project, (former or NEVER_RELEASED).bumped(bump or proposed)),
+        former=former,
+        on=datetime.now(UTC).date(),
+        commits=commits,
+        contract=change,
+        needs={other: _contract_change(git, last, other).new for other in DEPENDENCIES[project]} if last else {},
+        archives=_archives(git, project),
+    )
+    tag = str(notes.release)
+    if git.succeeds("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
+        raise OperatorError(f"{tag} is the tag of a commit that is not in this history: raise another part by --bump.")
+    _say(as_json, *notes.text.splitlines(), f"Proposed is a {proposed} release, since {why}.")
+    if not yes:
+        require_terminal(tag, interactive=at_terminal())
+        confirm(tag, f"This is to commit {CHANGELOG} and to tag that commit.", ask=ask)
+    _record(git, notes)
+    commit = git("rev-parse", "HEAD")
+    publish = f"git push --atomic origin HEAD:main refs/tags/{tag}"
+    _say(as_json, f"{tag} is {commit[:7]}. It is here alone until you publish it: `{publish}`.")
+    if as_json:
+        document(_document(notes, commit, proposed, why))
+
+
+def require_releasable(git: Git) -> None:
+    """Raise OperatorError where the current commit can't become a release; nothing is changed.
+
+    The notes are committed on top of it, and the tag is of that commit: it has to be main's newest, or to have nothing
+    more than main but other releases' notes, which were not pushed yet.
+    """
+    if git("rev-parse", "--is-shallow-repository") == "true":
+        raise OperatorError("This clone has a part of the history alone: `git fetch --unshallow --tags` first.")
+    if git("status", "--porcelain"):
+        raise OperatorError("A release is of a commit, and here are changes that none holds: see `git status`.")
+    main = next((name for name in _MAIN if git.succeeds("rev-parse", "--verify", "--quiet", name)), None)
+    if main is None:
+        raise OperatorError("There is no branch main, which releases are made of.")
+    if git.succeeds("merge-base", "--is-ancestor", "HEAD", main):
+        if more := int(git("rev-list", "--count", f"HEAD..{main}")):
+            raise OperatorError(f"main has {counted(more, 'commit')} more than this checkout: `git pull` first.")
+    elif not git.succeeds("merge-base", "--is-ancestor", main, "HEAD") or git.paths(
+        "diff", "--name-only", main, "HEAD"
+    ) != [CHANGELOG]:
+        raise OperatorError("The current commit is not on main's history, which releases are made of: merge it first.")
+
+
+def _contract_change(git: Git, last: Release | None, project: str) -> ContractChange:
+    if last is None:
+        return ContractChange()
+    former, present = (git("show", f"{commit}:./{CONTRACTS_SOURCE}") for commit in (f"refs/tags/{last}", "HEAD"))
+    return ContractChange.between(former, present, project)
+
+
+def _archives(git: Git, project: str) -> dict[str, str]:
+    # Of the commit, and not of this folder: what git ignores here would be in the archive.
+    with fleeting_worktree(git, "HEAD") as folder:
+        return archive_digests(folder, project)
+
+
+def _record(git: Git, notes: ReleaseNotes) -> None:
+    """Commit the notes and tag the commit, or leave everything as it was."""
+    former = git("rev-parse", "HEAD")
+    changelog = git.repository / CHANGELOG
+    try:
+        changelog.write_text(with_notes(changelog.read_text("utf-8") if changelog.exists() else "", notes), "utf-8")
+        git("add", "--", CHANGELOG)
+        git("commit", "--quiet", "--message", f"{notes.release.project}: release {notes.release.version}")
+        git("tag", "--annotate", "--cleanup=verbatim", "--file=-", str(notes.release), told=notes.text)
+    except BaseException:
+        git("reset", "--quiet", "--hard", former)  # which loses nothing: there was no change
+        raise
+
+
+def _document(notes: ReleaseNotes, commit: str, proposed: str, why: str) -> dict[str, Any]:
+    return {
+        "released": True,
+        "release": str(notes.release),
+        "version": str(notes.release.version),
+        "commit": commit,
+        "former": notes.former and str(notes.former),
+        "proposed": proposed,
+        "why": why,
+        "commits": [{"commit": each.hash, "subject": each.subject} for each in notes.commits],
+        "archives": dict(notes.archives),
+        "notes": notes.text,
+    }
+
+
+def _say(as_json: bool, *lines: str) -> None:
+    tell(*lines, err=as_json)
