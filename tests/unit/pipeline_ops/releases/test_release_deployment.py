@@ -29,6 +29,7 @@ class Ran:
     settings: str = ""
     local: Path = Path()
     exit_code: int = 0
+    knows: str = "--release --routes TARGET,... --end-holds"
     built: dict[str, str] | None = field(default_factory=dict)
 
 
@@ -62,7 +63,7 @@ def ran(repository: MadeRepository, monkeypatch: pytest.MonkeyPatch) -> Ran:
     def archives(code: ReleasedCode, project: str) -> dict[str, str] | None:
         return archive_digests(code.folder, project) if seen.built == {} else seen.built
 
-    monkeypatch.setattr(ReleasedCode, "prepare", lambda _: "")
+    monkeypatch.setattr(ReleasedCode, "prepare", lambda _: seen.knows)
     monkeypatch.setattr(ReleasedCode, "archives", archives)
     monkeypatch.setattr(ReleasedCode, "run", run)
     return seen
@@ -77,7 +78,7 @@ def test_a_release_is_deployed_by_its_own_code_and_settings_with_this_checkouts_
 ) -> None:
     result = deploy()
     assert result.exit_code == 0, result.output
-    assert ran.command == ["deploy", "replication", "prod", "--yes"]
+    assert ran.command == ["deploy", "replication", "prod", "--yes", "--end-holds"]
     assert (ran.code, ran.settings) == ("", "config:\n  replication:targets: [dev]\n")
     assert ran.backend == f"file://{repository.folder}/.state?metadata=skip"
     assert ran.local == repository.folder / ".local"
@@ -87,7 +88,7 @@ def test_a_release_is_deployed_by_its_own_code_and_settings_with_this_checkouts_
 def test_it_goes_where_the_command_goes_and_ends_as_the_releases_own_command_ends(ran: Ran) -> None:
     ran.exit_code = 1
     assert deploy("--endpoint", "http://localhost:4566", "--suffix", "pr1", "--json").exit_code == 1
-    assert ran.command[3:] == ["--yes", "--endpoint", "http://localhost:4566", "--suffix", "pr1", "--json"]
+    assert ran.command[4:] == ["--end-holds", "--endpoint", "http://localhost:4566", "--suffix", "pr1", "--json"]
 
 
 def test_with_the_configuration_here_the_settings_are_this_checkouts_and_only_then(
@@ -125,6 +126,17 @@ def test_a_tag_without_notes_is_refused_unless_it_is_older_than_they_are(reposit
     result = deploy(tag="replication/v0.9.0")
     assert result.exit_code == 0
     assert "is older than releases' notes" in result.output
+
+
+def test_a_release_goes_to_the_routes_that_are_named_unless_it_is_older_than_that(ran: Ran) -> None:
+    assert deploy("--routes", "dev").exit_code == 0
+    assert ran.command[4:] == ["--end-holds", "--routes", "dev"]
+    ran.command, ran.knows = (), "--yes"
+    result = deploy("--routes", "dev")
+    assert (result.exit_code, ran.command) == (2, ())
+    assert f"{TAG} is older than --routes" in result.stderr
+    assert deploy().exit_code == 0
+    assert ran.command == ["deploy", "replication", "prod", "--yes"]
 
 
 @pytest.mark.parametrize(
