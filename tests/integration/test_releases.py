@@ -61,8 +61,10 @@ class Checkout:
         """Return what is live of a target's route."""
         alias = self.deployed().routes[target].alias_arn
         region = self.deployed().region
-        found: dict[str, Any] = self.cloud.client("lambda", region=region).get_function(FunctionName=alias)
-        return found["Configuration"]
+        found: dict[str, Any] = self.cloud.client("lambda", region=region).get_function(FunctionName=alias)[
+            "Configuration"
+        ]
+        return found
 
     def states(self) -> dict[str, bytes]:
         """Return the recorded states of all that is not the replication."""

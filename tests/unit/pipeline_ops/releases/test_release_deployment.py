@@ -136,7 +136,7 @@ def test_a_release_goes_to_the_routes_that_are_named_unless_it_is_older_than_tha
     assert (result.exit_code, ran.command) == (2, ())
     assert f"{TAG} is older than --routes" in result.stderr
     assert deploy().exit_code == 0
-    assert ran.command == ["deploy", "replication", "prod", "--yes"]
+    assert list(ran.command) == ["deploy", "replication", "prod", "--yes"]
 
 
 @pytest.mark.parametrize(
