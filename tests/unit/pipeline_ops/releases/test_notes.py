@@ -109,5 +109,5 @@ def test_the_newest_release_is_the_changelogs_first() -> None:
     first = with_notes("", notes(REPAIR, former=None))
     second = with_notes(first, notes(OWN))
     assert first.startswith("# Changelog\n")
-    assert (second.count("# Changelog"), second.count("Written by")) == (1, 1)
+    assert (second.count("# Changelog"), second.count("the newest first")) == (1, 1)
     assert second.index("alarm on drift") < second.index("The first release, of 1 commit.")

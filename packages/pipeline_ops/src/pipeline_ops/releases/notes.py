@@ -16,7 +16,7 @@ __all__ = ["CHANGELOG", "ReleaseNotes", "archives_noted", "proposed_bump", "with
 CHANGELOG = "CHANGELOG.md"
 """The file of all releases' notes, in the repository's folder."""
 
-_HEAD = "# Changelog\n\nWritten by `nox -s release`, the newest release first.\n"
+_HEAD = "# Changelog\n\nEach release as the release command wrote it, the newest first.\n"
 _ARCHIVE = re.compile(r"^Archive `(\w+)`: `sha256:([0-9a-f]{64})`$", re.MULTILINE)
 
 
