@@ -29,7 +29,7 @@ class Ran:
     settings: str = ""
     local: Path = Path()
     exit_code: int = 0
-    knows: str = "--release --routes TARGET,... --end-holds"
+    knows: str = "--release --routes TARGET,... --end-holds --progressive --weight"
     built: dict[str, str] | None = field(default_factory=dict)
 
 
@@ -129,8 +129,8 @@ def test_a_tag_without_notes_is_refused_unless_it_is_older_than_they_are(reposit
 
 
 def test_a_release_goes_to_the_routes_that_are_named_unless_it_is_older_than_that(ran: Ran) -> None:
-    assert deploy("--routes", "dev").exit_code == 0
-    assert ran.command[4:] == ["--end-holds", "--routes", "dev"]
+    assert deploy("--routes", "dev", "--progressive", "--weight", "10").exit_code == 0
+    assert ran.command[4:] == ["--end-holds", "--routes", "dev", "--progressive", "--weight", "10"]
     ran.command, ran.knows = (), "--yes"
     result = deploy("--routes", "dev")
     assert (result.exit_code, ran.command) == (2, ())
