@@ -209,6 +209,16 @@ def test_dead_letters_count_from_the_release_on_and_those_of_other_routes_never(
     assert judged.faults == ("dead letters: 1 KeyError",)
 
 
+@pytest.mark.parametrize(("release", "counts"), [("v1.4.0", True), ("v1.3.0", False), ("", True)])
+def test_a_dead_letter_that_another_release_has_sent_is_not_held_against_this_one(
+    world: World, versions: Versions, release: str, counts: bool
+) -> None:
+    route = world.replication.route("dev")
+    before = seen_of(world.replication, route, world.dead_letters, NOW)
+    put(world, json.dumps({**json.loads(envelope()), "release": release}))
+    assert soaked(world, 0, before=before)[0].well is not counts
+
+
 @pytest.mark.parametrize(
     ("dimensions", "minutes", "is_weighted", "errors"),
     [
