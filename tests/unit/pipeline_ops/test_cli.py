@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,13 @@ class FakeDeployment:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.looked: list[tuple[StackId, tuple[StackId, ...], int]] = []
         self.where: Where | None = None
         self.part = WHOLE
         self.error: Exception | None = None
+
+    def require_needed(self, stack: StackId, part: Part = WHOLE, besides: Collection[StackId] = ()) -> None:
+        self.looked.append((stack, tuple(besides), len(self.asked)))
 
     def __getattr__(self, operation: str) -> Any:
         if operation not in {"up", "preview", "refresh", "destroy", "unlock"}:
@@ -165,6 +169,12 @@ def test_all_goes_in_dependency_order_and_is_destroyed_in_reverse(fake: FakeDepl
         "replication/prod",
         "storage/prod",
     ]
+
+
+def test_what_each_stack_reads_is_looked_at_before_the_first_one_is_changed(fake: FakeDeployment) -> None:
+    run("deploy", "all", "prod", "--local")
+    stacks = (StackId("storage", "prod"), StackId("replication", "prod"))
+    assert fake.looked == [(stack, stacks, 0) for stack in stacks]
 
 
 def test_an_endpoint_means_a_local_cloud_wherever_it_stands(fake: FakeDeployment) -> None:

@@ -133,6 +133,14 @@ def test_storage_that_does_not_export_yet_what_is_read_is_refused_before_the_eng
     assert StackId("replication", "prod") not in deployment.ran
 
 
+def test_nothing_is_asked_of_storage_that_is_deployed_before_it(tmp_path: Path) -> None:
+    deployment = Looked(tmp_path)
+    former = StackId("storage", "dev")
+    deployment.record(former, former_outputs(former))
+    deployment.recorded.remove(STORAGE)
+    deployment.require_needed(StackId("replication", "prod"), besides=[former, STORAGE])
+
+
 def test_storage_of_a_release_that_did_not_say_its_version_need_not_be_deployed_for_that(tmp_path: Path) -> None:
     deployment = Looked(tmp_path)
     for stack in deployment.recorded:

@@ -570,12 +570,13 @@ def test_an_event_of_no_known_form_is_an_error_that_names_those_there_are(cloud:
         assert form in str(refused.value)
 
 
-def test_logs_are_structured_and_name_the_key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_are_structured_and_name_the_key_and_the_release(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     cloud.put("a+b/ü", SECRET.encode(), Metadata={"m": SECRET}, Tagging=f"t={SECRET}")
     cloud.route().process(event(record(object_notice("a+b/ü"))))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"reconciled"' in line]
     (line,) = lines
     assert (line["key"], line["outcome"], line["target"], line["kind"]) == ("a+b/ü", "copied", "dev", "object")
+    assert line["release"] == "v1.4.0"
     assert SECRET not in json.dumps(lines)
 
 

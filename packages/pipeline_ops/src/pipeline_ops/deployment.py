@@ -4,7 +4,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -238,13 +238,16 @@ class Deployment:
         if stack not in self.deployed():
             raise OperatorError(f"{stack} is not deployed: `{self.projects.command('deploy', stack)}`.")
 
-    def require_needed(self, stack: StackId, part: Part = WHOLE) -> None:
+    def require_needed(self, stack: StackId, part: Part = WHOLE, besides: Collection[StackId] = ()) -> None:
         """Raise OperatorError when a stack that this one, or its part, reads from is not deployed, or lacks an output.
+
+        Nothing is asked of those `besides`, which are deployed before it.
 
         The engine stops a program that refers to a missing stack before the program could say which command helps; and
         a program that misses an output stops when parts of it may be made already.
         """
-        needed = [one for one in self.projects.needs(stack) if part.is_whole or one.name in {stack.name, *part.routes}]
+        read = [one for one in self.projects.needs(stack) if part.is_whole or one.name in {stack.name, *part.routes}]
+        needed = [one for one in read if one not in besides]
         if not needed:
             return
         for other in needed:

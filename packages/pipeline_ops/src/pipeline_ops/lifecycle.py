@@ -115,6 +115,8 @@ def operate(
     with open_deployment(projects, may_begin=name in _BEGINNING, changes=name != "preview") as deployment:
         run: Callable[..., Result] = getattr(deployment, "up" if name == "deploy" else name)
         of_part = (part,) if name in _BEGINNING else ()
+        for stack in stacks if name == "deploy" else ():
+            deployment.require_needed(stack, part, besides=stacks)  # of each, before the first of them is changed
         results = [run(stack.project, stack.environment, *of_part) for stack in stacks]
     if as_json:
         document(results_document(results))

@@ -131,8 +131,9 @@ class Notifier:
         return next((routed.dataset for routed in known if routed is not None), None)
 
 
-def build_notifier(specs: Iterable[RouteSpec], sqs: "SQSClient") -> Notifier:
-    """Wire a notifier of these routes."""
+def build_notifier(specs: Sequence[RouteSpec], sqs: "SQSClient") -> Notifier:
+    """Wire a notifier of these routes, which it was deployed with."""
+    release = next((spec.release for spec in specs), "")
     routes = [
         Announcement(
             sqs=sqs,
@@ -141,7 +142,7 @@ def build_notifier(specs: Iterable[RouteSpec], sqs: "SQSClient") -> Notifier:
         )
         for spec in specs
     ]
-    return Notifier(routes=routes, logger=Logger(service="notifier"))
+    return Notifier(routes=routes, logger=Logger(service="notifier", release=release))
 
 
 @cache
