@@ -31,7 +31,10 @@ _FILES = {
     "packages/postman/src/postman/__init__.py": "",
     "packages/bag/pyproject.toml": "[project]\n",
     "packages/bag/src/bag/__init__.py": "",
-    CONTRACTS: 'class ReplicationOutputs:\n    PROJECT: ClassVar[str] = "replication"\n    capture: str\n',
+    CONTRACTS: (
+        'class StorageOutputs:\n    PROJECT: ClassVar[str] = "storage"\n    dlq_url: str\n'
+        'class ReplicationOutputs:\n    PROJECT: ClassVar[str] = "replication"\n    capture: str\n'
+    ),
     "packages/other/src/other/__init__.py": "",
     "requirements/lambda.txt": "",
     "requirements/operators.txt": "",

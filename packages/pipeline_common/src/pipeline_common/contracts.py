@@ -15,6 +15,7 @@ from replication_core.datasets import ITEMS, OBJECTS, Dataset
 
 __all__ = [
     "CONTRACTS",
+    "TOLD",
     "Contract",
     "DeliveryOutputs",
     "MissingOutputError",
@@ -66,7 +67,7 @@ class Contract:
 
         One that has a default is no exception: without it a program of this release would leave something out.
         """
-        read = (field.name for field in fields(cls) if field.name not in _TOLD)
+        read = (field.name for field in fields(cls) if field.name not in TOLD)
         try:
             cls.parse(outputs)
         except MissingOutputError as error:
@@ -99,7 +100,7 @@ class Contract:
         return values
 
 
-_TOLD = frozenset({"release"})
+TOLD = frozenset({"release"})
 """What a contract tells people, and no program."""
 
 

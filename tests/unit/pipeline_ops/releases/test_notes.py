@@ -58,12 +58,11 @@ def notes(*commits: Commit, former: Version | None = FORMER, **changes: Contract
 def test_a_release_is_proposed_by_what_readers_of_the_contract_and_operators_will_notice(
     commits: list[Commit], contract: ContractChange, part: str
 ) -> None:
-    assert proposed_bump("replication", FORMER, commits, contract)[0] == part
+    assert proposed_bump("replication", FORMER, commits, contract).part == part
 
 
 def test_the_first_release_is_version_one() -> None:
-    proposed, why = proposed_bump("replication", None, [REPAIR], ContractChange())
-    assert (proposed, why) == ("major", "it is the first release")
+    assert proposed_bump("replication", None, [REPAIR], ContractChange()) == ("major", "it is the first release")
 
 
 def test_a_contract_changes_by_its_own_outputs_its_bases_and_those_that_it_nests() -> None:

@@ -89,6 +89,16 @@ def test_the_version_is_proposed_by_areas_and_contract_and_the_other_is_said(rep
     assert (told["version"], told["proposed"]) == ("v2.1.0", "patch")
 
 
+def test_the_notes_say_what_has_to_be_deployed_first_and_not_what_is_told_to_people_alone(
+    repository: MadeRepository,
+) -> None:
+    released()
+    contract = (repository.folder / CONTRACTS).read_text()
+    more = contract.replace("dlq_url: str", "dlq_url: str\n    release: str\n    dlq_alarm: str")
+    repository.commit("storage: tell the alarm", **{CONTRACTS: more})
+    assert "\nDeploy storage first where that does not export `dlq_alarm` yet.\n" in released()["notes"]
+
+
 def test_several_projects_are_released_before_they_are_pushed(repository: MadeRepository, tmp_path: Path) -> None:
     repository.publish(tmp_path / "origin")
     released()

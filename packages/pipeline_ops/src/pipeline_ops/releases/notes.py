@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
+from typing import NamedTuple
 
 from pipeline_common.release import Release, Version
 from pipeline_ops.counts import counted
 from pipeline_ops.releases.contract_changes import ContractChange
 from pipeline_ops.releases.versions import Commit
 
-__all__ = ["CHANGELOG", "ReleaseNotes", "archives_noted", "proposed_bump", "with_notes"]
+__all__ = ["CHANGELOG", "Bump", "ReleaseNotes", "archives_noted", "proposed_bump", "with_notes"]
 
 CHANGELOG = "CHANGELOG.md"
 """The file of all releases' notes, in the repository's folder."""
@@ -20,9 +21,16 @@ _HEAD = "# Changelog\n\nEach release as the release command wrote it, the newest
 _ARCHIVE = re.compile(r"^Archive `(\w+)`: `sha256:([0-9a-f]{64})`$", re.MULTILINE)
 
 
-def proposed_bump(
-    project: str, former: Version | None, commits: Iterable[Commit], contract: ContractChange
-) -> tuple[str, str]:
+class Bump(NamedTuple):
+    """The part of a version to raise, and why."""
+
+    part: str
+    """One of `major`, `minor` and `patch`."""
+
+    why: str
+
+
+def proposed_bump(project: str, former: Version | None, commits: Iterable[Commit], contract: ContractChange) -> Bump:
     """Return which part of the version has to be raised, and why.
 
     Who reads the contract has to follow a major release; a minor one declares or exports more, or otherwise, than the
@@ -30,16 +38,16 @@ def proposed_bump(
     """
     breaking = next((commit for commit in commits if commit.breaks), None)
     if former is None:
-        return "major", "it is the first release"
+        return Bump("major", "it is the first release")
     if contract.gone:
-        return "major", f"its contract no longer has {', '.join(contract.gone)} as it was"
+        return Bump("major", f"its contract no longer has {', '.join(contract.gone)} as it was")
     if breaking:
-        return "major", f"{breaking.short} says that it breaks something"
+        return Bump("major", f"{breaking.short} says that it breaks something")
     if contract.new:
-        return "minor", f"its contract has {', '.join(contract.new)} besides"
+        return Bump("minor", f"its contract has {', '.join(contract.new)} besides")
     if own := next((commit for commit in commits if commit.area == project), None):
-        return "minor", f"{own.short} changes what {project} itself declares"
-    return "patch", f"neither its contract nor what {project} itself declares has changed"
+        return Bump("minor", f"{own.short} changes what {project} itself declares")
+    return Bump("patch", f"neither its contract nor what {project} itself declares has changed")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,10 @@
 """`release`: the version, the notes and the tag of a project's next release."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline_common.contracts import TOLD
 from pipeline_common.release import NEVER_RELEASED, Release
 from pipeline_ops.checkout import open_projects
 from pipeline_ops.confirmation import confirm, require_terminal
@@ -13,8 +15,8 @@ from pipeline_ops.releases.archives import archive_digests
 from pipeline_ops.releases.closure import Closure
 from pipeline_ops.releases.contract_changes import CONTRACTS_SOURCE, ContractChange
 from pipeline_ops.releases.git import Git
-from pipeline_ops.releases.notes import CHANGELOG, ReleaseNotes, proposed_bump, with_notes
-from pipeline_ops.releases.versions import commits_since, last_release
+from pipeline_ops.releases.notes import CHANGELOG, Bump, ReleaseNotes, proposed_bump, with_notes
+from pipeline_ops.releases.versions import Commit, commits_since, last_release
 from pipeline_ops.releases.worktree import fleeting_worktree
 from pipeline_ops.terminal import ask, at_terminal, document, tell
 
@@ -34,27 +36,15 @@ def release(project: str, bump: str | None, yes: bool, as_json: bool) -> None:
     last = last_release(git, project)
     commits = commits_since(git, last, Closure(projects.repository, project).paths)
     if not commits:
-        since = f"since {last}" if last else "yet"
-        _say(as_json, f"Nothing that {project} is made of has changed {since}: there is nothing to release.")
+        _say(as_json, f"Nothing that {project} is made of has changed since {last}: there is nothing to release.")
         if as_json:
-            document({"released": False, "former": last and str(last), "commits": []})
+            document({"released": False, "former": str(last), "commits": []})
         return
-    former = last.version if last else None
-    change = _contract_change(git, last, project)
-    proposed, why = proposed_bump(project, former, commits, change)
-    notes = ReleaseNotes(
-        release=Release(project, (former or NEVER_RELEASED).bumped(bump or proposed)),
-        former=former,
-        on=datetime.now(UTC).date(),
-        commits=commits,
-        contract=change,
-        needs={other: _contract_change(git, last, other).new for other in DEPENDENCIES[project]} if last else {},
-        archives=_archives(git, project),
-    )
+    proposed, notes = _proposal(git, last, project, commits, bump)
     tag = str(notes.release)
     if git.succeeds("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
         raise OperatorError(f"{tag} is the tag of a commit that is not in this history: raise another part by --bump.")
-    _say(as_json, *notes.text.splitlines(), f"Proposed is a {proposed} release, since {why}.")
+    _say(as_json, *notes.text.splitlines(), f"Proposed is a {proposed.part} release, since {proposed.why}.")
     if not yes:
         require_terminal(tag, interactive=at_terminal())
         confirm(tag, f"This is to commit {CHANGELOG} and to tag that commit.", ask=ask)
@@ -63,7 +53,7 @@ def release(project: str, bump: str | None, yes: bool, as_json: bool) -> None:
     publish = f"git push --atomic origin HEAD:main refs/tags/{tag}"
     _say(as_json, f"{tag} is {commit[:7]}. It is here alone until you publish it: `{publish}`.")
     if as_json:
-        document(_document(notes, commit, proposed, why))
+        document(_document(notes, commit, proposed))
 
 
 def require_releasable(git: Git) -> None:
@@ -88,11 +78,34 @@ def require_releasable(git: Git) -> None:
         raise OperatorError("The current commit is not on main's history, which releases are made of: merge it first.")
 
 
+def _proposal(
+    git: Git, last: Release | None, project: str, commits: Sequence[Commit], bump: str | None
+) -> tuple[Bump, ReleaseNotes]:
+    """Return what the changes ask for, and the notes of the release that raises that, or the part that `bump` names."""
+    former = last.version if last else None
+    change = _contract_change(git, last, project)
+    proposed = proposed_bump(project, former, commits, change)
+    return proposed, ReleaseNotes(
+        release=Release(project, (former or NEVER_RELEASED).bumped(bump or proposed.part)),
+        former=former,
+        on=datetime.now(UTC).date(),
+        commits=commits,
+        contract=change,
+        needs={other: _newly_read(git, last, other) for other in DEPENDENCIES[project]},
+        archives=_archives(git, project),
+    )
+
+
 def _contract_change(git: Git, last: Release | None, project: str) -> ContractChange:
     if last is None:
         return ContractChange()
     former, present = (git("show", f"{commit}:./{CONTRACTS_SOURCE}") for commit in (f"refs/tags/{last}", "HEAD"))
     return ContractChange.between(former, present, project)
+
+
+def _newly_read(git: Git, last: Release | None, other: str) -> list[str]:
+    """Return the outputs of another project that its readers need to be there, and the last release did not know."""
+    return [name for name in _contract_change(git, last, other).new if name not in TOLD]
 
 
 def _archives(git: Git, project: str) -> dict[str, str]:
@@ -115,15 +128,15 @@ def _record(git: Git, notes: ReleaseNotes) -> None:
         raise
 
 
-def _document(notes: ReleaseNotes, commit: str, proposed: str, why: str) -> dict[str, Any]:
+def _document(notes: ReleaseNotes, commit: str, proposed: Bump) -> dict[str, Any]:
     return {
         "released": True,
         "release": str(notes.release),
         "version": str(notes.release.version),
         "commit": commit,
         "former": notes.former and str(notes.former),
-        "proposed": proposed,
-        "why": why,
+        "proposed": proposed.part,
+        "why": proposed.why,
         "commits": [{"commit": each.hash, "subject": each.subject} for each in notes.commits],
         "archives": dict(notes.archives),
         "notes": notes.text,
