@@ -1,4 +1,7 @@
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,26 @@ def test_replication_belongs_to_none_of_the_other_projects_and_takes_nothing_of_
         assert not any(path.startswith(replicates) for path in closures[other])
     assert not any("processor_lambda" in path or "pipeline_ops" in path for path in closures["replication"])
     assert "requirements/lambda.txt" not in closures["storage"]
+
+
+IMPORTS = """
+import ast, json, sys
+program = ast.parse(open(sys.argv[1]).read())
+program.body = [each for each in program.body if isinstance(each, ast.Import | ast.ImportFrom)]
+exec(compile(program, sys.argv[1], "exec"))
+json.dump([each.__file__ for each in sys.modules.values() if getattr(each, "__file__", None)], sys.stdout)
+"""
+"""Runs the imports of a program and prints the files of all modules that are loaded then."""
+
+
+@pytest.mark.parametrize("project", ["storage", "processing", "replication"])
+def test_a_closure_has_every_module_that_python_loads_for_the_program(project: str) -> None:
+    program = ROOT / "projects" / project / "__main__.py"
+    loaded = subprocess.run([sys.executable, "-c", IMPORTS, program], check=True, capture_output=True, text=True).stdout
+    ours = [path for path in map(Path, json.loads(loaded)) if "src" in path.parts and path.is_relative_to(ROOT)]
+    paths = [ROOT / path for path in Closure(ROOT, project).paths]
+    assert len(ours) > 10
+    assert [path for path in ours if not any(path.is_relative_to(each) for each in paths)] == []
 
 
 def test_a_tagged_checkout_has_the_releases_version(repository: MadeRepository) -> None:
