@@ -42,6 +42,7 @@ NOT_ON_AN_ALARM = {
     "a-deployment-that-was-cut-off",
     "the-commands",
     "after-it-is-over",
+    "a-bad-release-roll-back",
 }
 """The runbook's sections that are for no alarm alone."""
 
