@@ -4,7 +4,7 @@ Since a write is always followed by a look at the source, whoever writes a repli
 or will write again. So notices may be repeated, reordered and handled at the same time by several functions.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,10 +93,10 @@ def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) 
     ({'a': 'copied', 'b': 'deleted'}, {'a': 1})
     """
     outcomes: dict[K, Outcome] = {}
-    rereads: Counter[K] = Counter()
-    sizes: Counter[K] = Counter()
+    rereads: defaultdict[K, int] = defaultdict(int)
+    sizes: defaultdict[K, int] = defaultdict(int)
     states: Reading[K, S] = store.read(keys)
-    written: Mapping[K, S | None] = {}
+    written: dict[K, S | None] = {}
     for turn in range(rounds + 1):
         pending: dict[K, S | None] = {}
         for key, state in states.items():
@@ -110,12 +110,18 @@ def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) 
                 pending[key] = state
         if not pending or turn == rounds:
             break
-        answers = store.write(pending)
-        written = {key: pending[key] for key, answer in answers.items() if isinstance(answer, int)}
-        moved = [key for key, answer in answers.items() if isinstance(answer, SourceMoved)]
-        failed = {key: answer for key, answer in answers.items() if isinstance(answer, StoreError)}
-        sizes.update({key: answer for key, answer in answers.items() if isinstance(answer, int)})
-        rereads.update(moved)
+        written = {}
+        failed: dict[K, StoreError] = {}
+        moved: list[K] = []
+        for key, answer in store.write(pending).items():
+            if isinstance(answer, int):
+                written[key] = pending[key]
+                sizes[key] += answer
+            elif isinstance(answer, StoreError):
+                failed[key] = answer
+            else:
+                moved.append(key)
+                rereads[key] += 1
         states = {**failed, **store.confirm(written), **store.read(moved)}
     why = StoreError("SourceKeepsChanging", f"the source changed during each of {rounds} writes")
     return outcomes | {key: Outcome(Action.FAILED, rereads=rereads[key], error=why) for key in pending}
