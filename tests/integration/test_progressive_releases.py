@@ -121,7 +121,7 @@ def test_a_good_release_goes_through_every_route_and_is_recorded(released: Relea
     assert [(each.target, each.release) for each in progress.judgements] == [(target, version) for target in TARGETS]
     assert all(len(each.exercised.keys) >= 2 for each in progress.judgements)
     assert versions_of(released) == dict.fromkeys(TARGETS, version)
-    newest = [(each.what, tuple(each.routes), each.result) for each in released.deployed.history.records()[:5]]
+    newest = [(each.what, tuple(each.routes), each.result) for each in list(released.deployed.history.records())[:5]]
     assert newest == [
         (DEPLOY, (), DONE),
         (JUDGED, ("staging",), DONE),
@@ -157,7 +157,7 @@ def test_a_bad_release_stops_at_the_first_route_which_goes_back_by_itself_and_no
     assert versions_of(released) == before
     assert released.route("staging").outputs == staging, "it never saw the release"
     assert released.route("dev").outputs.held["from_release"] == bad
-    records = released.deployed.history.records()
+    records = list(released.deployed.history.records())
     assert [(each.what, each.result) for each in records[:2]] == [(ROLLBACK, DONE), (JUDGED, FAILED)]
     name = f"after/{bad}"
     released.put(name)

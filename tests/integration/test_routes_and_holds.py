@@ -213,7 +213,7 @@ def test_a_route_that_is_rolled_back_under_a_full_queue_loses_nothing_and_stays_
     assert site.exported()["dev_held"] == {}
     site.roll_back("dev")
     assert site.live("dev") == good, "the one that was live before, and not the one that was found bad"
-    records = site.deployment.history(STACK).records()
+    records = list(site.deployment.history(STACK).records())
     assert [record.what for record in records[:4]] == ["rollback", "deploy", "deploy", "rollback"]
     assert [record.release for record in records[:4]] == ["v1.3.0", "v1.4.1", "v1.4.0+3.gabc1234", "v1.3.0"]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ def test_records_come_back_the_newest_first_and_each_stack_has_its_own(history: 
     newest = a_record("2026-11-28T10:00:00.500+00:00")
     for record in (former, newest, latter):
         history.append(record)
-    assert history.records()[0] == newest
+    assert next(history.records()) == newest
     assert sorted(record.at for record in history.records()) == sorted(each.at for each in (former, latter, newest))
-    assert History(history.backend, StackId("replication", "prod-pr1"), said.append).records() == []
+    assert not list(History(history.backend, StackId("replication", "prod-pr1"), said.append).records())
     assert not said
 
 
@@ -92,11 +93,37 @@ def test_a_deploy_that_failed_is_recorded_with_why(history: History) -> None:
 
 def test_a_record_that_can_not_be_read_is_told_and_stops_no_other(history: History, said: list[str]) -> None:
     history.append(a_record())
-    for name, content in {"a": "{", "b": "[]", "c": '{"schema": "pipeline.deploy/2"}'}.items():
+    odd = {"d": json.dumps({**a_record().document(), "said": 5}), "e": "[" * 100_000}
+    for name, content in {"a": "{", "b": "[]", "c": '{"schema": "pipeline.deploy/2"}', **odd}.items():
         files_of(history.backend).write(f"deploys/replication/prod/{name}.json", content)
-    assert history.records() == [a_record()]
-    assert len(said) == 3
+    assert list(history.records()) == [a_record()]
+    assert len(said) == 5
     assert all("can't be read, and is left out" in sentence for sentence in said)
+
+
+def test_a_record_that_was_being_written_when_its_command_was_killed_is_none(tmp_path: Path, said: list[str]) -> None:
+    history = History(Backend(tmp_path.as_uri()), STACK, said.append)
+    history.append(a_record())
+    (tmp_path / "deploys" / "replication" / "prod" / ".20261128T100000.json.new").touch()
+    assert list(history.records()) == [a_record()]
+    assert not said
+
+
+def test_a_history_is_read_as_far_as_it_is_needed(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    for second in range(3):
+        history.append(a_record(f"2026-11-28T10:00:0{second}+00:00"))
+    records = history.records()
+    assert next(records).at == "2026-11-28T10:00:02+00:00"
+    monkeypatch.setattr(DeployRecord, "parse", lambda _: pytest.fail("another one was read"))
+    with pytest.raises(pytest.fail.Exception):
+        next(records)
+
+
+def test_what_was_done_to_a_former_function_of_the_name_is_of_no_account(history: History) -> None:
+    made = replace(moved("", "2"), before={}, at="2026-11-28T11:00:00+00:00")
+    history.append(moved("1", "2"))
+    history.append(made)
+    assert list(history.of_function(FUNCTION)) == [made]
 
 
 def test_a_record_that_can_not_be_written_is_told_and_the_deploy_goes_on(tmp_path: Path, said: list[str]) -> None:
@@ -111,7 +138,7 @@ def test_a_record_that_can_not_be_written_is_told_and_the_deploy_goes_on(tmp_pat
 def test_where_only_pulumi_knows_the_backend_it_is_told_that_no_history_is_kept(said: list[str]) -> None:
     history = History(Backend("https://api.pulumi.com"), STACK, said.append)
     history.append(a_record())
-    assert history.records() == []
+    assert list(history.records()) == []
     assert set(said) == {"No history of replication/prod is kept at https://api.pulumi.com: only in a folder or in S3."}
 
 

@@ -85,7 +85,9 @@ class _Folder:
     def listed(self, start: str) -> Mapping[str, Any]:
         place, _, name = start.rpartition("/")
         found = (self.folder / place).glob(f"{glob.escape(name)}*")
-        return {str(path.relative_to(self.folder)): path.stat().st_mtime_ns for path in found if path.is_file()}
+        # What a `write` that was killed has left begins with a dot.
+        files = (path for path in found if path.is_file() and not path.name.startswith("."))
+        return {str(path.relative_to(self.folder)): path.stat().st_mtime_ns for path in files}
 
     def read(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -25,7 +25,15 @@ DONE, FAILED = "done", "failed"
 
 _FOLDER = "deploys"
 _SCHEMA = "pipeline.deploy/1"
-_NOTHING: Mapping[str, Any] = {"routes": [], "before": {}, "after": {}, "digest": {}}
+_UNSAID: Mapping[str, Any] = {
+    "routes": [],
+    "before": {},
+    "after": {},
+    "digest": {},
+    "result": DONE,
+    "said": "",
+    "seconds": 0,
+}
 _SAID_CHARACTERS = 500
 _UNREADABLE = (OSError, ValueError, BotoCoreError, ClientError)
 
@@ -68,7 +76,7 @@ class DeployRecord:
     @classmethod
     def parse(cls, document: Any) -> Self:
         """Read such a document; raises ValueError for one that is none."""
-        told: dict[str, Any] = {**_NOTHING, **(document if isinstance(document, dict) else {})}
+        told: dict[str, Any] = {**_UNSAID, **(document if isinstance(document, dict) else {})}
         match told:
             case {
                 "schema": str(schema),
@@ -80,6 +88,9 @@ class DeployRecord:
                 "before": dict(),
                 "after": dict(),
                 "digest": dict(),
+                "result": str(),
+                "said": str(),
+                "seconds": int() | float(),
             } if schema == _SCHEMA:
                 names = {field.name for field in fields(cls)}
                 known = {name: value for name, value in told.items() if name in names}
@@ -106,24 +117,31 @@ class History:
         except _UNREADABLE as error:
             self.say(f"The history of {self.stack} lacks this {record.what}, which could not be written: {error}.")
 
-    def records(self) -> list[DeployRecord]:
-        """Return what is known, the newest first."""
+    def records(self) -> Iterator[DeployRecord]:
+        """Read what is known, the newest first, each when it is asked for: there may be thousands in a bucket."""
         try:
             files = files_of(self.backend)
             names = sorted(files.listed(self._folder), reverse=True)
         except UnreadHereError:
             self.say(f"No history of {self.stack} is kept at {self.backend.shown}: only in a folder or in S3.")
-            return []
+            return
         except _UNREADABLE as error:
             self.say(f"The history of {self.stack} at {self.backend.shown} can't be read: {error}.")
-            return []
-        found = []
+            return
         for name in names:
             try:
-                found.append(DeployRecord.parse(json.loads(files.read(name))))
-            except _UNREADABLE as error:
+                record = DeployRecord.parse(json.loads(files.read(name)))
+            except (*_UNREADABLE, RecursionError) as error:
                 self.say(f"{name} can't be read, and is left out: {error}.")
-        return found
+            else:
+                yield record
+
+    def of_function(self, function: str) -> Iterator[DeployRecord]:
+        """Read what is known since a deploy made the function: one of that name that was there before is another."""
+        for record in self.records():
+            yield record
+            if record.what == DEPLOY and function in record.after and function not in record.before:
+                return
 
     @contextmanager
     def recording(self, who: str, release: str, routes: tuple[str, ...]) -> Iterator[None]:
@@ -156,7 +174,7 @@ class History:
         try:
             content = read_state(self.backend, self.stack)
             return (json.loads(content)["checkpoint"]["latest"] or {}).get("resources") or [] if content else []
-        except (*_UNREADABLE, UnreadHereError, LookupError, TypeError):
+        except (*_UNREADABLE, UnreadHereError, EOFError, LookupError, TypeError, AttributeError):
             return []  # where the state can't be read, the deploy itself says so
 
     @property
@@ -164,7 +182,7 @@ class History:
         return f"{_FOLDER}/{self.stack.project}/{self.stack.environment}/"
 
 
-def version_before(records: Sequence[DeployRecord], function: str, live: str) -> str | None:
+def version_before(records: Iterable[DeployRecord], function: str, live: str) -> str | None:
     """Return the version that was live before a deploy made this one so; None where no record tells.
 
     Of a version that a rollback left again it is not told: one was found bad.

@@ -16,7 +16,7 @@ def history(project: str, environment: str, where: Where, as_json: bool) -> None
     """Show the newest deploys of a stack, or print them all as one JSON document."""
     projects = open_projects(where)
     stack = projects.stack(project, environment)
-    records = deployed_system(projects).history(stack).records()
+    records = list(deployed_system(projects).history(stack).records())
     if as_json:
         document({"stack": str(stack), "records": [record.document() for record in records]})
     elif not records:

@@ -54,7 +54,7 @@ class Engine:
         return Result(StackId(project, environment), "deploy", {"update": 1}, 0.1)
 
     def append(self, **told: Any) -> None:
-        at = f"2030-01-01T00:00:{len(self.history.records()):02}+00:00"
+        at = f"2030-01-01T00:00:{len(list(self.history.records())):02}+00:00"
         self.history.append(DeployRecord(**{"at": at, "who": "x", "release": "v1.4.0", **told}))
 
     def hold(self, _project: str, _environment: str, target: str, hold: Hold) -> None:
@@ -103,7 +103,7 @@ def progressive(engine: Engine, weight: int | None = None, say: Any = print) -> 
 
 def recorded(engine: Engine) -> list[tuple[str, str, str]]:
     """What the history tells beside the deploys, the oldest first."""
-    records = engine.history.records()
+    records = list(engine.history.records())
     return sorted((each.what, each.routes[0], each.result) for each in records if each.what != DEPLOY)
 
 
@@ -164,6 +164,13 @@ def test_what_was_put_back_since_it_was_judged_well_is_judged_again(engine: Engi
     progressive(engine).run(["dev"], whole=False)
     after: Mapping[str, str] = {route_function("dev"): FORMER}
     engine.append(what=ROLLBACK, routes=("dev",), after=after, at="2031-01-01T00:00:00+00:00")
+    assert [each.target for each in progressive(engine).run(["dev"], whole=False).judgements] == ["dev"]
+
+
+def test_what_was_judged_of_a_function_that_is_gone_says_nothing_of_the_one_that_is_there(engine: Engine) -> None:
+    progressive(engine).run(["dev"], whole=False)
+    engine.append(what=DEPLOY, after={route_function("dev"): FORMER}, at="2031-01-01T00:00:00+00:00")
+    engine.aliases["dev"] = {"FunctionVersion": FORMER}
     assert [each.target for each in progressive(engine).run(["dev"], whole=False).judgements] == ["dev"]
 
 

@@ -162,7 +162,7 @@ def test_what_the_state_could_not_be_told_is_said_with_the_command_that_finishes
     with pytest.raises(OperatorError, match=r"is back at v1\.3\.0 \(11\).*nox -s rollback -- dev 11.*is locked"):
         back(replication, history, locked)
     assert function.asked
-    assert history.records() == []
+    assert list(history.records()) == []
 
 
 def test_an_alias_of_what_is_no_version_is_told_with_what_helps(replication: SourceRoutes, function: Lambda) -> None:

@@ -134,16 +134,11 @@ class ProgressiveDeploy:
     def _is_judged_well(self, deployed: DeployedReplication, versions: LiveVersions) -> bool:
         """Tell whether the route was last judged at this version, and nobody has put it back since."""
         function = route_function(versions.target)
-        last = next(
-            (
-                record
-                for record in deployed.history.records()
-                if record.what in {JUDGED, ROLLBACK} and function in record.after
-            ),
-            None,
-        )
-        is_well = last is not None and (last.what, last.result) == (JUDGED, DONE)
-        return is_well and last is not None and last.after[function] == str(versions.newest.number)
+        for record in deployed.history.of_function(function):
+            if record.what in {JUDGED, ROLLBACK} and function in record.after:
+                judged = (record.what, record.result, record.after[function])
+                return judged == (JUDGED, DONE, str(versions.newest.number))
+        return False
 
     def _judged(self, deployed: DeployedReplication, route: Route, versions: LiveVersions, before: Sight) -> Judgement:
         former = self._former(deployed, versions)
@@ -185,9 +180,9 @@ class ProgressiveDeploy:
 
     def _former(self, deployed: DeployedReplication, versions: LiveVersions) -> PublishedVersion | None:
         """Return what the route goes back to; None where there is nothing."""
-        live = str(versions.live.number)
+        function, live = route_function(versions.target), str(versions.live.number)
         with suppress(OperatorError):
-            before = version_before(deployed.history.records(), route_function(versions.target), live)
+            before = version_before(deployed.history.of_function(function), function, live)
             return versions.chosen(None, before)
         return None
 

@@ -26,7 +26,8 @@ def rollback(target: str, version: str | None, where: Where, as_json: bool, yes:
     deployed = deployed_replication(where)
     replication = deployed.replication
     versions = read_versions(replication, replication.route(target))
-    before = version_before(deployed.history.records(), route_function(target), str(versions.live.number))
+    function = route_function(target)
+    before = version_before(deployed.history.of_function(function), function, str(versions.live.number))
     to = versions.chosen(version, before)
     was = versions.newest
     if asks:
