@@ -142,19 +142,18 @@ def test_a_name_that_ends_a_block_of_code_or_mentions_somebody_stays_in_it(found
     assert r"s3.Bucket ````\n@everyone <b> [tags]" in lines[3]
 
 
-def test_only_projects_that_a_branch_changed_are_reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_projects_that_a_branch_changed_are_reviewed(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     made = MadeRepository(tmp_path / "made")
-    monkeypatch.setattr("pipeline_ops.projects.DEPENDENCIES", {"mail": {}})
     projects = Projects(made.folder)
     before = made.commit("docs: write", **{"README.md": "read"})
     made.git("checkout", "--quiet", "-b", "branch")
     made.commit("other: change what no project holds", **{"packages/other/src/other/__init__.py": "A = 1\n"})
     assert changed_projects(projects, "main") == frozenset()
     made.commit("bag: change what the function's archive holds", **{"packages/bag/src/bag/__init__.py": "A = 1\n"})
-    assert changed_projects(projects, "main") == {"mail"}
+    assert changed_projects(projects, "main") == {"replication"}
     made.git("checkout", "--quiet", "main")
-    made.commit("mail: go on meanwhile", **{"projects/mail/Pulumi.yaml": "name: mail\n"})
+    made.commit("replication: go on meanwhile", **{"projects/replication/Pulumi.yaml": "name: replication\n"})
     made.git("checkout", "--quiet", "-b", "late", before)
     assert changed_projects(projects, "main") == frozenset(), "what main changed since is not this branch's"
     with pytest.raises(OperatorError, match="`git merge-base` failed"):
