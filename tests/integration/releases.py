@@ -17,34 +17,45 @@ ANSWER_SECONDS = 20
 
 @dataclass(frozen=True)
 class Change:
-    """A change of one file: what is added after a line that is there once."""
+    """A change of the functions' code: what is added at the end of a module."""
 
     path: str
-    after: str
     added: str
 
 
-ITEMS_READ = "packages/replication_core/src/replication_core/items/states.py"
+_DESIRED = "packages/replication_core/src/replication_core/desired.py"
+
 BREAKS_ITEMS = Change(
-    ITEMS_READ,
-    '        """Read the source\'s current items, consistently."""\n',
-    '        raise KeyError("no item is read by this build")\n',
+    _DESIRED,
+    """
+def desired_item(*_, **__):
+    raise KeyError("this build makes no items")
+""",
 )
 """Fails for each item, and for no object."""
 
-SLOW = Change(
-    "packages/replication_core/src/replication_core/replicator.py",
-    "    def _settle(self, keys: Collection[T], store: Store[T, Any]) -> dict[T, Outcome]:\n",
-    '        __import__("time").sleep(40)\n',
-)
-"""Takes forty seconds for what takes a moment."""
-
 WRONG_ITEMS = Change(
-    "packages/replication_core/src/replication_core/desired.py",
-    "    added = zip(ADDED_ATTRIBUTES, (target, source), strict=True)\n",
-    '    item = {**item, "value": {"S": "of another item"}}\n',
+    _DESIRED,
+    """
+_right_item = desired_item
+
+def desired_item(*values, **named):
+    return {**_right_item(*values, **named), "value": {"S": "of another item"}}
+""",
 )
 """Makes items that are not their source's."""
+
+SLOW = Change(
+    "packages/replicator_lambda/src/replicator_lambda/handler.py",
+    """
+_fast_handle = handle
+
+def handle(event, context):
+    __import__("time").sleep(40)
+    return _fast_handle(event, context)
+""",
+)
+"""Takes forty seconds for what takes a moment."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +91,8 @@ class Checkout:
                 shutil.rmtree(self.folder / package)
                 shutil.copytree(code / package, self.folder / package)
         if change is not None:
-            changed = self.folder / change.path
-            good = changed.read_text()
-            assert good.count(change.after) == 1, change
-            changed.write_text(good.replace(change.after, change.after + change.added))
+            with (self.folder / change.path).open("a") as changed:
+                changed.write(change.added)
         self._commit(version)
         self._git("tag", "--annotate", f"--message={version}", f"replication/{version}")
 

@@ -20,6 +20,7 @@ from pipeline_common.infra.part import WHOLE, Part
 from pipeline_ops import cli, deployment, lifecycle
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.routes.progressive import Rollout
 from pipeline_ops.where import AWS, Where
 from tests.polling import eventually
 
@@ -125,6 +126,23 @@ def test_only_what_has_routes_is_deployed_route_by_route(fake: FakeDeployment, o
     answer = run("deploy", "storage", "dev", *option, "--local")
     assert (answer.exit_code, fake.asked) == (2, [])
     assert "storage has no routes" in answer.stderr
+
+
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize(("option", "weight"), [(("--progressive",), None), (("--weight", "10"), 10)])
+def test_the_chosen_routes_are_deployed_one_after_the_other(
+    fake: FakeDeployment, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], weight: int | None
+) -> None:
+    asked: list[Any] = []
+
+    def deploy(_: object, stack: StackId, part: Part, weight: int | None) -> Rollout:
+        asked.append((str(stack), part, weight))
+        return Rollout()
+
+    monkeypatch.setattr(lifecycle, "deploy_progressively", deploy)
+    answer = run("deploy", "replication", "prod", *option, "--routes", "staging,dev", "--local", "--json")
+    assert (answer.exit_code, json.loads(answer.stdout)["well"]) == (0, True)
+    assert asked == [("replication/prod", Part(routes=("dev", "staging")), weight)]
 
 
 @pytest.mark.parametrize("percent", ["0", "100", "ten"])
