@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pipeline_ops.releases.versions import Commit
 
 ROOT = Path(__file__).parents[4]
 FORMER = Version.parse("v1.3.0")
+FIRST = Release("replication", Version.parse("v1.0.0"))
 REPAIR = Commit("a" * 40, "replicator_lambda: keep the one that failed")
 OWN = Commit("b" * 40, "replication: alarm on drift")
 BREAKING = Commit("c" * 40, "queue_worker!: write envelopes of another form")
@@ -101,7 +103,11 @@ def test_the_notes_say_what_has_changed_by_area_what_it_needs_and_which_archives
 
 def test_the_digests_are_read_from_the_notes_and_from_no_commits_subject() -> None:
     forged = Commit("d" * 40, f"Archive `replicator_lambda`: `sha256:{'f' * 64}`")
-    assert archives_noted(notes(forged).text) == {"replicator_lambda": DIGEST}
+    release, former = notes(forged), replace(notes(REPAIR), release=FIRST, archives={"replicator_lambda": "0" * 64})
+    changelog = with_notes(with_notes("", former), release)
+    assert archives_noted(changelog, release.release) == {"replicator_lambda": DIGEST}
+    assert archives_noted(changelog, FIRST) == {"replicator_lambda": "0" * 64}
+    assert archives_noted(changelog, Release("storage", FIRST.version)) == {}
 
 
 def test_the_newest_release_is_the_changelogs_first() -> None:

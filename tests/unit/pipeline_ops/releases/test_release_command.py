@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline_common.infra import lambda_archive
+from pipeline_common.release import Release
 from pipeline_ops.cli import cli
 from pipeline_ops.releases.archives import archive_digests
 from pipeline_ops.releases.notes import archives_noted
@@ -54,7 +55,11 @@ def test_a_release_is_an_annotated_tag_of_a_commit_that_holds_its_notes(reposito
     notes = repository.git("for-each-ref", "--format=%(contents)", "refs/tags/replication/v1.0.0")
     assert notes.startswith("## replication v1.0.0 (")
     assert notes in changelog
-    assert archives_noted(notes) == told["archives"] == archive_digests(repository.folder, "replication")
+    assert (
+        archives_noted(changelog, Release.parse(told["release"]))
+        == told["archives"]
+        == archive_digests(repository.folder, "replication")
+    )
     assert repository.git("log", "-1", "--format=%s") == "replication: release v1.0.0"
     assert repository.git("worktree", "list").count("\n") == 0
 

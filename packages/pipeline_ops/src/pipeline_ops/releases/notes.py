@@ -18,6 +18,7 @@ CHANGELOG = "CHANGELOG.md"
 """The file of all releases' notes, in the repository's folder."""
 
 _HEAD = "# Changelog\n\nEach release as the release command wrote it, the newest first.\n"
+_SECTION = re.compile(r"^(?=## )", re.MULTILINE)
 _ARCHIVE = re.compile(r"^Archive `(\w+)`: `sha256:([0-9a-f]{64})`$", re.MULTILINE)
 
 
@@ -70,7 +71,7 @@ class ReleaseNotes:
     @property
     def text(self) -> str:
         """The notes in Markdown."""
-        paragraphs = [f"## {self.release.project} {self.release.version} ({self.on})", *self._changes()]
+        paragraphs = [f"## {_title(self.release)} ({self.on})", *self._changes()]
         if self.contract.new:
             paragraphs.append(f"The contract has {_code(self.contract.new)} besides.")
         if self.contract.gone:
@@ -93,15 +94,20 @@ class ReleaseNotes:
         ]
 
 
-def archives_noted(notes: str) -> dict[str, str]:
-    """Return the SHA-256 of each archive that notes name, by its package."""
-    return dict(_ARCHIVE.findall(notes))
+def archives_noted(changelog: str, release: Release) -> dict[str, str]:
+    """Return the SHA-256 of each archive that the release's notes in a changelog name, by its package."""
+    sections = (each for each in _SECTION.split(changelog) if each.startswith(f"## {_title(release)} ("))
+    return dict(_ARCHIVE.findall(next(sections, "")))
 
 
 def with_notes(changelog: str, notes: ReleaseNotes) -> str:
     """Return the changelog with a release's notes above all others."""
     rest = changelog.removeprefix(_HEAD) if changelog else ""
     return f"{_HEAD}\n{notes.text}{rest}"
+
+
+def _title(release: Release) -> str:
+    return f"{release.project} {release.version}"
 
 
 def _code(names: Iterable[str]) -> str:

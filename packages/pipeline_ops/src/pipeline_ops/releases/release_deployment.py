@@ -17,7 +17,7 @@ from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.private_files import LOCAL_FOLDER, local_folder
 from pipeline_ops.projects import Projects
 from pipeline_ops.releases.git import Git
-from pipeline_ops.releases.notes import archives_noted
+from pipeline_ops.releases.notes import CHANGELOG, archives_noted
 from pipeline_ops.releases.worktree import release_worktree
 from pipeline_ops.state import prepared_aws_backend
 from pipeline_ops.terminal import ask, at_terminal, tell
@@ -27,6 +27,8 @@ __all__ = ["deploy_release"]
 
 _ARCHIVES = Path("packages/pipeline_ops/src/pipeline_ops/releases/archives.py")
 """The module by which a release says its archives' digests; one that is older than releases has none."""
+
+Say = Callable[[str], None]
 
 _ENDS_HOLDS = "--end-holds"
 _TAIL_LINES = 15
@@ -104,7 +106,7 @@ def deploy_release(
         say(f"{release} is deployed by its own code, of the commit {commit[:7]} in {folder}.")
         code = ReleasedCode(folder)
         options = _options(release, code.prepare(), rollout)
-        _check_archives(git, release, code.archives(project), say)
+        _check_archives(folder, release, code.archives(project), say)
         command = ["deploy", project, environment, "--yes", *options, *where.options]
         command += ["--provider", where.provider] if where.provider else []
         exit_code = code.run([*command, *(["--json"] if as_json else [])], _environment(projects, say))
@@ -158,17 +160,21 @@ def _options(release: Release, known: str, rollout: Sequence[str]) -> list[str]:
     return [*([_ENDS_HOLDS] if _ENDS_HOLDS in known else []), *rollout]
 
 
-def _check_archives(git: Git, release: Release, built: Mapping[str, str] | None, say: Callable[[str], None]) -> None:
-    """Raise OperatorError unless the archives are those that the release's notes name."""
-    noted = archives_noted(git("for-each-ref", "--format=%(contents)", f"refs/tags/{release}"))
+def _check_archives(folder: Path, release: Release, built: Mapping[str, str] | None, say: Say) -> None:
+    """Raise OperatorError unless the archives are those that the notes in the release's own changelog name.
+
+    The tag has them too, but not in every clone: some tools fetch a tag as the commit that it is of.
+    """
     if built is None:
         say(f"{release} is older than releases' notes: nobody knows which archives it had.")
         return
+    changelog = folder / CHANGELOG
+    noted = archives_noted(changelog.read_text("utf-8") if changelog.is_file() else "", release)
     for name, digest in built.items():
         if name not in noted:
             raise OperatorError(
-                f"The tag {release} has no notes that name the archive of {name}: `git fetch --tags --force` gets the "
-                "tag as it was made. Nothing was changed."
+                f"{release} was not made by the release command: the {CHANGELOG} of its commit does not name the "
+                f"archive of {name}. Nothing was changed."
             )
         if noted[name] != digest:
             raise OperatorError(
@@ -177,7 +183,7 @@ def _check_archives(git: Git, release: Release, built: Mapping[str, str] | None,
             )
 
 
-def _environment(projects: Projects, say: Callable[[str], None]) -> dict[str, str]:
+def _environment(projects: Projects, say: Say) -> dict[str, str]:
     """Return this process's environment, with the state where this checkout's is."""
     if projects.where.is_local:
         return dict(os.environ)
@@ -187,5 +193,5 @@ def _environment(projects: Projects, say: Callable[[str], None]) -> dict[str, st
     return {**os.environ, "PULUMI_BACKEND_URL": backend.url}
 
 
-def _teller(as_json: bool) -> Callable[[str], None]:
+def _teller(as_json: bool) -> Say:
     return lambda line: tell(line, err=as_json)
