@@ -183,6 +183,16 @@ CALLS: list[tuple[str, str, str, dict[str, str]]] = [
         {"lambda__FunctionArn": FUNCTION.format("processing-prod-p")},
     ),
     ("lambda:DeleteEventSourceMapping", "", MAPPING, {}),
+    # To a pattern, dev's own processor is named as the function of an instance `pr...` is.
+    *(
+        (
+            f"lambda:{action}EventSourceMapping",
+            "deploy-dev",
+            MAPPING,
+            {"lambda__FunctionArn": FUNCTION.format("processing-dev-processor")},
+        )
+        for action in ("Create", "Update", "Delete")
+    ),
     ("events:PutTargets", "release-prod", RULE.format("replication-prod-route-dev"), {}),
     ("events:PutTargets", "deploy-staging", RULE.format("processing-staging"), {}),
     ("kms:ScheduleKeyDeletion", "deploy-prod", KEY, of("storage", "prod")),

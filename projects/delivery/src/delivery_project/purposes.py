@@ -102,7 +102,7 @@ def _instance(config: DeliveryConfig, account: Account, environment: Environment
     """Deploy and destroy pull requests' instances of the environment, whose code runs with it."""
     stacks = _stacks(account, environment, _DEPLOYED, instances=True)
     emptied = [statement for stack in stacks for statement in emptying(stack)]
-    spared = [sparing(stack) for stack in stacks]
+    spared = [statement for stack in stacks for statement in sparing(stack)]
     return Purpose(
         name=f"instance-{environment.name}",
         subjects=[f"environment:{INSTANCES}"],

@@ -476,19 +476,21 @@ def emptying(names: StackNames) -> list[Statement]:
     return [empty.statement("EmptyBuckets", names)] if "Buckets" in PROJECTS[names.project] else []
 
 
-def sparing(names: StackNames) -> Statement:
-    """Return the statement that denies what is the environment's own to who may change its instances.
+def sparing(names: StackNames) -> list[Statement]:
+    """Return the statements that deny what is the environment's own to who may change its instances.
 
     To a policy `processing-dev-processor` is named as an instance `pr...` is, which a number follows in truth.
     """
     services = [SERVICES[service] for service in PROJECTS[names.project]]
     grants = [grant for service in services for grant in (*service.reads, *service.writes)]
-    own = dict.fromkeys(pattern for grant in grants for pattern in grant.on if "{made}" in pattern)
-    return {
-        "Sid": f"Spare{names.project.capitalize()}",
-        "Effect": "Deny",
-        "Action": "*",
-        "Resource": [
-            names.arn(pattern.replace("{made}", f"{names.project}-{names.environment}-pro*")) for pattern in own
-        ],
+    named = dict.fromkeys(pattern for grant in grants for pattern in grant.on if "{made}" in pattern)
+    own = {
+        pattern: names.arn(pattern.replace("{made}", f"{names.project}-{names.environment}-pro*")) for pattern in named
     }
+    sid = f"Spare{names.project.capitalize()}"
+    denied: Statement = {"Effect": "Deny", "Action": "*"}
+    spared: list[Statement] = [{"Sid": sid, **denied, "Resource": list(own.values())}]
+    if "Functions" in PROJECTS[names.project]:  # a mapping is told by its function alone
+        functions = {"ArnLike": {"lambda:FunctionArn": [own[pattern] for pattern in _FUNCTIONS]}}
+        spared.append({"Sid": f"{sid}Mappings", **denied, "Resource": "*", "Condition": functions})
+    return spared
