@@ -14,7 +14,7 @@ import pytest
 from delivery_project.services import PROJECTS, SERVICES
 from pipeline_common.contracts import DeliveryOutputs
 from pipeline_common.infra.stack_config import StackConfigError
-from tests.infra.deployed import STACKS, delivery, processing
+from tests.infra.deployed import STACKS, delivery, processing, storage
 from tests.infra.iam import allows
 from tests.infra.recording import ACCOUNT, REGION, Recording, Registration, record
 
@@ -28,6 +28,9 @@ ROLES = (
 ISSUER = "token.actions.githubusercontent.com"
 REPOSITORY = "example@1000001/data-pipeline@2000002"
 STATE = "arn:aws:s3:::example-data-pipeline-state"
+REPLICATES = {"replication": "-replication"}
+"""What is behind the name of a boundary."""
+
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/delivery/workload-"
 
 
@@ -226,6 +229,27 @@ CALLS: list[tuple[str, str, str, dict[str, str]]] = [
         WORKER.format("processing-dev-processor"),
         {"iam__PermissionsBoundary": f"{BOUNDARY}prod"},
     ),
+    # A pull request's code writes the policies of its instance's roles, and so chooses what their functions reach.
+    (
+        "iam:CreateRole",
+        "deploy-dev",
+        WORKER.format("processing-dev-pr42"),
+        {"iam__PermissionsBoundary": f"{BOUNDARY}dev"},
+    ),
+    (
+        "iam:PutRolePolicy",
+        "instance-dev",
+        WORKER.format("processing-dev-pr42"),
+        {"iam__PermissionsBoundary": f"{BOUNDARY}dev-instances"},
+    ),
+    # What replicates writes to no source, and what processes to no target.
+    ("iam:CreateRole", "", WORKER.format("replication-prod"), {"iam__PermissionsBoundary": f"{BOUNDARY}prod"}),
+    (
+        "iam:CreateRole",
+        "",
+        WORKER.format("processing-prod"),
+        {"iam__PermissionsBoundary": f"{BOUNDARY}prod-replication"},
+    ),
     ("iam:PutRolePolicy", "", WORKER.format("processing-prod-processor"), {}),
     ("iam:DeleteRolePermissionsBoundary", "", WORKER.format("processing-dev-processor"), {}),
     ("iam:AttachRolePolicy", "", WORKER.format("processing-dev-processor"), {}),
@@ -332,7 +356,7 @@ def real_names(text: str) -> str:
 def test_everything_that_is_declared_can_be_made_by_its_role_and_seen_by_the_preview(project: str) -> None:
     for environment, recorded in stacks(project):
         changes = f"{'release' if project == 'replication' else 'deploy'}-{environment}"
-        bounded = {"iam__PermissionsBoundary": f"{BOUNDARY}{environment}"}
+        bounded = {"iam__PermissionsBoundary": f"{BOUNDARY}{environment}{REPLICATES.get(project, '')}"}
         for one in recorded.resources():
             if one.type not in MADE:
                 continue
@@ -350,7 +374,9 @@ def test_who_deploys_instances_can_change_nothing_of_their_environment(project: 
         if one.type in MADE:
             _, make, delete = MADE[one.type]
             for action in (make, delete):
-                assert not may("instance-dev", action, _arn(one), iam__PermissionsBoundary=f"{BOUNDARY}dev"), one.name
+                assert not may(
+                    "instance-dev", action, _arn(one), iam__PermissionsBoundary=f"{BOUNDARY}dev-instances"
+                ), one.name
 
 
 def _arn(one: Registration) -> str:
@@ -360,9 +386,10 @@ def _arn(one: Registration) -> str:
 
 
 @pytest.mark.parametrize("stack", [stack for stack in STACKS if not stack.startswith("storage")])
-def test_a_functions_own_policy_is_within_the_bounds_of_its_environments_roles(stack: str) -> None:
-    environment = stack.partition("/")[2].partition(" ")[0]
-    bounds = delivery().named(POLICY, f"workload-{environment}").document()
+def test_a_functions_own_policy_is_within_the_bounds_of_its_roles(stack: str) -> None:
+    project, _, environment = stack.partition(" ")[0].partition("/")
+    bounds = delivery().named(POLICY, f"workload-{environment}{REPLICATES.get(project, '')}").document()
+    instances = delivery().named(POLICY, "workload-dev-instances").document()
     for one in STACKS[stack]().of("aws:iam/rolePolicy:RolePolicy"):
         for statement in json.loads(real_names(one.inputs["policy"]))["Statement"]:
             if statement["Effect"] != "Allow":
@@ -370,14 +397,21 @@ def test_a_functions_own_policy_is_within_the_bounds_of_its_environments_roles(s
             for action in statement["Action"]:
                 for resource in statement["Resource"]:
                     assert allows(bounds, action, resource), (one.name, action, resource)
+                    if environment == "dev":
+                        assert not allows(instances, action, resource), (one.name, action, resource)
+                        assert allows(instances, action, resource.replace("-dev-", "-dev-pr42-")), (action, resource)
 
 
-def test_bounds_end_at_the_environment_and_at_its_replications_targets() -> None:
-    def bounded(environment: str, action: str, resource: str, **context: str) -> bool:
-        policy = delivery().named(POLICY, f"workload-{environment}").document()
+def test_bounds_end_at_the_environment_and_for_what_replicates_at_its_targets() -> None:
+    def bounded(workload: str, action: str, resource: str, **context: str) -> bool:
+        policy = delivery().named(POLICY, f"workload-{workload}").document()
         return allows(policy, action, resource, context={key.replace("__", ":"): context[key] for key in context})
 
-    assert bounded("prod", "s3:PutObject", BUCKET.format("dev") + "/a")
+    assert bounded("prod-replication", "s3:PutObject", BUCKET.format("dev") + "/a")
+    assert bounded("prod-replication", "s3:GetObject", BUCKET.format("prod") + "/a")
+    assert not bounded("prod-replication", "s3:PutObject", BUCKET.format("prod") + "/a")
+    assert not bounded("prod-replication", "dynamodb:BatchWriteItem", TABLE.format("prod"))
+    assert not bounded("prod", "s3:PutObject", BUCKET.format("dev") + "/a")
     assert not bounded("dev", "s3:GetObject", BUCKET.format("prod") + "/a")
     assert not bounded("staging", "s3:GetObject", BUCKET.format("dev") + "/a")
     assert not bounded("dev", "dynamodb:PutItem", TABLE.format("prod"))
@@ -394,20 +428,27 @@ def test_every_policy_is_as_short_as_aws_takes_it() -> None:
 
 
 def test_a_named_boundary_bounds_every_role_of_a_stack_and_without_one_none_is_bounded() -> None:
-    def bounds(config: Mapping[str, Any]) -> set[Any]:
-        return {role.inputs.get("permissionsBoundary") for role in processing("dev", config).of(ROLE)}
+    def bounds(stack: str, config: Mapping[str, Any]) -> set[Any]:
+        outputs = {f"organization/storage/{stack}": storage(stack).outputs}
+        return {role.inputs.get("permissionsBoundary") for role in processing(stack, config, stacks=outputs).of(ROLE)}
 
-    assert bounds({"pipeline:permissionsBoundary": f"{BOUNDARY}dev"}) == {f"{BOUNDARY}dev"}
-    assert bounds({}) == {None}
+    named = {"pipeline:permissionsBoundary": f"{BOUNDARY}dev"}
+    assert bounds("dev", named) == bounds("dev-me", named) == {f"{BOUNDARY}dev"}
+    assert bounds("dev-pr42", named) == {f"{BOUNDARY}dev-instances"}
+    assert bounds("dev", {}) == {None}
 
 
 def test_a_kms_key_of_the_states_secrets_is_used_by_every_role() -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/secrets"
     keyed = record("delivery", "shared", {"delivery:secretsKeyArn": key})
+    claim = {"aws:RequestTag/Project": "storage", "aws:RequestTag/Environment": "prod"}
     for role in ROLES:
         state = keyed.named(POLICY, f"{role}-state").document()
         assert allows(state, "kms:Decrypt", key), role
         assert not allows(state, "kms:ScheduleKeyDeletion", key), role
+        # It has no tag that tells an owner, and is nobody's to claim.
+        everything = {"Statement": [*state["Statement"], *rights(role)["Statement"]]}
+        assert not allows(everything, "kms:TagResource", key, context=claim), role
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_the_delivery_is_deployed_with_its_roles_bounds_and_trust_and_leaves_not
         attached = iam.list_attached_role_policies(RoleName="release-prod")["AttachedPolicies"]
         assert len(attached) == 4
         bounds = {arn.rpartition("/")[2] for arn in _policies(iam)}
-        assert {"workload-dev", "workload-staging", "workload-prod"} <= bounds
+        assert {"workload-dev", "workload-dev-instances", "workload-prod", "workload-prod-replication"} <= bounds
 
         assert (deployment.drift("delivery", "shared").unchanged, drifted) == (True, [])
         bound = next(arn for arn in _policies(iam) if arn.endswith("/workload-dev"))

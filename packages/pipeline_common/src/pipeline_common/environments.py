@@ -51,6 +51,11 @@ class Environment:
     def __str__(self) -> str:
         return f"{self.name}-{self.suffix}" if self.suffix else self.name
 
+    @property
+    def is_pull_requests(self) -> bool:
+        """Whether this is a pull request's instance, `dev-pr42`."""
+        return re.fullmatch(r"pr[0-9]+", self.suffix) is not None
+
     def beside(self, name: str) -> Self:
         """Return the environment of that name in the same instance, as the target of a replication is."""
         return type(self)(name, self.suffix)

@@ -6,11 +6,11 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from delivery_project.config import DeliveryConfig, EnvironmentConfig
+from delivery_project.config import DeliveryConfig
 from delivery_project.purposes import Purpose, purposes
 from delivery_project.stack_names import DELIVERY_PATH, Account
 from delivery_project.trust import AUDIENCE, ISSUER, trusting
-from delivery_project.workload import workload_boundary
+from delivery_project.workload import Workload, workloads
 from pipeline_common.contracts import DeliveryOutputs
 from pipeline_common.environments import Environment
 from pipeline_common.infra.exports import eventually
@@ -24,8 +24,8 @@ class Delivery(pulumi.ComponentResource):
 
     Guarantees: a role per environment and purpose, which only this repository's runs on the purpose's environment and
     refs can take, for an hour, without a key that is stored anywhere; no role has a right to change another
-    environment, this stack, or an object or an item that is no instance's; and a bound per environment for the roles
-    that stacks make, without which they can make none.
+    environment, this stack, or an object or an item that is no instance's; and bounds for the roles that stacks make,
+    without which they can make none.
 
     Leaves out: the bucket of the state, GitHub's environments with who approves, and people's own access.
     """
@@ -49,7 +49,8 @@ class Delivery(pulumi.ComponentResource):
             "github", url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], opts=self._child
         )
         for environment in config.environments:
-            self._boundary(environment, where)
+            for workload in workloads(where, environment):
+                self._boundary(workload)
         self.roles = [self._role(purpose) for purpose in purposes(config, where)]
         self.register_outputs(self.outputs().exports())
 
@@ -71,11 +72,10 @@ class Delivery(pulumi.ComponentResource):
             region=aws.get_region(opts=invoked).region,
         )
 
-    def _boundary(self, environment: EnvironmentConfig, account: Account) -> None:
+    def _boundary(self, workload: Workload) -> None:
         # Named here, as the roles are: the stacks' settings and the workflows name them.
-        name = f"workload-{environment.name}"
-        bounds = json.dumps(workload_boundary(account, environment))
-        aws.iam.Policy(name, name=name, path=DELIVERY_PATH, policy=bounds, opts=self._child)
+        name = workload.stack.boundary
+        aws.iam.Policy(name, name=name, path=DELIVERY_PATH, policy=json.dumps(workload.bounds), opts=self._child)
 
     def _role(self, purpose: Purpose) -> aws.iam.Role:
         trusted = self.provider.arn.apply(

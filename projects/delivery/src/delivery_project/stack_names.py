@@ -44,9 +44,15 @@ class StackNames:
         return f"{self.project}-{self.stack}-*"
 
     @property
+    def boundary(self) -> str:
+        """The name of the policy that bounds every role which the stack makes."""
+        kind = "-instances" if self.instances else "-replication" if self.project == "replication" else ""
+        return f"workload-{self.environment}{kind}"
+
+    @property
     def boundary_arn(self) -> str:
-        """The policy that bounds every role that the environment's stacks make."""
-        return f"{self._iam}:policy{DELIVERY_PATH}workload-{self.environment}"
+        """The ARN of that policy."""
+        return f"{self._iam}:policy{DELIVERY_PATH}{self.boundary}"
 
     @property
     def tags(self) -> dict[str, str]:

@@ -1,86 +1,110 @@
 """The bounds of the roles that the pipeline's stacks make for their functions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from delivery_project.config import EnvironmentConfig
+from delivery_project.services import sparing
 from delivery_project.stack_names import Account, StackNames
 from pipeline_common.infra.policies import allow, document
 
-__all__ = ["workload_boundary"]
+__all__ = ["Workload", "workloads"]
 
 
-def workload_boundary(account: Account, environment: EnvironmentConfig) -> dict[str, Any]:
-    """Return the policy that says what a function of the environment may do at most.
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """The functions of a project's stack, and the storage that they work on."""
 
-    It works on the data of its own environment and, where it replicates, of its targets: on objects, items and
-    messages, and never on a bucket, a table, a role or a policy. What of it a function may, its own policy says.
-    """
-    places = (environment.name, *environment.targets)
+    stack: StackNames
+    written: Sequence[StackNames]
+    """The storage whose objects and items they change. Their own environment's they read in any case."""
 
-    def of(projects: Iterable[str], pattern: str) -> list[str]:
-        named = [
-            StackNames(account=account, project=project, environment=place) for project in projects for place in places
-        ]
-        return [names.arn(pattern) for names in named]
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """The policy that says what such a function may do at most.
 
-    working = ("processing", "replication")
-    topics = of(["storage"], "sns:{region}:{account}:{made}")
-    return document(
-        allow(
-            "Objects",
-            [
-                "s3:AbortMultipartUpload",
-                "s3:DeleteObject",
-                "s3:GetObject",
-                "s3:GetObjectTagging",
-                "s3:GetObjectVersion",
-                "s3:GetObjectVersionTagging",
-                "s3:PutObject",
-                "s3:PutObjectTagging",
-                "s3:PutObjectVersionTagging",
-            ],
-            of(["storage"], "s3:::{made}/*"),
-        ),
-        allow("AbsentObjects", ["s3:ListBucket"], of(["storage"], "s3:::{made}")),
-        allow(
-            "Items",
-            [
-                "dynamodb:BatchGetItem",
-                "dynamodb:BatchWriteItem",
-                "dynamodb:DescribeStream",
-                "dynamodb:DescribeTable",
-                "dynamodb:GetRecords",
-                "dynamodb:GetShardIterator",
-                "dynamodb:ListStreams",
-                "dynamodb:PutItem",
-                "dynamodb:Scan",
-            ],
-            of(["storage"], "dynamodb:{region}:{account}:table/{made}"),
-        ),
-        allow(
-            "Messages",
-            [
-                "sqs:ChangeMessageVisibility",
-                "sqs:DeleteMessage",
-                "sqs:GetQueueAttributes",
-                "sqs:ReceiveMessage",
-                "sqs:SendMessage",
-            ],
-            of(["storage", *working], "sqs:{region}:{account}:{made}"),
-        ),
-        allow("Notifications", ["sns:Publish"], topics),
-        # The topics' key lets in whoever publishes through SNS, and a boundary limits that too.
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
-        allow(
-            "TopicKeys",
-            ["kms:Decrypt", "kms:GenerateDataKey"],
-            [f"arn:{account.partition}:kms:{account.region}:{account.account_id}:key/*"],
-            conditions={"StringEquals": {"kms:ViaService": f"sns.{account.region}.amazonaws.com"}},
-        ),
-        allow(
-            "Logs",
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            of(working, "logs:{region}:{account}:log-group:{made}"),
-        ),
-    )
+        It works on objects, items and messages, and never on a bucket, a table, a role or a policy. What of it a
+        function may, its own policy says.
+        """
+        account, storage = self.stack.account, replace(self.stack, project="storage")
+        read = list(dict.fromkeys([storage, *self.written]))
+        table = "dynamodb:{region}:{account}:table/{made}"
+        return document(
+            allow(
+                "ReadObjects",
+                ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"],
+                [names.arn("s3:::{made}/*") for names in read],
+            ),
+            allow("AbsentObjects", ["s3:ListBucket"], [names.arn("s3:::{made}") for names in read]),
+            allow(
+                "WriteObjects",
+                [
+                    "s3:AbortMultipartUpload",
+                    "s3:DeleteObject",
+                    "s3:PutObject",
+                    "s3:PutObjectTagging",
+                    "s3:PutObjectVersionTagging",
+                ],
+                [names.arn("s3:::{made}/*") for names in self.written],
+            ),
+            allow(
+                "ReadItems",
+                [
+                    "dynamodb:BatchGetItem",
+                    "dynamodb:DescribeStream",
+                    "dynamodb:DescribeTable",
+                    "dynamodb:GetRecords",
+                    "dynamodb:GetShardIterator",
+                    "dynamodb:ListStreams",
+                    "dynamodb:Scan",
+                ],
+                [names.arn(table) for names in read],
+            ),
+            allow(
+                "WriteItems",
+                ["dynamodb:BatchWriteItem", "dynamodb:PutItem"],
+                [names.arn(table) for names in self.written],
+            ),
+            allow(
+                "Messages",
+                [
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                    "sqs:SendMessage",
+                ],
+                [names.arn("sqs:{region}:{account}:{made}") for names in (storage, self.stack)],
+            ),
+            allow("Notifications", ["sns:Publish"], [storage.arn("sns:{region}:{account}:{made}")]),
+            # The topics' key lets in whoever publishes through SNS, and a boundary limits that too.
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+            allow(
+                "TopicKeys",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                [f"arn:{account.partition}:kms:{account.region}:{account.account_id}:key/*"],
+                conditions={"StringEquals": {"kms:ViaService": f"sns.{account.region}.amazonaws.com"}},
+            ),
+            allow(
+                "Logs",
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                [self.stack.arn("logs:{region}:{account}:log-group:{made}")],
+            ),
+            *(sparing(self.stack) if self.stack.instances else []),
+        )
+
+
+def workloads(account: Account, environment: EnvironmentConfig) -> Iterator[Workload]:
+    """Yield the workloads of the environment: what it processes, what it replicates, and what its instances process."""
+
+    def names(project: str, name: str, *, instances: bool = False) -> StackNames:
+        return StackNames(account=account, project=project, environment=name, instances=instances)
+
+    yield Workload(stack=names("processing", environment.name), written=[names("storage", environment.name)])
+    if environment.targets:
+        targets = [names("storage", target) for target in environment.targets]
+        yield Workload(stack=names("replication", environment.name), written=targets)
+    if environment.instances:
+        written = [names("storage", environment.name, instances=True)]
+        yield Workload(stack=names("processing", environment.name, instances=True), written=written)

@@ -38,14 +38,18 @@ def govern_resources(environment: Environment) -> None:
     """Have every resource that is declared from here on tagged, where it can be, and its name's length checked.
 
     A tag that the resource is given itself stays. Where `pipeline:permissionsBoundary` names a policy, it bounds every
-    role: whoever deploys from a workflow may make no other (docs/delivery.md). Declaring a resource whose name would be
-    too long raises StackConfigError; that stops the program before anything is made.
+    role: whoever deploys from a workflow may make no other (docs/delivery.md). A pull request's instance, which has
+    its environment's settings and not its data, is bounded by the policy of that name with `-instances` behind it.
+    Declaring a resource whose name would be too long raises StackConfigError; that stops the program before anything
+    is made.
 
     A transformation in this process, not one of the engine's transforms: those would be asked over the network for
     each resource, and no mock of the engine runs them.
     """
     prefix = f"{pulumi.get_project()}-{environment}"
     boundary = pulumi.Config("pipeline").get("permissionsBoundary")
+    if boundary and environment.is_pull_requests:
+        boundary += "-instances"
 
     def govern(declared: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         _check_name(declared.type_, f"{prefix}-{declared.name}{ENGINE_SUFFIX}", environment)
