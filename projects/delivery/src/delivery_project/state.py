@@ -37,8 +37,16 @@ def writing_state(bucket_arn: str, stacks: Sequence[StackNames]) -> list[Stateme
 
 
 def using_secrets_key(key_arn: str | None) -> list[Statement]:
-    """Return the statement by which secrets in the state are encrypted and read, where a KMS key does so."""
-    return [allow("StateSecrets", ["kms:Decrypt", "kms:Encrypt"], [key_arn])] if key_arn else []
+    """Return the statements by which secrets in the state are encrypted and read, where a KMS key does so.
+
+    A key is changed by whose tags it has (`delivery_project.services`), so nobody may tag this one.
+    """
+    if not key_arn:
+        return []
+    return [
+        allow("StateSecrets", ["kms:Decrypt", "kms:Encrypt"], [key_arn]),
+        {"Sid": "UnclaimedKey", "Effect": "Deny", "Action": ["kms:TagResource"], "Resource": [key_arn]},
+    ]
 
 
 def _places(stack: StackNames) -> list[str]:
