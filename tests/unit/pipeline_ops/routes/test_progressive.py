@@ -35,6 +35,7 @@ class Engine:
     world: World
     history: History
     is_deployed: bool = True
+    moves: bool = True
     parts: list[Part] = field(default_factory=list)
     aliases: dict[str, dict[str, Any]] = field(default_factory=dict)
     caller: str = "somebody"
@@ -44,7 +45,7 @@ class Engine:
 
     def up(self, project: str, environment: str, part: Part = WHOLE) -> Result:
         self.parts.append(part)
-        for target in part.routes:
+        for target in part.routes if self.moves else ():
             before = self.aliases[target]["FunctionVersion"]
             weights = {NEW: part.shift.share} if part.shift and part.shift.former != NEW else {}
             version = part.shift.former if part.shift else NEW
@@ -172,6 +173,31 @@ def test_what_was_judged_of_a_function_that_is_gone_says_nothing_of_the_one_that
     engine.append(what=DEPLOY, after={route_function("dev"): FORMER}, at="2031-01-01T00:00:00+00:00")
     engine.aliases["dev"] = {"FunctionVersion": FORMER}
     assert [each.target for each in progressive(engine).run(["dev"], whole=False).judgements] == ["dev"]
+
+
+def test_a_route_whose_way_back_was_cut_off_is_not_judged_at_its_former_version(
+    engine: Engine, versions: Versions
+) -> None:
+    progressive(engine).run(["dev"], whole=False)
+    engine.aliases["dev"] = {"FunctionVersion": FORMER}
+    engine.moves = False  # since the state tells the release still, a deploy finds nothing to change
+    with pytest.raises(OperatorError, match=rf"nox -s rollback -- dev {FORMER}.*nox -s refresh -- replication prod"):
+        progressive(engine).run(["dev"], whole=True)
+    assert recorded(engine) == [(JUDGED, "dev", DONE)]
+
+
+def test_a_way_back_that_the_state_is_not_told_of_is_said_with_what_was_seen(
+    engine: Engine, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> None:
+        raise OperatorError("replication/prod is locked by another run.")
+
+    versions.new = refusing(engine.world, is_item)
+    monkeypatch.setattr(engine, "hold", locked)
+    with pytest.raises(OperatorError, match=r"1 key could not be reconciled.* is back at v1\.3\.0") as cut:
+        progressive(engine).run(["dev"], whole=True)
+    assert f"nox -s rollback -- dev {FORMER}" in str(cut.value)
+    assert engine.aliases["dev"]["FunctionVersion"] == FORMER
 
 
 def test_a_held_route_is_refused_with_what_ends_it(engine: Engine) -> None:

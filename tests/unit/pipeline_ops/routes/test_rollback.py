@@ -80,7 +80,12 @@ def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:
 
 @pytest.mark.parametrize(
     ("live", "recorded", "to", "more", "bad"),
-    [(12, None, 11, None, "v1.4.0"), (11, "12", 11, None, "v1.4.0"), (11, None, 10, "v1.4.0", "v1.4.0")],
+    [
+        (12, None, 11, None, "v1.4.0"),
+        (11, "12", 11, None, "v1.4.0"),
+        (11, None, 10, "v1.4.0", "v1.4.0"),
+        (12, None, 12, None, "v1.4.0+2.gabc1234"),
+    ],
 )
 def test_what_was_found_bad_is_the_newest_release_that_the_route_was_put_back_from(
     live: int, recorded: str | None, to: int, more: str | None, bad: str

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from pipeline_common.holds import Hold
 from pipeline_common.infra.part import Part, Shift
 from pipeline_ops.deployed_system import DeployedSystem
 from pipeline_ops.deployment import Deployment, Result
@@ -20,7 +19,7 @@ from pipeline_ops.routes.deployed_replication import DeployedReplication, replic
 from pipeline_ops.routes.exercise import mend
 from pipeline_ops.routes.judgement import Judgement, Sight
 from pipeline_ops.routes.rollback import LiveVersions, PublishedVersion, read_versions, roll_back
-from pipeline_ops.routes.route import Route
+from pipeline_ops.routes.route import Route, SourceRoutes
 from pipeline_ops.routes.soak import Soak, seen_of
 from pipeline_ops.stack_outputs import StackOutputs
 from replication_core.aws.clients import allow_many_headers
@@ -92,8 +91,8 @@ class ProgressiveDeploy:
         rollout.results.append(self._up(replace(part, shift=shift)))
         deployed = self._deployed()
         route = deployed.replication.route(target)
-        self._require_free(route)
         versions = read_versions(deployed.replication, route)
+        self._require_released(deployed.replication, route, versions)
         if self._is_judged_well(deployed, versions):
             self.say(f"The route to {target} was judged well at {versions.newest}.")
         else:
@@ -124,11 +123,19 @@ class ProgressiveDeploy:
         live = read_versions(deployed.replication, route).live
         return seen, Shift(former=str(live.number), share=self.weight / 100)
 
-    def _require_free(self, route: Route) -> None:
-        if hold := Hold.parse(route.outputs.held):
+    def _require_released(self, replication: SourceRoutes, route: Route, versions: LiveVersions) -> None:
+        """Raise OperatorError where the route is not at what was deployed, which then can't be judged."""
+        if hold := route.hold:
             raise OperatorError(
                 f"The route to {route.target} is held at {hold.release or hold.version}, since it was put back from "
                 f"{hold.from_release}, and this release is no newer: deploy a newer one, or add --end-holds."
+            )
+        if versions.newest != versions.published[-1]:
+            stays = replication.where.command("rollback", route.target, str(versions.newest.number))
+            refresh = replication.where.command("refresh", self.stack.project, self.stack.name)
+            raise OperatorError(
+                f"The route to {route.target} is at {versions.newest}, and {versions.published[-1]} was deployed: a "
+                f"rollback was cut off. `{stays}` has it stay there; `{refresh}` lets the next deploy move it."
             )
 
     def _is_judged_well(self, deployed: DeployedReplication, versions: LiveVersions) -> bool:
@@ -193,14 +200,18 @@ class ProgressiveDeploy:
         former = next((each for each in versions.published if str(each.number) == judgement.former), None)
         if former is None:
             return None
-        roll_back(
-            deployed.replication,
-            versions,
-            former,
-            by=self.deployment.caller,
-            hold_in_state=partial(self.deployment.hold, self.stack.project, self.stack.environment, route.target),
-            history=deployed.history,
-        )
+        try:
+            roll_back(
+                deployed.replication,
+                versions,
+                former,
+                by=self.deployment.caller,
+                hold_in_state=partial(self.deployment.hold, self.stack.project, self.stack.environment, route.target),
+                history=deployed.history,
+            )
+        except OperatorError as error:
+            seen = f"The route to {route.target} is not well at {judgement.release}: {'; '.join(judgement.faults)}."
+            raise OperatorError(f"{seen} {error.args[0]}", details=error.details) from error
         try:
             mend(deployed.replication, route, judgement.exercised.keys)
         except OperatorError as error:

@@ -75,10 +75,14 @@ class LiveVersions:
         return (named or former)[-1]
 
     def found_bad(self, chosen: PublishedVersion, *more: Version) -> Version:
-        """Return the newest release that the route is put back from; `more` are those that it was put back from."""
+        """Return the newest release that the route is put back from; `more` are those that it was put back from.
+
+        It may be there already, by a rollback that was cut off before the state was told: then it is the newest one.
+        """
         now = {self.live, self.shared}
         known = [each for each in self.published if each in now or str(each.number) == self.recorded]
-        releases = [each.release for each in known if each.release and each != chosen]
+        left = [each for each in known if each != chosen] or self.published[-1:]
+        releases = [each.release for each in left if each.release and each != chosen]
         return max((*releases, *more), key=lambda release: release.number, default=NEVER_RELEASED)
 
     def _asked(self, asked: str) -> PublishedVersion:
