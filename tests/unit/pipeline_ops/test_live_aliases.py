@@ -75,6 +75,12 @@ def test_a_hold_changes_of_a_state_the_routes_alias_and_what_is_told_of_it(state
     assert (live["inputs"], live["outputs"]) == (expected, expected)
 
 
+def test_an_alias_that_was_replaced_and_is_still_to_be_deleted_is_none(state: dict[str, Any]) -> None:
+    state["deployment"]["resources"].append({**alias("route-dev-replicator", "4"), "delete": True})
+    assert live_versions(state["deployment"]["resources"])["route-dev-replicator"] == "12"
+    assert with_hold(state, "dev", HOLD)["deployment"]["resources"][-1]["outputs"]["functionVersion"] == "4"
+
+
 def test_a_state_without_the_route_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(OperatorError, match="no live alias of the route to qa"):
         with_hold(state, "qa", HOLD)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline_common.contracts import StorageOutputs
+from pipeline_common.holds import Hold
 from pipeline_ops.deployment import Deployment, Result
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import StackId
@@ -109,6 +110,15 @@ def test_a_state_that_can_not_be_read_suggests_no_command_on_a_stack(
         deployment.refresh("storage", "dev")
     assert str(failed.value).startswith(f"The state at {url} can't be read: the disk is full ")
     assert "nox -s" not in str(failed.value)
+
+
+def test_a_state_that_a_run_is_at_is_told_of_no_hold(tmp_path: Path) -> None:
+    lock = tmp_path / ".pulumi" / "locks" / "organization" / "replication" / "prod" / "x.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("{}")
+    hold = Hold(version="11", release="v1.3.0", from_release="v1.4.0", by="x", at="2030")
+    with pytest.raises(OperatorError, match=r"locked by another run.*nox -s unlock -- replication prod"):
+        Looked(tmp_path).hold("replication", "prod", "dev", hold)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 Where that is, and what it may be compressed by, is Pulumi's own:
 https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/backend/diy/store.go (`StackBasePath`) and `state.go` (`stackPath`,
-`getCheckpoint`).
+`getCheckpoint`), `lock.go` (`stackLockDir`).
 """
 
 import glob
 import gzip
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,12 +16,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.projects import StackId
 from pipeline_ops.state import Backend
 
-__all__ = ["BackendFiles", "UnreadHereError", "files_of", "read_state"]
+__all__ = ["BackendFiles", "UnreadHereError", "files_of", "is_locked", "read_state"]
 
 _SUFFIXES = (".json", ".json.gz", ".json.zst")
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
@@ -76,6 +78,13 @@ def read_state(backend: Backend, stack: StackId) -> bytes | None:
     if content is not None and content.startswith(_ZSTD):
         raise UnreadHereError
     return gzip.decompress(content) if content is not None and content.startswith(_GZIP) else content
+
+
+def is_locked(backend: Backend, stack: StackId) -> bool:
+    """Tell whether a run on the stack goes on, or was killed; not where that can't be told but by Pulumi."""
+    with suppress(UnreadHereError, OSError, BotoCoreError, ClientError):
+        return bool(files_of(backend).listed(f".pulumi/locks/organization/{stack.project}/{stack.environment}/"))
+    return False
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,19 @@ from pipeline_common.holds import Hold
 from pipeline_common.infra.part import WHOLE, Part
 from pipeline_common.release import Version
 from pipeline_ops.account import caller
+from pipeline_ops.backend_files import is_locked
 from pipeline_ops.clients import ClientMaker, aws_client
 from pipeline_ops.engine import EngineCommand
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.explain import cut_off_before, damaged_state, ended_at_once, explain, interrupted, unreadable_state
+from pipeline_ops.explain import (
+    cut_off_before,
+    damaged_state,
+    ended_at_once,
+    explain,
+    interrupted,
+    locked,
+    unreadable_state,
+)
 from pipeline_ops.history import History
 from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
@@ -192,6 +201,10 @@ class Deployment:
     def hold(self, project: str, environment: str, target: str, hold: Hold) -> None:
         """Have the state say that a route's alias is of the held version, so that nothing moves it from there."""
         stack = self.projects.known(project, environment)
+        # Pulumi locks a state that it imports, and not one that it exports: of a run that ends in between, what it did
+        # last would be lost.
+        if is_locked(self.backend, stack):
+            raise OperatorError(locked(self.projects, stack))
         with self._selected(stack, "rollback") as pulumi:
             back_up(self.backend, stack)
             imported(pulumi, with_hold(exported(pulumi), target, hold))

@@ -13,7 +13,7 @@ from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.resource_names import resource_name
 from pipeline_ops.state import Backend
 
-__all__ = ["cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted", "unreadable_state"]
+__all__ = ["cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted", "locked", "unreadable_state"]
 
 _LOCKED = "the stack is currently locked by"
 _LOCK_OWNER = re.compile(r"created by (.+ at \S+)")
@@ -44,6 +44,14 @@ def explain(
     error = _explained(projects, stack, operation, errors, failure)
     message, *details = (_as_committed(line, stack, copy) for line in (error.args[0], *error.details))
     return OperatorError(message, error.exit_code, details)
+
+
+def locked(projects: Projects, stack: StackId, by: str = "") -> str:
+    """Return the sentence on a stack that another run is at."""
+    return (
+        f"{stack} is locked by another run{by}: wait until it has ended; if it no longer runs, "
+        f"`{projects.command('unlock', stack)}` removes its lock."
+    )
 
 
 def unreadable_state(projects: Projects, backend: Backend, failure: CommandResult | None) -> OperatorError:
@@ -135,10 +143,7 @@ def _known(projects: Projects, stack: StackId | None, text: str) -> str | None:
         by = f" ({owner.group(1)})" if owner else ""
         if stack is None:
             return f"another run has locked it{by}: wait until that has ended."
-        return (
-            f"{stack} is locked by another run{by}: wait until it has ended; if it no longer runs, "
-            f"`{projects.command('unlock', stack)}` removes its lock."
-        )
+        return locked(projects, stack, by)
     if any(sign in text for sign in _PASSPHRASE):
         whose = f"{stack}'s" if stack else "its"
         return (

@@ -53,5 +53,5 @@ def with_hold(document: Mapping[str, Any], target: str, hold: Hold) -> dict[str,
 
 def _aliases(resources: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
     for each in resources:
-        if each["type"] == _ALIAS and (name := resource_name(each["urn"])).endswith(_LIVE):
+        if each["type"] == _ALIAS and not each.get("delete") and (name := resource_name(each["urn"])).endswith(_LIVE):
             yield name.removesuffix(_LIVE), each
