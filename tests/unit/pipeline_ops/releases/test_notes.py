@@ -112,7 +112,7 @@ def test_the_digests_are_read_from_the_notes_and_from_no_commits_subject() -> No
 
 def test_the_newest_release_is_the_changelogs_first() -> None:
     first = with_notes("", notes(REPAIR, former=None))
-    second = with_notes(first, notes(OWN))
+    second = with_notes(first, replace(notes(OWN), release=Release.parse("replication/v9.0.0")))
     assert first.startswith("# Changelog\n")
     assert (second.count("# Changelog"), second.count("the newest first")) == (1, 1)
     assert second.index("alarm on drift") < second.index("The first release, of 1 commit.")

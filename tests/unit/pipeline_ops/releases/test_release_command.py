@@ -111,6 +111,15 @@ def test_several_projects_are_released_before_they_are_pushed(repository: MadeRe
     assert released()["version"] == "v1.0.0"
 
 
+def test_a_release_that_was_cut_off_before_its_tag_is_made_again_with_its_notes_once(
+    repository: MadeRepository,
+) -> None:
+    first = released()
+    repository.git("tag", "--delete", "replication/v1.0.0")
+    assert released()["archives"] == first["archives"]
+    assert (repository.folder / "CHANGELOG.md").read_text().count("## replication v1.0.0 (") == 1
+
+
 @pytest.mark.parametrize("file", ["README.md", POSTMAN])
 def test_a_dirty_tree_is_refused(repository: MadeRepository, file: str) -> None:
     repository.write(file, "changed")

@@ -92,6 +92,12 @@ def test_what_has_changed_since_counts_only_what_belongs_to_the_project(reposito
     assert version(repository) == f"v1.4.0+1.g{newest[:7]}"
 
 
+def test_a_commit_counts_once_whatever_stands_in_its_subject(repository: MadeRepository) -> None:
+    repository.tag("replication/v1.4.0")
+    repository.commit("postman: run\u2028feature\x0c!: walk", **{POSTMAN: "RUN = 1"})
+    assert version(repository).startswith("v1.4.0+1.g")
+
+
 def test_the_newest_release_is_that_of_the_highest_version_which_the_commit_holds(repository: MadeRepository) -> None:
     for name in (
         "replication/v1.10.0",

@@ -101,8 +101,12 @@ def archives_noted(changelog: str, release: Release) -> dict[str, str]:
 
 
 def with_notes(changelog: str, notes: ReleaseNotes) -> str:
-    """Return the changelog with a release's notes above all others."""
-    rest = changelog.removeprefix(_HEAD) if changelog else ""
+    """Return the changelog with a release's notes above all others.
+
+    It may have them already, by a release that was cut off before its tag was made.
+    """
+    same = re.escape(notes.text.partition("(")[0])
+    rest = re.sub(rf"^{same}\(.*?(?=^## |\Z)", "", changelog.removeprefix(_HEAD), flags=re.DOTALL | re.MULTILINE)
     return f"{_HEAD}\n{notes.text}{rest}"
 
 

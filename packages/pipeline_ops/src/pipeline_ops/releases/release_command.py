@@ -121,7 +121,8 @@ def _record(git: Git, notes: ReleaseNotes) -> None:
     try:
         changelog.write_text(with_notes(changelog.read_text("utf-8") if changelog.exists() else "", notes), "utf-8")
         git("add", "--", CHANGELOG)
-        git("commit", "--quiet", "--message", f"{notes.release.project}: release {notes.release.version}")
+        message = f"{notes.release.project}: release {notes.release.version}"
+        git("commit", "--quiet", "--allow-empty", "--message", message)
         git("tag", "--annotate", "--cleanup=verbatim", "--file=-", str(notes.release), told=notes.text)
     except BaseException:
         git("reset", "--quiet", "--hard", former)  # which loses nothing: there was no change

@@ -78,8 +78,8 @@ def last_release(git: Git, project: str) -> Release | None:
 def commits_since(git: Git, last: Release | None, paths: Sequence[str]) -> list[Commit]:
     """Return the commits after a release, or all, that touch something there: the newest first."""
     since = f"refs/tags/{last}..HEAD" if last else "HEAD"
-    lines = git("rev-list", "--no-commit-header", "--format=%H %s", since, "--", *paths).splitlines()
-    return [Commit(hash_, subject) for hash_, _, subject in (line.partition(" ") for line in lines)]
+    lines = git("rev-list", "--no-commit-header", "--format=%H %s", since, "--", *paths).split("\n")
+    return [Commit(hash_, subject) for hash_, _, subject in (line.partition(" ") for line in lines if line)]
 
 
 def _release(tag: str) -> Release | None:
