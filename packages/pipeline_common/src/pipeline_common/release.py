@@ -28,8 +28,8 @@ class Version:
     last; `v1.4.0+3.gabc1234.dirty` has changes besides that no commit holds.
 
     >>> later = Version.parse("v1.4.0+3.gabc1234")
-    >>> later.is_release, str(later.release), later.is_newer_than(later.release)
-    (False, 'v1.4.0', False)
+    >>> later.is_release, later.is_newer_than(Version.parse("v1.4.0"))
+    (False, False)
     """
 
     number: Semantic
@@ -50,11 +50,6 @@ class Version:
     def is_release(self) -> bool:
         """Whether it is just a release."""
         return not self.since
-
-    @property
-    def release(self) -> "Version":
-        """The release that it is, or that it follows."""
-        return Version(self.number)
 
     def bumped(self, part: str) -> "Version":
         """Return the next release, in which that part is raised: `major`, `minor` or `patch`."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline_ops.counts import counted
@@ -95,13 +95,7 @@ class Soak:
         sight = seen_of(self.replication, self.route, self.queue, at, self.release)
         with explained(f"The invocations for {self.route.target} can't be counted"):
             errors, throttles = (self._count(name, begun, at) for name in ("Errors", "Throttles"))
-        return Sight(
-            errors=errors,
-            throttles=throttles,
-            dead_letters=sight.dead_letters,
-            lag_seconds=sight.lag_seconds,
-            firing=sight.firing,
-        )
+        return replace(sight, errors=errors, throttles=throttles)
 
     def _count(self, name: str, begun: datetime, until: datetime) -> float:
         """Return the figure of the version's invocations by the alias, as far as CloudWatch has it.
