@@ -49,14 +49,13 @@ def _owned(names: StackNames) -> Conditions:
     return {"StringLike": {f"aws:ResourceTag/{key}": value for key, value in names.tags.items()}}
 
 
-def _claimed(names: StackNames) -> Conditions:
-    # What has an owner can't be claimed: whoever could set its tags would make it his own.
-    wanted = {f"aws:RequestTag/{key}": value for key, value in names.tags.items()}
-    return {"StringLike": wanted, "Null": {"aws:ResourceTag/Environment": "true"}}
-
-
 def _made_as_own(names: StackNames) -> Conditions:
     return {"StringLike": {f"aws:RequestTag/{key}": value for key, value in names.tags.items()}}
+
+
+def _claimed(names: StackNames) -> Conditions:
+    # What has an owner can't be claimed: whoever could set its tags would make it his own.
+    return {**_made_as_own(names), "Null": {"aws:ResourceTag/Environment": "true"}}
 
 
 def _bounded(names: StackNames) -> Conditions:
