@@ -94,7 +94,8 @@ def operate(
     part = chosen_part(projects, project, environment, routes, ends_holds=ends_holds)
     is_progressive = progressive or weight is not None
     if is_progressive and project != ReplicationOutputs.PROJECT:
-        raise OperatorError(f"--progressive is of {ReplicationOutputs.PROJECT}, and {project} has no routes.", MISUSED)
+        option = "--progressive" if progressive else "--weight"
+        raise OperatorError(f"{option} is of {ReplicationOutputs.PROJECT} alone: name that, not {project}.", MISUSED)
     tell(*projects.left_out(project, environment), err=True)
     if name == "destroy":
         stacks = stacks[::-1]

@@ -104,11 +104,21 @@ def test_the_notes_say_what_has_to_be_deployed_first_and_not_what_is_told_to_peo
     assert "\nDeploy storage first where that does not export `dlq_alarm` yet.\n" in released()["notes"]
 
 
-def test_several_projects_are_released_before_they_are_pushed(repository: MadeRepository, tmp_path: Path) -> None:
+def test_several_releases_are_made_before_they_are_pushed_and_the_named_command_pushes_them_all(
+    repository: MadeRepository, tmp_path: Path
+) -> None:
     repository.publish(tmp_path / "origin")
-    released()
-    repository.git("tag", "--delete", "replication/v1.0.0")
     assert released()["version"] == "v1.0.0"
+    repository.git("tag", "storage/v1.0.0", "replication/v1.0.0^{tag}")
+    repository.git("tag", "--delete", "replication/v1.0.0")
+    said = release("--yes").stdout
+    assert "replication/v1.0.0 is " in said
+    repository.git(*said.split("`")[-2].split()[1:])
+    assert repository.git("ls-remote", "--tags", "--refs", "origin").split()[1::2] == [
+        "refs/tags/replication/v1.0.0",
+        "refs/tags/storage/v1.0.0",
+    ]
+    assert repository.git("rev-parse", "origin/main") == repository.git("rev-parse", "main")
 
 
 def test_a_release_that_was_cut_off_before_its_tag_is_made_again_with_its_notes_once(
@@ -126,7 +136,7 @@ def test_a_dirty_tree_is_refused(repository: MadeRepository, file: str) -> None:
     before = state(repository)
     result = release("--yes")
     assert result.exit_code == 1
-    assert "here are changes that none holds" in result.stderr
+    assert "some changes here are not committed" in result.stderr
     assert state(repository) == before
 
 

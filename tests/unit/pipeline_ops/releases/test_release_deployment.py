@@ -1,5 +1,6 @@
 """`deploy --release` up to the release's own command, which is a stand-in: what it is given, and what is refused."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,6 +159,13 @@ def test_what_is_no_release_of_the_project_is_refused(ran: Ran, options: dict[st
     result = deploy(**options)
     assert (result.exit_code, ran.command) == (code, ())
     assert says in result.stderr
+
+
+def test_where_there_is_no_repository_the_refusal_says_so(repository: MadeRepository, ran: Ran) -> None:
+    shutil.rmtree(repository.folder / ".git")
+    result = deploy()
+    assert (result.exit_code, ran.command) == (1, ())
+    assert "not a git repository" in result.stderr
 
 
 def test_settings_of_this_checkout_go_with_a_release_alone(repository: MadeRepository) -> None:

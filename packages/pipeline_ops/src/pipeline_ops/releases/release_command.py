@@ -42,15 +42,16 @@ def release(project: str, bump: str | None, yes: bool, as_json: bool) -> None:
         return
     proposed, notes = _proposal(git, last, project, commits, bump)
     tag = str(notes.release)
+    other = f"; --bump makes it a {bump} one" if bump not in {None, proposed.part} else ""
     if git.succeeds("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
         raise OperatorError(f"{tag} is the tag of a commit that is not in this history: raise another part by --bump.")
-    _say(as_json, *notes.text.splitlines(), f"Proposed is a {proposed.part} release, since {proposed.why}.")
+    _say(as_json, *notes.text.splitlines(), "", f"Proposed is a {proposed.part} release, since {proposed.why}{other}.")
     if not yes:
         require_terminal(tag, interactive=at_terminal())
         confirm(tag, f"This is to commit {CHANGELOG} and to tag that commit.", ask=ask)
     _record(git, notes)
     commit = git("rev-parse", "HEAD")
-    publish = f"git push --atomic origin HEAD:main refs/tags/{tag}"
+    publish = "git push --atomic --follow-tags origin HEAD:main"
     _say(as_json, f"{tag} is {commit[:7]}. It is here alone until you publish it: `{publish}`.")
     if as_json:
         document(_document(notes, commit, proposed))
@@ -65,7 +66,7 @@ def require_releasable(git: Git) -> None:
     if git("rev-parse", "--is-shallow-repository") == "true":
         raise OperatorError("This clone has a part of the history alone: `git fetch --unshallow --tags` first.")
     if git("status", "--porcelain"):
-        raise OperatorError("A release is of a commit, and here are changes that none holds: see `git status`.")
+        raise OperatorError("A release is of a commit, and some changes here are not committed: see `git status`.")
     main = next((name for name in _MAIN if git.succeeds("rev-parse", "--verify", "--quiet", name)), None)
     if main is None:
         raise OperatorError("There is no branch main, which releases are made of.")

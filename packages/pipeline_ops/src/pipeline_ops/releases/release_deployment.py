@@ -126,6 +126,7 @@ def _release(tag: str, project: str) -> Release:
 
 def _commit(git: Git, release: Release) -> str:
     if not git.succeeds("rev-parse", "--verify", "--quiet", f"refs/tags/{release}^{{commit}}"):
+        git("rev-parse", "--git-dir")  # which says why, where there is no git or no repository
         raise OperatorError(f"There is no tag {release} here: `git fetch --tags` gets those that others have made.")
     return git("rev-parse", f"refs/tags/{release}^{{commit}}")
 
