@@ -179,7 +179,7 @@ def tests(session: nox.Session) -> None:
 
 
 COMMANDS = {
-    "deploy": "Deploy a project's stack: -- <project>|all <environment> [--routes TARGETS] [--release TAG] [--yes].",
+    "deploy": "Deploy a stack: -- <project>|all <environment> [--routes TARGETS] [--progressive] [--release TAG].",
     "preview": "Say what a deploy would change: -- <project>|all <environment> [--routes TARGETS].",
     "review": "Preview what a branch's changed projects would change: -- <project>|all <environment> [--since COMMIT].",
     "drift": "Say what others changed of what is deployed: -- <project>|all <environment> [--markdown FILE].",

@@ -235,7 +235,7 @@ def test_a_change_to_prod_goes_on_when_its_name_is_typed_and_names_the_account(
     [
         (("deploy", "replication", "dev", "--local"), 2, "replication has no dev stack"),
         (("deploy", "nothing", "dev"), 2, "There is no project 'nothing'"),
-        (("deploy", "storage", "qa"), 2, "storage has no qa stack, it is deployed to dev and prod only"),
+        (("deploy", "storage", "qa"), 2, "storage has no qa stack: it is deployed to dev, prod."),
         (("deploy", "storage", "dev", "--provider", "official"), 2, "--provider goes with --local or --endpoint"),
         (("deploy", "storage", "dev", "--provider", "stand-in"), 2, "--provider goes with --local or --endpoint"),
         (("local", "--stop", "--provider", "official"), 2, "goes with no other option"),

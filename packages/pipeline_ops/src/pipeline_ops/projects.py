@@ -152,11 +152,8 @@ class Projects:
             raise OperatorError(f"There is no project {project!r}: it is one of {', '.join(self.names)}.", MISUSED)
         environments = self._deployable(project)
         if stack.name not in environments:
-            others = " and ".join(environments)
             raise OperatorError(
-                f"{project} has no {stack.environment} stack, it is deployed to {others} only: "
-                f"`{self.command('deploy', StackId(project, environments[-1]))}`.",
-                MISUSED,
+                f"{project} has no {stack.environment} stack: it is deployed to {', '.join(environments)}.", MISUSED
             )
         return stack
 
