@@ -22,7 +22,7 @@ def history(project: str, environment: str, where: Where, as_json: bool) -> None
     elif not records:
         tell(f"Nothing is known of deploys of {stack}.")
     else:
-        table = TextTable("at", "what", "release", "of", "live", "result", "who", title=str(stack), framed=False)
+        table = TextTable("at (UTC)", "what", "release", "of", "live", "result", "who", title=str(stack), framed=False)
         for record in records[:_SHOWN]:
             table.add(*_cells(record))
         show(table)
@@ -38,4 +38,12 @@ def _cells(record: DeployRecord) -> list[str]:
     ]
     result = f"{record.result}: {record.said}" if record.said else record.result
     routes = ", ".join(record.routes) or "all"
-    return [record.at[:19], record.what, record.release, routes, "; ".join(moved) or "-", result, record.who]
+    return [
+        record.at[:19].replace("T", " "),
+        record.what,
+        record.release,
+        routes,
+        "; ".join(moved) or "-",
+        result,
+        record.who,
+    ]

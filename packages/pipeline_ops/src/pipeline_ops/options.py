@@ -180,7 +180,7 @@ def where_options(command: Command) -> Command:
     ) -> None:
         command(where=Where(local, endpoint, provider=provider, suffix=suffix), **given)
 
-    local_option = click.option("--local", is_flag=True, help="Go to the local cloud that `nox -s local` keeps up.")
+    local_option = click.option("--local", is_flag=True, help="Go to the local cloud that is up.")
     endpoint = click.option("--endpoint", metavar="URL", type=_endpoint, help="Go to this LocalStack or MiniStack.")
     return local_option(endpoint(suffix_option(json_option(with_where))))
 

@@ -145,7 +145,7 @@ def test_a_commit_that_is_not_on_mains_history_is_refused(repository: MadeReposi
     repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
     result = release("--yes")
     assert result.exit_code == 1
-    assert "not on main's history" in result.stderr
+    assert "not on main, which" in result.stderr
 
 
 def test_what_was_not_pushed_to_main_is_refused_and_so_is_an_old_main(
@@ -153,7 +153,7 @@ def test_what_was_not_pushed_to_main_is_refused_and_so_is_an_old_main(
 ) -> None:
     repository.publish(tmp_path / "origin")
     repository.commit("postman: run", **{POSTMAN: "RUN = 1"})
-    assert "not on main's history" in release("--yes").stderr
+    assert "not on origin/main, which" in release("--yes").stderr
     repository.git("push", "--quiet", "origin", "main")
     repository.git("reset", "--quiet", "--hard", "HEAD~1")
     assert "main has 1 commit more than this checkout: `git pull` first." in release("--yes").stderr

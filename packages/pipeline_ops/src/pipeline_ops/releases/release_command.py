@@ -76,7 +76,8 @@ def require_releasable(git: Git) -> None:
     elif not git.succeeds("merge-base", "--is-ancestor", main, "HEAD") or git.paths(
         "diff", "--name-only", main, "HEAD"
     ) != [CHANGELOG]:
-        raise OperatorError("The current commit is not on main's history, which releases are made of: merge it first.")
+        name = main.split("/", 2)[2]
+        raise OperatorError(f"The current commit is not on {name}, which releases are made of: push or merge it first.")
 
 
 def _proposal(

@@ -46,5 +46,5 @@ def rollback(target: str, version: str | None, where: Where, as_json: bool, yes:
     tell(
         f"The route to {target} is at {to}, where it was at {was}. It stays there until a release newer than "
         f"{hold.from_release} is deployed, or `{deploy}`.",
-        f"`{verify}` finds what {was} may have done wrong.",
+        *([f"`{verify}` finds what {was} may have done wrong."] if was != to else []),
     )

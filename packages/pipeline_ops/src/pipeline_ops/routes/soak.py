@@ -71,7 +71,7 @@ class Soak:
         )
         while True:
             left = max(0.0, (end - self.clock()).total_seconds())
-            say(f"Watching {self.route.target} at {self.release} for {left:.0f} s; {_done(exercised)}")
+            say(f"Watching {self.route.target} at {self.release} for {left:.0f} s more; {_done(exercised)}")
             exercise.run(exercised)
             now = self._seen(begun)
             found = faults(self.before, now, exercised, lag_seconds=self.route.spec.settle_seconds)
