@@ -394,13 +394,15 @@ def test_a_held_routes_alias_stays_while_its_function_goes_on(
     deployed: Recording, ends_holds: bool, stays: bool
 ) -> None:
     hold = Hold(version="7", release="v1.3.0", from_release="v1.4.0", by="somebody", at="2026-11-28")
-    exported = {**deployed.outputs, "dev_held": hold.document()}
+    spec = {**deployed.outputs["dev_spec"], "notifications": "of the held version"}
+    exported = {**deployed.outputs, "dev_held": hold.document(), "dev_spec": spec}
     with part_of_program(Part(exported=exported, ends_holds=ends_holds)):
         held = replication()
     versions = [one.inputs["functionVersion"] for one in held.of("aws:lambda/alias:Alias")]
     assert versions.count("7") == stays
     route = ReplicationOutputs.parse(held.outputs).routes["dev"]
     assert (route.version, route.held) == (("7", hold.document()) if stays else ("1", {}))
+    assert route.spec == (spec if stays else deployed.outputs["dev_spec"])
     assert held.named(FUNCTION, "route-dev-replicator").inputs["publish"]
 
 

@@ -188,6 +188,7 @@ def test_a_route_that_is_rolled_back_under_a_full_queue_loses_nothing_and_stays_
     site.roll_back("dev")
     assert site.live("dev") == good
     assert site.exported()["dev_held"]["from_release"] == "v1.4.0"
+    assert site.routes().route("dev").spec.release == "v1.3.0", "commands go by what is live"
 
     set_enabled(site.routes(), route, enabled=True)
     bucket = site.outputs.contract(StorageOutputs, "dev").bucket_name
@@ -204,6 +205,7 @@ def test_a_route_that_is_rolled_back_under_a_full_queue_loses_nothing_and_stays_
     site.configure(memoryMb=896)
     site.deploy()
     assert site.live("dev") == good, "nor does what follows that release"
+    assert site.routes().route("dev").spec.release == "v1.3.0"
     assert site.published("dev")[-1] > int(bad)
 
     as_version("v1.4.1")

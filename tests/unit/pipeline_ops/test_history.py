@@ -14,7 +14,7 @@ from moto import mock_aws
 from pipeline_ops import cli
 from pipeline_ops.backend_files import files_of
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.history import DEPLOY, DONE, FAILED, ROLLBACK, DeployRecord, History, version_before
+from pipeline_ops.history import DEPLOY, DONE, FAILED, ROLLBACK, DeployRecord, History, recorded_spec, version_before
 from pipeline_ops.projects import StackId
 from pipeline_ops.state import Backend
 
@@ -59,7 +59,9 @@ def put_state(history: History, version: str) -> None:
         "urn": f"::{FUNCTION}",
         "outputs": {"codeSha256": f"of {version}"},
     }
-    state = {"version": 3, "checkpoint": {"latest": {"resources": [function, alias]}}}
+    exported = {"dev_spec": {"release": f"of {version}"}, "dev_version": version}
+    root = {"type": "pulumi:pulumi:Stack", "urn": "::replication-prod", "outputs": exported}
+    state = {"version": 3, "checkpoint": {"latest": {"resources": [root, function, alias]}}}
     files_of(history.backend).write(".pulumi/stacks/replication/prod.json", json.dumps(state))
 
 
@@ -82,6 +84,8 @@ def test_a_deploy_is_recorded_with_what_it_made_live(history: History) -> None:
     assert (record.what, record.who, record.release, record.routes) == (DEPLOY, "somebody", "v1.4.0", ("dev",))
     assert (record.before, record.after) == ({FUNCTION: "11"}, {FUNCTION: "12"})
     assert (record.result, record.digest) == (DONE, {FUNCTION: "of 12"})
+    assert recorded_spec([record], "dev", "12") == {"release": "of 12"}
+    assert recorded_spec([record], "dev", "11") is None
 
 
 def test_a_deploy_that_failed_is_recorded_with_why(history: History) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipeline_common.holds import Hold
 from pipeline_common.infra.part import Part
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.live_aliases import archive_digests, live_versions, with_hold
+from pipeline_ops.live_aliases import archive_digests, live_versions, route_specs, with_hold
 from pipeline_ops.parts import hold_notices, new_route_notices, not_in_part
 
 HOLD = Hold(version="11", release="v1.3.0", from_release="v1.4.0", by="somebody", at="2026-11-28T00:00:00+00:00")
@@ -79,6 +79,12 @@ def test_an_alias_that_was_replaced_and_is_still_to_be_deleted_is_none(state: di
     state["deployment"]["resources"].append({**alias("route-dev-replicator", "4"), "delete": True})
     assert live_versions(state["deployment"]["resources"])["route-dev-replicator"] == "12"
     assert with_hold(state, "dev", HOLD)["deployment"]["resources"][-1]["outputs"]["functionVersion"] == "4"
+
+
+def test_a_held_route_is_told_by_the_specification_of_its_version_where_that_is_known(state: dict[str, Any]) -> None:
+    for spec in ({"release": "v1.3.0"}, None):
+        held = with_hold(state, "dev", HOLD, spec)
+        assert route_specs(held["deployment"]["resources"]).get("dev") == spec
 
 
 def test_a_state_without_the_route_is_refused(state: dict[str, Any]) -> None:

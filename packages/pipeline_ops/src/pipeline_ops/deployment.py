@@ -38,11 +38,11 @@ from pipeline_ops.explain import (
     locked,
     unreadable_state,
 )
-from pipeline_ops.history import History
+from pipeline_ops.history import History, recorded_spec
 from pipeline_ops.identifiers import identifier
 from pipeline_ops.interrupts import Interrupts
 from pipeline_ops.journal import Journal
-from pipeline_ops.live_aliases import with_hold
+from pipeline_ops.live_aliases import route_function, with_hold
 from pipeline_ops.parts import hold_notices, new_route_notices, not_in_part
 from pipeline_ops.program import project_program
 from pipeline_ops.projects import Projects, StackId
@@ -207,7 +207,8 @@ class Deployment:
             raise OperatorError(locked(self.projects, stack))
         with self._selected(stack, "rollback") as pulumi:
             back_up(self.backend, stack)
-            imported(pulumi, with_hold(exported(pulumi), target, hold))
+            spec = recorded_spec(self.history(stack).of_function(route_function(target)), target, hold.version)
+            imported(pulumi, with_hold(exported(pulumi), target, hold, spec))
 
     def history(self, stack: StackId) -> History:
         """Return the history of a stack's deploys."""

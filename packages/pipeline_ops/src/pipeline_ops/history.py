@@ -11,11 +11,21 @@ from typing import Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_ops.backend_files import UnreadHereError, files_of, read_state
-from pipeline_ops.live_aliases import archive_digests, live_versions
+from pipeline_ops.live_aliases import archive_digests, live_versions, route_function, route_specs
 from pipeline_ops.projects import StackId
 from pipeline_ops.state import Backend
 
-__all__ = ["DEPLOY", "DONE", "FAILED", "JUDGED", "ROLLBACK", "DeployRecord", "History", "version_before"]
+__all__ = [
+    "DEPLOY",
+    "DONE",
+    "FAILED",
+    "JUDGED",
+    "ROLLBACK",
+    "DeployRecord",
+    "History",
+    "recorded_spec",
+    "version_before",
+]
 
 DEPLOY, ROLLBACK, JUDGED = "deploy", "rollback", "judged"
 """What may be done to a stack."""
@@ -30,6 +40,7 @@ _UNSAID: Mapping[str, Any] = {
     "before": {},
     "after": {},
     "digest": {},
+    "specs": {},
     "result": DONE,
     "said": "",
     "seconds": 0,
@@ -63,6 +74,9 @@ class DeployRecord:
     digest: Mapping[str, str] = field(default_factory=dict)
     """The SHA-256 of each function's archive, as Lambda tells it: in Base64."""
 
+    specs: Mapping[str, Any] = field(default_factory=dict)
+    """The specification of each route, by its target."""
+
     result: str = DONE
     said: str = ""
     """Why it failed, or what was seen."""
@@ -88,6 +102,7 @@ class DeployRecord:
                 "before": dict(),
                 "after": dict(),
                 "digest": dict(),
+                "specs": dict(),
                 "result": str(),
                 "said": str(),
                 "seconds": int() | float(),
@@ -164,6 +179,7 @@ class History:
                 before=before,
                 after=live_versions(resources),
                 digest=archive_digests(resources),
+                specs=route_specs(resources),
                 result=result,
                 said=said,
                 seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
@@ -187,7 +203,22 @@ def version_before(records: Iterable[DeployRecord], function: str, live: str) ->
 
     Of a version that a rollback left again it is not told: one was found bad.
     """
-    for record in records:
-        if record.what == DEPLOY and record.after.get(function) == live != record.before.get(function):
-            return record.before.get(function)
-    return None
+    made_live = _made_live(records, function, live)
+    return made_live.before.get(function) if made_live else None
+
+
+def recorded_spec(records: Iterable[DeployRecord], target: str, version: str) -> Mapping[str, Any] | None:
+    """Return the specification that a version of a route's function has in its archive; None where no record tells."""
+    made_live = _made_live(records, route_function(target), version)
+    return made_live.specs.get(target) if made_live else None
+
+
+def _made_live(records: Iterable[DeployRecord], function: str, version: str) -> DeployRecord | None:
+    return next(
+        (
+            record
+            for record in records
+            if record.what == DEPLOY and record.after.get(function) == version != record.before.get(function)
+        ),
+        None,
+    )

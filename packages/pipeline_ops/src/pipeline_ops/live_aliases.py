@@ -8,8 +8,10 @@ from pipeline_common.holds import Hold
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.resource_names import resource_name
 
-__all__ = ["archive_digests", "live_versions", "route_function", "with_hold"]
+__all__ = ["archive_digests", "live_versions", "route_function", "route_specs", "with_hold"]
 
+_STACK = "pulumi:pulumi:Stack"
+_SPEC = "_spec"
 _FUNCTION = "aws:lambda/function:Function"
 _ALIAS = "aws:lambda/alias:Alias"
 _LIVE = "-live"
@@ -31,10 +33,19 @@ def archive_digests(resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {resource_name(each["urn"]): str((each.get("outputs") or {}).get("codeSha256", "")) for each in functions}
 
 
-def with_hold(document: Mapping[str, Any], target: str, hold: Hold) -> dict[str, Any]:
+def route_specs(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the specifications that the stack exports, by the routes' targets."""
+    exported = next((each.get("outputs") or {} for each in resources if each["type"] == _STACK), {})
+    return {name.removesuffix(_SPEC): spec for name, spec in exported.items() if name.endswith(_SPEC)}
+
+
+def with_hold(
+    document: Mapping[str, Any], target: str, hold: Hold, spec: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return a state in which a route's alias is of the held version, and stays there.
 
-    Raises OperatorError where the state has no such alias.
+    The operator's commands go by the version's `spec` then; where it is not known, by the present one. Raises
+    OperatorError where the state has no such alias.
     """
     held = copy.deepcopy(dict(document))
     resources = (held.get("deployment") or {}).get("resources") or []
@@ -48,6 +59,7 @@ def with_hold(document: Mapping[str, Any], target: str, hold: Hold) -> dict[str,
         # The stack and the component in it, which tell the same.
         if f"{target}_alias_arn" in (each.get("outputs") or {}):
             each["outputs"] |= {f"{target}_version": hold.version, f"{target}_held": hold.document()}
+            each["outputs"] |= {f"{target}{_SPEC}": spec} if spec else {}
     return held
 
 

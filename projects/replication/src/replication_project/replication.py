@@ -1,6 +1,7 @@
 """The whole replication: what notices changes, and a route per target."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -107,10 +108,15 @@ class Replication(pulumi.ComponentResource):
 
     def exports(self) -> dict[str, Any]:
         """Return what the stack exports: the contract, of a part with what others' routes exported before."""
-        routes = {target: route.outputs() for target, route in self.routes.items()}
+        routes = {target: self._route_outputs(target) for target in self.routes}
         if not self._part.is_whole:
             return ReplicationOutputs.exports_with(routes, self._part.exported)
         return {**self._outputs(routes).exports(), "release": str(deployed_version())}
+
+    def _route_outputs(self, target: str) -> RouteOutputs:
+        """Return a route's outputs; those of a held one with the specification that its live version has."""
+        outputs, live = self.routes[target].outputs(), self._part.exported.get(f"{target}_spec")
+        return replace(outputs, spec=live) if outputs.held and live else outputs
 
     def _outputs(self, routes: Mapping[str, RouteOutputs]) -> ReplicationOutputs:
         """Return the contract, whose scalars are outputs until it is exported."""

@@ -178,7 +178,7 @@ def roll_back(
     history.append(
         DeployRecord(
             what=ROLLBACK,
-            at=hold.at,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             who=by,
             release=hold.release,
             routes=(route.target,),
