@@ -186,6 +186,16 @@ def test_a_route_whose_way_back_was_cut_off_is_not_judged_at_its_former_version(
     assert recorded(engine) == [(JUDGED, "dev", DONE)]
 
 
+def test_a_route_that_somebody_puts_back_while_it_is_watched_ends_the_deploy(engine: Engine) -> None:
+    def put_back(said: str) -> None:
+        if said.startswith("Watching dev"):
+            engine.aliases["dev"] = {"FunctionVersion": FORMER}
+
+    with pytest.raises(OperatorError, match=r"somebody has put the route to dev back to v1\.3\.0"):
+        progressive(engine, say=put_back).run(["dev", "staging"], whole=True)
+    assert [part.routes for part in engine.parts] == [("dev",)]
+
+
 def test_a_way_back_that_the_state_is_not_told_of_is_said_with_what_was_seen(
     engine: Engine, versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

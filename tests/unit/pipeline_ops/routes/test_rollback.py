@@ -56,7 +56,7 @@ def test_the_version_is_the_one_that_is_asked_for_else_the_one_that_was_live_bef
 @pytest.mark.parametrize(
     ("asked", "code", "said"),
     [
-        ("8", FAILED, r"has no version 8 to go back to: there is version 9, v1\.2\.0 \(10\), v1\.3\.0 \(11\)"),
+        ("8", FAILED, r"has no version 8 to go back to: the newest are version 9, v1\.2\.0 \(10\), v1\.3\.0 \(11\)"),
         ("v1.1.0", FAILED, "has no version v1.1.0 to go back to"),
         ("latest", MISUSED, "'latest' is no version: write a number such as 12, or a release such as v1.3.0"),
     ],
@@ -71,6 +71,15 @@ def test_of_a_release_that_has_a_part_of_the_invocations_the_way_back_is_the_ver
     sharing = replace(versions(11), shared=PUBLISHED[3])
     assert (sharing.chosen(None, "10").number, sharing.newest.number) == (11, 12)
     assert str(sharing.found_bad(sharing.live)) == "v1.4.0"
+
+
+def test_of_many_versions_the_newest_are_named_where_another_is_asked_for() -> None:
+    many = [PublishedVersion(number) for number in range(1, 400)]
+    with pytest.raises(
+        OperatorError, match="has no version 500 to go back to: the newest are version 390, "
+    ) as refused:
+        versions(399, published=many).chosen("500", None)
+    assert len(str(refused.value)) < 300
 
 
 def test_before_the_first_version_there_is_nothing_to_go_back_to() -> None:

@@ -101,6 +101,12 @@ class ProgressiveDeploy:
             if not judgement.well:
                 rollout.back = self._put_back(deployed, route, versions, judgement)
                 return
+            now = read_versions(deployed.replication, route).newest
+            if now != versions.newest:
+                raise OperatorError(
+                    f"While {versions.newest} was watched, somebody has put the route to {target} back to {now}: the "
+                    "deploy ends here, and what comes after that route was not touched."
+                )
         if versions.shared is not None:
             rollout.results.append(self._up(part))
 

@@ -15,6 +15,10 @@ from pipeline_ops.routes.route import Route, SourceRoutes, explained
 __all__ = ["LiveVersions", "PublishedVersion", "move_live_alias", "read_versions", "roll_back"]
 
 
+_NAMED = 10
+"""Versions that a sentence names, of the hundreds that there may be."""
+
+
 @dataclass(frozen=True)
 class PublishedVersion:
     """A version of a function as Lambda keeps it: it never changes, and nothing here deletes it."""
@@ -92,8 +96,8 @@ class LiveVersions:
             found = [each for each in self.published if each.release == _version(asked)]
         if not found:
             raise OperatorError(
-                f"The route to {self.target} has no version {asked} to go back to: there is "
-                f"{', '.join(map(str, self.published))}."
+                f"The route to {self.target} has no version {asked} to go back to: the newest are "
+                f"{', '.join(map(str, self.published[-_NAMED:]))}."
             )
         return found[-1]
 
