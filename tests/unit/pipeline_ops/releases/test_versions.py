@@ -98,6 +98,12 @@ def test_a_commit_counts_once_whatever_stands_in_its_subject(repository: MadeRep
     assert version(repository).startswith("v1.4.0+1.g")
 
 
+def test_a_tag_whose_name_holds_anothers_is_no_release(repository: MadeRepository) -> None:
+    repository.tag("replication/v1.4.0")
+    repository.tag("replication/x\u2028replication/v9.9.9")
+    assert version(repository) == "v1.4.0"
+
+
 def test_the_newest_release_is_that_of_the_highest_version_which_the_commit_holds(repository: MadeRepository) -> None:
     for name in (
         "replication/v1.10.0",

@@ -71,7 +71,7 @@ def checkout_version(repository: Path, project: str) -> Version:
 
 def last_release(git: Git, project: str) -> Release | None:
     """Return the newest release that the current commit holds; None before the first."""
-    tags = git("for-each-ref", "--merged=HEAD", "--format=%(refname:lstrip=2)", f"refs/tags/{project}/").splitlines()
+    tags = git("for-each-ref", "--merged=HEAD", "--format=%(refname:lstrip=2)", f"refs/tags/{project}/").split("\n")
     return max(filter(None, map(_release, tags)), key=lambda release: release.version.number, default=None)
 
 
