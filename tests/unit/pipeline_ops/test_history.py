@@ -14,7 +14,17 @@ from moto import mock_aws
 from pipeline_ops import cli
 from pipeline_ops.backend_files import files_of
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.history import DEPLOY, DONE, FAILED, ROLLBACK, DeployRecord, History, recorded_spec, version_before
+from pipeline_ops.history import (
+    DEPLOY,
+    DONE,
+    FAILED,
+    JUDGED,
+    ROLLBACK,
+    DeployRecord,
+    History,
+    recorded_spec,
+    version_before,
+)
 from pipeline_ops.projects import StackId
 from pipeline_ops.state import Backend
 
@@ -169,6 +179,13 @@ def test_the_command_shows_what_was_deployed(
         assert (record["what"], record["routes"], record["after"]) == (ROLLBACK, ["dev"], {FUNCTION: "11"})
     else:
         assert all(each in shown for each in ("rollback", "v1.4.0", f"{FUNCTION} 12 -> 11", "somebody"))
+
+
+def test_what_was_judged_is_shown_as_well_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", tmp_path.as_uri())
+    history = History(Backend(tmp_path.as_uri()), STACK, print)
+    history.append(a_record(what=JUDGED, result=FAILED, said="dead letters: 2"))
+    assert "not well: dead letters: 2" in run("replication", "prod").stdout
 
 
 def run(*arguments: str) -> Result:

@@ -140,6 +140,14 @@ def result(operation: str, **changes: int) -> Result:
         (result("deploy", same=1), "storage/dev: nothing changed, 1 resource (1.2 s)"),
         (result("preview", same=5, read=1), "storage/dev: nothing would change, 6 resources (1.2 s)"),
         (result("refresh", same=5), "storage/dev: nothing had drifted, 5 resources (1.2 s)"),
+        (
+            replace(result("deploy", update=2), release="v1.4.0", routes=("dev",)),
+            "storage/dev (v1.4.0, route to dev): 2 updated (1.2 s)",
+        ),
+        (
+            replace(result("preview", same=1), release="v1.4.0+1.gabc1234.dirty"),
+            ("storage/dev (v1.4.0+1.gabc1234.dirty): nothing would change, 1 resource (1.2 s)"),
+        ),
     ],
 )
 def test_a_run_ends_with_one_line(of: Result, line: str) -> None:
@@ -159,6 +167,8 @@ def test_results_are_one_document() -> None:
         {
             "stack": "storage/dev",
             "operation": "deploy",
+            "release": "",
+            "routes": [],
             "unchanged": False,
             "changes": {"create": 2},
             "seconds": 1.2,

@@ -85,6 +85,12 @@ class Result:
     notices: tuple[str, ...] = ()
     """What the operator has to know beside: a sentence each."""
 
+    release: str = ""
+    """The version of the project that a deploy or a preview is of."""
+
+    routes: tuple[str, ...] = ()
+    """The targets whose routes it is of; empty for the whole stack."""
+
     @property
     def unchanged(self) -> bool:
         """Whether every resource was already as it should be."""
@@ -161,13 +167,15 @@ class Deployment:
         stack = self._ready(project, environment, part)
         version = checkout_version(self.projects.repository, stack.project)
         with self.history(stack).recording(self.caller, str(version), part.routes):
-            return self._run(stack, "deploy", partial(self._up, part=part, version=version))
+            result = self._run(stack, "deploy", partial(self._up, part=part, version=version))
+        return replace(result, release=str(version), routes=part.routes)
 
     def preview(self, project: str, environment: str, part: Part = WHOLE) -> Result:
         """Say what `up` would change, and change nothing but the record of what is there."""
         stack = self._ready(project, environment, part)
         version = checkout_version(self.projects.repository, stack.project)
-        return self._run(stack, "preview", partial(self._preview, part=part, version=version))
+        result = self._run(stack, "preview", partial(self._preview, part=part, version=version))
+        return replace(result, release=str(version), routes=part.routes)
 
     def refresh(self, project: str, environment: str) -> Result:
         """Make the state what is really there, so that the next `up` repairs what was changed by other hands.

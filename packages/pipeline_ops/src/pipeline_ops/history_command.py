@@ -2,7 +2,7 @@
 
 from pipeline_ops.checkout import open_projects
 from pipeline_ops.deployed_system import deployed_system
-from pipeline_ops.history import DeployRecord
+from pipeline_ops.history import DONE, FAILED, JUDGED, DeployRecord
 from pipeline_ops.terminal import TextTable, document, show, tell
 from pipeline_ops.where import Where
 
@@ -36,7 +36,8 @@ def _cells(record: DeployRecord) -> list[str]:
         for name, version in sorted(record.after.items())
         if version != record.before.get(name)
     ]
-    result = f"{record.result}: {record.said}" if record.said else record.result
+    judged = {DONE: "well", FAILED: "not well"} if record.what == JUDGED else {}
+    result = ": ".join(filter(None, (judged.get(record.result, record.result), record.said)))
     routes = ", ".join(record.routes) or "all"
     return [
         record.at[:19].replace("T", " "),

@@ -28,15 +28,17 @@ _CHANGED = {"refresh": "had drifted", "drift": "has drifted", "preview": "would 
 def summary(result: Result) -> str:
     """Return one line: what happened to how many resources, or would with a preview."""
     took = f"({result.seconds:.1f} s)"
+    of = ", ".join(filter(None, (result.release, *(f"route to {target}" for target in result.routes))))
+    subject = f"{result.stack} ({of})" if of else str(result.stack)
     if result.unchanged:
         count = counted(sum(result.changes.values()), "resource")
-        return f"{result.stack}: nothing {_CHANGED.get(result.operation, 'changed')}, {count} {took}"
+        return f"{subject}: nothing {_CHANGED.get(result.operation, 'changed')}, {count} {took}"
     would = result.operation == "preview"
     words = {name: both[would] for name, both in _WORDS.items()}
     if result.operation == "drift":
         words |= _DRIFTED
     counts = [f"{count} {words[name]}" for name, count in sorted(result.changes.items()) if name in words]
-    return f"{result.stack}: {', '.join(counts)} {took}"
+    return f"{subject}: {', '.join(counts)} {took}"
 
 
 def summaries(results: Sequence[Result]) -> list[str]:
@@ -55,6 +57,8 @@ def results_document(results: Sequence[Result]) -> dict[str, Any]:
             {
                 "stack": str(result.stack),
                 "operation": result.operation,
+                "release": result.release,
+                "routes": list(result.routes),
                 "unchanged": result.unchanged,
                 "changes": dict(result.changes),
                 "seconds": round(result.seconds, 1),
