@@ -152,7 +152,7 @@ def test_a_release_goes_to_the_routes_that_are_named_unless_it_is_older_than_tha
         ({"tag": "v1.0.0"}, 2, "is no release such as replication/v1.4.0"),
         ({"tag": "storage/v1.0.0"}, 2, "is a release of storage, and not of replication"),
         ({"project": "all"}, 2, "is a release of replication, and not of all"),
-        ({"tag": "replication/v9.0.0"}, 1, "`git fetch --tags`"),
+        ({"tag": "replication/v9.0.0"}, 1, "here, the newest are replication/v1.0.0: `git fetch --tags`"),
     ],
 )
 def test_what_is_no_release_of_the_project_is_refused(ran: Ran, options: dict[str, str], code: int, says: str) -> None:

@@ -32,6 +32,7 @@ Say = Callable[[str], None]
 
 _ENDS_HOLDS = "--end-holds"
 _TAIL_LINES = 15
+_TAGS_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,12 @@ def _release(tag: str, project: str) -> Release:
 def _commit(git: Git, release: Release) -> str:
     if not git.succeeds("rev-parse", "--verify", "--quiet", f"refs/tags/{release}^{{commit}}"):
         git("rev-parse", "--git-dir")  # which says why, where there is no git or no repository
-        raise OperatorError(f"There is no tag {release} here: `git fetch --tags` gets those that others have made.")
+        newest = ("for-each-ref", f"--count={_TAGS_TOLD}", "--sort=-version:refname", "--format=%(refname:lstrip=2)")
+        tags = git(*newest, f"refs/tags/{release.project}/").split()
+        raise OperatorError(
+            f"There is no tag {release} here{', the newest are ' if tags else ''}{', '.join(tags)}: `git fetch --tags` "
+            "gets those that others have made."
+        )
     return git("rev-parse", f"refs/tags/{release}^{{commit}}")
 
 

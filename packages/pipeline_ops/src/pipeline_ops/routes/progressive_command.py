@@ -55,7 +55,7 @@ def _cells(judgement: Judgement) -> list[str]:
         judgement.release,
         judgement.version,
         duration((judgement.ended - judgement.begun).total_seconds()),
-        f"{len(exercised.keys):,} in {exercised.slowest_seconds:.1f} s",
+        f"{len(exercised.keys):,} in {exercised.slowest_seconds:.1f} s" if exercised.keys else "nothing",
         f"{seen.errors:,.0f}",
         f"{seen.throttles:,.0f}",
         "unknown" if seen.lag_seconds is None else duration(seen.lag_seconds),
