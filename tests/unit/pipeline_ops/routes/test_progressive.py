@@ -13,7 +13,7 @@ from pipeline_ops.deployment import Result
 from pipeline_ops.errors import INTERRUPTED, OperatorError
 from pipeline_ops.history import DEPLOY, DONE, FAILED, JUDGED, ROLLBACK, DeployRecord, History
 from pipeline_ops.live_aliases import route_function
-from pipeline_ops.projects import StackId
+from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.routes.progressive import ProgressiveDeploy
 from pipeline_ops.routes.progressive_command import report
@@ -34,6 +34,7 @@ class Engine:
 
     world: World
     history: History
+    projects: Projects
     is_deployed: bool = True
     moves: bool = True
     parts: list[Part] = field(default_factory=list)
@@ -80,7 +81,9 @@ def engine(world: World, versions: Versions, tmp_path: Path, monkeypatch: pytest
         world.specs[target] = {**spec, "release": "v1.4.0", "soak_seconds": 0}
         world.holds[target] = {}
     history = History(Backend(tmp_path.as_uri()), STACK, print)
-    made = Engine(world, history, aliases={target: {"FunctionVersion": FORMER} for target in world.specs})
+    made = Engine(
+        world, history, Projects(tmp_path), aliases={target: {"FunctionVersion": FORMER} for target in world.specs}
+    )
     for name in ("get_alias", "update_alias", "get_paginator"):
         monkeypatch.setattr(world.functions, name, getattr(made, name), raising=False)
 
@@ -210,11 +213,12 @@ def test_a_way_back_that_the_state_is_not_told_of_is_said_with_what_was_seen(
     assert engine.aliases["dev"]["FunctionVersion"] == FORMER
 
 
-def test_a_held_route_is_refused_with_what_ends_it(engine: Engine) -> None:
+def test_a_held_route_is_refused_with_what_ends_it_before_another_one_is_deployed(engine: Engine) -> None:
     hold = Hold(version=FORMER, release="v1.3.0", from_release="v1.4.0", by="x", at="2030")
-    engine.world.holds["dev"] = hold.document()
+    engine.world.holds["staging"] = hold.document()
     with pytest.raises(OperatorError, match=r"held at v1\.3\.0, since it was put back from v1\.4\.0.*--end-holds"):
-        progressive(engine).run(["dev"], whole=False)
+        progressive(engine).run(["dev", "staging"], whole=True)
+    assert engine.parts == []
 
 
 def test_by_weight_the_former_version_keeps_the_most_until_the_release_is_judged(

@@ -14,6 +14,7 @@ from pipeline_ops.errors import INTERRUPTED, OperatorError
 from pipeline_ops.history import DONE, FAILED, JUDGED, ROLLBACK, DeployRecord, version_before
 from pipeline_ops.live_aliases import route_function
 from pipeline_ops.projects import StackId
+from pipeline_ops.releases.versions import checkout_version
 from pipeline_ops.report import results_document
 from pipeline_ops.routes.deployed_replication import DeployedReplication, replication_in
 from pipeline_ops.routes.exercise import mend
@@ -73,6 +74,7 @@ class ProgressiveDeploy:
             self.say(f"{self.stack} is deployed for the first time, and as a whole: there is nothing to go back to.")
             rollout.results.append(self._up(Part()))
             return rollout
+        self._require_free(targets)
         for target in targets:
             self._release(target, rollout)
             if not rollout.well:
@@ -80,6 +82,17 @@ class ProgressiveDeploy:
         if whole:
             rollout.results.append(self._up(Part(ends_holds=self.ends_holds)))
         return rollout
+
+    def _require_free(self, targets: Sequence[str]) -> None:
+        """Raise OperatorError, before anything changes, where a route is held that this release does not free."""
+        version = checkout_version(self.deployment.projects.repository, self.stack.project)
+        routes = self._deployed().replication.routes
+        for route in (routes[target] for target in targets if target in routes and not self.ends_holds):
+            if (hold := route.hold) and hold.outlasts(version):
+                raise OperatorError(
+                    f"The route to {route.target} is held at {hold.release or hold.version}, since it was put back "
+                    f"from {hold.from_release}, and this release is no newer: deploy a newer one, or add --end-holds."
+                )
 
     def _up(self, part: Part) -> Result:
         return self.deployment.up(self.stack.project, self.stack.environment, part)
@@ -131,11 +144,6 @@ class ProgressiveDeploy:
 
     def _require_released(self, replication: SourceRoutes, route: Route, versions: LiveVersions) -> None:
         """Raise OperatorError where the route is not at what was deployed, which then can't be judged."""
-        if hold := route.hold:
-            raise OperatorError(
-                f"The route to {route.target} is held at {hold.release or hold.version}, since it was put back from "
-                f"{hold.from_release}, and this release is no newer: deploy a newer one, or add --end-holds."
-            )
         if versions.newest != versions.published[-1]:
             stays = replication.where.command("rollback", route.target, str(versions.newest.number))
             refresh = replication.where.command("refresh", self.stack.project, self.stack.name)
