@@ -53,6 +53,17 @@ def test_what_the_engine_repeats_is_said_once() -> None:
     assert said == "storage/prod: deploy failed: aws:region is missing."
 
 
+def test_what_is_protected_is_named_once_with_the_setting_that_lets_it_go() -> None:
+    bucket = QUEUE.replace("dead-letters", "objects")
+    deleted = f'resource "{QUEUE}" cannot be deleted\nbecause it is protected. To unprotect the resource, either ...'
+    replaced = f'unable to replace resource "{bucket}"\nas it is currently marked for protection. To unprotect ...'
+    said = sentence((QUEUE, deleted), (bucket, replaced), stderr=f"error: {deleted}")
+    assert said == (
+        "storage/prod: protected, and so neither deleted nor replaced: dead-letters, objects. Set deletionProtection "
+        "to false in projects/storage/Pulumi.prod.yaml, `nox -s deploy -- storage prod --local`, and then do it again."
+    )
+
+
 def test_another_runs_lock_names_who_holds_it_and_how_to_remove_it() -> None:
     stderr = (
         "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete "

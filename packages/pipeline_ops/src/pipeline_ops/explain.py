@@ -21,6 +21,9 @@ _CONFLICT = "[409] Conflict"
 _SIGNED_OUT = ("PULUMI_ACCESS_TOKEN must be set", "invalid access token")
 _PASSPHRASE = ("incorrect passphrase", "passphrase must be set")
 _NO_PROVIDER = re.compile(r"no resource plugin 'pulumi-resource-(\S+)'")
+_PROTECTED = re.compile(
+    r'resource "(urn:pulumi:[^"]+)"\s+(?:cannot be deleted\s+because it is protected|as it is currently marked)'
+)
 _DISK_FULL = "no space left on device"
 _DUPLICATE = re.compile(r"line (\d+): mapping key \"(.+)\" already defined at line (\d+)")
 _TRACEBACK = re.compile(r"\s*Traceback \(most recent call last\).*", re.DOTALL)
@@ -172,12 +175,19 @@ def _known_of_files(projects: Projects, stack: StackId | None, text: str) -> str
             f"{stack}: {full}, then `{projects.command('refresh', stack)}` looks what was made and could not be "
             "recorded."
         )
-    if stack is None:
-        return None
+    return _known_of_settings(projects, stack, text) if stack else None
+
+
+def _known_of_settings(projects: Projects, stack: StackId, text: str) -> str | None:
+    file = f"projects/{stack.project}/{stack.settings_file}"
+    if protected := ", ".join(dict.fromkeys(map(resource_name, _PROTECTED.findall(text)))):
+        return (
+            f"{stack}: protected, and so neither deleted nor replaced: {protected}. Set deletionProtection to false in "
+            f"{file}, `{projects.command('deploy', stack)}`, and then do it again."
+        )
     duplicate = _DUPLICATE.search(text)
     if duplicate and "Pulumi.yaml" not in text:
         again, key, first = duplicate.groups()
-        file = f"projects/{stack.project}/{stack.settings_file}"
         return f"{file} has {key} in line {first} and again in line {again}: remove one of them."
     return None
 
