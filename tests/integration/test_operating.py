@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline_common.contracts import ProcessingOutputs
+from pipeline_ops.deployed_system import DeployedSystem
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
+from pipeline_ops.routes.deployed_replication import replication_in
 from pipeline_ops.routes.reconciliation import Answer, key_of, reconcile_now
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.status import RouteStatus, read_status
 from pipeline_ops.routes.switch import set_enabled
+from pipeline_ops.stack_outputs import StackOutputs
 from replication_core.changes import Change
 from replication_core.datasets import OBJECTS
 from tests.integration.mirror import Mirror
@@ -28,8 +31,11 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def replication(system: RunningSystem, mirror: Mirror) -> SourceRoutes:
-    return SourceRoutes.of(mirror.storage["prod"], mirror.replication, system.cloud.client, mirror.storage.__getitem__)
+def replication(system: RunningSystem) -> SourceRoutes:
+    """The routes as the state has them by now: other tests have deployed other versions of their functions."""
+    deployment = system.deployment
+    outputs = StackOutputs(deployment.projects, deployment.backend, print)
+    return replication_in(DeployedSystem(deployment.projects, outputs, deployment.clients)).replication
 
 
 @pytest.fixture
