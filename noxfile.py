@@ -159,8 +159,8 @@ def infra(session: nox.Session) -> None:
 
 @check()
 def integration(session: nox.Session) -> None:
-    """Test the system as the real engine deploys it into a local cloud: [-- --endpoint URL]."""
-    pytest(session, "tests/integration")
+    """Test the system as the real engine deploys it into local clouds, on every core: [-- --endpoint URL]."""
+    pytest(session, "tests/integration", *ON_EVERY_CORE)
 
 
 @nox.session(python=LOCALSTACK_PYTHON, venv_backend="uv", reuse_venv=True, default=False)

@@ -30,9 +30,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def named_endpoint(config: pytest.Config) -> str | None:
     # An option of pytest's is known only where this folder is named: `pytest tests` goes by the variables alone.
-    given = config.getoption("endpoint", None) or named_in(os.environ)
+    given: str | None = config.getoption("endpoint", None) or named_in(os.environ)
+    return given
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    # The files share a cloud that is named, where their stacks would be the same ones.
+    return 1 if named_endpoint(config) else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = named_endpoint(config)
     try:
         endpoint = normalize(given) if given else None
         if endpoint is not None:
