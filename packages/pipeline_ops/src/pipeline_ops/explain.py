@@ -10,7 +10,7 @@ from pulumi.automation import CommandResult
 from pipeline_ops.errors import FAILED, INTERRUPTED, OperatorError
 from pipeline_ops.journal import Journal
 from pipeline_ops.projects import Projects, StackId
-from pipeline_ops.resource_names import resource_name
+from pipeline_ops.resource_names import ROOT, resource_name
 from pipeline_ops.state import Backend
 
 __all__ = ["cut_off_before", "damaged_state", "ended_at_once", "explain", "interrupted", "locked", "unreadable_state"]
@@ -198,4 +198,4 @@ def _sentence(urn: str, message: str) -> str:
         return ""
     name = resource_name(urn)
     # The stack itself is the program's place, and the sentence begins with its name already.
-    return f"{name}: {said}" if urn and "pulumi:pulumi:Stack" not in urn else said
+    return f"{name}: {said}" if urn and ROOT not in urn else said

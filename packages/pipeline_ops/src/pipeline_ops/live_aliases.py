@@ -6,11 +6,10 @@ from typing import Any
 
 from pipeline_common.holds import Hold
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.resource_names import resource_name
+from pipeline_ops.resource_names import resource_name, root_outputs
 
 __all__ = ["archive_digests", "live_versions", "route_function", "route_specs", "with_hold"]
 
-_STACK = "pulumi:pulumi:Stack"
 _SPEC = "_spec"
 _FUNCTION = "aws:lambda/function:Function"
 _ALIAS = "aws:lambda/alias:Alias"
@@ -35,7 +34,7 @@ def archive_digests(resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def route_specs(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the specifications that the stack exports, by the routes' targets."""
-    exported = next((each.get("outputs") or {} for each in resources if each["type"] == _STACK), {})
+    exported = root_outputs(resources)
     return {name.removesuffix(_SPEC): spec for name, spec in exported.items() if name.endswith(_SPEC)}
 
 

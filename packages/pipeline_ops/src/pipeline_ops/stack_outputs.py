@@ -18,6 +18,7 @@ from pipeline_ops.backend_files import UnreadHereError, read_state
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.pulumi_cli import ensure
+from pipeline_ops.resource_names import root_outputs
 from pipeline_ops.state import Backend, secrets_environment
 from pipeline_ops.state_files import damage
 
@@ -30,7 +31,6 @@ _SIGNATURE, _OF_SECRETS = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac
 https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/resource/sig/sig.go
 """
 
-_ROOT = "pulumi:pulumi:Stack"
 _NO_STACK = "no stack named"
 _UNREADABLE = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, BotoCoreError, ClientError)
 
@@ -113,9 +113,7 @@ def _outputs(state: Any) -> dict[str, Any] | None:
     resources = (state["checkpoint"].get("latest") or {}).get("resources")
     if not resources:
         return None
-    roots = (each for each in resources if each["type"] == _ROOT and not each.get("parent"))
-    outputs = next((each.get("outputs") for each in roots), None)
-    return {name: _masked(value) for name, value in (outputs or {}).items()}
+    return {name: _masked(value) for name, value in root_outputs(resources).items()}
 
 
 def _masked(value: Any) -> Any:

@@ -13,6 +13,8 @@ from typing import Any
 
 from pulumi import automation
 
+from pipeline_ops.resource_names import root_outputs
+
 __all__ = [
     "Cut",
     "cut_off",
@@ -27,7 +29,6 @@ __all__ = [
 ]
 
 _CREATING = "creating"
-_ROOT = "pulumi:pulumi:Stack"
 
 
 def exported(pulumi: automation.Stack) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def resources_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def outputs_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a state's stack exports; one that says nothing exports nothing."""
-    return next((dict(each.get("outputs") or {}) for each in resources_of(document) if each["type"] == _ROOT), {})
+    return root_outputs(resources_of(document))
 
 
 def first_made(resources: Iterable[Mapping[str, Any]]) -> datetime | None:
