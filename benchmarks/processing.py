@@ -16,11 +16,11 @@ from typing import Any
 from benchmarks.own_process import elsewhere, peak_mib
 from benchmarks.report import Report, Sheet
 from processor_lambda.clients import ProcessorClients
-from processor_lambda.decompression import CHUNK_BYTES, gathered
 from processor_lambda.files import FileBucket, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.processor import build_processor
 from processor_lambda.settings import ProcessorSettings
+from record_files.decompression import CHUNK_BYTES, gathered
 
 __all__ = ["measure_processing"]
 

@@ -19,11 +19,12 @@ PACKAGE_IMPORTS = {
     "local_cloud": {"local_cloud"},
     "pipeline_ops": {
         *("pipeline_ops", "pipeline_common", "local_cloud"),
-        *("replication_core", "queue_worker", "processor_lambda", "replicator_lambda"),
+        *("record_files", "replication_core", "queue_worker", "processor_lambda", "replicator_lambda"),
     },
-    "replication_core": {"replication_core"},
+    "record_files": {"record_files"},
+    "replication_core": {"record_files", "replication_core"},
     "queue_worker": {"queue_worker", "replication_core"},
-    **{name: {name, "queue_worker", "replication_core"} for name in LAMBDA_PACKAGES},
+    **{name: {name, "queue_worker", "record_files", "replication_core"} for name in LAMBDA_PACKAGES},
 }
 """The internal packages that each package may import."""
 

@@ -21,4 +21,6 @@ def test_each_example_does_what_its_docstring_says(module: str) -> None:
 
 
 def test_what_others_build_on_has_examples() -> None:
-    assert {"pipeline_common", "queue_worker", "replication_core"} <= {module.partition(".")[0] for module in SHOWN}
+    assert {"pipeline_common", "queue_worker", "record_files", "replication_core"} <= {
+        module.partition(".")[0] for module in SHOWN
+    }

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMED = re.compile(
-    r"`((?:pipeline_common|replication_core|queue_worker|replicator_lambda|processor_lambda|pipeline_ops|local_cloud"
+    r"`((?:pipeline_common|replication_core|queue_worker|record_files|replicator_lambda|processor_lambda|pipeline_ops|local_cloud"
     r"|storage_project|processing_project|replication_project|delivery_project)(?:\.\w+)+)`"
 )
 

@@ -12,11 +12,12 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
-from processor_lambda import reading, rejections, runs
+from processor_lambda import rejections, runs
 from processor_lambda.files import FileBucket, InputFile
 from processor_lambda.notices import Continuation, ObjectNotice, Progress, Sweep, parse
 from processor_lambda.processor import FileProcessor, NoticeAction
 from processor_lambda.results import Results
+from record_files.decompression import gunzip
 from replication_core.aws.errors import StoreError
 from replication_core.datasets import Dataset, KeyAttribute, KeyType, Kind
 from replication_core.message_fields import PoisonError
@@ -170,7 +171,7 @@ def test_a_file_that_can_not_be_read_to_its_end_is_a_failed_run_with_the_reason(
 
 
 def test_a_zip_bomb_is_a_failed_run(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "GUNZIPPED_BYTES", 1_000_000)
+    monkeypatch.setattr(gunzip, "__kwdefaults__", {"most": 1_000_000})
     cloud.put(gzip.compress(b" " * 2_000_000))
     outcome = cloud.process()
     assert outcome.failure == "the gzip stream gives more than 1000000 bytes"
@@ -314,7 +315,7 @@ def test_a_failed_run_is_done_again_when_its_message_comes_again_and_a_better_su
     bomb = gzip.compress(LINES + b" " * 2_000_000)
     cloud.put(bomb)
     with monkeypatch.context() as patched:
-        patched.setattr(reading, "GUNZIPPED_BYTES", 1_000_000)
+        patched.setattr(gunzip, "__kwdefaults__", {"most": 1_000_000})
         assert cloud.process().failure
     outcome = cloud.process()
     assert outcome.action is NoticeAction.PROCESSED
@@ -1001,7 +1002,7 @@ def test_what_succeeds_while_its_failure_is_written_stays_a_success(
 def test_what_fails_when_somebody_asks_for_it_again_says_so(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.put(gzip.compress(LINES + b" " * 2_000_000))
     cloud.process()
-    monkeypatch.setattr(reading, "GUNZIPPED_BYTES", 1_000_000)
+    monkeypatch.setattr(gunzip, "__kwdefaults__", {"most": 1_000_000})
     assert cloud.process(reason="manual").failure
     assert {cloud.json(key)["status"] for key in cloud.keys("results/dev/")} == {"failed"}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
-from processor_lambda.decompression import CHUNK_BYTES
+from record_files.decompression import CHUNK_BYTES
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.objects.heads import ABSENT, DELETE_MARKER, read_tags

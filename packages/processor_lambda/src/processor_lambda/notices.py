@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from processor_lambda.settings import MESSAGE_SCHEMA
-from processor_lambda.splitting import Position
+from record_files.splitting import Position
 from replication_core.datasets import OBJECTS, InvalidKeyError
 from replication_core.message_fields import PoisonError, json_object, section, text
 from replication_core.object_keys import readings

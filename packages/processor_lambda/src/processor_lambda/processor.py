@@ -10,7 +10,7 @@ from typing import Any
 from processor_lambda.clients import ProcessorClients
 from processor_lambda.files import FileBucket, Gone, InputFile
 from processor_lambda.notices import Continuation, Notice, ObjectNotice, Progress, Sweep, parse
-from processor_lambda.reading import Encoding, Reading
+from processor_lambda.reading import Reading
 from processor_lambda.records import Schema
 from processor_lambda.rejections import Rejections, StateGoneError
 from processor_lambda.results import FAILED, RUN_SCHEMA, SUCCEEDED, Results, Summary
@@ -18,6 +18,7 @@ from processor_lambda.runs import MAX_INVOCATIONS, Run, Seen
 from processor_lambda.settings import REJECTED_PREFIX, ProcessorSettings, fields_of
 from processor_lambda.sweep import Sweeper
 from processor_lambda.table import ItemTable
+from record_files.encodings import Encoding
 from replication_core.aws.errors import StoreError
 from replication_core.deadline import Deadline
 from replication_core.message_fields import PoisonError

@@ -9,8 +9,8 @@ from processor_lambda.notices import Progress
 from processor_lambda.reading import Reading
 from processor_lambda.records import Record, RecordError, read_json
 from processor_lambda.rejections import Rejections
-from processor_lambda.splitting import Raw
 from processor_lambda.table import ItemTable, Numbered
+from record_files.splitting import Raw
 from replication_core.datasets import Dataset, KeyType, RecordKey
 
 __all__ = ["MAX_INVOCATIONS", "Run", "Seen"]

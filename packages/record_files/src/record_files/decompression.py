@@ -1,9 +1,9 @@
 """Gzip as a stream: chunks in, chunks of bounded size out, whatever the ratio. Pure."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["CHUNK_BYTES", "GUNZIPPED_BYTES", "MAGIC", "UnreadableError", "gathered", "gunzip"]
+__all__ = ["CHUNK_BYTES", "GUNZIPPED_BYTES", "MAGIC", "UnreadableError", "gathered", "gunzip", "skipped"]
 
 MAGIC = b"\x1f\x8b"
 """What every gzip stream begins with, and no text in UTF-8 does: RFC 1952, section 2.3.1."""
@@ -73,3 +73,16 @@ def gathered(pieces: Iterable[bytes], least: int = CHUNK_BYTES) -> Iterator[byte
         raise
     if some:
         yield bytes(some)
+
+
+def skipped(chunks: Iterable[bytes], size: int, out_of_time: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield what follows the first so many bytes; raises UnreadableError where the time ends before they have come."""
+    left = size
+    for chunk in chunks:
+        if left >= len(chunk):
+            left -= len(chunk)
+            if left and out_of_time():
+                raise UnreadableError("too much is compressed to be gone on with within the function's time")
+            continue
+        yield chunk[left:]
+        left = 0

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor_lambda.decompression import CHUNK_BYTES, UnreadableError, gathered, gunzip
-from processor_lambda.splitting import (
+from record_files.decompression import CHUNK_BYTES, UnreadableError, gathered, gunzip
+from record_files.splitting import (
     CUT_OFF,
     TOO_LONG,
     UNCLOSED,

@@ -1,0 +1,1 @@
+"""Files of records as streams: what a file is, decompressed, and divided into records. Pure, standard library only."""
