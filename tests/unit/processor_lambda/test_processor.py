@@ -64,6 +64,8 @@ def test_each_format_becomes_the_same_items(
     assert {name: summary[name] for name in expected} == expected
     assert (summary["first_timestamp"], summary["last_timestamp"]) == ("1", "2.5")
     assert cloud.json("results/dev/latest.json") == cloud.json(f"results/dev/{summary['run']}.json") == summary
+    stored = cloud.clients.s3.get_object(Bucket="data", Key="results/dev/latest.json")["Body"].read()
+    assert stored.count(b"\n") == 1  # so that a policy can classify its fields, as JSON Lines
     assert cloud.keys("rejected/") == set()
 
 

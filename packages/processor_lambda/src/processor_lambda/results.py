@@ -88,7 +88,7 @@ class Results:
         self._settle(self.latest_key, summary, keep_later=True, again=again)
 
     def _settle(self, key: str, summary: Summary, *, keep_later: bool, again: bool) -> Summary:
-        body = json.dumps(summary, ensure_ascii=False, indent=1).encode() + b"\n"
+        body = json.dumps(summary, ensure_ascii=False).encode() + b"\n"
         for _ in range(_TRIES):
             found, etag = self._read(key)
             if found is not None:
