@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.infra.recording import Recording, record
+from tests.unmasked import unmasked
 
 __all__ = [
     "DATASETS",
@@ -29,6 +30,7 @@ __all__ = [
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 TARGETS = ("dev", "staging")
+TARGETS_SETTING = "replication:targets"
 
 
 @functools.cache
@@ -103,10 +105,16 @@ def replication(
     stacks: Mapping[str, Mapping[str, Any]] | None = None,
     preview: bool = False,
 ) -> Recording:
-    """Return what the replication's program makes of the committed configuration, changed by `config`."""
+    """Return what the replication's program makes of the committed configuration, changed by `config`.
+
+    A target that says nothing of masking copies as it is.
+    """
+    changed = dict(config or {})
+    if isinstance(targets := changed.get(TARGETS_SETTING), list):
+        changed[TARGETS_SETTING] = unmasked(targets)
     with _a_folder_to_build_in():
         return record(
-            "replication", stack, config, stacks=stack_outputs() if stacks is None else stacks, preview=preview
+            "replication", stack, changed, stacks=stack_outputs() if stacks is None else stacks, preview=preview
         )
 
 

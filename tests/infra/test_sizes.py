@@ -14,6 +14,7 @@ from replication_project.dataset_pairs import dataset_pairs
 from replication_project.sizes import size_faults
 from tests.infra.deployed import DATASETS, ENVIRONMENTS, STACKS, processing, replication, stacks_of, storage
 from tests.infra.recording import Recording
+from tests.unmasked import unmasked
 
 NAMED_IN_CONTRACTS = ("aws:s3/bucket:Bucket", "aws:dynamodb/table:Table", "aws:sns/topic:Topic", "aws:sqs/queue:Queue")
 NAMED_IN_DOCUMENTS = ("aws:sqs/queue:Queue", "aws:cloudwatch/logGroup:LogGroup")
@@ -35,7 +36,7 @@ def fields(count: int, name: str) -> dict[str, Any]:
 def faults(**changes: Any) -> list[str]:
     """What the second of two targets makes too large."""
     config = ReplicationConfig.model_validate(
-        {"targets": [{"environment": "dev"}, {"environment": "staging", **changes}]}
+        {"targets": unmasked([{"environment": "dev"}, {"environment": "staging", **changes}])}
     )
     source = longest_storage(Environment("prod"))
     pairs = {

@@ -11,9 +11,10 @@ from tests.infra import recording
 from tests.infra.deployed import processing, replication
 from tests.infra.recording import ROOT, Registration, record
 from tests.integration.repositories import copied_repository
+from tests.unmasked import UNMASKED
 
 FUNCTION = "aws:lambda/function:Function"
-ENTRY = "\n    - environment: {}\n"
+ENTRY = "\n    - environment: {}\n" + "".join(f"      {name}: {value}\n" for name, value in UNMASKED.items())
 
 
 class Repository:
@@ -67,7 +68,7 @@ def test_an_environment_and_its_route_are_two_files_and_an_entry(repository: Rep
     repository.insert("replication", "prod", "replication:targets:", ENTRY.format("qa").rstrip())
     assert repository.changed() == {
         "processing/Pulumi.qa.yaml": 0,
-        "replication/Pulumi.prod.yaml": 1,
+        "replication/Pulumi.prod.yaml": 3,
         "storage/Pulumi.qa.yaml": 0,
     }
     stacks = storage("prod", "dev", "staging", "qa")

@@ -16,7 +16,7 @@ from pipeline_ops.local import RunningSystem, running_system
 from pipeline_ops.projects import Projects
 from tests.integration.mirror import Mirror
 from tests.integration.probes import lacks
-from tests.integration.repositories import ROOT, disposable_repository
+from tests.integration.repositories import ROOT, disposable_repository, unmasked_repository
 
 ENDPOINT = pytest.StashKey[str | None]()
 
@@ -88,12 +88,13 @@ def engine() -> Path:
 
 @pytest.fixture(scope="session")
 def system(engine: Path, endpoint: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """Every stack, deployed into an emulator of this session's own, or into the named cloud and destroyed there."""
+    """Every stack, whose routes mask nothing: in an emulator of this session's own, or for a while in a named cloud."""
+    folder = tmp_path_factory.mktemp("repository")
     if endpoint is None:
-        with running_system(ROOT) as running:
+        with running_system(unmasked_repository(folder)) as running:
             yield running
         return
-    with running_system(disposable_repository(tmp_path_factory.mktemp("repository")), endpoint) as running:
+    with running_system(disposable_repository(folder), endpoint) as running:
         try:
             yield running
         finally:

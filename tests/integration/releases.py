@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.former_release import FUNCTIONS
 from tests.integration.repositories import ROOT
+from tests.unmasked import unmask
 
 __all__ = ["BREAKS_ITEMS", "SLOW", "WRONG_ITEMS", "Change", "Checkout"]
 
@@ -74,6 +75,7 @@ class Checkout:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, folder / name)
         settings = folder / "projects" / "replication" / "Pulumi.prod.yaml"
+        unmask(settings)
         text = settings.read_text()
         text = text.replace("soakSeconds: 300", f"soakSeconds: {SOAK_SECONDS}")
         settings.write_text(text.replace("soakAnswerSeconds: 30", f"soakAnswerSeconds: {ANSWER_SECONDS}"))

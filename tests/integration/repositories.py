@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-__all__ = ["ROOT", "copied_repository", "disposable_repository"]
+from tests.unmasked import unmask
+
+__all__ = ["ROOT", "copied_repository", "disposable_repository", "unmasked_repository"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -11,7 +13,7 @@ def copied_repository(folder: Path) -> Path:
     """A copy of what a deployment reads, whose configuration may be changed."""
     for name in ("packages", "requirements"):
         (folder / name).symlink_to(ROOT / name)
-    for source in (ROOT / "projects").glob("*/*"):
+    for source in (*(ROOT / "projects").glob("*/*"), *(ROOT / "projects").glob("*/policies/*")):
         if source.is_file():
             copy = folder / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -19,9 +21,16 @@ def copied_repository(folder: Path) -> Path:
     return folder
 
 
-def disposable_repository(folder: Path) -> Path:
-    """A copy whose production is not protected, so that all of it can be destroyed."""
+def unmasked_repository(folder: Path) -> Path:
+    """A copy whose routes copy as they are."""
     repository = copied_repository(folder)
+    unmask(repository / "projects" / "replication" / "Pulumi.prod.yaml")
+    return repository
+
+
+def disposable_repository(folder: Path) -> Path:
+    """Such a copy, whose production is not protected, so that all of it can be destroyed."""
+    repository = unmasked_repository(folder)
     production = repository / "projects" / "storage" / "Pulumi.prod.yaml"
     production.write_text(
         production.read_text()

@@ -19,7 +19,7 @@ from pipeline_ops.deployment import Deployment
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.projects import Projects
 from tests.integration.mirror import Mirror
-from tests.integration.repositories import ROOT
+from tests.integration.repositories import unmasked_repository
 from tests.unit.replication_core.trail_events import recorded, trail_event
 
 pytestmark = [pytest.mark.engine, pytest.mark.own_cloud]
@@ -41,10 +41,11 @@ def captured(way: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def system(engine: object) -> Iterator[RunningSystem]:
+def system(engine: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    repository = unmasked_repository(tmp_path_factory.mktemp("repository"))
     with (
-        local_cloud.start(on_progress=print, region=Projects(ROOT).region) as cloud,
-        Deployment(ROOT, cloud) as deployment,
+        local_cloud.start(on_progress=print, region=Projects(repository).region) as cloud,
+        Deployment(repository, cloud) as deployment,
     ):
         outputs = {"/".join(stack): deployment.up(*stack).outputs for stack in STORAGE}
         with captured("cloudtrail"):

@@ -33,6 +33,7 @@ from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, Key
 from tests.integration.repositories import ROOT, copied_repository
 from tests.made_datasets import BLOBS, CUSTOMERS, FILES, ORDERS, numbered, table_definition
 from tests.polling import eventually
+from tests.unmasked import unmasked
 
 pytestmark = [pytest.mark.engine, pytest.mark.own_cloud]
 
@@ -87,7 +88,7 @@ def configured(folder: Path) -> Path:
         write(based_on.with_name(f"Pulumi.{environment}.yaml"), based_on, storage_datasets=datasets, **unprotected)
     write(projects / "processing" / "Pulumi.qa.yaml", projects / "processing" / "Pulumi.dev.yaml")
     chosen: dict[str, Any] = {each.name: {} for each in CHOSEN_BY_QA} | {"objects": {"include": ["1"]}}
-    targets = [{"environment": "dev"}, {"environment": "qa", "datasets": chosen}]
+    targets = unmasked([{"environment": "dev"}, {"environment": "qa", "datasets": chosen}])
     replication = projects / "replication" / "Pulumi.prod.yaml"
     write(replication, replication, replication_targets=targets)
     return repository

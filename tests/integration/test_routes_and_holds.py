@@ -33,6 +33,7 @@ from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.state_document import is_real
 from tests.integration.repositories import copied_repository
 from tests.polling import eventually
+from tests.unmasked import unmasked
 
 pytestmark = [pytest.mark.engine, pytest.mark.own_cloud]
 
@@ -53,6 +54,7 @@ class Site:
     def configure(self, **changed: Any) -> None:
         settings = yaml.safe_load(self.settings.read_text())
         settings["config"] |= {f"replication:{name}": value for name, value in changed.items()}
+        settings["config"]["replication:targets"] = unmasked(settings["config"]["replication:targets"])
         self.settings.write_text(yaml.safe_dump(settings))
 
     def deploy(self, part: Part = WHOLE) -> set[str]:

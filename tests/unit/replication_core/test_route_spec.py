@@ -28,6 +28,12 @@ ROUTE = MadeRoute(
     others=(RoutedDataset(dataset=ORDERS, source="prod-orders", target="dev-orders"),),
     sample_keys=500,
 ).spec
+POLICY: dict[str, Any] = {
+    "version": 1,
+    "generation": 1,
+    "tables": {"orders": {"attributes": [["__type", {"rule": "replace", "value": 2**53 + 1}]]}},
+    "sample": None,
+}
 
 
 def written(route: RouteSpec, **changes: Any) -> Any:
@@ -39,8 +45,9 @@ def test_a_route_survives_its_document_unchanged() -> None:
 
 
 def test_what_a_former_release_did_not_say_has_its_default_and_what_a_later_one_says_is_passed_over() -> None:
-    document = written(ROUTE, masking={"file": "dev.yaml"})
-    for name in ("notifications", "sample_keys", "settle_seconds", "soak_seconds", "soak_answer_seconds"):
+    document = written(ROUTE, later={"file": "dev.yaml"})
+    settings = ("notifications", "sample_keys", "settle_seconds", "soak_seconds", "soak_answer_seconds")
+    for name in (*settings, "masking", "unmasked_reason", "mask_key_arn"):
         del document[name]
     for dataset in document["datasets"]:
         dataset.pop("include", None)
@@ -48,7 +55,14 @@ def test_what_a_former_release_did_not_say_has_its_default_and_what_a_later_one_
     read = RouteSpec.parse(document)
     assert (read.notifications, read.sample_keys, read.settle_seconds) == ("each", 1000, 300)
     assert (read.soak_seconds, read.soak_answer_seconds) == (300, 30)
+    assert (read.masking, read.unmasked_reason, read.mask_key_arn) == ({}, "", "")
     assert read.datasets[0].include == ()
+
+
+def test_a_policy_survives_the_way_through_the_engine_which_knows_floats_alone_and_takes_names_for_its_own() -> None:
+    document = replace(ROUTE, masking=POLICY, mask_key_arn="arn:key").document()
+    assert isinstance(document["masking"], str), "a text is a text to the engine"
+    assert RouteSpec.parse(written(ROUTE, **document)).masking == POLICY
 
 
 @pytest.mark.parametrize(
@@ -68,6 +82,10 @@ def test_what_a_former_release_did_not_say_has_its_default_and_what_a_later_one_
             "no list of texts",
         ),
         ({name: value for name, value in written(ROUTE).items() if name != "queue_url"}, "queue_url"),
+        (written(ROUTE, masking=POLICY, mask_key_arn="arn:key"), "no usable 'masking'"),
+        (written(ROUTE, masking="[]x", mask_key_arn="arn:key"), "no usable 'masking'"),
+        (written(ROUTE, masking="[1]", mask_key_arn="arn:key"), "no usable 'masking'"),
+        (written(ROUTE, masking=json.dumps(POLICY)), "names no key"),
     ],
 )
 def test_a_document_of_no_route_is_refused_with_the_reason(document: Any, what: str) -> None:

@@ -4,10 +4,11 @@ The replication project makes it once, of contracts and configuration. It travel
 version of a function is its code and its route, and in the contract, so that an operator's command reads the same one.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
 from replication_core.datasets import Dataset, RecordKey
 
@@ -156,6 +157,15 @@ class RouteSpec(SourceDatasets):
     soak_answer_seconds: int = 30
     """The longest that a release may take to answer for a sample of keys meanwhile."""
 
+    masking: dict[str, Any] = field(default_factory=dict, hash=False)
+    """The compiled policy; empty where the route copies as it is, and in a former release's document."""
+
+    unmasked_reason: str = ""
+    """Why the route copies as it is; empty where it masks, and in a former release's document."""
+
+    mask_key_arn: str = ""
+    """The HMAC key that the route's pseudonyms are made with; empty where it masks nothing."""
+
     def __post_init__(self) -> None:
         """Name the target's environment where nobody has."""
         object.__setattr__(self, "target_environment", self.target_environment or self.target)
@@ -172,8 +182,10 @@ class RouteSpec(SourceDatasets):
 
     def document(self) -> dict[str, Any]:
         """Return it as a JSON document, which `parse` reads."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "datasets"}
-        return {"schema": _SCHEMA, **plain, "datasets": [each.document() for each in self.datasets]}
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "datasets"}
+        # As text: the engine hands on a stack's whole numbers as floats, and no name that begins with two underscores.
+        masking = json.dumps(self.masking, sort_keys=True, separators=(",", ":")) if self.masking else ""
+        return {"schema": _SCHEMA, **plain, "masking": masking, "datasets": [each.document() for each in self.datasets]}
 
     @classmethod
     def parse(cls, document: Any) -> Self:
@@ -183,11 +195,14 @@ class RouteSpec(SourceDatasets):
         """
         if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
             raise RouteSpecError(f"a route's specification is not of the form {_SCHEMA}")
-        known = [field for field in fields(cls) if field.name in document]
-        plain = {field.name: _exact(document[field.name]) for field in known}
-        for field in known:
-            if field.name != "datasets" and type(plain[field.name]) is not field.type:
-                raise RouteSpecError(f"a route's specification has no usable {field.name!r}")
+        known = [each for each in fields(cls) if each.name in document]
+        plain = {each.name: _exact(document[each.name]) for each in known}
+        plain["masking"] = _masking(plain.get("masking", ""))
+        for each in known:
+            if each.name != "datasets" and type(plain[each.name]) is not (get_origin(each.type) or each.type):
+                raise RouteSpecError(f"a route's specification has no usable {each.name!r}")
+        if plain["masking"] and not plain.get("mask_key_arn"):
+            raise RouteSpecError("a route's specification masks, and names no key to do so with")
         if plain.get("notifications", "each") not in NOTIFICATIONS:
             raise RouteSpecError(f"a route's notifications are one of {', '.join(NOTIFICATIONS)}")
         try:
@@ -200,6 +215,14 @@ class RouteSpec(SourceDatasets):
 def _exact(value: Any) -> Any:
     """Return a whole number as one: a stack's outputs have them as floats on their way through the engine."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _masking(text: Any) -> Any:
+    """Return the compiled policy that a document holds as text; what is no such text is for the check of its type."""
+    try:
+        return json.loads(text) if text != "" else {}
+    except (TypeError, ValueError):
+        return None
 
 
 def _texts(value: Any) -> tuple[str, ...]:

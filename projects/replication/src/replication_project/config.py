@@ -26,6 +26,9 @@ __all__ = [
 TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
 """https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
 
+UNMASKED = "none"
+"""The word, in place of a policy's file, of a target that gets the source's data as they are."""
+
 STREAM_SECONDS = 24 * 3600
 """As long as a table's stream keeps a record: none gets older.
 
@@ -84,6 +87,18 @@ class TargetConfig(StackConfig):
     )
     items: bool | None = Field(
         default=None, description="datasets.items, in short: whether it gets them", examples=[False]
+    )
+    masking: str | None = Field(
+        default=None,
+        min_length=1,
+        description=f"the policy by which it is masked, a file of the project's, or {UNMASKED} with a reason",
+        examples=["policies/dev.yaml"],
+    )
+    reason: str | None = Field(
+        default=None,
+        pattern=r"\S",
+        description=f"why nothing of it is masked, beside `masking: {UNMASKED}`",
+        examples=["production holds made-up data alone"],
     )
     max_concurrency: int = Field(
         default=5,
@@ -212,6 +227,16 @@ class ReplicationConfig(FunctionSettings):
                     raise ValueError(
                         f"{key}.{name} and {key}.datasets.{name} are of the same dataset: keep one of them"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _a_reason_is_for_masking_nothing(self) -> Self:
+        for place, target in enumerate(self.targets):
+            key = f"replication:targets[{place}]"
+            if target.masking == UNMASKED and target.reason is None:
+                raise ValueError(f"{key}.masking is {UNMASKED} without a reason: say why in {key}.reason")
+            if target.masking != UNMASKED and target.reason is not None:
+                raise ValueError(f"{key}.reason is for a target with `masking: {UNMASKED}`: remove it, or write that")
         return self
 
     @model_validator(mode="after")

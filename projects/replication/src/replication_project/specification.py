@@ -37,6 +37,7 @@ def route_spec(
         settle_seconds=min(config.lag_alarm_seconds, MOST_SETTLE_SECONDS),
         soak_seconds=config.soak_seconds,
         soak_answer_seconds=config.soak_answer_seconds,
+        unmasked_reason=target.reason or "",
     )
 
 
