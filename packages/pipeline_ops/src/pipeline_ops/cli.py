@@ -48,6 +48,12 @@ weight_option = click.option(
     metavar="PERCENT",
     help="Like --progressive, and only so much of a route's work goes to the release while it is watched.",
 )
+unmasked_option = click.option(
+    "--unmasked",
+    metavar="REASON",
+    type=text,
+    help="Why a route is to go back from what masks to what does not.",
+)
 items_option = click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 
 
@@ -89,6 +95,7 @@ def _operation(name: str, what: str, *options: Callable[[Command], Command]) -> 
 @click.option(
     "--config", type=click.Choice(["here"]), help="With --release: by this checkout's settings, not by the release's."
 )
+@unmasked_option
 @runs("lifecycle:deploy")
 def deploy() -> None:
     """Make the stacks what the code and the configuration say."""
@@ -311,6 +318,7 @@ def resume() -> None:
 @cli.command()
 @click.argument("target")
 @click.argument("version", required=False)
+@unmasked_option
 @yes_option
 @where_options
 @runs("routes.rollback_command:rollback")

@@ -50,6 +50,7 @@ def deploy(
     weight: int | None = None,
     release: str | None = None,
     config: str | None = None,
+    unmasked: str | None = None,
 ) -> None:
     """Deploy the stacks, or a part of one, as this checkout has them, or as a `release` has it."""
     if release is not None:
@@ -57,9 +58,18 @@ def deploy(
         rollout += ["--progressive"] if progressive else []
         rollout += ["--weight", str(weight)] if weight is not None else []
         deploy_release(
-            release, project, environment, where, as_json, yes=yes, rollout=rollout, config_here=config is not None
+            *(release, project, environment, where, as_json),
+            yes=yes,
+            rollout=rollout,
+            config_here=config is not None,
+            unmasked=unmasked,
         )
         return
+    if unmasked is not None:
+        raise OperatorError(
+            "--unmasked goes with --release: of this checkout, replication:targets says what is not masked, and why.",
+            MISUSED,
+        )
     if config is not None:
         raise OperatorError("--config goes with --release: a deploy is of this checkout's settings anyhow.", MISUSED)
     operate(

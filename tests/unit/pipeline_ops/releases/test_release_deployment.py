@@ -1,7 +1,9 @@
 """`deploy --release` up to the release's own command, which is a stand-in: what it is given, and what is refused."""
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from pipeline_common.infra import lambda_archive
 from pipeline_ops.cli import cli
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.masking.way_back import require_masking_release
 from pipeline_ops.releases import release_deployment
 from pipeline_ops.releases.archives import archive_digests
 from pipeline_ops.releases.release_deployment import ReleasedCode
@@ -159,6 +163,40 @@ def test_what_is_no_release_of_the_project_is_refused(ran: Ran, options: dict[st
     result = deploy(**options)
     assert (result.exit_code, ran.command) == (code, ())
     assert says in result.stderr
+
+
+def test_a_release_that_masks_nothing_is_refused_for_a_route_that_masks_unless_somebody_says_why(
+    repository: MadeRepository, ran: Ran
+) -> None:
+    exported = {"targets": "dev,staging", "dev_spec": {"masking": {"version": 1}}, "staging_spec": {"masking": {}}}
+    root = {"type": "pulumi:pulumi:Stack", "urn": "::replication-prod", "outputs": exported}
+    state = {"version": 3, "checkpoint": {"latest": {"resources": [root]}}}
+    repository.write(".state/.pulumi/stacks/replication/prod.json", json.dumps(state))
+    refused = deploy()
+    assert refused.exit_code == MISUSED
+    assert (
+        f"{TAG} has no masking policy, and the present one has: production's values would go to dev " in refused.stderr
+    )
+    assert ran.command == ()
+    assert deploy("--unmasked", "a drill").exit_code == 0
+    assert deploy("--routes", "staging").exit_code == 0, "a route that does not mask is as it was"
+    assert CliRunner().invoke(cli, ["deploy", "replication", "prod", "--yes", "--unmasked", "x"]).exit_code == MISUSED
+
+
+@pytest.mark.parametrize(
+    ("masking", "compiler", "masks"),
+    [("policies/dev.yaml", True, True), ("policies/dev.yaml", False, False), ("none", True, False)],
+)
+def test_a_release_masks_where_its_settings_name_a_policy_and_its_code_knows_of_policies(
+    tmp_path: Path, masking: str, compiler: bool, masks: bool
+) -> None:
+    settings = tmp_path / "Pulumi.prod.yaml"
+    settings.write_text(f"config: {{'replication:targets': [{{environment: dev, masking: {masking}}}]}}")
+    if compiler:
+        (tmp_path / "packages" / "masking_policy").mkdir(parents=True)
+    exported = {"targets": "dev", "dev_spec": {"masking": {"version": 1}}}
+    with nullcontext() if masks else pytest.raises(OperatorError, match="has no masking policy"):
+        require_masking_release(TAG, tmp_path, settings, exported, (), None)
 
 
 def test_where_there_is_no_repository_the_refusal_says_so(repository: MadeRepository, ran: Ran) -> None:

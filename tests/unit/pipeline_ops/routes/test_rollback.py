@@ -1,6 +1,7 @@
 """A route's way back: which version is chosen, what is done first, and what is said when it can't be finished."""
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from pipeline_common.holds import Hold
 from pipeline_common.release import Version
 from pipeline_ops import cli
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.history import ROLLBACK, History
+from pipeline_ops.history import DEPLOY, ROLLBACK, DeployRecord, History
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes import rollback_command
 from pipeline_ops.routes.deployed_replication import DeployedReplication
@@ -110,6 +111,7 @@ class Lambda:
     def __init__(self, live: str = "12") -> None:
         self.live = live
         self.asked: list[Mapping[str, Any]] = []
+        self.archive = Path("/nowhere")
 
     def get_alias(self, **_: Any) -> Any:
         return {"FunctionVersion": self.live}
@@ -124,6 +126,9 @@ class Lambda:
 
     def update_alias(self, **wanted: Any) -> None:
         self.asked.append(wanted)
+
+    def get_function(self, **_: Any) -> Any:
+        return {"Code": {"Location": self.archive.as_uri()}}
 
 
 @pytest.fixture
@@ -259,3 +264,57 @@ def test_a_route_goes_back_when_its_name_is_typed(
     monkeypatch.setattr(rollback_command, "ask", lambda _: "dev")
     assert run("rollback", "dev").exit_code == 0
     assert "from v1.4.0 (12) to v1.3.0 (11). Type dev" in asked[0]
+
+
+@pytest.fixture
+def masks(world: World) -> None:
+    """The route that is live masks."""
+    world.specs["dev"] = {**world.specs["dev"], "masking": {"version": 1}}
+
+
+def archived(function: Lambda, path: Path, **more: Any) -> None:
+    """Have each version's archive hold a specification with this besides."""
+    function.archive = path
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("route.json", json.dumps({"release": "v1.3.0", **more}))
+
+
+def deployed_as(history: History, version: str, **spec: Any) -> None:
+    history.append(
+        DeployRecord(
+            what=DEPLOY,
+            at="2026-11-27T10:00:00+00:00",
+            who="somebody",
+            release="v1.3.0",
+            before={"route-dev-replicator": "1"},
+            after={"route-dev-replicator": version},
+            specs={"dev": {"release": "v1.3.0", **spec}},
+        )
+    )
+
+
+def test_a_version_that_masks_nothing_is_gone_back_to_only_with_a_reason_which_the_history_keeps(
+    masks: None, held: Held, function: Lambda, history: History
+) -> None:
+    deployed_as(history, "11", masking={})
+    refused = run("rollback", "dev", "11", "--yes")
+    assert refused.exit_code == MISUSED
+    assert "Version 11 of the route to dev has no masking policy, and the present one has" in refused.stderr
+    assert "--unmasked REASON" in refused.stderr
+    assert (held.told, function.asked) == ([], [])
+    assert run("rollback", "dev", "11", "--yes", "--unmasked", "no person is in it").exit_code == 0
+    record = next(history.records())
+    assert (record.what, record.said, record.specs["dev"]["masking"]) == (ROLLBACK, "no person is in it", {})
+
+
+def test_what_a_version_masks_by_is_told_by_the_history_and_else_by_its_archive(
+    masks: None, held: Held, function: Lambda, history: History, tmp_path: Path
+) -> None:
+    assert run("rollback", "dev", "11", "--yes").exit_code == MISUSED, "where nothing tells, it may mask nothing"
+    archived(function, tmp_path / "function.zip")
+    assert run("rollback", "dev", "11", "--yes").exit_code == MISUSED
+    archived(function, tmp_path / "function.zip", masking={"version": 1})
+    assert run("rollback", "dev", "11", "--yes").exit_code == 0
+    function.archive = Path("/nowhere")
+    deployed_as(history, "10", masking={"version": 1})
+    assert run("rollback", "dev", "10", "--yes").exit_code == 0

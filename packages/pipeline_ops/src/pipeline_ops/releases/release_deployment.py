@@ -11,14 +11,16 @@ from pathlib import Path
 
 from pipeline_common.release import Release
 from pipeline_ops.account import check_account
-from pipeline_ops.checkout import open_projects
+from pipeline_ops.checkout import open_projects, state_of
 from pipeline_ops.confirmation import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.masking.way_back import require_masking_release
 from pipeline_ops.private_files import LOCAL_FOLDER, local_folder
 from pipeline_ops.projects import Projects
 from pipeline_ops.releases.git import Git
 from pipeline_ops.releases.notes import CHANGELOG, archives_noted
 from pipeline_ops.releases.worktree import release_worktree
+from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.state import prepared_aws_backend
 from pipeline_ops.terminal import ask, at_terminal, tell
 from pipeline_ops.where import Where
@@ -87,8 +89,11 @@ def deploy_release(
     yes: bool,
     rollout: Sequence[str],
     config_here: bool,
+    unmasked: str | None = None,
 ) -> None:
     """Deploy a project's stack as a tag has it, from a worktree, and end with the exit code of the release's command.
+
+    Where that ends a route's masking, `unmasked` has to say why.
 
     The settings are the tag's, or, with `config_here`, those of this checkout; the state is this checkout's. Of a stack
     with routes, all of them go to the release, or as the options of `rollout` have it; held ones too, since somebody
@@ -102,6 +107,7 @@ def deploy_release(
         (folder / LOCAL_FOLDER).symlink_to(local_folder(projects.repository), target_is_directory=True)
         if config_here:
             _lay_settings_over(projects.repository, folder)
+        _require_masking(projects, folder, release, environment, rollout, unmasked)
         _agree(Projects(folder, projects.where), release, commit, environment, yes=yes)
         say = _teller(as_json)
         say(f"{release} is deployed by its own code, of the commit {commit[:7]} in {folder}.")
@@ -144,6 +150,18 @@ def _lay_settings_over(repository: Path, folder: Path) -> None:
     for path in repository.glob("projects/*/Pulumi.*.yaml"):
         if (folder / path.relative_to(repository)).parent.is_dir():
             shutil.copyfile(path, folder / path.relative_to(repository))
+
+
+def _require_masking(
+    projects: Projects, folder: Path, release: Release, environment: str, rollout: Sequence[str], unmasked: str | None
+) -> None:
+    """Raise OperatorError where a route masks, and the release in that folder does not."""
+    stack = projects.stack(release.project, environment)
+    backend = state_of(projects)
+    exported = StackOutputs(projects, backend).find(stack) if backend else None
+    settings = folder / "projects" / stack.project / stack.settings_file
+    routes = rollout[rollout.index("--routes") + 1].split(",") if "--routes" in rollout else ()
+    require_masking_release(str(release), folder, settings, exported or {}, [name.strip() for name in routes], unmasked)
 
 
 def _agree(projects: Projects, release: Release, commit: str, environment: str, *, yes: bool) -> None:

@@ -13,6 +13,7 @@ from pipeline_ops.deployment import Deployment, Result
 from pipeline_ops.errors import INTERRUPTED, OperatorError
 from pipeline_ops.history import DONE, FAILED, JUDGED, ROLLBACK, DeployRecord, version_before
 from pipeline_ops.live_aliases import route_function
+from pipeline_ops.masking.way_back import masking_spec
 from pipeline_ops.projects import StackId
 from pipeline_ops.releases.versions import checkout_version
 from pipeline_ops.report import results_document
@@ -200,11 +201,14 @@ class ProgressiveDeploy:
         return judgement
 
     def _former(self, deployed: DeployedReplication, versions: LiveVersions) -> PublishedVersion | None:
-        """Return what the route goes back to; None where there is nothing."""
+        """Return what the route may go back to by itself, which masks if it masks now; None where there is nothing."""
         function, live = route_function(versions.target), str(versions.live.number)
         with suppress(OperatorError):
             before = version_before(deployed.history.of_function(function), function, live)
-            return versions.chosen(None, before)
+            former = versions.chosen(None, before)
+            route = deployed.replication.route(versions.target)
+            masking_spec(deployed.replication, route, str(former.number), deployed.history)
+            return former
         return None
 
     def _put_back(
@@ -222,6 +226,7 @@ class ProgressiveDeploy:
                 by=self.deployment.caller,
                 hold_in_state=partial(self.deployment.hold, self.stack.project, self.stack.environment, route.target),
                 history=deployed.history,
+                spec=masking_spec(deployed.replication, route, str(former.number), deployed.history),
             )
         except OperatorError as error:
             seen = f"The route to {route.target} is not well at {judgement.release}: {'; '.join(judgement.faults)}."

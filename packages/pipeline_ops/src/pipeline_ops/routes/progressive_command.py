@@ -66,7 +66,9 @@ def _cells(judgement: Judgement) -> list[str]:
 def _afterwards(rollout: Rollout, where: Where) -> list[str]:
     target = rollout.judgements[-1].target
     if rollout.back is None:
-        return [f"The route to {target} has no former version to go back to: `{where.command('pause', target)}`."]
+        return [
+            f"The route to {target} has no former version to go back to by itself: `{where.command('pause', target)}`."
+        ]
     return [
         f"The route to {target} is back at {rollout.back}, and held there; the routes after it were not touched.",
         f"`{where.command('verify', target, '--repair')}` mends what it may have replicated wrongly meanwhile.",

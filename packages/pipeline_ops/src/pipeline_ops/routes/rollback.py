@@ -1,9 +1,10 @@
 """A route's way back to a former version of its function: code, route and policy together."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline_common.holds import Hold
 from pipeline_common.release import NEVER_RELEASED, Version, version_described
@@ -156,9 +157,12 @@ def roll_back(
     by: str,
     hold_in_state: Callable[[Hold], None],
     history: History,
+    spec: Mapping[str, Any] | None = None,
+    why: str = "",
 ) -> Hold:
     """Put a route back to a version at once, then have the state say that it stays there.
 
+    The history is told the version's specification and why it was put back, where that is known.
     Raises OperatorError, in the second case with what to do, where the alias can't be moved or that can't be recorded.
     """
     route, function = replication.route(versions.target), route_function(versions.target)
@@ -188,6 +192,8 @@ def roll_back(
             routes=(route.target,),
             before={function: versions.recorded or str(versions.live.number)},
             after={function: hold.version},
+            specs={route.target: spec} if spec else {},
+            said=why,
         )
     )
     return hold
