@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
 from processor_lambda import rejections, runs
-from processor_lambda.files import FileBucket, InputFile
+from processor_lambda.files import InputFile
 from processor_lambda.notices import Continuation, ObjectNotice, Progress, Sweep, parse
 from processor_lambda.processor import FileProcessor, NoticeAction
 from processor_lambda.results import Results
@@ -21,6 +21,7 @@ from record_files.decompression import gunzip
 from replication_core.aws.errors import StoreError
 from replication_core.datasets import Dataset, KeyAttribute, KeyType, Kind
 from replication_core.message_fields import PoisonError
+from replication_core.objects.pinned import PinnedObject
 from tests.unit.processor_lambda.cloud import KEY, Cloud, Fault, Send, lines, refusal
 from tests.unit.processor_lambda.cloud import cloud as fresh_cloud
 from tests.unit.processor_lambda.cloud import record as message
@@ -702,7 +703,7 @@ def test_an_item_that_the_table_refuses_is_a_rejected_record_and_its_neighbours_
 def test_a_connection_that_breaks_is_opened_again_where_it_broke(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     body = lines(20_000)
     cloud.put(body)
-    original = FileBucket._open
+    original = PinnedObject._open
 
     class Breaking:
         def __init__(self, inner: Any) -> None:
@@ -717,7 +718,7 @@ def test_a_connection_that_breaks_is_opened_again_where_it_broke(cloud: Cloud, m
         def close(self) -> None:
             self.inner.close()
 
-    monkeypatch.setattr(FileBucket, "_open", lambda *arguments: Breaking(original(*arguments)))
+    monkeypatch.setattr(PinnedObject, "_open", lambda *arguments: Breaking(original(*arguments)))
     bucket = cloud.processor().bucket
     assert b"".join(bucket.chunks(bucket.head(KEY))) == body
 

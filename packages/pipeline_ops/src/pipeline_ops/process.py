@@ -15,10 +15,11 @@ from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.routes.route import explained
 from pipeline_ops.terminal import document, tell
 from pipeline_ops.where import Where
-from processor_lambda.files import FileBucket, Gone, InputFile
+from processor_lambda.files import FileBucket, InputFile
 from processor_lambda.notices import ObjectNotice
 from processor_lambda.results import Results
 from replication_core.objects.heads import keep_empty_expires
+from replication_core.objects.pinned import Gone
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

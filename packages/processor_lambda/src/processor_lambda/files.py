@@ -2,38 +2,24 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from botocore.exceptions import BotoCoreError
-from urllib3.exceptions import HTTPError
-
-from record_files.decompression import CHUNK_BYTES
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
-from replication_core.objects.heads import ABSENT, DELETE_MARKER, read_tags
+from replication_core.objects.heads import read_tags
 from replication_core.objects.listings import KeyRange, Listed, list_objects
+from replication_core.objects.pinned import Gone, PinnedObject, found
 from replication_core.replicas import is_replica
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ARCHIVED", "FileBucket", "Gone", "InputFile"]
-
-_REOPENS = 3
-"""Times that what broke off, or was answered with no bytes, is opened again before a byte has come."""
-
-_GONE = ABSENT | DELETE_MARKER
-"""What is answered for an object that is not there, or whose current version is a delete marker."""
+__all__ = ["ARCHIVED", "FileBucket", "InputFile"]
 
 ARCHIVED = frozenset({"InvalidObjectState", "ObjectNotInActiveTierError"})
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html: of an object that is archived."""
-
-
-class Gone(Exception):  # noqa: N818 - it is news, not an error
-    """The version is not there any more: nothing is to be done for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +99,7 @@ class FileBucket:
     def head(self, key: str, version_id: str | None = None) -> InputFile:
         """Return what is known of an object, as it is now or of a version; raises Gone or StoreError."""
         version: Any = {"VersionId": version_id} if version_id else {}
-        with _found("HeadObject"):
+        with found("HeadObject"):
             return InputFile.from_head(key, self.s3.head_object(Bucket=self.name, Key=key, **version))
 
     def find(self, key: str, version_id: str | None) -> InputFile:
@@ -159,45 +145,22 @@ class FileBucket:
         return list_objects(self.s3, self.name, prefix, KeyRange(after or None))
 
     def chunks(self, file: InputFile, start: int = 0) -> Iterator[bytes]:
-        """Yield the version's bytes from this one on; raises Gone or StoreError.
-
-        A connection that breaks, or that S3 closes because the table is slower than the file, is opened again where it
-        broke.
-        """
-        at, fruitless = start, 0
-        while at < file.size:
-            body, why = self._open(file, at), "EmptyAnswer"
-            try:
-                while chunk := body.read(CHUNK_BYTES):
-                    at, fruitless = at + len(chunk), 0
-                    yield chunk
-            except (BotoCoreError, HTTPError, OSError) as error:
-                why = type(error).__name__
-            finally:
-                body.close()
-            fruitless += 1
-            if fruitless > _REOPENS:
-                raise StoreError(why, "GetObject: the connection keeps breaking, or has no bytes")
+        """Yield the version's bytes from this one on; raises Gone or StoreError."""
+        return self._pinned(file).chunks(start)
 
     def touch(self, file: InputFile) -> None:
         """Raise Gone or StoreError where the version's bytes can't be read, whatever its head tells."""
-        if file.size:
-            self._open(file, 0).close()
+        self._pinned(file).touch()
 
-    def _open(self, file: InputFile, start: int) -> Any:
-        pinned: Any = {"VersionId": file.version_id} if file.version_id else {"IfMatch": file.etag}
-        from_here: Any = {"Range": f"bytes={start}-"} if start else {}
-        with _found("GetObject", "PreconditionFailed", "412"):
-            answer = self.s3.get_object(Bucket=self.name, Key=file.key, **pinned, **from_here)
-        told("GetObject", answer, "ETag")
-        if start and not told("GetObject", answer, "ContentRange").startswith(f"bytes {start}-"):
-            raise StoreError("WrongRange", "GetObject: answered with other bytes than those asked for")
-        return answer["Body"]
+    def _pinned(self, file: InputFile) -> PinnedObject:
+        return PinnedObject(
+            s3=self.s3, bucket=self.name, key=file.key, version_id=file.version_id, etag=file.etag, size=file.size
+        )
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Return a small object's bytes and ETag, None where there is none."""
         try:
-            with _found("GetObject"):
+            with found("GetObject"):
                 answer = self.s3.get_object(Bucket=self.name, Key=key)
                 return answer["Body"].read(), told("GetObject", answer, "ETag")
         except Gone:
@@ -230,15 +193,3 @@ class FileBucket:
         """Delete an object, if there is one."""
         with translated("DeleteObject"):
             self.s3.delete_object(Bucket=self.name, Key=key)
-
-
-@contextmanager
-def _found(operation: str, *gone: str) -> Iterator[None]:
-    """Translate what comes of a call, and raise Gone where it is that what is asked for is not there."""
-    try:
-        with translated(operation):
-            yield
-    except StoreError as error:
-        if error.kind in _GONE or error.kind in gone:
-            raise Gone from error
-        raise

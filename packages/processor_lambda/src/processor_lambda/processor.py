@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from processor_lambda.clients import ProcessorClients
-from processor_lambda.files import FileBucket, Gone, InputFile
+from processor_lambda.files import FileBucket, InputFile
 from processor_lambda.notices import Continuation, Notice, ObjectNotice, Progress, Sweep, parse
 from processor_lambda.reading import Reading
 from processor_lambda.records import Schema
@@ -23,6 +23,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.deadline import Deadline
 from replication_core.message_fields import PoisonError
 from replication_core.object_keys import KEY_BYTES, fits_xml
+from replication_core.objects.pinned import Gone
 from replication_core.replicas import REPLICATED_FROM
 
 __all__ = ["THREADS", "FileProcessor", "NoticeAction", "NoticeOutcome", "build_processor"]

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from processor_lambda.files import FileBucket, Gone
+from processor_lambda.files import FileBucket
 from processor_lambda.settings import RESULTS_PREFIX
 from replication_core.aws.errors import StoreError
+from replication_core.objects.pinned import Gone
 
 __all__ = ["FAILED", "RUN_SCHEMA", "SUCCEEDED", "Results", "Summary"]
 

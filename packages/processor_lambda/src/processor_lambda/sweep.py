@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from processor_lambda.files import FileBucket, Gone, InputFile
+from processor_lambda.files import FileBucket, InputFile
 from processor_lambda.notices import ObjectNotice, Sweep
 from processor_lambda.results import Results
 from processor_lambda.runs import MAX_INVOCATIONS
@@ -15,6 +15,7 @@ from processor_lambda.settings import ProcessorSettings
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
 from replication_core.objects.listings import Listed
+from replication_core.objects.pinned import Gone
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
