@@ -1,0 +1,428 @@
+"""A route's policy as it is compiled: what of its records travels, and by which rule each value does.
+
+It is part of a `RouteSpec`'s document, so of a function's archive and of the contract. `masking_policy` makes it of the
+YAML file that people write, and has refused there all that is contradictory; what is read here is taken as it says.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+from replication_core.masking.key_patterns import KeyPattern, KeyPatternError, KeyPatterns
+from replication_core.masking.paths import PathError, Placed, parse_path
+
+__all__ = [
+    "DROP",
+    "OTHERS",
+    "VERSION",
+    "Brake",
+    "BucketRules",
+    "Condition",
+    "MaskingPolicy",
+    "ObjectRule",
+    "OpaqueBody",
+    "PathRule",
+    "PolicyError",
+    "RecordsBody",
+    "Rule",
+    "Sample",
+    "TableRules",
+]
+
+VERSION = 1
+"""Of the document, and of what its rules make of a value: the algorithms."""
+
+DROP = "drop"
+"""The kind of the one rule that covers all that is below its path."""
+
+OTHERS = "*"
+"""Stands for every header, metadata or tag that has no rule by its name."""
+
+_FINGERPRINT_CHARACTERS = 24
+
+
+class PolicyError(ValueError):
+    """A document that is no compiled policy; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What becomes of a value."""
+
+    kind: str
+    """A name of `rules.RULES`."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Its kind's settings; a constant among them as DynamoDB's JSON has it, such as `{"N": "1"}`."""
+
+    line: int = 0
+    """Of the file that people wrote, from 1."""
+
+    @property
+    def reason(self) -> str:
+        """Why it may be so, in the words of who wrote it."""
+        return str(self.settings.get("reason", ""))
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the compiled document holds it."""
+        return {"rule": self.kind, "line": self.line, **self.settings}
+
+    def bare(self) -> dict[str, Any]:
+        """Return what decides about a value: neither where it is written, nor why."""
+        return {"rule": self.kind} | {name: value for name, value in self.settings.items() if name != "reason"}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises ValueError."""
+        match document:
+            case {"rule": str(kind), "line": int(line), **settings}:
+                return cls(kind, {str(name): value for name, value in settings.items()}, line)
+        raise ValueError("a rule has no kind and no line")
+
+
+def is_covering(rule: Rule) -> bool:
+    """Tell whether a rule holds for all below its path too."""
+    return rule.kind == DROP
+
+
+@dataclass(frozen=True, slots=True)
+class PathRule:
+    """The rule of the values at a path; where the path ends in `{}`, one of the names as well."""
+
+    path: str
+    rule: Rule | None
+    names: Rule | None = None
+
+    def placed(self) -> Placed[Rule]:
+        """Return it as a trie takes it."""
+        return Placed(parse_path(self.path), self.rule, self.names)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Both, or the one there is."""
+        return tuple(rule for rule in (self.rule, self.names) if rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What an attribute of an item, or a tag of an object, has to be for the record to travel."""
+
+    attribute: str
+    """An attribute's path, of names alone, or a tag's name."""
+
+    op: str
+    """`equals`, `not`, `in`, `above`, `below`, `begins` or `exists`."""
+
+    value: Any
+    """What it is compared with, as DynamoDB's JSON has it; of `in` a list of such; of `exists` true or false."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the compiled document holds it."""
+        return {"attribute": self.attribute, "op": self.op, "value": self.value}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises ValueError."""
+        match document:
+            case {"attribute": str(attribute), "op": str(op), "value": value}:
+                return cls(attribute, op, value)
+        raise ValueError("a condition has no attribute, op and value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRules:
+    """What becomes of a table's items."""
+
+    key: Mapping[str, Rule]
+    """The rule of each attribute of the key: keep or pseudonym."""
+
+    attributes: tuple[PathRule, ...] = ()
+    where: tuple[Condition, ...] = ()
+    """All of them hold for an item that travels."""
+
+    deletes: str = "mirror"
+    """`mirror`, or `keep`: an item that is not there, or does not travel, leaves its replica where it is."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the compiled document holds it."""
+        return self._document(Rule.document) | {"deletes": self.deletes}
+
+    def bare(self) -> dict[str, Any]:
+        """Return what decides about a replica."""
+        return self._document(Rule.bare)
+
+    def _document(self, told: "Telling") -> dict[str, Any]:
+        where = [condition.document() for condition in self.where]
+        return {"key": _named(self.key, told), "attributes": _paths(self.attributes, told), "where": where}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises ValueError."""
+        return cls(
+            key=_rules(document["key"]),
+            attributes=_path_rules(document["attributes"]),
+            where=tuple(map(Condition.parse, document["where"])),
+            deletes=_text(document["deletes"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueBody:
+    """An object's bytes that travel as they are."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsBody:
+    """An object's bytes that are records, each masked by itself."""
+
+    format: str
+    """`json-lines`, `json-array` or `csv`."""
+
+    fields: tuple[PathRule, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectRule:
+    """What becomes of the objects whose keys have a pattern."""
+
+    match: str
+    line: int
+    key: Mapping[str, Rule]
+    """The rule of each placeholder: keep or pseudonym."""
+
+    body: OpaqueBody | RecordsBody
+    headers: Mapping[str, Rule] = field(default_factory=dict)
+    """By the names that the SDK has for them, or `OTHERS`; so are metadata and tags."""
+
+    metadata: Mapping[str, Rule] = field(default_factory=dict)
+    tags: Mapping[str, Rule] = field(default_factory=dict)
+
+    @cached_property
+    def pattern(self) -> KeyPattern:
+        """Its keys' pattern."""
+        return KeyPattern(self.match)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the compiled document holds it."""
+        reason = {"opaque": self.body.reason} if isinstance(self.body, OpaqueBody) else None
+        return self._document(Rule.document, reason) | {"line": self.line}
+
+    def bare(self) -> dict[str, Any]:
+        """Return what decides about a replica."""
+        return self._document(Rule.bare, {"opaque": True} if isinstance(self.body, OpaqueBody) else None)
+
+    def _document(self, told: "Telling", opaque: dict[str, Any] | None) -> dict[str, Any]:
+        named = {name: _named(getattr(self, name), told) for name in ("key", "headers", "metadata", "tags")}
+        if isinstance(self.body, RecordsBody):
+            return {"match": self.match, "body": _records(self.body, told), **named}
+        return {"match": self.match, "body": opaque, **named}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises ValueError."""
+        named = {name: _rules(document[name]) for name in ("key", "headers", "metadata", "tags")}
+        rule = cls(match=_text(document["match"]), line=int(document["line"]), body=_body(document["body"]), **named)
+        if {name for name in rule.pattern.wildcards if name} != rule.key.keys():
+            raise ValueError(f"the rule for {rule.match} has other rules of its key than placeholders")
+        return rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketRules:
+    """What becomes of a bucket's objects."""
+
+    rules: tuple[ObjectRule, ...]
+    tags: tuple[Condition, ...] = ()
+    """All of them hold for an object that travels."""
+
+    deletes: str = "mirror"
+    """As of a table."""
+
+    @cached_property
+    def patterns(self) -> KeyPatterns:
+        """The patterns of the keys, in the rules' order."""
+        return KeyPatterns([rule.pattern for rule in self.rules])
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the compiled document holds it."""
+        tags = [condition.document() for condition in self.tags]
+        return {"rules": [rule.document() for rule in self.rules], "tags": tags, "deletes": self.deletes}
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises ValueError."""
+        return cls(
+            rules=tuple(map(ObjectRule.parse, document["rules"])),
+            tags=tuple(map(Condition.parse, document["tags"])),
+            deletes=_text(document["deletes"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The share of a namespace's values whose records travel: all of one's, or none."""
+
+    namespace: str
+    percent: int
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the compiled document holds it."""
+        return {"namespace": self.namespace, "percent": self.percent}
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """How many deletes pause a route by itself."""
+
+    deletes: int | None
+    """So many, or"""
+
+    share: int | None
+    """so many per cent of a dataset's records,"""
+
+    minutes: int
+    """within these."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the compiled document holds it."""
+        return {"deletes": self.deletes, "share": self.share, "minutes": self.minutes}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskingPolicy:
+    """A route's policy."""
+
+    version: int = VERSION
+    generation: int = 1
+    """Of the key that pseudonyms are made with: a new one changes all of them."""
+
+    unclassified: str = "refuse"
+    """`refuse` a record with something that no rule is for, or `drop` that something."""
+
+    namespaces: tuple[str, ...] = ()
+    tables: Mapping[str, TableRules] = field(default_factory=dict)
+    buckets: Mapping[str, BucketRules] = field(default_factory=dict)
+    sample: Sample | None = None
+    brake: Brake | None = None
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        return {}
+
+    def fingerprint(self, dataset: str, rule: ObjectRule | None = None) -> str:
+        """Return what a replica tells of the policy that it was made by, in 24 hexadecimal digits.
+
+        It is of all that decides about a table's items, or about the objects of one rule of a bucket, and of nothing
+        else: where and why that stands there changes no replica.
+        """
+        place = f"{dataset}/{rule.match}" if rule else dataset
+        if place not in self._fingerprints:
+            applies = [self.tables[dataset].bare()] if rule is None else self._of_object(dataset, rule)
+            sample = self.sample and self.sample.document()
+            told = canonical([self.version, self.generation, self.unclassified, sample, *applies])
+            self._fingerprints[place] = hashlib.sha256(told.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+        return self._fingerprints[place]
+
+    def _of_object(self, dataset: str, rule: ObjectRule) -> list[Any]:
+        return [rule.bare(), [condition.document() for condition in self.buckets[dataset].tags]]
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document, which `parse` reads."""
+        return {
+            "version": self.version,
+            "generation": self.generation,
+            "unclassified": self.unclassified,
+            "namespaces": list(self.namespaces),
+            "tables": {name: table.document() for name, table in self.tables.items()},
+            "buckets": {name: bucket.document() for name, bucket in self.buckets.items()},
+            "sample": self.sample and self.sample.document(),
+            "brake": self.brake and self.brake.document(),
+        }
+
+    @classmethod
+    def parse(cls, document: Any) -> Self:
+        """Build it from such a document; raises PolicyError.
+
+        A version that this release does not know is refused: its rules may mean something else.
+        """
+        document = _exact(document)
+        if not isinstance(document, Mapping) or document.get("version") != VERSION:
+            raise PolicyError(f"the policy is none of version {VERSION}")
+        if document.get("unclassified") not in {"refuse", DROP}:
+            raise PolicyError("the policy neither refuses nor drops what is unclassified")
+        try:
+            return cls(
+                generation=int(document["generation"]),
+                unclassified=document["unclassified"],
+                namespaces=tuple(map(_text, document["namespaces"])),
+                tables={name: TableRules.parse(each) for name, each in document["tables"].items()},
+                buckets={name: BucketRules.parse(each) for name, each in document["buckets"].items()},
+                sample=Sample(**document["sample"]) if document["sample"] else None,
+                brake=Brake(**document["brake"]) if document["brake"] else None,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError, KeyPatternError, PathError) as error:
+            raise PolicyError(f"the policy is not usable: {error}") from error
+
+
+Telling = Callable[[Rule], dict[str, Any]]
+
+
+def canonical(document: Any) -> str:
+    """Return a document's one text."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _exact(value: Any) -> Any:
+    """Return a document with its whole numbers as such: a stack's outputs have them as floats."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _exact(each) for name, each in value.items()}
+    return [_exact(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is none")
+    return value
+
+
+def _rules(document: Any) -> dict[str, Rule]:
+    return {name: Rule.parse(each) for name, each in document.items()}
+
+
+def _path_rules(document: Sequence[Any]) -> tuple[PathRule, ...]:
+    found = tuple(_path_rule(*each) for each in document)
+    for each in found:
+        each.placed()
+    return found
+
+
+def _path_rule(path: str, rule: Any, names: Any = None) -> PathRule:
+    return PathRule(_text(path), Rule.parse(rule) if rule else None, Rule.parse(names) if names else None)
+
+
+def _body(document: Any) -> OpaqueBody | RecordsBody:
+    match document:
+        case {"opaque": str(reason)}:
+            return OpaqueBody(reason)
+        case {"format": str(format_), "fields": [*fields]}:
+            return RecordsBody(format_, _path_rules(fields))
+    raise ValueError("a body is neither opaque nor of records")
+
+
+def _named(rules: Mapping[str, Rule], told: Telling) -> dict[str, Any]:
+    return {name: told(rule) for name, rule in rules.items()}
+
+
+def _paths(rules: Sequence[PathRule], told: Telling) -> list[Any]:
+    return [[each.path, each.rule and told(each.rule), *([told(each.names)] if each.names else [])] for each in rules]
+
+
+def _records(body: RecordsBody, told: Telling) -> dict[str, Any]:
+    return {"format": body.format, "fields": _paths(body.fields, told)}
