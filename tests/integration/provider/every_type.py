@@ -11,7 +11,6 @@ import pulumi_aws as aws
 __all__ = [
     "FIRST",
     "NOT_REMOVABLE",
-    "NOT_REPLACEABLE",
     "NOT_UPDATABLE",
     "REPLACED",
     "TYPES",
@@ -31,6 +30,7 @@ TYPES = {
     "notification": "aws:s3/bucketNotification:BucketNotification",
     "table": "aws:dynamodb/table:Table",
     "key": "aws:kms/key:Key",
+    "mac-key": "aws:kms/key:Key",
     "topic": "aws:sns/topic:Topic",
     "topic-policy": "aws:sns/topicPolicy:TopicPolicy",
     "subscription": "aws:sns/topicSubscription:TopicSubscription",
@@ -57,9 +57,6 @@ TYPES = {
     "dashboard": "aws:cloudwatch/dashboard:Dashboard",
 }
 """The logical name in the program, and the type."""
-
-NOT_REPLACEABLE = frozenset({"key"})
-"""A key has no name, and everything of it that the provider implements is changed in place."""
 
 NOT_UPDATABLE = frozenset({"attachment", "permission", "subscription", "paged"})
 """All inputs of these are their identity."""
@@ -95,14 +92,6 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, tr
     """
     bucket = _bucket(edition, opts)
     table = _table(edition, opts)
-    key = aws.kms.Key(
-        "key",
-        description=edition.pick("for tests", "for better tests"),
-        enable_key_rotation=edition.pick(False, True),
-        deletion_window_in_days=7,
-        tags=_tags(edition),
-        opts=opts,
-    )
     topic, subscription = _topic(edition, opts)
     queue = _queue(edition, opts)
     issuer, boundary = _identities(edition, opts)
@@ -114,7 +103,7 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, tr
     named = {
         "bucket": bucket,
         "table": table,
-        "key": key,
+        **{name: _key(name, name == "mac-key", edition, opts) for name in ("key", "mac-key")},
         "topic": topic,
         "subscription": subscription,
         "queue": queue,
@@ -135,6 +124,21 @@ def every_type(edition: Edition, code: Path, opts: pulumi.ResourceOptions, *, tr
 
 def _tags(edition: Edition) -> dict[str, str]:
     return {"Kept": "changed", "Added": "now"} if edition.updated else {"Kept": "yes", "Dropped": "soon"}
+
+
+def _key(name: str, is_for_codes: bool, edition: Edition, opts: pulumi.ResourceOptions) -> aws.kms.Key:
+    """A key for codes or for encryption; a replacement is for the other of the two."""
+    codes = is_for_codes is not edition.replaced
+    return aws.kms.Key(
+        name,
+        description=edition.pick("for tests", "for better tests"),
+        key_usage="GENERATE_VERIFY_MAC" if codes else None,
+        customer_master_key_spec="HMAC_256" if codes else None,
+        enable_key_rotation=None if codes else edition.pick(False, True),
+        deletion_window_in_days=7,
+        tags=_tags(edition),
+        opts=opts,
+    )
 
 
 def _policy(principal: dict[str, str] | str, action: str, resource: Any) -> pulumi.Output[str]:

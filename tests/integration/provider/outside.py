@@ -18,7 +18,8 @@ def change_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
     """Change one thing of each resource; what cannot be changed is removed."""
     _change_bucket(cloud.client("s3"), named["bucket"])
     cloud.client("dynamodb").update_table(TableName=named["table"], TableClass="STANDARD_INFREQUENT_ACCESS")
-    cloud.client("kms").update_key_description(KeyId=named["key"], Description="outsider")
+    for name in ("key", "mac-key"):
+        cloud.client("kms").update_key_description(KeyId=named[name], Description="outsider")
     sns = cloud.client("sns")
     for attribute, value in (("DisplayName", "Outsider"), ("Policy", _OTHER_POLICY)):
         sns.set_topic_attributes(TopicArn=named["topic"], AttributeName=attribute, AttributeValue=value)
@@ -74,7 +75,8 @@ def delete_everything(cloud: LocalCloud, named: Mapping[str, Any]) -> None:
         cloud.client("cloudtrail").delete_trail(Name=named["trail"])
     cloud.client("s3").delete_bucket(Bucket=named["bucket"])
     cloud.client("dynamodb").delete_table(TableName=named["table"])
-    cloud.client("kms").schedule_key_deletion(KeyId=named["key"], PendingWindowInDays=7)
+    for name in ("key", "mac-key"):
+        cloud.client("kms").schedule_key_deletion(KeyId=named[name], PendingWindowInDays=7)
     cloud.client("sns").delete_topic(TopicArn=named["topic"])
     cloud.client("sqs").delete_queue(QueueUrl=named["queue"])
     cloud.client("logs").delete_log_group(logGroupName=named["logs"])

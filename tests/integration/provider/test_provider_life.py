@@ -17,7 +17,6 @@ from tests.integration.provider.conftest import StackFactory
 from tests.integration.provider.every_type import (
     FIRST,
     NOT_REMOVABLE,
-    NOT_REPLACEABLE,
     NOT_UPDATABLE,
     REPLACED,
     TYPES,
@@ -162,7 +161,7 @@ def test_what_was_removed_outside_is_found_and_made_again(life: Life, name: str)
     assert life.repaired.by_name[name] == "create"
 
 
-@pytest.mark.parametrize("name", named(sorted(set(EVERY) - NOT_REPLACEABLE)))
+@pytest.mark.parametrize("name", named(EVERY))
 def test_what_cannot_be_changed_in_place_is_replaced(life: Life, name: str) -> None:
     assert "replac" in life.replaced.by_name[name]
 

@@ -264,6 +264,22 @@ def test_an_alarm_may_look_back_a_week_by_the_hour() -> None:
     assert _refused(ALARM, period=3600, evaluationPeriods=168) == []
 
 
+@pytest.mark.parametrize(
+    ("inputs", "path"),
+    [
+        ({"keyUsage": "GENERATE_VERIFY_MAC"}, "keyUsage"),
+        ({"customerMasterKeySpec": "HMAC_256"}, "keyUsage"),
+        ({"keyUsage": "GENERATE_VERIFY_MAC", "customerMasterKeySpec": "HMAC_512"}, "customerMasterKeySpec"),
+        (
+            {"keyUsage": "GENERATE_VERIFY_MAC", "customerMasterKeySpec": "HMAC_256", "enableKeyRotation": True},
+            "enableKeyRotation",
+        ),
+    ],
+)
+def test_an_hmac_key_is_for_codes_alone_and_does_not_rotate(inputs: dict[str, Any], path: str) -> None:
+    assert list(refusals(KEY, inputs)) == [path]
+
+
 def test_an_expression_needs_one_query_that_is_watched() -> None:
     queries = [{"id": "a", "expression": "1", "returnData": True}, {"id": "b", "expression": "2", "returnData": True}]
     alarm = {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "threshold": 1}
