@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 
 __all__ = [
     "PROVENANCE_ENVIRONMENT",
+    "PROVENANCE_POLICY",
     "PROVENANCE_VERSION",
     "REPLICATED_FROM",
+    "REPLICATED_POLICY",
     "REPLICATION_TIMESTAMP",
     "REPLICA_TAG",
     "is_replica",
@@ -17,6 +19,9 @@ PROVENANCE_ENVIRONMENT = "replicated-from"
 PROVENANCE_VERSION = "replicated-from-version"
 """The user metadata of a replicated object that names the version of its source, or its ETag without versions."""
 
+PROVENANCE_POLICY = "replicated-policy"
+"""The user metadata of a masked object with the fingerprint of the policy that it was masked by."""
+
 REPLICA_TAG = "replicated-from"
 """The tag of a replicated object whose metadata has no room for a mark: it names the environment of its source.
 
@@ -25,6 +30,9 @@ The replicator's own: a source's tag of this name is not replicated, and compare
 
 REPLICATED_FROM = "replicatedFrom"
 """The attribute of a replicated item that names the environment of its source."""
+
+REPLICATED_POLICY = "replicatedPolicy"
+"""The attribute of a masked item with the fingerprint of the policy that it was masked by."""
 
 REPLICATION_TIMESTAMP = "replicationTimestamp"
 """The attribute of a replicated item that tells when it was written."""

@@ -17,7 +17,7 @@ from replication_core.masking.pseudonyms import Pseudonyms, token, whole_number
 from replication_core.masking.refusals import Unclassified
 from replication_core.numbers import NumberError, number_text
 
-__all__ = ["EMAIL_DOMAIN", "RULES", "SETS", "Masker", "RuleKind", "Settings"]
+__all__ = ["EMAIL_DOMAIN", "RULES", "SETS", "Masker", "RuleKind", "Settings", "exact_number"]
 
 EMAIL_DOMAIN = "masked.invalid"
 """https://www.rfc-editor.org/rfc/rfc2606#section-2: nobody's, for ever"""
@@ -144,7 +144,7 @@ def _pseudonym(settings: Settings, pseudonyms: Pseudonyms) -> Mapping[str, _Maki
     digest, prefix = pseudonyms.namespace(settings["namespace"]), settings.get("prefix", "")
     return {
         "S": lambda text: prefix + token(digest("S", text)),
-        "N": lambda text: whole_number(digest("N", _number(text))),
+        "N": lambda text: whole_number(digest("N", exact_number(text))),
         "B": lambda value: digest("B", value),
     }
 
@@ -178,7 +178,7 @@ def _digits(settings: Settings, pseudonyms: Pseudonyms) -> Mapping[str, _Making]
 
     def number(text: str) -> str:
         """Return a number's digits masked, the first and the last of them to no zero: so its spelling stays the one."""
-        text = _number(text)
+        text = exact_number(text)
         first, last = _masked_digits(text)
         own = text[first:last].replace(".", "")
         made = drawn("N", own)
@@ -258,9 +258,9 @@ def _rounded_by(size: str) -> _Making:
     step = Decimal(size)
 
     def rounded(text: str) -> str:
-        value = Decimal(_number(text))
+        value = Decimal(exact_number(text))
         above = _WIDE.remainder(value, step)
-        return _number(_WIDE.subtract(value, above if above >= 0 else _WIDE.add(above, step)))
+        return exact_number(_WIDE.subtract(value, above if above >= 0 else _WIDE.add(above, step)))
 
     return rounded
 
@@ -285,10 +285,10 @@ def _shift(settings: Settings, pseudonyms: Pseudonyms) -> Mapping[str, _Making]:
         raise Unclassified("a date would be shifted out of the years 1 to 9999")
 
     def number(text: str) -> str:
-        value = Decimal(_number(text))
+        value = Decimal(exact_number(text))
         if not _FIRST_SECOND <= value <= _LAST_SECOND:
             raise Unclassified("a number is no time in seconds since 1970; milliseconds can't be shifted")
-        return _number(_WIDE.add(value, Decimal(offset * _DAY_SECONDS)))
+        return exact_number(_WIDE.add(value, Decimal(offset * _DAY_SECONDS)))
 
     return {"S": text, "N": number}
 
@@ -308,7 +308,7 @@ def _redact(settings: Settings, _: Pseudonyms) -> Mapping[str, _Making]:
     return {"S": lambda text: keep(redacted(text, names))}
 
 
-def _number(number: str | Decimal) -> str:
+def exact_number(number: str | Decimal) -> str:
     """Return a number in its one spelling."""
     with suppress(NumberError):
         return number_text(number)

@@ -1,0 +1,286 @@
+"""A route's mask: what its policy and its key make of keys, items and objects. Pure."""
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from replication_core.datasets import Dataset, KeyType, RecordKey
+from replication_core.items.sizes import ITEM_BYTES, size_of
+from replication_core.items.states import Item
+from replication_core.masking.attributes import Attribute, AttributeMasks
+from replication_core.masking.conditions import Holds, all_hold, value_at
+from replication_core.masking.paths import Node, Path, Placed, path_text, trie
+from replication_core.masking.policy import (
+    DROP,
+    OTHERS,
+    BucketRules,
+    MaskingPolicy,
+    ObjectRule,
+    OpaqueBody,
+    Rule,
+    Sample,
+    TableRules,
+    is_covering,
+)
+from replication_core.masking.pseudonyms import Pseudonyms, token
+from replication_core.masking.refusals import Unclassified
+from replication_core.masking.rules import RULES, Masker, exact_number
+from replication_core.object_keys import KEY_BYTES
+from replication_core.objects.states import Tags
+from replication_core.replicas import (
+    PROVENANCE_ENVIRONMENT,
+    PROVENANCE_POLICY,
+    PROVENANCE_VERSION,
+    REPLICA_TAG,
+    REPLICATED_FROM,
+    REPLICATED_POLICY,
+    REPLICATION_TIMESTAMP,
+)
+
+__all__ = ["Mask", "ObjectMask"]
+
+_PROVENANCE_BYTES = 256
+"""What the replicator adds to an item at most: four names, two environments, a time and a fingerprint."""
+
+_OWN_ATTRIBUTES = ("environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP)
+_OWN_METADATA = frozenset({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, PROVENANCE_POLICY})
+_KEPT_HEADERS = ("ContentType", "ContentEncoding")
+
+_TAG_VALUE = re.compile(r"[\w\s+=.:/@-]{0,256}")
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
+
+
+class Mask:
+    """What a route makes of its source's records."""
+
+    def __init__(self, policy: MaskingPolicy, pseudonyms: Pseudonyms) -> None:
+        self.policy = policy
+        self._pseudonyms = pseudonyms
+        masks = AttributeMasks(pseudonyms, drops_unknown=policy.unclassified == DROP)
+        sampled = _Sampled(policy.sample, pseudonyms) if policy.sample else None
+        self._tables = {name: _TableMask(table, masks, sampled) for name, table in policy.tables.items()}
+        self._buckets = {name: _BucketMask(bucket, masks, sampled) for name, bucket in policy.buckets.items()}
+
+    def key(self, key: RecordKey) -> RecordKey:
+        """Return the key of a record's replica, of the record's key alone; no two records have the same.
+
+        Raises Unclassified.
+        """
+        if key.dataset.is_bucket:
+            return RecordKey(key.dataset, (self._bucket(key.dataset).object(key.object_key).key,))
+        return self._table(key.dataset).key(key)
+
+    def item(self, item: Item, dataset: Dataset) -> Item | None:
+        """Return an item's replica but for its provenance, None where it does not travel; raises Unclassified."""
+        return self._table(dataset).item(item)
+
+    def object(self, key: str, dataset: Dataset) -> "ObjectMask":
+        """Return what becomes of an object; raises Unclassified where the policy knows no such key."""
+        return self._bucket(dataset).object(key)
+
+    def fingerprint(self, dataset: Dataset, rule: ObjectRule | None = None) -> str:
+        """Return what tells of the policy in the replicas of a table's items, or of a bucket's objects of one rule."""
+        return self.policy.fingerprint(dataset.name, rule)
+
+    def version(self, etag: str) -> str:
+        """Return what tells of a source's version by its ETag, which by itself is a hash of the bytes."""
+        return token(self._pseudonyms.digest("~version", "S", etag))
+
+    def _table(self, dataset: Dataset) -> "_TableMask":
+        return _known(self._tables, dataset)
+
+    def _bucket(self, dataset: Dataset) -> "_BucketMask":
+        return _known(self._buckets, dataset)
+
+
+T = TypeVar("T")
+
+
+def _known(masks: Mapping[str, T], dataset: Dataset) -> T:
+    if dataset.name not in masks:
+        raise Unclassified(f"the policy has no rules for the {dataset.kind} {dataset.name}")
+    return masks[dataset.name]
+
+
+class _Sampled:
+    """Tells by a value of the sample's namespace whether its records travel."""
+
+    def __init__(self, sample: Sample, pseudonyms: Pseudonyms) -> None:
+        self._sample = sample
+        self._digest = pseudonyms.namespace(sample.namespace)
+
+    def __call__(self, type_: str, value: Any) -> bool:
+        told = exact_number(value) if type_ == "N" else value
+        return int.from_bytes(self._digest(type_, told), "big") % 100 < self._sample.percent
+
+    def decides(self, placed: Placed[Rule]) -> bool:
+        """Tell whether a record has one value at a path, and it is of the namespace."""
+        return self.is_of(placed.rule) and all(isinstance(step, str) for step in placed.path)
+
+    def is_of(self, rule: Rule | None) -> bool:
+        """Tell whether a rule makes pseudonyms in the namespace."""
+        return (
+            rule is not None and RULES[rule.kind].injective and rule.settings.get("namespace") == self._sample.namespace
+        )
+
+    def holds(self, path: Path) -> Holds:
+        """Return what tells by the value at a path; a record that has none travels."""
+
+        def holds(attributes: Mapping[str, Attribute]) -> bool:
+            found = value_at(attributes, path) or {}
+            return all(self(type_, value) for type_, value in found.items() if type_ in {"S", "N", "B"})
+
+        return holds
+
+
+class _TableMask:
+    """What becomes of a table's items."""
+
+    def __init__(self, table: TableRules, masks: AttributeMasks, sampled: _Sampled | None) -> None:
+        placed = [
+            *(Placed((name,), rule) for name, rule in table.key.items()),
+            *(each.placed() for each in table.attributes),
+        ]
+        root = trie(placed, is_covering)
+        root.names |= {name: Node(Rule(DROP)) for name in _OWN_ATTRIBUTES if name not in table.key}
+        self._attributes = masks.attributes(root)
+        self._key = {name: masks.masker(rule, path_text((name,))) for name, rule in table.key.items()}
+        self._conditions = [all_hold(table.where)] if table.where else []
+        if sampled and (path := next((each.path for each in placed if sampled.decides(each)), None)):
+            self._conditions.append(sampled.holds(path))
+
+    def key(self, key: RecordKey) -> RecordKey:
+        if self._key.keys() != set(key.dataset.attribute_names):
+            raise Unclassified("the policy has rules for another key")
+        named = zip(key.dataset.key, key.values, strict=True)
+        return RecordKey(
+            key.dataset, tuple([_masked_text(self._key[one.name], one.type, value) for one, value in named])
+        )
+
+    def item(self, item: Item) -> Item | None:
+        if not all(holds(item) for holds in self._conditions):
+            return None
+        masked = self._attributes(item)
+        if size_of(masked) + _PROVENANCE_BYTES > ITEM_BYTES:
+            raise Unclassified(f"is masked to more than {ITEM_BYTES // 1024} KB, which no item has")
+        return masked
+
+
+def _masked_text(mask: Masker, type_: KeyType, value: str) -> str:
+    if type_ is not KeyType.BINARY:
+        masked: str = mask(type_.value, value)
+        return masked
+    return base64.b64encode(mask("B", base64.b64decode(value))).decode()
+
+
+class _ObjectMasks:
+    """What one rule of a bucket makes of its objects."""
+
+    def __init__(self, rule: ObjectRule, masks: AttributeMasks, sampled: _Sampled | None) -> None:
+        self.rule = rule
+        self.key = [
+            masks.masker(rule.key[name] if name else Rule("keep", line=rule.line), name or rule.match)
+            for name in rule.pattern.wildcards
+        ]
+        """What masks the texts that each wildcard stands for."""
+
+        self.headers = _texts(masks, "headers", {**dict.fromkeys(_KEPT_HEADERS, Rule("keep")), **rule.headers})
+        self.metadata = _texts(masks, "metadata", {**rule.metadata, **_left_out(*_OWN_METADATA)})
+        self.tags = _texts(masks, "tags", {**rule.tags, **_left_out(REPLICA_TAG)})
+        names = [name for name in rule.pattern.wildcards if name and sampled and sampled.is_of(rule.key[name])]
+        self.sampled_by = rule.pattern.wildcards.index(names[0]) if names else None
+        """Which wildcard stands for what decides whether the object travels."""
+
+
+def _left_out(*names: str) -> dict[str, Rule]:
+    return dict.fromkeys(names, Rule(DROP))
+
+
+_TextsMask = Callable[[Mapping[str, str]], dict[str, str]]
+
+
+def _texts(masks: AttributeMasks, what: str, rules: Mapping[str, Rule]) -> _TextsMask:
+    """Return what masks texts by their names."""
+    names = {name: Node(rule) for name, rule in rules.items() if name != OTHERS}
+    others = Node(rules[OTHERS]) if OTHERS in rules else None
+    mask = masks.attributes(Node(names=names, other=others), (what,))
+
+    def masked(texts: Mapping[str, str]) -> dict[str, str]:
+        return {name: made["S"] for name, made in mask({name: {"S": text} for name, text in texts.items()}).items()}
+
+    return masked
+
+
+class _BucketMask:
+    """What becomes of a bucket's objects."""
+
+    def __init__(self, bucket: BucketRules, masks: AttributeMasks, sampled: _Sampled | None) -> None:
+        self._patterns = bucket.patterns
+        self._masks = [_ObjectMasks(rule, masks, sampled) for rule in bucket.rules]
+        self._sampled = sampled
+        self._travels = all_hold(bucket.tags)
+
+    def object(self, key: str) -> "ObjectMask":
+        """Return what becomes of the object of a key."""
+        found = self._patterns.match(key)
+        if found is None:
+            raise Unclassified("no rule is for its key")
+        masks = self._masks[found.place]
+        values = tuple([mask("S", value) for mask, value in zip(masks.key, found.values, strict=True)])
+        masked = masks.rule.pattern.fill(values)
+        if len(masked.encode()) > KEY_BYTES:
+            raise _refused_key(f"is masked to more than {KEY_BYTES} bytes", masks.rule)
+        if self._patterns.match(masked) != (found.place, values):
+            raise _refused_key("is masked to one that the rule would not be for, or would read otherwise", masks.rule)
+        in_sample = (
+            self._sampled is None or masks.sampled_by is None or self._sampled("S", found.values[masks.sampled_by])
+        )
+        return ObjectMask(masked, masks, self._travels, is_sampled=in_sample)
+
+
+def _refused_key(why: str, rule: ObjectRule) -> Unclassified:
+    return Unclassified(f"a key {why}", path=rule.match, policy_line=rule.line)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMask:
+    """What becomes of one object."""
+
+    key: str
+    """Its replica's key."""
+
+    _masks: _ObjectMasks
+    _travels: Holds
+    is_sampled: bool = True
+    """Whether the object is in the sample, or none is taken by its key."""
+
+    @property
+    def rule(self) -> ObjectRule:
+        """The policy's rule for it."""
+        return self._masks.rule
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether its bytes travel as they are."""
+        return isinstance(self.rule.body, OpaqueBody)
+
+    def wants(self, tags: Tags) -> bool:
+        """Tell whether an object with these tags travels."""
+        return self.is_sampled and self._travels({name: {"S": value} for name, value in tags})
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the replica's headers, by the SDK's names for them; raises Unclassified."""
+        return self._masks.headers(headers)
+
+    def metadata(self, metadata: Mapping[str, str]) -> dict[str, str]:
+        """Return the replica's metadata but for its provenance; raises Unclassified."""
+        return self._masks.metadata(metadata)
+
+    def tags(self, tags: Tags) -> Tags:
+        """Return the replica's tags; raises Unclassified, also where a masked one is none that S3 takes."""
+        masked = self._masks.tags(dict(tags))
+        if not all(map(_TAG_VALUE.fullmatch, masked.values())):
+            raise Unclassified("a tag is masked to what no tag may be", path="tags", policy_line=self.rule.line)
+        return tuple(sorted(masked.items()))
