@@ -14,14 +14,19 @@ from replication_core import changes
 from replication_core.changes import Change, message
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind, RecordKey
 from replication_core.message_fields import PoisonError
+from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.route_spec import RoutedDataset
+from tests.made_datasets import FILES
 from tests.made_route import MadeRoute
 
 ORDERS = Dataset("orders", Kind.TABLE, (KeyAttribute("pk", KeyType.STRING), KeyAttribute("sk", KeyType.BINARY)))
 ROUTE = MadeRoute(
     source_bucket="b",
     source_table="t",
-    others=(RoutedDataset(dataset=ORDERS, source="t-orders", target="t2-orders"),),
+    others=(
+        RoutedDataset(dataset=ORDERS, source="t-orders", target="t2-orders"),
+        RoutedDataset(dataset=FILES, source="b-files", target="b2-files"),
+    ),
 ).spec
 
 
@@ -228,3 +233,50 @@ JSON = st.recursive(
 def test_no_json_makes_the_parser_fail_otherwise(message: Any) -> None:
     with contextlib.suppress(PoisonError):
         parse(json.dumps(message))
+
+
+BEGUN = UnfinishedCopy(
+    version="v", fingerprint="f", upload="u", parts=2, size=9, crc=4_000_000_000, position={"offset": 7}, rounds=1
+).sealed("objects k", str.upper)
+
+
+@pytest.mark.parametrize("dataset", [OBJECTS, FILES])
+def test_what_was_begun_of_a_key_is_told_with_it_and_left_out_by_who_does_not_know_it(dataset: Dataset) -> None:
+    change = Change(dataset.record("k"), "continuation", datetime(2026, 1, 2, tzinfo=UTC), begun=BEGUN)
+    assert parse(change.body()) == (change,)
+    told = json.loads(change.body())
+    assert told.pop("begun") == BEGUN.document()
+    # All that a former release reads of it.
+    assert json.dumps(told) == replace(change, begun=None).body()
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        None,
+        "begun",
+        [],
+        {},
+        {**BEGUN.document(), "parts": "2"},
+        {**BEGUN.document(), "position": [1]},
+        {name: value for name, value in BEGUN.document().items() if name != "seal"},
+    ],
+)
+def test_a_key_whose_begun_work_can_not_be_read_is_begun_anew(begun: object) -> None:
+    change = Change(OBJECTS.record("k"), "continuation")
+    assert parse(json.dumps(json.loads(change.body()) | {"begun": begun})) == (change,)
+
+
+def test_what_was_begun_is_of_one_key_alone() -> None:
+    told = json.loads(message([FILES.record("a"), FILES.record("b")], "any"))
+    assert [change.begun for change in parse(json.dumps(told | {"begun": BEGUN.document()}))] == [None, None]
+
+
+def test_a_seal_is_of_all_that_was_begun_and_of_the_record() -> None:
+    assert BEGUN.is_sealed("objects k", str.upper)
+    assert not BEGUN.is_sealed("objects l", str.upper)
+    assert not BEGUN.is_sealed("objects k", str.lower)
+    for name, value in BEGUN.document().items():
+        if name != "seal":
+            other = value + 1 if isinstance(value, int) else {} if isinstance(value, dict) else value + "x"
+            assert not UnfinishedCopy.parse(BEGUN.document() | {name: other}).is_sealed("objects k", str.upper)

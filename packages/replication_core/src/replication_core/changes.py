@@ -6,6 +6,7 @@ notifications, and the test event that it sends when one is set up; and the pipe
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import unquote_plus
 from replication_core.datasets import DEFAULTS, Dataset, InvalidKeyError, RecordKey
 from replication_core.message_fields import PoisonError, json_object, section, text
 from replication_core.object_keys import readings
+from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.recorded_calls import DETAIL_TYPE, RecordedWrite, UnnamedKeysError, item_key, recorded_writes
 from replication_core.route_spec import SourceDatasets
 
@@ -61,15 +63,26 @@ class Change:
     unsure: bool = False
     """Whether the event may mean another key instead, by how keys are written there: see `object_keys`."""
 
+    begun: UnfinishedCopy | None = None
+    """What an invocation of the route's function has left of the work."""
+
     def body(self) -> str:
         """Return the message that `parse` reads this change from."""
-        return message([self.key], self.reason, changed_at=self.changed_at, unsure=self.unsure)
+        return message([self.key], self.reason, changed_at=self.changed_at, unsure=self.unsure, begun=self.begun)
 
 
-def message(keys: Sequence[RecordKey], reason: str, *, changed_at: datetime | None = None, unsure: bool = False) -> str:
+def message(
+    keys: Sequence[RecordKey],
+    reason: str,
+    *,
+    changed_at: datetime | None = None,
+    unsure: bool = False,
+    begun: UnfinishedCopy | None = None,
+) -> str:
     """Return a message about one to `MOST_KEYS` records of one dataset, in the pipeline's own form.
 
-    It is escaped to ASCII, since a queue refuses the characters that XML does, and a key may hold them.
+    What was begun of the one record's work is told beside: who does not read that begins anew. It is escaped to ASCII,
+    since a queue refuses the characters that XML does, and a key may hold them.
     """
     dataset = keys[0].dataset
     if len(keys) == 1 and dataset in DEFAULTS.values():  # in the form that every release reads
@@ -77,7 +90,8 @@ def message(keys: Sequence[RecordKey], reason: str, *, changed_at: datetime | No
     else:
         told = {"schema": CHANGES_SCHEMA, "dataset": dataset.name, "keys": [key.named for key in keys]}
     when = {} if changed_at is None else {"changed_at": changed_at.isoformat()}
-    return json.dumps({**told, "reason": reason, **when, **({"unsure": True} if unsure else {})})
+    more = {"unsure": True} if unsure else {} if begun is None else {"begun": begun.document()}
+    return json.dumps({**told, "reason": reason, **when, **more})
 
 
 def is_own(event: object) -> bool:
@@ -135,7 +149,12 @@ def _own(event: Mapping[str, Any], source: SourceDatasets) -> tuple[Change, ...]
 
 
 def _change(event: Mapping[str, Any], key: RecordKey) -> Change:
-    return Change(key, text(event, "reason"), _instant(event.get("changed_at")), unsure=event.get("unsure") is True)
+    begun = None
+    if len(event.get("keys", (key,))) == 1:
+        with suppress(ValueError):  # another release may tell it otherwise: the work is then begun anew
+            begun = UnfinishedCopy.parse(event.get("begun"))
+    unsure = event.get("unsure") is True
+    return Change(key, text(event, "reason"), _instant(event.get("changed_at")), unsure=unsure, begun=begun)
 
 
 def _event_bridge(event: Mapping[str, Any], source: SourceDatasets) -> tuple[Change, ...]:

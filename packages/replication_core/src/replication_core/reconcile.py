@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from replication_core.aws.errors import StoreError
+from replication_core.objects.unfinished import UnfinishedCopy
 
-__all__ = ["ROUNDS", "Action", "Outcome", "Reading", "SourceMoved", "Store", "Writing", "reconcile"]
+__all__ = ["ROUNDS", "Action", "Outcome", "Reading", "SourceMoved", "Store", "Writing", "Written", "reconcile"]
 
 ROUNDS = 5
 """Times that one reconcile follows a source that keeps changing before it leaves the rest to the notice's next try."""
@@ -23,14 +24,28 @@ class SourceMoved(Exception):  # noqa: N818 - it is news, not an error
     """What was read is no longer there to be copied: the source has to be read again."""
 
 
+class Action(StrEnum):
+    """What became of a key."""
+
+    COPIED = "copied"
+    DELETED = "deleted"
+    IGNORED = "ignored"
+    CONTINUED = "continued"
+    """Begun, and left for another invocation to finish."""
+
+    FAILED = "failed"
+
+
 K = TypeVar("K")
 S = TypeVar("S")
 
 Reading = Mapping[K, S | StoreError | None]
 """A source's states by key: None where it has none."""
 
-Writing = Mapping[K, int | StoreError | SourceMoved]
-"""The result of each write: the bytes that were copied, or why there was no write."""
+Written = int | Action | UnfinishedCopy | StoreError | SourceMoved
+"""The result of a write: the bytes that were copied, what else became of the replica, or why there was no write."""
+
+Writing = Mapping[K, Written]
 
 
 class Store(Protocol[K, S]):
@@ -40,22 +55,13 @@ class Store(Protocol[K, S]):
         """Read the source's current states."""
 
     def write(self, states: Mapping[K, S | None]) -> Writing[K]:
-        """Make the replicas equal to these states; None deletes."""
+        """Make the replicas what these states ask for; None deletes."""
 
     def confirm(self, states: Mapping[K, S | None]) -> Reading[K, S]:
         """Read the source's current states, knowing those that were written.
 
         A key whose source has not changed since is given a state equal to the one written.
         """
-
-
-class Action(StrEnum):
-    """What became of a key."""
-
-    COPIED = "copied"
-    DELETED = "deleted"
-    IGNORED = "ignored"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,9 @@ class Outcome:
     error: StoreError | None = None
     settled_at: datetime | None = None
     """When the replica was level, or given up."""
+
+    unfinished: UnfinishedCopy | None = None
+    """What another invocation has to go on with."""
 
 
 def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) -> dict[K, Outcome]:
@@ -97,14 +106,14 @@ def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) 
     sizes: defaultdict[K, int] = defaultdict(int)
     states: Reading[K, S] = store.read(keys)
     written: dict[K, S | None] = {}
+    actions: dict[K, Action] = {}
     for turn in range(rounds + 1):
         pending: dict[K, S | None] = {}
         for key, state in states.items():
             if isinstance(state, StoreError):
                 outcomes[key] = Outcome(Action.FAILED, rereads=rereads[key], error=state)
             elif key in written and state == written[key]:
-                action = Action.DELETED if state is None else Action.COPIED
-                outcomes[key] = Outcome(action, size=sizes[key], rereads=rereads[key])
+                outcomes[key] = Outcome(actions[key], size=sizes[key], rereads=rereads[key])
             else:
                 rereads[key] += key in written
                 pending[key] = state
@@ -114,14 +123,24 @@ def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) 
         failed: dict[K, StoreError] = {}
         moved: list[K] = []
         for key, answer in store.write(pending).items():
-            if isinstance(answer, int):
-                written[key] = pending[key]
-                sizes[key] += answer
-            elif isinstance(answer, StoreError):
-                failed[key] = answer
-            else:
+            if isinstance(answer, SourceMoved):
                 moved.append(key)
                 rereads[key] += 1
+            elif isinstance(answer, StoreError):
+                failed[key] = answer
+            elif isinstance(answer, UnfinishedCopy):
+                outcomes[key] = Outcome(Action.CONTINUED, rereads=rereads[key], unfinished=answer)
+            else:
+                written[key] = pending[key]
+                actions[key], size = _done(answer, pending[key])
+                sizes[key] += size
         states = {**failed, **store.confirm(written), **store.read(moved)}
     why = StoreError("SourceKeepsChanging", f"the source changed during each of {rounds} writes")
     return outcomes | {key: Outcome(Action.FAILED, rereads=rereads[key], error=why) for key in pending}
+
+
+def _done(answer: int | Action, state: object) -> tuple[Action, int]:
+    """Return what a write has done to a replica for this state, and how many bytes that took."""
+    if isinstance(answer, Action):
+        return answer, 0
+    return Action.DELETED if state is None else Action.COPIED, answer

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from replication_core.aws.errors import StoreError
@@ -17,6 +18,7 @@ from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.items.dynamodb import READ_BATCH, ItemStore
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
 from replication_core.objects.s3 import ObjectStore, S3Objects
+from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Outcome, Store, reconcile
 from replication_core.route_spec import RouteSpec
 
@@ -53,13 +55,19 @@ class Replicator:
     deadline: Deadline = field(default_factory=Deadline)
     clock: Callable[[], datetime] = _now
 
-    def reconcile(self, keys: Iterable[RecordKey], *, unsure: Collection[RecordKey] = ()) -> dict[RecordKey, Outcome]:
+    def reconcile(
+        self,
+        keys: Iterable[RecordKey],
+        *,
+        unsure: Collection[RecordKey] = (),
+        begun: Mapping[RecordKey, UnfinishedCopy] = MappingProxyType({}),
+    ) -> dict[RecordKey, Outcome]:
         """Bring each record's replica level and return what became of it; nothing is raised for a record.
 
         One that is repeated is worked on once. Those that the route does not replicate are ignored, and so are the
         `unsure` ones that neither side has an object of, which were another's in another spelling: what the target has
         of such a key without a replica's mark is its own, and stays. Those that were not started when the deadline
-        passed are not in the answer.
+        passed are not in the answer. What is `begun` of a record is gone on with, where it is of the source's version.
         """
         outcomes: dict[RecordKey, Outcome] = {}
         objects: list[RecordKey] = []
@@ -77,13 +85,19 @@ class Replicator:
             for name, some in items.items()
             for batch in batches(some, READ_BATCH)
         ]
-        work += [self.executor.submit(self._unsure if key in unsure else self._object, key) for key in objects]
+        work += [
+            self.executor.submit(self._unsure, key)
+            if key in unsure
+            else self.executor.submit(self._object, key, begun.get(key))
+            for key in objects
+        ]
         for future in work:
             outcomes.update(future.result())
         return outcomes
 
-    def _object(self, key: RecordKey) -> dict[RecordKey, Outcome]:
-        settled = self._settle([key.object_key], self.objects[key.dataset.name])
+    def _object(self, key: RecordKey, begun: UnfinishedCopy | None = None) -> dict[RecordKey, Outcome]:
+        store = self.objects[key.dataset.name]
+        settled = self._settle([key.object_key], store if begun is None else store.going_on(key.object_key, begun))
         return dict.fromkeys([key], settled[key.object_key]) if settled else {}
 
     def _unsure(self, key: RecordKey) -> dict[RecordKey, Outcome]:

@@ -9,6 +9,7 @@ from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_start
 from replication_core.aws.errors import StoreError
 from replication_core.changes import Change, message
 from replication_core.datasets import RecordKey
+from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Outcome
 
 __all__ = ["Batch", "Dead"]
@@ -48,6 +49,12 @@ class Batch:
         """Return the keys that no message is sure to mean."""
         changes = [change for changes in self.changes.values() for change in changes]
         return {change.key for change in changes} - {change.key for change in changes if not change.unsure}
+
+    def begun(self) -> Mapping[RecordKey, UnfinishedCopy]:
+        """Return what is to be gone on with, by its key; of two of one key what has come farther."""
+        changes = (change for changes in self.changes.values() for change in changes)
+        begun = [(change.key, change.begun) for change in changes if change.begun is not None]
+        return dict(sorted(begun, key=lambda each: each[1].parts))
 
     def changed_at(self) -> Mapping[RecordKey, datetime]:
         """Return since when each key's oldest change of this batch has been waiting, where that is known."""

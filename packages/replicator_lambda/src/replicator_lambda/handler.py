@@ -16,10 +16,11 @@ from queue_worker.dead_letters import DeadLetters
 from queue_worker.messages import Message
 from queue_worker.settlement import Settlement
 from queue_worker.worker import Settled, Worker
+from replication_core.aws.batches import send
 from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, Change, is_own, parse
 from replication_core.clients import Clients, connect
 from replication_core.datasets import RecordKey
-from replication_core.reconcile import Outcome
+from replication_core.reconcile import Action, Outcome
 from replication_core.replicator import PART_THREADS, THREADS, Replicator, build_replicator
 from replication_core.route_spec import RouteSpec
 from replicator_lambda.archive import read_route
@@ -77,8 +78,7 @@ class RouteFunction:
 
         def work(changes: Mapping[Message, Sequence[Change]]) -> dict[Message, Settlement]:
             batch.changes = changes
-            outcomes.update(self.replicator.reconcile(batch.keys(), unsure=batch.unsure()))
-            self._log(outcomes)
+            outcomes.update(self._reconcile(batch))
             return batch.settle(outcomes)
 
         settled = self.worker.process(event, work, *_NOTICES)
@@ -92,11 +92,9 @@ class RouteFunction:
         what is no notice. A key that there was no time for is not in the answer.
         """
         self.replicator.deadline.start(remaining_ms)
-        asked = parse(json.dumps(notice), self.spec)
-        outcomes = self.replicator.reconcile(
-            [each.key for each in asked], unsure={each.key for each in asked if each.unsure}
-        )
-        self._log(outcomes)
+        body = json.dumps(notice)
+        asked = Message(id="", receipt="", body=body, attempts=1)
+        outcomes = self._reconcile(Batch({asked: parse(body, self.spec)}))
         emit(self.spec, outcomes, {}, 0)
         return [
             {
@@ -108,6 +106,20 @@ class RouteFunction:
             }
             for key, outcome in outcomes.items()
         ]
+
+    def _reconcile(self, batch: Batch) -> dict[RecordKey, Outcome]:
+        """Reconcile a batch's keys, and ask the route's queue for what is left of their work."""
+        outcomes = self.replicator.reconcile(batch.keys(), unsure=batch.unsure(), begun=batch.begun())
+        since = batch.changed_at()
+        left = [
+            Change(key, "continuation", since.get(key), begun=outcome.unfinished)
+            for key, outcome in outcomes.items()
+            if outcome.unfinished is not None
+        ]
+        unsent = send(self.clients.sqs, self.spec.queue_url, [change.body() for change in left])
+        outcomes |= {left[position].key: Outcome(Action.FAILED, error=error) for position, error in unsent.items()}
+        self._log(outcomes)
+        return outcomes
 
     def _log(self, outcomes: Mapping[RecordKey, Outcome]) -> None:
         for key, outcome in outcomes.items():

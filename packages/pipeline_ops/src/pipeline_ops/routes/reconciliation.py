@@ -33,6 +33,7 @@ _WHY: Mapping[str, str] = {
     Action.COPIED: "the source has it, and the replica is equal to it now",
     Action.DELETED: "the source does not have it, and neither has the replica now",
     Action.IGNORED: "the route's rules (replication:targets) leave it out",
+    Action.CONTINUED: "it takes longer than the function may run, which goes on with it",
 }
 
 

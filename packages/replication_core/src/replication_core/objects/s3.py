@@ -8,7 +8,7 @@ versions. A copy in parts costs two more, and one more where nothing but a tag c
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
@@ -28,6 +28,7 @@ from replication_core.objects.large_copy import LargeCopy, LargeObject
 from replication_core.objects.provenance import recorded_etag, tells_version, with_mark
 from replication_core.objects.request_headers import Telling
 from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
+from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Reading, SourceMoved, Writing
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
@@ -236,6 +237,12 @@ class ObjectStore:
     """The reconciler's store of objects, one key at a time."""
 
     calls: S3Objects
+    begun: Mapping[str, UnfinishedCopy] = field(default_factory=dict)
+    """What an earlier invocation has left of some keys' work."""
+
+    def going_on(self, key: str, begun: UnfinishedCopy) -> Self:
+        """Return a store that goes on with what was begun of a key."""
+        return replace(self, begun={key: begun})
 
     def read(self, keys: Collection[str]) -> Reading[str, ObjectState]:
         """Read the source's current objects with their tags."""
