@@ -4,7 +4,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,12 @@ from pipeline_common.release import version_described
 from pipeline_ops.ages import duration
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
+from pipeline_ops.history import History
+from pipeline_ops.masking.safety import Protection, Safety, safety_of
 from pipeline_ops.routes.backlog import depth_of, newest_first, oldest_change
 from pipeline_ops.routes.capture import capture_problems, route_problems
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
-from pipeline_ops.routes.deployed_replication import deployed_replication
+from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from pipeline_ops.routes.switch import ENABLED, state_of
 from pipeline_ops.terminal import Laid, Shown, TextTable, document, show, stacked, watched
@@ -69,6 +71,9 @@ class RouteStatus:
     redrive_command: str
     """What sends its dead letters back."""
 
+    safety: Safety | None = None
+    """What its target's data is; None where nobody asked."""
+
     mismatches: Sequence[str] = ()
     """What keeps changes from its queue, and where its function is of other stores, a sentence each."""
 
@@ -76,6 +81,8 @@ class RouteStatus:
     def problems(self) -> list[str]:
         """What somebody has to look at, a sentence each."""
         found = [*self.mismatches]
+        if self.safety and self.safety.protection is Protection.UNSAFE:
+            found.append(str(self.safety))
         days = RouteOutputs.QUEUE_RETENTION_DAYS
         if self.state != ENABLED:
             found.append(f"{self.state}: changes wait in the queue, for {days} days at most")
@@ -90,10 +97,11 @@ class RouteStatus:
 
     def exported(self) -> dict[str, Any]:
         """Return it as a JSON document."""
-        told = {name: value for name, value in vars(self).items() if name not in {"mismatches", "redrive_command"}}
+        own = {"mismatches", "redrive_command", "safety"}
+        told = {name: value for name, value in vars(self).items() if name not in own}
         last_success = self.last_success and self.last_success.isoformat()
         held = self.held and self.held.document()
-        mended = {"last_success": last_success, "held": held}
+        mended = {"last_success": last_success, "held": held, "masking": self.safety and self.safety.document()}
         return {**told, **mended, "healthy": not self.problems, "problems": self.problems}
 
 
@@ -136,9 +144,14 @@ class Status:
 
 
 def read_status(
-    replication: SourceRoutes, target: str | None, queue: DeadLetterQueue, *, now: datetime | None = None
+    replication: SourceRoutes,
+    target: str | None,
+    queue: DeadLetterQueue,
+    *,
+    history: History | None = None,
+    now: datetime | None = None,
 ) -> Status:
-    """Look at one target's route, or at all, and at what brings changes to them.
+    """Look at one target's route, or at all, and at what brings changes to them; by the history, whether it is safe.
 
     What AWS does not let be looked at is a problem of its own, but for the dead letters: raises OperatorError.
     """
@@ -156,7 +169,10 @@ def read_status(
     unread: list[str] = []
     for route in routes:
         try:
-            looked_at.append(_route(replication, route, reasons[route.target], at))
+            seen = _route(replication, route, reasons[route.target], at)
+            if history is not None:
+                seen = replace(seen, safety=safety_of(route, history, replication.where))
+            looked_at.append(seen)
         except OperatorError as error:
             unread.append(str(error))
     changed = uncaptured or any(route.mismatches for route in looked_at)
@@ -236,13 +252,13 @@ def status(target: str | None, where: Where, as_json: bool, watch: bool) -> None
     if watch and as_json:
         raise OperatorError("--watch is for a person and --json for a program: choose one.", MISUSED)
     deployed = deployed_replication(where)
-    found = read_status(deployed.replication, target, deployed.dead_letters)
+    found = _read(deployed, target)
     if watch:
         with watched(status_view(found)) as renew:
             try:
                 while True:
                     time.sleep(_WATCH_SECONDS)
-                    found = read_status(deployed.replication, target, deployed.dead_letters)
+                    found = _read(deployed, target)
                     renew(status_view(found))
             except KeyboardInterrupt:
                 pass
@@ -252,6 +268,10 @@ def status(target: str | None, where: Where, as_json: bool, watch: bool) -> None
         show(status_view(found))
     if not found.healthy:
         sys.exit(FAILED)
+
+
+def _read(deployed: DeployedReplication, target: str | None) -> Status:
+    return read_status(deployed.replication, target, deployed.dead_letters, history=deployed.history)
 
 
 def status_view(status: Status) -> Laid:
@@ -275,7 +295,10 @@ def status_view(status: Status) -> Laid:
     if not status.letters_complete:
         lines.append("the dead-letter queue holds more than were counted")
     held = [f"{route.target}: {_held(route.held)}" for route in status.routes if route.held]
-    return stacked(table, *map(Shown, [*(lines or ["All is well."]), *held]))
+    told = [
+        f"{route.target}: {route.safety}" for route in status.routes if route.safety and route.safety.is_to_be_known
+    ]
+    return stacked(table, *map(Shown, [*(lines or ["All is well."]), *held, *told]))
 
 
 def _held(hold: Hold) -> str:

@@ -1,0 +1,234 @@
+"""The application of a policy to a target that has replicas already: step by step, and on from where it was cut off.
+
+After it nothing is left there that another policy, or none, has made: no object, version, delete marker, unfinished
+upload or item, and no message that would make one.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline_ops.ages import duration
+from pipeline_ops.counts import counted
+from pipeline_ops.errors import OperatorError
+from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
+from pipeline_ops.masking.leftovers import Clearance, clear
+from pipeline_ops.masking.policies import digest_of, policy_in
+from pipeline_ops.masking.recovery_points import recovery_points
+from pipeline_ops.routes import KEYS_PER_SECOND
+from pipeline_ops.routes.backfill import Backfill
+from pipeline_ops.routes.backlog import POLL_SECONDS, Depth
+from pipeline_ops.routes.deployed_replication import DeployedReplication
+from pipeline_ops.routes.enqueuer import Enqueuer, failed_keys, follow
+from pipeline_ops.routes.route import THREADS, Route, explained, open_sides
+from pipeline_ops.routes.selection import select
+from pipeline_ops.routes.switch import set_enabled
+from pipeline_ops.routes.verification import verify
+from replication_core.masking.policy import MaskingPolicy, PolicyError
+from replication_core.route_spec import RoutedDataset
+
+__all__ = ["Application"]
+
+_OF_ANOTHER_POLICY = ("unmasked", "stale")
+_VERIFIED_WITHIN = 900.0
+"""Seconds that the route gets to work off what it has, so that lag is told from drift."""
+
+
+@dataclass(kw_only=True)
+class Application:
+    """Applies what is configured for a route."""
+
+    target: str
+    deployed: Callable[[], DeployedReplication]
+    """Reads the contracts, which the deploy changes."""
+
+    deploy: Callable[[], None]
+    """Deploys the route's part of the stack."""
+
+    activations: Activations
+    by: str
+    say: Callable[[str], None]
+    rate: float = KEYS_PER_SECOND
+    pause: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def run(self) -> Activation:
+        """Do the steps that are left, and record each; raises OperatorError for one that can't be done."""
+        activation = self._begun()
+        steps: Mapping[ActivationStep, Callable[[Activation], Mapping[str, Any]]] = {
+            ActivationStep.PAUSE: self._pause,
+            ActivationStep.DEPLOY: self._deploy,
+            ActivationStep.RESUME: self._resume,
+            ActivationStep.DRAIN: self._drain,
+            ActivationStep.MASK: self._mask,
+            ActivationStep.CLEAR: self._clear,
+            ActivationStep.VERIFY: self._verify,
+        }
+        for step, work in steps.items():
+            if step not in activation.done:
+                told = work(activation)
+                activation = self.activations.keep(activation.with_done(step, **told))
+        return activation
+
+    def left(self) -> Activation | None:
+        """Return the activation that was cut off, of the policy that is deployed; None where there is none to go on."""
+        found = self.activations.find(self.target)
+        if found is None or found.ended:
+            return None
+        policy = self._policy(self.deployed().replication.route(self.target))
+        deployed = ActivationStep.DEPLOY in found.done
+        return found if not deployed or (policy and digest_of(policy) == found.policy) else None
+
+    def _begun(self) -> Activation:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return self.left() or self.activations.keep(Activation(target=self.target, policy="", by=self.by, begun=now))
+
+    def _route(self) -> tuple[DeployedReplication, Route]:
+        """Return the route as it is by now; raises OperatorError for a held one, which no deploy moves."""
+        deployed = self.deployed()
+        route = deployed.replication.route(self.target)
+        if route.hold:
+            raise OperatorError(
+                f"The route to {self.target} is held at {route.hold}: end that first, "
+                f"`{deployed.replication.deploy_command} --end-holds`."
+            )
+        return deployed, route
+
+    def _policy(self, route: Route) -> MaskingPolicy | None:
+        try:
+            return policy_in(route.outputs.spec)
+        except PolicyError as error:
+            raise OperatorError(f"The policy of the route to {self.target} can't be read: {error}.") from error
+
+    def _masked_route(self) -> tuple[DeployedReplication, Route, MaskingPolicy]:
+        deployed, route = self._route()
+        policy = self._policy(route)
+        if policy is None:
+            raise OperatorError(
+                f"The route to {self.target} masks nothing: name a policy for it in replication:targets."
+            )
+        return deployed, route, policy
+
+    def _pause(self, _: Activation) -> Mapping[str, Any]:
+        deployed, route = self._route()
+        replication = deployed.replication
+        set_enabled(replication, route, enabled=False, pause=self.pause, clock=self.clock)
+        with explained(f"The function of the route to {self.target} can't be looked at"):
+            function = replication.client("lambda", region=replication.region).get_function(
+                FunctionName=route.outputs.alias_arn
+            )
+        # What the function has begun it ends within its timeout; what waits to be tried again is out of sight as well.
+        until = self.clock() + function["Configuration"].get("Timeout", 0)
+        backlog = deployed.backlog(route)
+        while (in_flight := backlog.depth().in_flight) and (seconds := until - self.clock()) > 0:
+            self.say(f"Paused; {counted(in_flight, 'message')} begun, {duration(seconds)} at most")
+            self.pause(POLL_SECONDS)
+        return {}
+
+    def _deploy(self, _: Activation) -> Mapping[str, Any]:
+        self.say(f"Deploying the route to {self.target}")
+        self.deploy()
+        policy = self._masked_route()[2]
+        return {"policy": digest_of(policy)}
+
+    def _resume(self, _: Activation) -> Mapping[str, Any]:
+        deployed, route = self._route()
+        set_enabled(deployed.replication, route, enabled=True, pause=self.pause, clock=self.clock)
+        return {}
+
+    def _drain(self, _: Activation) -> Mapping[str, Any]:
+        deployed, route = self._route()
+
+        def show(depth: Depth) -> None:
+            self.say(f"Working off what was queued: {counted(depth.total, 'message')}")
+
+        deployed.backlog(route).worked_off(datetime.now(UTC), on_depth=show)
+        return {}
+
+    def _mask(self, activation: Activation) -> Mapping[str, Any]:
+        """Have the route reconcile every record: the ordinary backfill, on from where this activation's was cut off."""
+        deployed, route, _ = self._masked_route()
+        sides = open_sides(deployed.replication, route)
+        selection = select(sides.route, prefix=None, items=False)
+        folder = deployed.folder("backfill")
+        work = Backfill.open(sides, selection, None, folder, resume=True)
+        if work.checkpoint.run != activation.backfill:
+            work = Backfill.open(sides, selection, None, folder, restart=True)
+            self.activations.keep(replace(activation, backfill=work.checkpoint.run))
+        enqueuer = Enqueuer(
+            backlog=deployed.backlog(route), reason=work.reason, rate=self.rate, pause=self.pause, clock=self.clock
+        )
+        with closing(work.enqueue(enqueuer)) as counts:
+            for enqueued in counts:
+                self.say(f"Masking: {counted(enqueued, 'key')} enqueued")
+        follow(enqueuer.backlog, work.checkpoint.enqueued, self.say)
+        failed = failed_keys(deployed.dead_letters, route, work.reason)
+        self.say(f"Masked: {counted(work.checkpoint.enqueued, 'key')}; refused or given up: {len(failed.keys):,}")
+        work.forget()
+        return {"backfill": work.checkpoint.run}
+
+    def _clear(self, activation: Activation) -> Mapping[str, Any]:
+        deployed, route, policy = self._masked_route()
+        sides = open_sides(deployed.replication, route)
+        before = datetime.fromisoformat(activation.done[ActivationStep.DEPLOY])
+        writers = self._writers(deployed, route)
+        cleared: dict[str, Any] = {}
+        failures: list[str] = []
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="clear") as executor:
+            for routed in self._datasets(deployed, route):
+                total = Clearance()
+                with explained(f"What is left in {routed.target} can't be listed"):
+                    for done in clear(sides, routed, policy, executor, before=before, writers=writers):
+                        total.add(done)
+                        self.say(
+                            f"Clearing {routed.dataset.name}: {counted(total.deleted.total(), 'leftover')} deleted"
+                        )
+                cleared[routed.dataset.name] = total.document()
+                failures += [f"{count:,} in {routed.target}: {why}" for why, count in total.failures.items()]
+        if failures:
+            raise OperatorError(
+                f"What the route to {self.target} left is not all gone, and the same command tries again:",
+                details=failures,
+            )
+        kept = recovery_points(deployed.replication, route.spec, datetime.now(UTC))
+        return {"cleared": cleared, "kept": tuple(each.document() for each in kept)}
+
+    def _writers(self, deployed: DeployedReplication, route: Route) -> list[str]:
+        """Return the names of the roles that write the route's replicas."""
+        client = deployed.replication.client("lambda", region=deployed.replication.region)
+        with explained(f"The function of the route to {self.target} can't be looked at"):
+            told = client.get_function(FunctionName=route.outputs.alias_arn)["Configuration"]
+        return [role for role in (str(told.get("Role", "")).rpartition("/")[2],) if role]
+
+    def _datasets(self, deployed: DeployedReplication, route: Route) -> Iterator[RoutedDataset]:
+        """Yield the datasets that the target has: those that it gets, and of others what it got once."""
+        yield from route.spec.routed
+        stores = deployed.replication.target_storage(self.target).datasets
+        for each in route.spec.datasets:
+            if not each.target and each.dataset.name in stores:
+                yield replace(each, target=stores[each.dataset.name].name, exclude=("",))
+
+    def _verify(self, activation: Activation) -> Mapping[str, Any]:
+        deployed, route, _ = self._masked_route()
+        sides = open_sides(deployed.replication, route)
+        report = deployed.folder("verify") / f"{self.target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+        selection = select(sides.route, prefix=None, items=False)
+        backlog = deployed.backlog(route)
+        found = verify(sides, backlog, selection, report, quick=False, within=_VERIFIED_WITHIN, say=self.say)
+        counts = {verdict.value: count for verdict, count in found.tally.counts.items() if count}
+        if still := sum(counts.get(verdict, 0) for verdict in _OF_ANOTHER_POLICY):
+            self.activations.keep(activation.undone(ActivationStep.MASK))
+            raise OperatorError(
+                f"{counted(still, 'replica')} in {self.target} are not of the policy still, see {report}: the same "
+                "command masks and clears once more."
+            )
+        if found.tally.unknown or not found.worked_off:
+            raise OperatorError(
+                f"It could not be told whether every replica in {self.target} is of the policy, see {report}: the same "
+                "command compares once more."
+            )
+        return {"found": counts}

@@ -1,0 +1,285 @@
+"""Leftovers in a target: what its route wrote there before the present policy, or by none, and their removal.
+
+A replica tells by which policy it was made; what tells of no route is the target's own, and stays. The operator's own
+rights delete them, since the route could not name most of them: a masked key has no inverse, and a version or a delete
+marker is no state of a key.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import code_of, translated
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import RecordKey
+from replication_core.items.scans import Segment, scan
+from replication_core.masking.policy import MaskingPolicy
+from replication_core.objects.heads import ABSENT
+from replication_core.parallel import bounded_map, in_parallel
+from replication_core.replicas import PROVENANCE_POLICY, REPLICATED_FROM, REPLICATED_POLICY, is_replica
+from replication_core.route_spec import RoutedDataset
+
+__all__ = ["Clearance", "clear", "fingerprint_at"]
+
+_SEGMENTS = 8
+_KEYS_AT_ONCE = 64
+
+OBJECTS, VERSIONS, MARKERS, UPLOADS, ITEMS = "objects", "noncurrent versions", "delete markers", "uploads", "items"
+"""What there may be left of."""
+
+OWN = "the target's own"
+"""What no route has made, which stays."""
+
+
+@dataclass
+class Clearance:
+    """What was deleted of a dataset, and what was left, by what it is."""
+
+    deleted: Counter[str] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=Counter)
+    """Kept since it is the target's own."""
+
+    failures: Counter[str] = field(default_factory=Counter)
+    """What could not be deleted or looked at, by why."""
+
+    def add(self, other: "Clearance") -> None:
+        """Count these as well."""
+        self.deleted.update(other.deleted)
+        self.left.update(other.left)
+        self.failures.update(other.failures)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {name: dict(getattr(self, name)) for name in ("deleted", "left", "failures")}
+
+
+def fingerprint_at(policy: MaskingPolicy, routed: RoutedDataset, key: str | None = None) -> str | None:
+    """Return what a replica tells that the policy has made, of a table or at a key of a bucket; None where none can be.
+
+    A masked key has the same rule as the one that it was made of.
+    """
+    name = routed.dataset.name
+    if not routed.dataset.is_bucket:
+        return policy.fingerprint(name) if name in policy.tables else None
+    bucket = policy.buckets.get(name)
+    match = bucket.patterns.match(key or "") if bucket else None
+    return policy.fingerprint(name, bucket.rules[match.place]) if bucket and match else None
+
+
+def clear(
+    sides: Sides,
+    routed: RoutedDataset,
+    policy: MaskingPolicy,
+    executor: Executor,
+    *,
+    before: datetime,
+    writers: Collection[str],
+) -> Iterator[Clearance]:
+    """Delete a dataset's leftovers in the target, and yield what was done, a part at a time.
+
+    Uploads are given up that the route's roles, the `writers`, began before an instant, or that are of a key which
+    production has. Raises StoreError where the target can't be listed; what can't be deleted is counted.
+    """
+    if not routed.dataset.is_bucket:
+        yield from _clear_table(sides, routed, policy, executor)
+        return
+    bucket = _TargetBucket(sides=sides, routed=routed, policy=policy)
+    keys = bounded_map(executor, bucket.clear_key, _by_key(bucket.entries()), window=2 * _KEYS_AT_ONCE)
+    yield from keys
+    uploads = partial(bucket.give_up, before=before, writers=writers)
+    yield from bounded_map(executor, uploads, bucket.uploads(), window=2 * _KEYS_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A version of an object, or a delete marker."""
+
+    key: str
+    version_id: str
+    is_marker: bool
+    is_latest: bool
+
+
+def _by_key(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
+    # S3 lists by key, the newest first: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
+    return (list(some) for _, some in groupby(entries, key=lambda entry: entry.key))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TargetBucket:
+    sides: Sides
+    routed: RoutedDataset
+    policy: MaskingPolicy
+
+    def entries(self) -> Iterator[_Entry]:
+        for page in self._pages("list_object_versions", "ListObjectVersions"):
+            found = [
+                _Entry(each["Key"], each["VersionId"], is_marker, each["IsLatest"])
+                for name, is_marker in (("Versions", False), ("DeleteMarkers", True))
+                for each in page.get(name, ())
+            ]
+            yield from sorted(found, key=lambda entry: entry.key)
+
+    def clear_key(self, entries: list[_Entry]) -> Clearance:
+        """Delete what the route has left of one key; a delete marker only where nothing would come to light by it."""
+        done = Clearance()
+        key = entries[0].key
+        try:
+            versions = [entry for entry in entries if not entry.is_marker]
+            made_by = {entry: self._made_by(entry) for entry in versions}
+            is_routes = any(policy is not None for policy in made_by.values())
+            if not is_routes and self.routed.wants_object(key):
+                is_routes = self._source_has(key) or not versions
+            present = fingerprint_at(self.policy, self.routed, key)
+            stale = [entry for entry, policy in made_by.items() if (is_routes if policy is None else policy != present)]
+            left = [entry for entry in versions if entry not in stale]
+            markers = [entry for entry in entries if entry.is_marker] if is_routes and not left else []
+            for entry in (*stale, *markers):
+                self._delete(entry)
+                done.deleted[MARKERS if entry.is_marker else OBJECTS if entry.is_latest else VERSIONS] += 1
+            done.left[OWN] += sum(made_by[entry] is None for entry in left)
+        except StoreError as error:
+            done.failures[_why(error)] += 1
+        return done
+
+    def uploads(self) -> Iterator[Any]:
+        for page in self._pages("list_multipart_uploads", "ListMultipartUploads"):
+            yield from page.get("Uploads", ())
+
+    def give_up(self, upload: Any, *, before: datetime, writers: Collection[str]) -> Clearance:
+        done = Clearance()
+        key = upload["Key"]
+        try:
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Initiator.html: the ARN of the role's session
+            initiator = upload.get("Initiator", {}).get("ID", "")
+            is_routes = any(f"/{writer}/" in initiator for writer in writers)
+            is_routes = is_routes or (self.routed.wants_object(key) and self._source_has(key))
+            if not is_routes:
+                done.left[OWN] += 1
+            elif upload["Initiated"] < before:
+                with translated("AbortMultipartUpload"):
+                    _unless_absent(
+                        partial(
+                            self.sides.target_s3.abort_multipart_upload,
+                            Bucket=self.routed.target,
+                            Key=key,
+                            UploadId=upload["UploadId"],
+                        )
+                    )
+                done.deleted[UPLOADS] += 1
+        except StoreError as error:
+            done.failures[_why(error)] += 1
+        return done
+
+    def _pages(self, method: str, operation: str) -> Iterator[Any]:
+        pages = iter(self.sides.target_s3.get_paginator(method).paginate(Bucket=self.routed.target))  # type: ignore[call-overload] # known by literals
+        while True:
+            with translated(operation):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
+    def _made_by(self, entry: _Entry) -> str | None:
+        """Return the policy that made a version, empty where none did; None where no route has made it.
+
+        One that is gone meanwhile is as good as made by none: to delete it again does nothing.
+        """
+        client: Any = self.sides.target_s3
+        named = {"Key": entry.key, "VersionId": entry.version_id}
+        with translated("HeadObject"):
+            try:
+                head = client.head_object(Bucket=self.routed.target, **named)
+            except ClientError as error:
+                if code_of(error) in ABSENT:
+                    return ""
+                raise
+        metadata = head.get("Metadata", {})
+
+        def tag_names() -> Collection[str]:
+            with translated("GetObjectTagging"):
+                answer = client.get_object_tagging(Bucket=self.routed.target, **named)
+            return {tag["Key"] for tag in answer["TagSet"]}
+
+        return metadata.get(PROVENANCE_POLICY, "") if is_replica(metadata, tag_names) else None
+
+    def _source_has(self, key: str) -> bool:
+        with translated("HeadObject"):
+            try:
+                self.sides.source_s3.head_object(Bucket=self.routed.source, Key=key)
+            except ClientError as error:
+                if code_of(error) in ABSENT:
+                    return False
+                raise
+            return True
+
+    def _delete(self, entry: _Entry) -> None:
+        with translated("DeleteObject"):
+            self.sides.target_s3.delete_object(Bucket=self.routed.target, Key=entry.key, VersionId=entry.version_id)
+
+
+def _unless_absent(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except ClientError as error:
+        if code_of(error) != "NoSuchUpload":
+            raise
+
+
+def _clear_table(sides: Sides, routed: RoutedDataset, policy: MaskingPolicy, executor: Executor) -> Iterator[Clearance]:
+    dataset, present = routed.dataset, fingerprint_at(policy, routed)
+    only = (*dataset.attribute_names, REPLICATED_FROM, REPLICATED_POLICY)
+    segments = [
+        scan(sides.target_dynamodb, routed.target, dataset, Segment(number, _SEGMENTS), only=only)
+        for number in range(_SEGMENTS)
+    ]
+
+    def clear_item(item: Any) -> Clearance:
+        done = Clearance()
+        if REPLICATED_FROM not in item:
+            done.left[OWN] += 1
+        elif not present or item.get(REPLICATED_POLICY, {}).get("S") != present:
+            try:
+                done.deleted[ITEMS] += _delete_item(sides, routed, dataset.of_item(item), present)
+            except StoreError as error:
+                done.failures[_why(error)] += 1
+        return done
+
+    items = (item for page in in_parallel(segments, threads=_SEGMENTS) for item in page.items)
+    return bounded_map(executor, clear_item, items, window=2 * _KEYS_AT_ONCE)
+
+
+def _delete_item(sides: Sides, routed: RoutedDataset, key: RecordKey, present: str | None) -> bool:
+    """Delete an item unless the policy has made it meanwhile; return whether it did."""
+    names = {"#from": REPLICATED_FROM}
+    condition, values = "attribute_exists(#from)", {}
+    if present:
+        names["#policy"], values[":present"] = REPLICATED_POLICY, {"S": present}
+        condition += " AND (attribute_not_exists(#policy) OR #policy <> :present)"
+    asked: Any = {"ExpressionAttributeValues": values} if values else {}
+    with translated("DeleteItem"):
+        try:
+            sides.target_dynamodb.delete_item(
+                TableName=routed.target,
+                Key=key.attributes(),
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                **asked,
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+    return True
+
+
+def _why(error: StoreError) -> str:
+    return f"{error.kind}: {error.message}"
