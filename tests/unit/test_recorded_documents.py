@@ -620,7 +620,7 @@ def test_a_replica_of_an_object_is_known_as_one_and_is_equal_to_its_source(name:
     assert is_replica(dict(replica.head.metadata), lambda: dict(replica.tags))
     assert not is_replica(dict(source.head.metadata), lambda: dict(source.tags))
     bucket = storage("prod").bucket_name
-    assert object_differences(source, replica, bucket=bucket, key=told["key"], environment="prod") == ()
+    assert object_differences(source, replica, bucket=bucket, key=OBJECTS.record(told["key"]), environment="prod") == ()
 
 
 def test_a_replica_of_an_item_is_equal_to_its_source_but_for_what_tells_its_origin() -> None:

@@ -491,11 +491,12 @@ def head(**fields: Any) -> Head:
 
 
 def copied(original: Head, **fields: Any) -> tuple[str, ...]:
-    where: Any = {"bucket": "b", "key": "k", "environment": "prod"}
+    where: Any = {"bucket": "b", "key": OBJECTS.record("k"), "environment": "prod"}
     state = ObjectState(original, ())
-    telling = desired_object(state, **where)
-    tags = fields.pop("tags", telling.tags)
-    replica = head(**{"metadata": tuple(telling.metadata.items())} | fields)
+    desired = desired_object(state, **where)
+    assert desired is not None
+    tags = fields.pop("tags", desired.telling.tags)
+    replica = head(**{"metadata": tuple(desired.telling.metadata.items())} | fields)
     return object_differences(state, ObjectState(replica, tags), **where)
 
 

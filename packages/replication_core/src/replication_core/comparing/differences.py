@@ -1,9 +1,10 @@
 """Differences between a replica and its desired state. Pure: states in, the names of what differs out."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from replication_core.aws.errors import StoreError
-from replication_core.datasets import Dataset
+from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item, desired_object
 from replication_core.items.states import Item, ordered
 from replication_core.objects.content import same_bytes
@@ -17,7 +18,7 @@ _PROVENANCE = {PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION}
 
 
 def object_differences(
-    original: ObjectState, replica: ObjectState, *, bucket: str, key: str, environment: str
+    original: ObjectState, replica: ObjectState, *, bucket: str, key: RecordKey, environment: str
 ) -> tuple[str, ...]:
     """Return what of a replica is not as the replicator would make it from this original; nothing if all is.
 
@@ -34,17 +35,17 @@ def object_differences(
     )
 
 
-def _wanted(original: ObjectState, bucket: str, key: str, environment: str) -> tuple[Mapping[str, str], Tags]:
+def _wanted(original: ObjectState, bucket: str, key: RecordKey, environment: str) -> tuple[Mapping[str, str], Tags]:
     """Return the metadata and tags that the replicator gives a replica.
 
     Where it makes none, such as one that no mark has room in, they are the source's, and the mark all the same: what a
     former release has made there without one is processed like the target's own.
     """
-    try:
-        telling = desired_object(original, bucket=bucket, key=key, environment=environment)
-    except StoreError:
-        return dict(original.head.metadata), (*own_tags(original.tags), (REPLICA_TAG, environment))
-    return telling.metadata, telling.tags
+    with suppress(StoreError):
+        desired = desired_object(original, bucket=bucket, key=key, environment=environment)
+        if desired is not None:
+            return desired.telling.metadata, desired.telling.tags
+    return dict(original.head.metadata), (*own_tags(original.tags), (REPLICA_TAG, environment))
 
 
 def _mark(wanted: Tags, found: Tags) -> bool:
@@ -54,9 +55,10 @@ def _mark(wanted: Tags, found: Tags) -> bool:
 
 
 def _content(original: Head, replica: ObjectState, wanted: Mapping[str, str]) -> Iterator[str]:
-    same = same_bytes(original, replica.head, recorded_etag(replica.tags))
+    is_of_version = tells_version(dict(replica.head.metadata), original)
+    same = same_bytes(original, replica.head, recorded_etag(replica.tags) if is_of_version else None)
     if same is None:
-        same = not tells_version(wanted, original) or tells_version(dict(replica.head.metadata), original)
+        same = is_of_version or not tells_version(wanted, original)
     if original.size != replica.head.size:
         yield "size"
     elif not same:

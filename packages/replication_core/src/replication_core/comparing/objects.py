@@ -135,7 +135,7 @@ def _compare_heads(
         ObjectState(original, tags.tags),
         ObjectState(replica, replica_tags.tags),
         bucket=routed.source,
-        key=key.object_key,
+        key=key,
         environment=sides.route.source_environment,
     )
     # With the tags, whose change changes neither the ETag nor the time.

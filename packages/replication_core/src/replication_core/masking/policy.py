@@ -16,6 +16,7 @@ from replication_core.masking.paths import PathError, Placed, parse_path
 
 __all__ = [
     "DROP",
+    "KEEP",
     "OTHERS",
     "VERSION",
     "Brake",
@@ -34,6 +35,9 @@ __all__ = [
 
 VERSION = 1
 """Of the document, and of what its rules make of a value: the algorithms."""
+
+KEEP = "keep"
+"""The kind of the rule that leaves a value as it is, and what a dataset's `deletes` may be."""
 
 DROP = "drop"
 """The kind of the one rule that covers all that is below its path."""
@@ -330,6 +334,11 @@ class MaskingPolicy:
 
     def _of_object(self, dataset: str, rule: ObjectRule) -> list[Any]:
         return [rule.bare(), [condition.document() for condition in self.buckets[dataset].tags]]
+
+    def keeps_deleted(self, dataset: str) -> bool:
+        """Tell whether a dataset's replicas stay when their sources are deleted."""
+        policy = self.tables.get(dataset) or self.buckets.get(dataset)
+        return policy is not None and policy.deletes == KEEP
 
     def document(self) -> dict[str, Any]:
         """Return it as a JSON document, which `parse` reads."""

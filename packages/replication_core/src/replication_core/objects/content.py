@@ -2,7 +2,6 @@
 
 import re
 
-from replication_core.objects.provenance import tells_version
 from replication_core.objects.states import Head
 
 __all__ = ["same_bytes"]
@@ -18,8 +17,8 @@ def same_bytes(original: Head, replica: Head, recorded: str | None = None) -> bo
     MD5. An object copied in parts has another ETag than its source, and is compared by the checksum of the whole, which
     S3 keeps of every object since December 2024 unless its writer chose one of the parts
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html). Where there is none,
-    `recorded` is the ETag that the replica had when it was made of the version that its metadata names: it has its
-    bytes as long as it has that ETag.
+    `recorded` is the ETag that the replica had when it was made of the original's very version: it has its bytes as
+    long as it has that ETag.
     """
     if original.size != replica.size:
         return False
@@ -32,8 +31,7 @@ def same_bytes(original: Head, replica: Head, recorded: str | None = None) -> bo
             return False
     if _is_digest(original) and _is_digest(replica):
         return False
-    is_recorded = recorded is not None and tells_version(dict(replica.metadata), original)
-    return recorded == replica.etag if is_recorded else None
+    return None if recorded is None else recorded == replica.etag
 
 
 def _is_digest(head: Head) -> bool:

@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 
+from replication_core.masking.refusals import Unclassified
 from replication_core.objects.states import Head, Tags
-from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG
+from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_POLICY, PROVENANCE_VERSION, REPLICA_TAG
 
-__all__ = ["METADATA_BYTES", "TAGS", "own_tags", "recorded_etag", "replica_metadata", "tells_version", "with_mark"]
+__all__ = [
+    "METADATA_BYTES",
+    "TAGS",
+    "masked_metadata",
+    "own_tags",
+    "recorded_etag",
+    "replica_metadata",
+    "tells_version",
+    "with_mark",
+]
 
 METADATA_BYTES = 2048
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: names and values of user metadata."""
@@ -30,6 +40,22 @@ def replica_metadata(head: Head, environment: str) -> Mapping[str, str]:
         if name not in metadata and _size(metadata) + _size({name: value}) <= METADATA_BYTES:
             metadata[name] = value
     return metadata
+
+
+def masked_metadata(metadata: Mapping[str, str], environment: str, version: str, fingerprint: str) -> Mapping[str, str]:
+    """Return a masked replica's user metadata: what the policy made of the source's, and all of the provenance.
+
+    Raises Unclassified where there is no room for both.
+    """
+    provenance = {
+        PROVENANCE_ENVIRONMENT: environment,
+        PROVENANCE_VERSION: version,
+        PROVENANCE_POLICY: fingerprint,
+    }
+    told = {**metadata, **provenance}
+    if _size(told) > METADATA_BYTES:
+        raise Unclassified("its metadata has no room for the provenance of a replica", path="metadata")
+    return told
 
 
 def tells_version(metadata: Mapping[str, str], head: Head) -> bool:

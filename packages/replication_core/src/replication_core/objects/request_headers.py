@@ -6,11 +6,19 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from replication_core.aws.errors import StoreError
-from replication_core.objects.provenance import TAGS, own_tags, replica_metadata, with_mark
+from replication_core.masking.refusals import Unclassified
+from replication_core.objects.provenance import (
+    TAGS,
+    own_tags,
+    recorded_etag,
+    replica_metadata,
+    tells_version,
+    with_mark,
+)
 from replication_core.objects.states import Head, ObjectState, Tags
-from replication_core.replicas import PROVENANCE_ENVIRONMENT, REPLICA_TAG
+from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG
 
-__all__ = ["HEADER_BYTES", "TAGGING_BYTES", "Telling", "copy_source_bytes", "tell"]
+__all__ = ["HEADER_BYTES", "TAGGING_BYTES", "Telling", "copy_source_bytes", "tell", "tell_masked"]
 
 HEADER_BYTES = 8192
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: a PUT request's headers, all together.
@@ -37,8 +45,9 @@ class Telling:
     """What a replica has of headers, metadata and tags, and how it gets there."""
 
     arguments: Mapping[str, Any]
-    """The arguments of CopyObject and CreateMultipartUpload that the request's headers are made of."""
+    """The arguments of CopyObject, PutObject and CreateMultipartUpload that the request's headers are made of."""
 
+    headers: Mapping[str, str]
     metadata: Mapping[str, str]
     tags: Tags
     exact: bool
@@ -50,7 +59,16 @@ class Telling:
     The mark goes with the copy even so: nobody may see a replica that has none.
     """
 
-    in_parts: bool = False
+    version: str
+    """The source's version, where the metadata tells it; else empty."""
+
+    def recorded(self, replica: Head, tags: Tags) -> str | None:
+        """Return the ETag that a replica, whose tags these are, had when it was made of the source's version.
+
+        None where it does not tell that it was.
+        """
+        is_of_version = self.version and dict(replica.metadata).get(PROVENANCE_VERSION) == self.version
+        return recorded_etag(tags) if is_of_version else None
 
 
 def tell(state: ObjectState, environment: str, *, used: int = 0) -> Telling:
@@ -68,11 +86,29 @@ def tell(state: ObjectState, environment: str, *, used: int = 0) -> Telling:
     arguments: dict[str, Any] = {**headers, "Metadata": dict(metadata)} if exact else _redirect(headers)
     room -= _bytes(headers) + _bytes(metadata) if exact else _bytes(arguments)
     tags = _tags(state.tags, metadata, environment)
+    tagging, apart = _tagging(tags, room)
+    version = metadata[PROVENANCE_VERSION] if tells_version(metadata, state.head) else ""
+    return Telling(arguments | tagging, headers, metadata, tags, exact, apart, version)
+
+
+def tell_masked(headers: Mapping[str, str], metadata: Mapping[str, str], tags: Tags, *, used: int = 0) -> Telling:
+    """Decide how a masked replica of these headers, metadata and tags is asked for: exactly, or Unclassified is raised.
+
+    The metadata has all of the provenance. `used` is as of `tell`.
+    """
+    room = HEADER_BYTES - _OTHER_BYTES - used - _bytes(headers) - _bytes(metadata)
+    if room < 0:
+        raise Unclassified("its headers and metadata are longer than those of a request")
+    tagging, apart = _tagging(tags, room)
+    arguments = {**headers, "Metadata": dict(metadata), **tagging}
+    return Telling(arguments, headers, metadata, tags, True, apart, metadata[PROVENANCE_VERSION])
+
+
+def _tagging(tags: Tags, room: int) -> tuple[dict[str, str], bool]:
+    """Return the argument that tells the tags, and whether all but a mark have to be put apart."""
     tagging = urlencode(tags)
     apart = len(tagging) > min(TAGGING_BYTES, room)
-    if apart:
-        tagging = urlencode([tag for tag in tags if tag[0] == REPLICA_TAG])
-    return Telling(arguments | {"Tagging": tagging}, metadata, tags, exact, apart)
+    return {"Tagging": urlencode([tag for tag in tags if tag[0] == REPLICA_TAG]) if apart else tagging}, apart
 
 
 def _tags(tags: Tags, metadata: Mapping[str, str], environment: str) -> Tags:

@@ -13,7 +13,10 @@ from typing import Any, Self
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.clients import Clients
-from replication_core.desired import DEFAULT_LARGE_FROM, desired_object
+from replication_core.datasets import RecordKey
+from replication_core.desired import DEFAULT_LARGE_FROM, DesiredObject, desired_key, desired_object, possible_keys
+from replication_core.masking.mask import Mask
+from replication_core.masking.refusals import Unclassified
 from replication_core.objects.content import same_bytes
 from replication_core.objects.heads import (
     DELETE_MARKER,
@@ -25,11 +28,12 @@ from replication_core.objects.heads import (
     read_tags,
 )
 from replication_core.objects.large_copy import LargeCopy, LargeObject
-from replication_core.objects.provenance import recorded_etag, tells_version, with_mark
+from replication_core.objects.provenance import recorded_etag, with_mark
 from replication_core.objects.request_headers import Telling
 from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
 from replication_core.objects.unfinished import UnfinishedCopy
-from replication_core.reconcile import Reading, SourceMoved, Writing
+from replication_core.reconcile import Action, Reading, SourceMoved, Writing, Written
+from replication_core.replicas import PROVENANCE_POLICY
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
 __all__ = ["ObjectStore", "S3Objects"]
@@ -62,6 +66,9 @@ class S3Objects:
     large_from: int = DEFAULT_LARGE_FROM
     """Objects of more bytes than this are copied in parts."""
 
+    mask: Callable[[], Mask | None] = lambda: None
+    """Returns what the route's policy makes of objects; raises a retryable StoreError while that can't be told."""
+
     clock: Callable[[], float] = time.monotonic
     _bucket_seen: float | None = field(default=None, init=False)
 
@@ -89,8 +96,14 @@ class S3Objects:
         """Read the tags of a version of the source, or of the current one; None where there is no such object."""
         return read_tags(self.clients.source_s3, self.routed.source, key, version_id)
 
-    def copy(self, key: str, state: ObjectState) -> int:
-        """Make the replica equal to this state; return the bytes copied.
+    def decides_by_tags(self) -> bool:
+        """Tell whether an object's tags decide whether it travels: then they are read, whatever its head counts."""
+        mask = self.mask()
+        policy = mask and mask.policy.buckets.get(self.routed.dataset.name)
+        return bool(policy and policy.tags)
+
+    def copy(self, key: str, state: ObjectState) -> int | Action:
+        """Make the replica what this state asks for; return the bytes copied.
 
         It is one write, or two where the tags are put by themselves. Two reconcilers' writes may alternate: each looks
         at the source after its last one, so that who wrote last has seen its own state there, or writes again.
@@ -99,37 +112,98 @@ class S3Objects:
         if state.head.version_id is not None:
             source["VersionId"] = state.head.version_id
         try:
-            telling = desired_object(
+            desired = desired_object(
                 state,
                 bucket=self.routed.source,
-                key=key,
+                key=self._record(key),
                 environment=self.route.source_environment,
                 large_from=self.large_from,
+                mask=self.mask(),
             )
-            copy = self._copy_in_parts if telling.in_parts else self._copy_whole
-            return copy(key, state.head, source, telling)
+            if desired is None:
+                self._delete(self._replica_key(key))
+                return Action.DELETED
+            if desired.masked is not None:
+                raise Unclassified("its body is to be masked, which this release does not")
+            copy = self._copy_in_parts if desired.in_parts else self._copy_whole
+            return copy(desired, state.head, source)
         except StoreError as error:
             if error.kind in _MOVED:
                 raise SourceMoved from error
             raise
 
-    def delete(self, key: str) -> None:
-        """Delete the replica; a versioned target keeps it below a delete marker, also where there was none."""
-        with translated("DeleteObject"):
-            self.clients.target_s3.delete_object(Bucket=self.routed.target, Key=key)
+    def delete(self, key: str) -> int | Action:
+        """Delete the replica, unless the policy keeps it.
+
+        A versioned target keeps it below a delete marker, also where there was none.
+        """
+        mask = self.mask()
+        if mask is not None and mask.policy.keeps_deleted(self.routed.dataset.name):
+            return Action.IGNORED
+        self._delete(self._replica_key(key))
+        return 0
 
     def has_replica(self, key: str) -> bool:
-        """Tell whether the target has an object of the key that bears a replica's mark."""
-        there = read_head(self.clients.target_s3, self.routed.target, key)
-        return not isinstance(there, Absent) and is_marked(self.clients.target_s3, self.routed.target, key, there)
+        """Tell whether the target has an object that may be the key's replica, and bears a replica's mark."""
+        return any(self._marked(place) for place in self._places(key))
 
-    def _copy_whole(self, key: str, head: Head, source: Any, telling: Telling) -> int:
+    def delete_outdated(self, key: str) -> bool:
+        """Delete what another policy, or none, has made of an object that the policy refuses; tell if it was there.
+
+        Raises a retryable StoreError where that fails: it must not be left as it is.
+        """
+        found = False
+        try:
+            for place in self._places(key):
+                there = self._marked(place)
+                if there is not None and not self._is_current(key, there):
+                    self._delete(place)
+                    found = True
+        except StoreError as error:
+            why = f"the policy refuses the object, and what there is of it can't be deleted: {error.message}"
+            raise StoreError(error.kind, why) from error
+        return found
+
+    def _is_current(self, key: str, there: Head) -> bool:
+        """Tell whether the policy itself has made what is there."""
+        mask = self.mask()
+        if mask is None:
+            return True
+        try:
+            rule = mask.object(key, self.routed.dataset).rule
+        except Unclassified:
+            return False
+        fingerprint = mask.policy.fingerprint(self.routed.dataset.name, rule)
+        return dict(there.metadata).get(PROVENANCE_POLICY) == fingerprint
+
+    def _record(self, key: str) -> RecordKey:
+        return RecordKey(self.routed.dataset, (key,))
+
+    def _replica_key(self, key: str) -> str:
+        return desired_key(self._record(key), self.mask()).object_key
+
+    def _places(self, key: str) -> set[str]:
+        return {place.object_key for place in possible_keys(self._record(key), self.mask())}
+
+    def _marked(self, place: str) -> Head | None:
+        """Return the head of what the target has there, if that bears a replica's mark."""
+        there = read_head(self.clients.target_s3, self.routed.target, place)
+        if isinstance(there, Absent) or not is_marked(self.clients.target_s3, self.routed.target, place, there):
+            return None
+        return there
+
+    def _delete(self, place: str) -> None:
+        with translated("DeleteObject"):
+            self.clients.target_s3.delete_object(Bucket=self.routed.target, Key=place)
+
+    def _copy_whole(self, desired: DesiredObject, head: Head, source: Any) -> int:
+        telling = desired.telling
         if head.size > self.large_copy.part_size:
             self.large_copy.see_deadline()
         with translated("CopyObject"):
             answer = self.clients.copying_s3.copy_object(
                 Bucket=self.routed.target,
-                Key=key,
+                Key=desired.key,
                 CopySource=source,
                 CopySourceIfMatch=head.etag,
                 MetadataDirective="REPLACE" if telling.exact else "COPY",
@@ -141,10 +215,11 @@ class S3Objects:
             )
         told("CopyObject", answer, "CopyObjectResult", "ETag")
         if telling.tags_apart:
-            self._put_tags(key, telling.tags, answer.get("VersionId"))
+            self._put_tags(desired.key, telling.tags, answer.get("VersionId"))
         return head.size
 
-    def _copy_in_parts(self, key: str, head: Head, source: Mapping[str, str], telling: Telling) -> int:
+    def _copy_in_parts(self, desired: DesiredObject, head: Head, source: Mapping[str, str]) -> int:
+        key, telling = desired.key, desired.telling
         if self._is_there(key, head, telling):
             return 0
         arguments = {"Bucket": self.routed.target, "Key": key, **telling.arguments}
@@ -180,7 +255,7 @@ class S3Objects:
             raise StoreError(
                 "OtherBytes", "the checksum of what was copied is not the source's; it is to be copied again"
             )
-        if same or not tells_version(telling.metadata, head):
+        if same or not telling.version:
             return telling.tags
         return with_mark(telling.tags, self.route.source_environment, made["ETag"]) or telling.tags
 
@@ -191,12 +266,14 @@ class S3Objects:
         What is not proven to have the source's bytes is copied again.
         """
         there = read_head(self.clients.target_s3, self.routed.target, key)
-        if isinstance(there, Absent) or (there.headers, dict(there.metadata)) != (head.headers, telling.metadata):
+        if isinstance(there, Absent):
+            return False
+        if (dict(there.headers), dict(there.metadata)) != (telling.headers, telling.metadata):
             return False
         found = read_tags(self.clients.target_s3, self.routed.target, key, None)
         if found is None:
             return False
-        recorded = recorded_etag(found.tags)
+        recorded = telling.recorded(there, found.tags)
         if not same_bytes(head, there, recorded):
             return False
         tags = telling.tags if recorded is None else with_mark(telling.tags, self.route.source_environment, recorded)
@@ -270,21 +347,30 @@ class ObjectStore:
                 return None
             if head.archived:
                 raise StoreError("Archived", "the object is archived and not restored", permanent=True)
-            if not head.tag_count:
+            if not head.tag_count and not self.calls.decides_by_tags():
                 return ObjectState(head, ())
             found = self.calls.tags(key, head.version_id)
             if found is not None:
                 return ObjectState(head, found.tags)
         raise StoreError("SourceKeepsChanging", f"the object was gone after each of {_READS} heads")
 
-    def _write(self, key: str, state: ObjectState | None) -> int | StoreError | SourceMoved:
+    def _write(self, key: str, state: ObjectState | None) -> Written:
         try:
-            if state is not None:
-                return self.calls.copy(key, state)
-            self.calls.delete(key)
+            return self.calls.delete(key) if state is None else self.calls.copy(key, state)
+        except Unclassified as refusal:
+            return self._refused(key, state, refusal)
         except (StoreError, SourceMoved) as error:
             return error
-        return 0
+
+    def _refused(self, key: str, state: ObjectState | None, refusal: Unclassified) -> Written:
+        """Leave nothing that another policy has made of a refused object, and look at the source after a delete."""
+        try:
+            is_changed = self.calls.delete_outdated(key)
+        except StoreError as error:
+            return error
+        if state is None:
+            return 0
+        return SourceMoved() if is_changed and self._current(key, state) != state else refusal
 
     def _current(self, key: str, written: ObjectState | None) -> ObjectState | StoreError | None:
         try:
