@@ -14,10 +14,10 @@ REMOVED = "[removed]"
 Span = tuple[int, int]
 
 _SUSPECT = re.compile(
-    r"[@%0-9_JAx-](?:(?<=@)|(?<=%)40|(?<=[0-9])[0-9](?:[0-9]{2}[ -]?[0-9]{4}"
+    r"[@%0-9_JA-](?:(?<=@)|(?<=%)40|(?<=[0-9])[0-9](?:[0-9]{2}[ -]?[0-9]{4}"
     r"|(?<=[A-Za-z]{2}[0-9]{2})(?:[ -]?[A-Za-z0-9]){11})"
     r"|(?<=eyJ)|(?<=_)[A-Za-z0-9]{16}|(?<=-)(?:----BEGIN|(?<=xox[a-z]-)|(?<=glpat-))"
-    r"|(?<=A)(?:[A-Z]{3}[A-Z0-9]{16}|Iza))"
+    r"|(?<=A)(?:[KS]IA[A-Z0-9]|Iza))"
 )
 """Matches in every text that a detector finds something in. Most texts are done with by it alone.
 
@@ -25,7 +25,7 @@ It begins with a set of characters, which `re` skips to without trying the rest.
 """
 
 _LOCAL = r"\w.!#$&'*+/=?^`{|}~\"-"
-_ADDRESS = re.compile(rf"(?:@(?<=[{_LOCAL}]@)|%40(?<=[{_LOCAL}]%40))[\w-]++(?:\.[\w-]++)*\.[^\W\d_]{{2,}}")
+_ADDRESS = re.compile(rf"(?:@(?<=[{_LOCAL}]@)|%40(?<=[{_LOCAL}]%40))[\w-]++(?:\.[\w-]++)*\.[^\W\d_]{{2,}}[\w-]*")
 _BEFORE_AT = re.compile(rf"[{_LOCAL}%]").match
 
 
@@ -34,6 +34,8 @@ def _emails(text: str) -> Iterator[Span]:
     floor = 0
     for found in _ADDRESS.finditer(text):
         start = found.start()
+        if text[start - 1] == '"':
+            start = max(text.rfind('"', floor, start - 1), floor)
         while start > floor and _BEFORE_AT(text, start - 1):
             start -= 1
         floor = found.end()
@@ -97,8 +99,8 @@ def _remainder(iban: str) -> int:
 
 
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9])A(?:KIA|SIA|ROA|IDA|GPA|NPA|NVA|IPA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9])"  # AWS, by IAM's prefixes
-    r"|gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}"
+    r"A[KS]IA[A-Z0-9]{16}"  # an access key of AWS
+    r"|(?:gh[pousr]|npm)_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}"
     r"|(?<![\w-])eyJ[\w-]++\.eyJ[\w-]++\.[\w-]*"  # a JSON Web Token: base64 of `{"`, twice
     r"|-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
     r"|(?:sk|rk)_live_[A-Za-z0-9]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|AIza[\w-]{35}|glpat-[\w-]{20}"

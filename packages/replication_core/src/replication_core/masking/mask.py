@@ -15,7 +15,6 @@ from replication_core.masking.paths import Node, Path, Placed, path_text, trie
 from replication_core.masking.policy import (
     DROP,
     OTHERS,
-    BucketRules,
     MaskingPolicy,
     ObjectRule,
     OpaqueBody,
@@ -61,7 +60,7 @@ class Mask:
         masks = AttributeMasks(pseudonyms, drops_unknown=policy.unclassified == DROP)
         sampled = _Sampled(policy.sample, pseudonyms) if policy.sample else None
         self._tables = {name: _TableMask(table, masks, sampled) for name, table in policy.tables.items()}
-        self._buckets = {name: _BucketMask(bucket, masks, sampled) for name, bucket in policy.buckets.items()}
+        self._buckets = {name: _BucketMask(name, policy, masks, sampled) for name in policy.buckets}
 
     def key(self, key: RecordKey) -> RecordKey:
         """Return the key of a record's replica, of the record's key alone; no two records have the same.
@@ -80,9 +79,9 @@ class Mask:
         """Return what becomes of an object; raises Unclassified where the policy knows no such key."""
         return self._bucket(dataset).object(key)
 
-    def fingerprint(self, dataset: Dataset, rule: ObjectRule | None = None) -> str:
-        """Return what tells of the policy in the replicas of a table's items, or of a bucket's objects of one rule."""
-        return self.policy.fingerprint(dataset.name, rule)
+    def fingerprint(self, dataset: Dataset) -> str:
+        """Return what the replicas of a table's items tell of the policy."""
+        return self.policy.fingerprint(dataset.name)
 
     def version(self, etag: str) -> str:
         """Return what tells of a source's version by its ETag, which by itself is a hash of the bytes."""
@@ -178,8 +177,9 @@ def _masked_text(mask: Masker, type_: KeyType, value: str) -> str:
 class _ObjectMasks:
     """What one rule of a bucket makes of its objects."""
 
-    def __init__(self, rule: ObjectRule, masks: AttributeMasks, sampled: _Sampled | None) -> None:
+    def __init__(self, rule: ObjectRule, fingerprint: str, masks: AttributeMasks, sampled: _Sampled | None) -> None:
         self.rule = rule
+        self.fingerprint = fingerprint
         self.key = [
             masks.masker(rule.key[name] if name else Rule("keep", line=rule.line), name or rule.match)
             for name in rule.pattern.wildcards
@@ -216,9 +216,10 @@ def _texts(masks: AttributeMasks, what: str, rules: Mapping[str, Rule]) -> _Text
 class _BucketMask:
     """What becomes of a bucket's objects."""
 
-    def __init__(self, bucket: BucketRules, masks: AttributeMasks, sampled: _Sampled | None) -> None:
+    def __init__(self, name: str, policy: MaskingPolicy, masks: AttributeMasks, sampled: _Sampled | None) -> None:
+        bucket = policy.buckets[name]
         self._patterns = bucket.patterns
-        self._masks = [_ObjectMasks(rule, masks, sampled) for rule in bucket.rules]
+        self._masks = [_ObjectMasks(rule, policy.fingerprint(name, rule), masks, sampled) for rule in bucket.rules]
         self._sampled = sampled
         self._travels = all_hold(bucket.tags)
 
@@ -260,6 +261,11 @@ class ObjectMask:
     def rule(self) -> ObjectRule:
         """The policy's rule for it."""
         return self._masks.rule
+
+    @property
+    def fingerprint(self) -> str:
+        """What its replica tells of the policy."""
+        return self._masks.fingerprint
 
     @property
     def is_opaque(self) -> bool:

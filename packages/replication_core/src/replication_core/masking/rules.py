@@ -177,12 +177,13 @@ def _digits(settings: Settings, pseudonyms: Pseudonyms) -> Mapping[str, _Making]
         return _NO_SEPARATOR.sub("*", _DIGIT.sub(lambda _: next(made), text))
 
     def number(text: str) -> str:
-        """Return a number's digits masked, the first and the last of them to no zero: so its spelling stays the one."""
+        """Return a number's digits masked, none to a zero that its one spelling would not have."""
         text = exact_number(text)
         first, last = _masked_digits(text)
-        own = text[first:last].replace(".", "")
-        made = drawn("N", own)
-        made = _no_zero(made[0]) + made[1:-1] + _no_zero(made[-1]) if len(made) > 1 else _no_zero(made)
+        made = drawn("N", "".join(_DIGIT.findall(text, first, last)))
+        made = _no_zero(made[0]) + made[1:]
+        if "." in text:
+            made = made[:-1] + _no_zero(made[-1])
         digits = iter(made)
         return text[:first] + _DIGIT.sub(lambda _: next(digits), text[first:last]) + text[last:]
 
@@ -190,11 +191,10 @@ def _digits(settings: Settings, pseudonyms: Pseudonyms) -> Mapping[str, _Making]
 
 
 def _masked_digits(number: str) -> tuple[int, int]:
-    """Return where a number's digits are that are masked: all of them, or those that count where they are too many."""
-    first = 1 if number[0] == "-" else 0
-    if sum(map(str.isdigit, number)) <= 38:  # noqa: PLR2004 - DynamoDB's digits of a number
-        return first, len(number)
-    return len(number) - len(number.lstrip("-0.")), len(number.rstrip("0."))
+    """Return where the digits to mask are: all of a number, or what is between its zeros where it has too many."""
+    if len(_DIGIT.findall(number)) <= 38:  # noqa: PLR2004 - as many as DynamoDB keeps
+        return 0, len(number)
+    return len(number) - len(number.lstrip("-0.")), len(number.rstrip("0"))
 
 
 def _no_zero(digit: str) -> str:
@@ -308,8 +308,13 @@ def _redact(settings: Settings, _: Pseudonyms) -> Mapping[str, _Making]:
     return {"S": lambda text: keep(redacted(text, names))}
 
 
+_WHOLE = re.compile("-?[1-9][0-9]{0,37}|0")
+
+
 def exact_number(number: str | Decimal) -> str:
-    """Return a number in its one spelling."""
+    """Return a number in its one spelling; raises Unclassified for what is none, or can't be kept exactly."""
+    if isinstance(number, str) and _WHOLE.fullmatch(number):  # as most are
+        return number
     with suppress(NumberError):
         return number_text(number)
     raise Unclassified("a number is none that DynamoDB keeps exactly")
