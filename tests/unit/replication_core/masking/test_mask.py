@@ -1,6 +1,5 @@
 """A route's mask: keys, items and objects by a policy's rules, and what is refused."""
 
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from replication_core.masking.mask import Mask
 from replication_core.masking.policy import MaskingPolicy
 from replication_core.masking.pseudonyms import Pseudonyms, token
 from replication_core.masking.refusals import Unclassified
+from tests.unit.replication_core.masking.refusal import told_by
 
 ROOT = bytes(range(32))
 FILES = Dataset("files", Kind.BUCKET, (KeyAttribute("key", KeyType.STRING),))
@@ -97,9 +97,4 @@ def test_what_no_rule_is_for_is_refused_in_words_of_the_policy_alone(attributes:
     with pytest.raises(Unclassified) as refused:
         masked(table_mask(["amount", KEEP], ["mail", MAIL], ["address.city", KEEP]), **attributes)
     assert refused.value.permanent
-    error: BaseException | None = refused.value
-    told = "".join(traceback.format_exception(refused.value))
-    while error:
-        told += repr(error) + str(vars(error))
-        error = error.__cause__ or error.__context__
-    assert CANARY not in told
+    assert CANARY not in told_by(refused.value)
