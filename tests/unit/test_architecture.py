@@ -19,8 +19,10 @@ PACKAGE_IMPORTS = {
     "local_cloud": {"local_cloud"},
     "pipeline_ops": {
         *("pipeline_ops", "pipeline_common", "local_cloud"),
-        *("record_files", "replication_core", "queue_worker", "processor_lambda", "replicator_lambda"),
+        *("masking_policy", "record_files", "replication_core", "queue_worker"),
+        *("processor_lambda", "replicator_lambda"),
     },
+    "masking_policy": {"masking_policy", "record_files", "replication_core"},
     "record_files": {"record_files"},
     "replication_core": {"record_files", "replication_core"},
     "queue_worker": {"queue_worker", "replication_core"},

@@ -10,12 +10,12 @@ below it.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
-__all__ = ["DEPTH", "Node", "Path", "PathError", "Placed", "Step", "parse_path", "path_text", "trie"]
+__all__ = ["DEPTH", "Node", "Path", "PathError", "Placed", "Step", "contradictions", "parse_path", "path_text", "trie"]
 
 DEPTH = 32
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: nested attributes."""
@@ -126,6 +126,28 @@ def trie(placed: Iterable[Placed[T]], covers: Callable[[T], bool] = lambda _: Fa
     return _Builder(covers).node((root,))
 
 
+def contradictions(placed: Sequence[Placed[T]]) -> Iterator[tuple[int, str]]:
+    """Yield what `trie` would refuse of some of these paths, by the place of each, and why; it goes on about the path.
+
+    One that contradicts an earlier one is told alone.
+    """
+    root: _Branch[T] = _Branch()
+    added = []
+    for place, each in enumerate(placed):
+        try:
+            root.add(each)
+            added.append((place, each))
+        except PathError as error:
+            yield place, str(error)
+    for place, each in added:
+        branch: _Branch[T] | None = root
+        for step in each.path:
+            if branch and step is Step.NAMES and not branch.renames:
+                yield place, "has {} without a rule for the names there"
+                break
+            branch = branch.below.get(step) if branch else None
+
+
 class _Branch(Generic[T]):
     """A place of the paths as they are written."""
 
@@ -138,10 +160,10 @@ class _Branch(Generic[T]):
         branch = last = self
         for step in placed.path:
             if {step, *branch.below} >= {Step.ANY, Step.NAMES}:
-                raise PathError(f"{path_text(placed.path)} and another path have .* and {{}} in the same place")
+                raise PathError("has .* or {} where another path has the other of them")
             last, branch = branch, branch.below.setdefault(step, _Branch())
         if (placed.rule and branch.rule) or (placed.names and last.renames):
-            raise PathError(f"{path_text(placed.path)} stands there twice")
+            raise PathError("is the path of another rule too")
         branch.rule = placed.rule or branch.rule
         last.renames = placed.names or last.renames
 
@@ -181,7 +203,7 @@ class _Builder(Generic[T]):
         for branch in branches:
             if Step.NAMES in branch.below:
                 if not branch.renames:
-                    raise PathError("end in {} without a rule for the names there")
+                    raise PathError("has {} without a rule for the names there")
                 return branch.renames
             if Step.ANY in branch.below:
                 return None

@@ -1,0 +1,155 @@
+"""What is wrong with a policy by itself: patterns that tie, namespaces that nobody declares, an ambiguous sample."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+
+from masking_policy.faults import Faults
+from masking_policy.near_misses import near_misses
+from masking_policy.places import object_place, rules_of
+from masking_policy.yaml_parts import suggestion
+from replication_core.masking.paths import Path, Step, parse_path, path_text
+from replication_core.masking.policy import (
+    BucketRules,
+    MaskingPolicy,
+    PathRule,
+    RecordsBody,
+    Rule,
+    TableRules,
+)
+from replication_core.masking.rules import RULES
+from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP
+
+__all__ = ["check_coherence"]
+
+_OWN_ATTRIBUTES = {"environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP}
+"""What the replication gives every item's replica."""
+
+
+def check_coherence(policy: MaskingPolicy, faults: Faults) -> None:
+    """Note what contradicts itself in a policy, and what may be meant otherwise."""
+    _check_namespaces(policy, faults)
+    for name, table in policy.tables.items():
+        _check_table(f"datasets.{name}", table, policy, faults)
+    for name, bucket in policy.buckets.items():
+        _check_bucket(name, bucket, policy, faults)
+
+
+def _check_namespaces(policy: MaskingPolicy, faults: Faults) -> None:
+    used: set[str] = set()
+    for place, rule in rules_of(policy):
+        namespace = rule.settings.get("namespace")
+        if namespace is not None and namespace not in policy.namespaces:
+            fix = f"add {namespace}: {{}} to the namespaces, or {suggestion(namespace, policy.namespaces)}"
+            faults.add(rule.line, place, f"has the namespace {namespace!r}, which is not declared", fix)
+        used.add(namespace or "")
+    for name in policy.namespaces:
+        if name not in used:
+            faults.warn(0, f"namespaces.{name}", "is used by no rule", "remove it")
+
+
+def _check_table(place: str, table: TableRules, policy: MaskingPolicy, faults: Faults) -> None:
+    for each in table.attributes:
+        path = parse_path(each.path)
+        line = each.rules[0].line
+        if path[0] in table.key:
+            faults.add(line, f"{place}.attributes.{each.path}", "is of the key", "keep its rule under key alone")
+        if path[0] in _OWN_ATTRIBUTES:
+            what = "is what the replication itself writes, whatever the source has"
+            faults.warn(line, f"{place}.attributes.{each.path}", what, "remove it")
+    _check_paths(f"{place}.attributes", table.attributes, [(name,) for name in table.key], faults)
+    _check_sample(place, table.key, table.attributes, policy, faults)
+
+
+def _check_bucket(name: str, bucket: BucketRules, policy: MaskingPolicy, faults: Faults) -> None:
+    for one, other in bucket.patterns.ties():
+        rule, first = bucket.rules[other], bucket.rules[one]
+        what = f"and {first.match} of line {first.line} can have the same key, and neither is more specific"
+        faults.add(rule.line, object_place(name, rule), what, "change one of them, or write one rule for both")
+    for rule in bucket.rules:
+        place = object_place(name, rule)
+        fields = rule.body.fields if isinstance(rule.body, RecordsBody) else ()
+        _check_paths(f"{place}.body", fields, (), faults)
+        _check_sample(f"{place}.key", rule.key, (), policy, faults)
+        _check_sample(f"{place}.body", {}, fields, policy, faults)
+
+
+def _check_paths(place: str, paths: Sequence[PathRule], keys: Sequence[Path], faults: Faults) -> None:
+    """Note paths that cross, that are almost another one, or that end where they may not."""
+    found = {parse_path(each.path): each for each in paths}
+    for path, each in found.items():
+        longer = any(len(other) > len(path) and other[: len(path)] == path for other in found)
+        if path[-1] is Step.NAMES and not each.rule and not longer:
+            what = "has no rule for the values"
+            faults.add(each.rules[0].line, f"{place}.{each.path}", what, "add `values:`, or paths that go on from it")
+    _warn_of_crossing(place, found, faults)
+    _warn_of_near_misses(place, [*keys, *found], lambda path: found[path].rules[0].line if path in found else 0, faults)
+
+
+_MOST_CROSSING = 400
+"""Paths that are looked at by pairs."""
+
+
+def _warn_of_crossing(place: str, found: dict[Path, PathRule], faults: Faults) -> None:
+    """Warn of two paths that lead to the same values, each by a name where the other has any."""
+    wild = [path for path in found if Step.ANY in path or Step.NAMES in path][:_MOST_CROSSING]
+    for one, other in combinations(wild, 2):
+        steps = list(zip(one, other, strict=False))
+        if len(one) != len(other) or any(isinstance(a, str) and isinstance(b, str) and a != b for a, b in steps):
+            continue
+        if any((a is Step.ELEMENTS) != (b is Step.ELEMENTS) for a, b in steps):
+            continue
+        names = [isinstance(a, str) for a, b in steps if isinstance(a, str) != isinstance(b, str)]
+        both = tuple(b if isinstance(b, str) else a for a, b in steps)
+        if len(set(names)) > 1 and both not in found:
+            wins, loses = (one, other) if names[0] else (other, one)
+            faults.warn(
+                found[loses].rules[0].line,
+                f"{place}.{path_text(loses)}",
+                f"leads to {path_text(both)} as {path_text(wins)} does, which wins there",
+                f"add {path_text(both)} if that is not meant",
+            )
+
+
+def _warn_of_near_misses(place: str, paths: Sequence[Path], line: Callable[[Path], int], faults: Faults) -> None:
+    for before, names in _siblings(paths).items():
+        for name, other in near_misses(sorted(names), sorted(names)):
+            if name < other:
+                path = names[other]
+                what = f"is almost {path_text((*before, name))}"
+                fix = f"mend {other} if it is the same, else leave it"
+                faults.warn(line(path), f"{place}.{path_text((*before, other))}", what, fix)
+
+
+def _siblings(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
+    """Return by what is before them the names that stand in the same place, each with a path of it."""
+    found: dict[Path, dict[str, Path]] = {}
+    for path in paths:
+        for place, step in enumerate(path):
+            if isinstance(step, str):
+                found.setdefault(path[:place], {}).setdefault(step, path)
+    return found
+
+
+def _check_sample(
+    place: str, key: Mapping[str, Rule], paths: Sequence[PathRule], policy: MaskingPolicy, faults: Faults
+) -> None:
+    """Note where several values of one record could say whether it is of the sample: those of its key come first."""
+    if not policy.sample:
+        return
+    of_key = list(key.items())
+    of_paths = [
+        (each.path, each.rule)
+        for each in paths
+        if each.rule and all(isinstance(step, str) for step in parse_path(each.path))
+    ]
+    for candidates in (of_key, of_paths):
+        found = [(name, rule) for name, rule in candidates if _is_of(rule, policy.sample.namespace)]
+        if len(found) > 1:
+            what = f"has the sample's namespace in {' and in '.join(name for name, _ in found)}, and one has to decide"
+            faults.add(found[1][1].line, place, what, "give all of them but one another namespace")
+        if found:
+            return
+
+
+def _is_of(rule: Rule, namespace: str) -> bool:
+    return RULES[rule.kind].injective and rule.settings.get("namespace") == namespace

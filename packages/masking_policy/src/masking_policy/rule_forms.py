@@ -1,0 +1,112 @@
+"""A rule as people write it: a kind's name, or a mapping of it to its settings, with some of them beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from masking_policy.yaml_parts import YamlPart, suggestion
+from replication_core.masking.policy import Rule
+from replication_core.masking.rules import RULES
+
+__all__ = ["FORMS", "read_rule"]
+
+FORMS: Mapping[str, str] = {
+    "keep": "keep, or {keep: {type: N, reason: why}}",
+    "drop": "drop",
+    "replace": '{replace: "[removed]"}',
+    "pseudonym": "{pseudonym: namespace, prefix: c_}",
+    "email": "{email: namespace}",
+    "digits": "{digits: {keep_last: 3}}",
+    "fake": "{fake: names}",
+    "bucket": "{bucket: year}, or {bucket: 10}",
+    "shift": "{shift: {namespace: visits, days: 365}}",
+    "last": "{last: 4}",
+    "redact": "{redact: [email, card]}",
+}
+"""By the kinds of rules, what a policy writes for one."""
+
+_LISTS = {"types", "allow", "detectors"}
+"""Settings that are lists, and may be written as one text."""
+
+_TYPE = "type"
+
+
+def read_rule(part: YamlPart, *, of_text: bool = False) -> Rule | None:
+    """Return the rule that a part of a file is; None, with the fault noted, where it is none.
+
+    `of_text` tells that `type` may stand beside it: what a CSV file's cell, or a text in JSON, stands for.
+    """
+    kind, value, beside = _kind(part)
+    if not kind:
+        return None
+    settings = {} if value is None else _settings(kind, value)
+    settings |= {name: _setting(kind, name, each) for name, each in beside.items() if name != _TYPE}
+    if what := _wrong(kind, settings):
+        part.fault(f"is a rule {kind!r} that {what}", f"write {FORMS[kind]}")
+        return None
+    if _TYPE in beside:
+        _read_type(kind, settings, beside[_TYPE], of_text=of_text)
+    return Rule(kind, settings, part.line)
+
+
+def _kind(part: YamlPart) -> tuple[str, YamlPart | None, dict[str, YamlPart]]:
+    """Return the name of a rule's kind, what it is set to, and what else is set; no name where it has none."""
+    if not part.is_mapping:
+        written = part.text()
+        if written and written not in RULES:
+            part.fault(f"has the rule {written!r}, which is none", _meant(written))
+        return (written if written in RULES else ""), None, {}
+    entries = part.entries()
+    kinds = [name for name in entries if name in RULES]
+    if len(kinds) == 1:
+        return kinds[0], entries.pop(kinds[0]), entries
+    if kinds:
+        part.fault(f"has the rules {' and '.join(kinds)}", "keep one of them")
+    else:
+        written = next(iter(entries), "")
+        part.fault(f"has the rule {written!r}, which is none" if written else "has no rule", _meant(written))
+    return "", None, {}
+
+
+def _meant(written: str) -> str:
+    return suggestion(written, RULES) if written else f"write one of {', '.join(RULES)}"
+
+
+def _settings(kind: str, value: YamlPart) -> dict[str, Any]:
+    if value.is_mapping:
+        return {_spelled(kind, name): _setting(kind, name, each) for name, each in value.entries().items()}
+    main = RULES[kind].main
+    if value.is_null or not main:
+        value.fault("has a value that it takes none of" if not value.is_null else "is empty", f"write {FORMS[kind]}")
+        return {}
+    return {main: _setting(kind, main, value)}
+
+
+def _spelled(kind: str, name: str) -> str:
+    return "types" if (kind, name) == ("keep", _TYPE) else name
+
+
+def _setting(kind: str, name: str, part: YamlPart) -> Any:
+    """Return a setting as the compiled policy has it."""
+    if name == "value":
+        return part.constant()
+    value = part.plain()
+    if _spelled(kind, name) in _LISTS and not isinstance(value, list):
+        return [value]
+    return str(value) if name == "by" else value
+
+
+def _wrong(kind: str, settings: Mapping[str, Any]) -> str:
+    try:
+        return RULES[kind].wrong(settings)
+    except TypeError:  # a list within a list, which no setting is
+        return "has a setting that is none"
+
+
+def _read_type(kind: str, settings: dict[str, Any], type_: YamlPart, *, of_text: bool) -> None:
+    takes = sorted(RULES[kind].takes(settings) & {"S", "N", "B", "BOOL"})
+    if not of_text:
+        type_.fault("is for the columns and fields of bodies", "remove it: an attribute's type is its own")
+    elif kind in {"keep", "drop"}:
+        type_.fault(f"says nothing beside {kind}", "remove it")
+    elif written := type_.one_of(takes):
+        settings[_TYPE] = written
