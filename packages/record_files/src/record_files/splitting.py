@@ -72,6 +72,11 @@ class Splitter(ABC):
         """Where the next record begins; inside of one that is being skipped, how far that has got."""
         return Position(self._offset, self._line, self._state())
 
+    @property
+    def offset(self) -> int:
+        """The position's offset."""
+        return self._offset
+
     @abstractmethod
     def _state(self) -> str: ...
 

@@ -8,6 +8,9 @@ __all__ = ["NumberError", "number_text", "read_number"]
 # https://www.rfc-editor.org/rfc/rfc8259#section-6, which DynamoDB's numbers are sent in too
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
+_SPELLED = re.compile(r"0|-?(?:[1-9][0-9]{0,18}(?:\.[0-9]{0,17}[1-9])?|0\.[0-9]{0,17}[1-9])")
+"""Numbers in their one spelling, of few digits."""
+
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html: numbers
 _EXACT = Context(prec=38, traps=[Inexact])
 _EXPONENTS = (-130, 125)
@@ -44,7 +47,10 @@ def number_text(number: str | Decimal) -> str:
 
     https://github.com/boto/boto3/issues/4636: what DynamoDB makes of 1.0E+50
     """
-    number = read_number(number) if isinstance(number, str) else number
+    if isinstance(number, str):
+        if _SPELLED.fullmatch(number):
+            return number
+        number = read_number(number)
     if not number.is_finite():
         raise NumberError("is not a finite number")
     if not number:

@@ -2,14 +2,17 @@
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
+from record_files.splitting import Format
 from replication_core.datasets import Dataset, KeyType, RecordKey
 from replication_core.items.sizes import ITEM_BYTES, size_of
 from replication_core.items.states import Item
 from replication_core.masking.attributes import Attribute, AttributeMasks
+from replication_core.masking.bodies import BodyPosition, MaskedBody
 from replication_core.masking.conditions import Holds, all_hold, value_at
 from replication_core.masking.paths import Node, Path, Placed, path_text, trie
 from replication_core.masking.policy import (
@@ -18,12 +21,15 @@ from replication_core.masking.policy import (
     MaskingPolicy,
     ObjectRule,
     OpaqueBody,
+    PathRule,
+    RecordsBody,
     Rule,
     Sample,
     TableRules,
     is_covering,
 )
 from replication_core.masking.pseudonyms import Pseudonyms, token
+from replication_core.masking.records import RecordMask, Travels
 from replication_core.masking.refusals import Unclassified
 from replication_core.masking.rules import RULES, Masker, exact_number
 from replication_core.object_keys import KEY_BYTES
@@ -118,6 +124,10 @@ class _Sampled:
         """Tell whether a record has one value at a path, and it is of the namespace."""
         return self.is_of(placed.rule) and all(isinstance(step, str) for step in placed.path)
 
+    def among(self, rules: Iterable[PathRule]) -> dict[str, Travels]:
+        """Return itself by the path whose values decide about a record, if one's do."""
+        return {each.path: self for each in islice((rule for rule in rules if self.decides(rule.placed())), 1)}
+
     def is_of(self, rule: Rule | None) -> bool:
         """Tell whether a rule makes pseudonyms in the namespace."""
         return (
@@ -192,6 +202,11 @@ class _ObjectMasks:
         names = [name for name in rule.pattern.wildcards if name and sampled and sampled.is_of(rule.key[name])]
         self.sampled_by = rule.pattern.wildcards.index(names[0]) if names else None
         """Which wildcard stands for what decides whether the object travels."""
+
+        self.records: RecordMask | None = None
+        if isinstance(rule.body, RecordsBody):
+            by_record = sampled.among(rule.body.fields) if sampled and not names else {}
+            self.records = RecordMask(rule.body.fields, masks, by_record)
 
 
 def _left_out(*names: str) -> dict[str, Rule]:
@@ -275,6 +290,13 @@ class ObjectMask:
     def wants(self, tags: Tags) -> bool:
         """Tell whether an object with these tags travels."""
         return self.is_sampled and self._travels({name: {"S": value} for name, value in tags})
+
+    def body(self, at: BodyPosition | None = None, *, content_encoding: str = "") -> MaskedBody:
+        """Return what masks its bytes, from the first one or from a position on; none of an object that is opaque."""
+        body, records = self.rule.body, self._masks.records
+        if isinstance(body, OpaqueBody) or records is None:
+            raise TypeError("an opaque body is not masked")
+        return MaskedBody(Format(body.format), records, at, content_encoding=content_encoding)
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the replica's headers, by the SDK's names for them; raises Unclassified."""
