@@ -1,4 +1,4 @@
-"""Measure replicating, processing and operating, each beside the obvious design or what it should cost."""
+"""Measure replicating, processing, operating and masking, each beside the obvious design or what it should cost."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 import local_cloud
+from benchmarks.masking import measure_masking
 from benchmarks.operating import measure_operating
 from benchmarks.own_cost import measure_growth, measure_imports
 from benchmarks.processing import measure_processing
@@ -21,6 +22,8 @@ RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "bench"
 """Where a quick run writes, so that it leaves the committed results alone."""
 
+_PARTS = ("replicating", "processing", "operating", "masking")
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run what is asked for; the exit code is 1 if an expectation was missed."""
@@ -28,7 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="less of everything: seconds, and noisier")
     parser.add_argument("--endpoint", help="an emulator that runs already, instead of one started here")
     parser.add_argument("--output", type=Path, help="the folder for the tables, the documents and the plot")
-    parser.add_argument("--only", choices=("replicating", "processing", "operating"), help="one part instead of all")
+    parser.add_argument(
+        "--only", choices=("replicating", "processing", "operating", "masking"), help="one part instead of all"
+    )
     asked = parser.parse_args(arguments)
     output: Path = asked.output or (QUICK_RESULTS if asked.quick else RESULTS)
     output.mkdir(parents=True, exist_ok=True)
@@ -42,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         "replicating": replicating,
         "processing": measure_processing,
         "operating": measure_operating,
+        "masking": measure_masking,
     }
     console = Console()
     met = True

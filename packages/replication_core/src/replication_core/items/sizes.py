@@ -10,18 +10,18 @@ ITEM_BYTES = 400 * 1024
 
 
 def size_of(attributes: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return the bytes of an item's names and values, or of a map's; of numbers at most what they are counted as.
+    """Return the bytes of an item's names and values, or of a map's; a number is counted as a byte more at most.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     """
-    return sum(
-        _bytes("S", name) + _bytes(type_, value)
-        for name, attribute in attributes.items()
-        for type_, value in attribute.items()
-    )
+    size = 0
+    for name, attribute in attributes.items():
+        size += _text(name) + _value(attribute)
+    return size
 
 
-def _bytes(type_: str, value: Any) -> int:
+def _value(attribute: Mapping[str, Any]) -> int:
+    [(type_, value)] = attribute.items()
     return _BYTES[type_](value)
 
 
@@ -30,7 +30,7 @@ def _text(value: str) -> int:
 
 
 def _number(value: str) -> int:
-    return min(21, (len(value) + 1) // 2 + 2)
+    return (len(value.strip("-0.")) + 1) // 2 + 2
 
 
 def _one(_: bool) -> int:
@@ -51,5 +51,5 @@ _BYTES: Mapping[str, Callable[[Any], int]] = {
     "NS": _set(_number),
     "BS": _set(len),
     "M": lambda value: 3 + size_of(value) + len(value),
-    "L": _set(lambda element: sum(_bytes(type_, each) for type_, each in element.items())),
+    "L": _set(_value),
 }

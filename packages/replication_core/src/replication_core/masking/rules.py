@@ -345,7 +345,9 @@ def _is_whole(least: int, most: int) -> _Check:
 
 def _is_some_of(names: Collection[str]) -> _Check:
     return _is(
-        lambda value: isinstance(value, list) and bool(value) and all(each in names for each in value),
+        lambda value: (
+            isinstance(value, list) and bool(value) and all(isinstance(each, str) and each in names for each in value)
+        ),
         f"one or more of {', '.join(names)}",
     )
 
@@ -418,7 +420,10 @@ _KINDS = (
         "fake",
         takes=_types("S"),
         make=_fake,
-        settings={"table": _is(TABLES.__contains__, f"one of {', '.join(TABLES)}"), "namespace": _NAMESPACE},
+        settings={
+            "table": _is(lambda table: isinstance(table, str) and table in TABLES, f"one of {', '.join(TABLES)}"),
+            "namespace": _NAMESPACE,
+        },
         main="table",
     ),
     RuleKind(
