@@ -175,7 +175,7 @@ class Cloud:
         tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
         return {
             "body": answer["Body"].read(),
-            "metadata": {k: v for k, v in answer["Metadata"].items() if not k.startswith("replicated-from")},
+            "metadata": {k: v for k, v in answer["Metadata"].items() if not k.startswith("replicated-")},
             "tags": sorted((tag["Key"], tag["Value"]) for tag in tags if tag["Key"] != REPLICA_TAG),
             **{name: answer.get(name) for name in (*headers, "ExpiresString", "WebsiteRedirectLocation")},
         }

@@ -17,6 +17,7 @@ from replication_core.deadline import Deadline
 from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.items.dynamodb import READ_BATCH, ItemStore
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
+from replication_core.objects.masked_copy import MASKED_PART_SIZE, MaskedCopy
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Outcome, Store, reconcile
@@ -140,11 +141,13 @@ def build_replicator(
     part_threads: int = PART_THREADS,
     large_from: int = DEFAULT_LARGE_FROM,
     part_size: int = DEFAULT_PART_SIZE,
+    masked_part_size: int = MASKED_PART_SIZE,
 ) -> Replicator:
     """Put a route's replicator together, in Lambda or anywhere else.
 
     The clients should allow `threads + part_threads` connections. Objects of more than `large_from` bytes are copied
-    in parts of `part_size` bytes, which S3 wants to be 5 MiB to 5 GiB.
+    in parts of `part_size` bytes, which S3 wants to be 5 MiB to 5 GiB, and masked bodies are uploaded in parts of
+    `masked_part_size` bytes, which are held in memory.
 
     >>> replicator = build_replicator(route, clients)                                           # doctest: +SKIP
     >>> replicator.reconcile([OBJECTS.record("reports/1.csv"), ITEMS.record("a", "1700000000")])    # doctest: +SKIP
@@ -156,11 +159,19 @@ def build_replicator(
         part_size=part_size,
         out_of_time=deadline.passed,
     )
+    masked_copy = MaskedCopy(client=clients.copying_s3, part_size=masked_part_size, out_of_time=deadline.passed)
     objects: dict[str, ObjectStore] = {}
     items: dict[str, ItemStore] = {}
     for routed in route.routed:
         if routed.dataset.is_bucket:
-            calls = S3Objects(clients=clients, route=route, routed=routed, large_copy=large_copy, large_from=large_from)
+            calls = S3Objects(
+                clients=clients,
+                route=route,
+                routed=routed,
+                large_copy=large_copy,
+                masked_copy=masked_copy,
+                large_from=large_from,
+            )
             objects[routed.dataset.name] = ObjectStore(calls)
         else:
             items[routed.dataset.name] = ItemStore(clients=clients, route=route, routed=routed)

@@ -93,6 +93,10 @@ class Mask:
         """Return what tells of a source's version by its ETag, which by itself is a hash of the bytes."""
         return token(self._pseudonyms.digest("~version", "S", etag))
 
+    def seal(self, text: str) -> str:
+        """Return a code of a text that nobody can make without the route's key."""
+        return token(self._pseudonyms.digest("~seal", "S", text))
+
     def _table(self, dataset: Dataset) -> "_TableMask":
         return _known(self._tables, dataset)
 

@@ -12,7 +12,7 @@ from replication_core.aws.failures import told, translated
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["DEFAULT_PART_SIZE", "LargeCopy", "LargeObject"]
+__all__ = ["DEFAULT_PART_SIZE", "MOST_PARTS", "LargeCopy", "LargeObject"]
 
 DEFAULT_PART_SIZE = 64 * 1024**2
 """A part takes the deadline's reserve of 15 seconds where S3 copies only 4.3 MiB/s.
@@ -20,7 +20,7 @@ DEFAULT_PART_SIZE = 64 * 1024**2
 Objects of more than 10,000 such parts, 625 GiB, get larger ones.
 """
 
-_MAX_PARTS = 10_000  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MOST_PARTS = 10_000  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class LargeCopy:
             raise StoreError("OutOfTime", "the function's time was up before all was copied")
 
     def _copy_parts(self, large: LargeObject, upload: str) -> list[Any]:
-        size = max(self.part_size, -(-large.size // _MAX_PARTS))
+        size = max(self.part_size, -(-large.size // MOST_PARTS))
         futures = [
             self.executor.submit(self._copy_part, large, upload, number, start, min(start + size, large.size))
             for number, start in enumerate(range(0, large.size, size), start=1)

@@ -8,6 +8,7 @@ versions. A copy in parts costs two more, and one more where nothing but a tag c
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 from replication_core.aws.errors import StoreError
@@ -15,7 +16,7 @@ from replication_core.aws.failures import told, translated
 from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
 from replication_core.desired import DEFAULT_LARGE_FROM, DesiredObject, desired_key, desired_object, possible_keys
-from replication_core.masking.mask import Mask
+from replication_core.masking.mask import Mask, ObjectMask
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.content import same_bytes
 from replication_core.objects.heads import (
@@ -28,6 +29,8 @@ from replication_core.objects.heads import (
     read_tags,
 )
 from replication_core.objects.large_copy import LargeCopy, LargeObject
+from replication_core.objects.masked_copy import MaskedCopy, MaskedObject
+from replication_core.objects.pinned import PinnedObject
 from replication_core.objects.provenance import recorded_etag, with_mark
 from replication_core.objects.request_headers import Telling
 from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
@@ -63,6 +66,7 @@ class S3Objects:
     route: RouteSpec
     routed: RoutedDataset
     large_copy: LargeCopy
+    masked_copy: MaskedCopy
     large_from: int = DEFAULT_LARGE_FROM
     """Objects of more bytes than this are copied in parts."""
 
@@ -73,7 +77,7 @@ class S3Objects:
     _bucket_seen: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        for operation in ("CopyObject", "CreateMultipartUpload"):
+        for operation in ("CopyObject", "PutObject", "CreateMultipartUpload"):
             events = self.clients.copying_s3.meta.events
             # Named, so that replicators that share a client register this once.
             events.register(f"before-parameter-build.s3.{operation}", _take_expires, f"take-expires-{operation}")
@@ -102,8 +106,8 @@ class S3Objects:
         policy = mask and mask.policy.buckets.get(self.routed.dataset.name)
         return bool(policy and policy.tags)
 
-    def copy(self, key: str, state: ObjectState) -> int | Action:
-        """Make the replica what this state asks for; return the bytes copied.
+    def copy(self, key: str, state: ObjectState, begun: UnfinishedCopy | None = None) -> Written:
+        """Make the replica what this state asks for, going on with what was begun; return the bytes copied.
 
         It is one write, or two where the tags are put by themselves. Two reconcilers' writes may alternate: each looks
         at the source after its last one, so that who wrote last has seen its own state there, or writes again.
@@ -124,7 +128,7 @@ class S3Objects:
                 self._delete(self._replica_key(key))
                 return Action.DELETED
             if desired.masked is not None:
-                raise Unclassified("its body is to be masked, which this release does not")
+                return self._copy_masked(desired, desired.masked, key, state.head, begun)
             copy = self._copy_in_parts if desired.in_parts else self._copy_whole
             return copy(desired, state.head, source)
         except StoreError as error:
@@ -220,7 +224,7 @@ class S3Objects:
 
     def _copy_in_parts(self, desired: DesiredObject, head: Head, source: Mapping[str, str]) -> int:
         key, telling = desired.key, desired.telling
-        if self._is_there(key, head, telling):
+        if self._is_there(desired, partial(same_bytes, head)):
             return 0
         arguments = {"Bucket": self.routed.target, "Key": key, **telling.arguments}
         if head.checksum_algorithm is not None:
@@ -234,6 +238,50 @@ class S3Objects:
         if telling.tags_apart or tags != telling.tags:
             self._put_tags(key, tags, made.get("VersionId"))
         return head.size
+
+    def _copy_masked(
+        self, desired: DesiredObject, rule: ObjectMask, key: str, head: Head, begun: UnfinishedCopy | None
+    ) -> int | UnfinishedCopy:
+        """Mask the bytes of this version; return how many they became, or what is left for another invocation."""
+        if head.size > self.masked_copy.part_size and self._is_there(desired, _is_as_recorded):
+            return 0
+        source = PinnedObject(
+            s3=self.clients.source_s3,
+            bucket=self.routed.source,
+            key=key,
+            version_id=head.version_id,
+            etag=head.etag,
+            size=head.size,
+        )
+        encoding = dict(head.headers).get("ContentEncoding", "")
+        asked = MaskedObject(
+            source=source,
+            body=partial(rule.body, content_encoding=encoding),
+            arguments={"Bucket": self.routed.target, "Key": desired.key, **desired.telling.arguments},
+        )
+        made = self.masked_copy.copy(asked, self._going_on(desired, key, begun))
+        if isinstance(made, UnfinishedCopy):
+            return made.sealed(str(self._record(key)), self._seal)
+        telling, tags = desired.telling, desired.telling.tags
+        if made.in_parts:
+            tags = with_mark(tags, self.route.source_environment, made.answer["ETag"]) or tags
+        if telling.tags_apart or tags != telling.tags:
+            self._put_tags(desired.key, tags, made.answer.get("VersionId"))
+        return made.size
+
+    def _going_on(self, desired: DesiredObject, key: str, begun: UnfinishedCopy | None) -> UnfinishedCopy:
+        """Return what was begun, where this function has begun it, of the same version and by the same rules."""
+        anew = UnfinishedCopy(version=desired.telling.version, fingerprint=desired.fingerprint)
+        if begun is None or not begun.is_sealed(str(self._record(key)), self._seal):
+            return anew
+        if (begun.version, begun.fingerprint) == (anew.version, anew.fingerprint):
+            return begun
+        self.masked_copy.discard(self.routed.target, desired.key, begun)
+        return replace(anew, rounds=begun.rounds)
+
+    def _seal(self, text: str) -> str:
+        mask = self.mask()
+        return mask.seal(text) if mask else ""
 
     def _with_proof(self, head: Head, telling: Telling, made: Mapping[str, Any]) -> Tags:
         """Return the replica's tags, with the ETag that it has now where nothing else will prove its bytes later.
@@ -259,12 +307,13 @@ class S3Objects:
             return telling.tags
         return with_mark(telling.tags, self.route.source_environment, made["ETag"]) or telling.tags
 
-    def _is_there(self, key: str, head: Head, telling: Telling) -> bool:
+    def _is_there(self, desired: DesiredObject, proves: Callable[[Head, str | None], bool | None]) -> bool:
         """Tell whether an earlier try has made this very replica, and bring its tags level if it has.
 
         It costs a head and a read of tags, beside which a copy of the same bytes costs a call per part, and minutes.
-        What is not proven to have the source's bytes is copied again.
+        What is not proven to have the right bytes, by its head or the ETag that it had when made, is made again.
         """
+        key, telling = desired.key, desired.telling
         there = read_head(self.clients.target_s3, self.routed.target, key)
         if isinstance(there, Absent):
             return False
@@ -274,7 +323,7 @@ class S3Objects:
         if found is None:
             return False
         recorded = telling.recorded(there, found.tags)
-        if not same_bytes(head, there, recorded):
+        if not proves(there, recorded):
             return False
         tags = telling.tags if recorded is None else with_mark(telling.tags, self.route.source_environment, recorded)
         if found.tags != tags:
@@ -314,7 +363,7 @@ class ObjectStore:
     """The reconciler's store of objects, one key at a time."""
 
     calls: S3Objects
-    begun: Mapping[str, UnfinishedCopy] = field(default_factory=dict)
+    begun: dict[str, UnfinishedCopy] = field(default_factory=dict)
     """What an earlier invocation has left of some keys' work."""
 
     def going_on(self, key: str, begun: UnfinishedCopy) -> Self:
@@ -356,7 +405,9 @@ class ObjectStore:
 
     def _write(self, key: str, state: ObjectState | None) -> Written:
         try:
-            return self.calls.delete(key) if state is None else self.calls.copy(key, state)
+            if state is None:
+                return self.calls.delete(key)
+            return self.calls.copy(key, state, self.begun.pop(key, None))
         except Unclassified as refusal:
             return self._refused(key, state, refusal)
         except (StoreError, SourceMoved) as error:
@@ -385,6 +436,11 @@ class ObjectStore:
             return replace(written, tags=found.tags) if is_still else self._state(key)
         except StoreError as error:
             return error
+
+
+def _is_as_recorded(there: Head, recorded: str | None) -> bool:
+    """Tell whether a masked replica has the bytes that it had when it was made: nothing of the source tells of them."""
+    return recorded is not None and recorded == there.etag
 
 
 def _take_expires(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
