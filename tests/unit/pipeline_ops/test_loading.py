@@ -5,9 +5,10 @@ import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import click
 import pytest
 
 from pipeline_ops.cli import cli
@@ -55,7 +56,18 @@ def test_a_command_that_looks_loads_no_pulumi_and_runs_none(tmp_path: Path, comm
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+def every_command(group: click.Group, *before: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from every_command(command, *before, name)
+        else:
+            yield " ".join((*before, name)), command
+
+
+COMMANDS = dict(every_command(cli))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_work_takes_what_the_command_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[tuple[str, str, set[str]]] = []
 
@@ -66,7 +78,7 @@ def test_a_commands_work_takes_what_the_command_is_given(name: str, monkeypatch:
         def __getattr__(self, function: str) -> Callable[..., None]:
             return lambda **given: taken.append((self.module, function, set(given)))
 
-    command = cli.commands[name]
+    command = COMMANDS[name]
     assert command.callback is not None
     with monkeypatch.context() as patch:
         patch.setattr(importlib, "import_module", Module)

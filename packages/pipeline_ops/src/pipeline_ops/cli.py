@@ -368,6 +368,37 @@ def redrive() -> None:
     """
 
 
+@cli.group()
+def mask() -> None:
+    """Look at what a route's policy makes of production's data, and have a target hold nothing else."""
+
+
+@mask.command(cls=NegativeNumbers)
+@click.argument("target")
+@click.argument("words", metavar="KEY | ID TIMESTAMP | DATASET KEY...", type=text, nargs=-1, required=True)
+@click.option("--policy", type=_FILE, help="By this file, which need not be deployed yet.")
+@where_options
+@runs("masking.preview_command:preview")
+def preview() -> None:
+    """Show what one record's replica would be: what each value becomes, and by which rule.
+
+    Nothing of production is shown: of what is kept only type and length. The record is named as for `replicate`.
+    """
+
+
+@mask.command()
+@click.argument("target")
+@yes_option
+@where_options
+@runs("masking.apply_command:apply")
+def apply() -> None:
+    """Have a target hold only what the configured policy makes, whatever was replicated there before.
+
+    Pauses the route, deploys it, has it work off what it has and reconcile every record, deletes for good what another
+    policy or none has made, and compares. Cut off, the same command goes on. `status` says unsafe until it is done.
+    """
+
+
 def main() -> None:
     """Run the command that this process's arguments name."""
     # Of an engine that was killed, the command tells in a sentence what Pulumi's SDK warns of by its own line number.

@@ -11,7 +11,7 @@ from tests.unit.pipeline_ops.routes.conftest import World, world
 
 __all__ = ["KEEP", "PSEUDONYM", "a_policy", "masked_spec", "policy", "sides_of", "world"]
 
-KEEP = {"rule": "keep", "line": 3, "types": [], "reason": "no person", "allow": []}
+KEEP = {"rule": "keep", "line": 3, "reason": "no person"}
 PSEUDONYM = {"rule": "pseudonym", "line": 4, "namespace": "customer", "prefix": "c_"}
 _OPAQUE = {"body": {"opaque": "no person"}, "headers": {}, "metadata": {}, "tags": {}}
 

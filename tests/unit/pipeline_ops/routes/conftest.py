@@ -37,6 +37,7 @@ class Functions:
     told: Any = None
     error: str | None = None
     version: str = "7"
+    timeout: int = 1
     description: str = "Makes it equal to its source (v1.4.0)"
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
     """A function's environment, by its alias's ARN: in the first release, what its route is."""
@@ -47,7 +48,8 @@ class Functions:
     def get_function(self, *, FunctionName: str) -> Any:  # noqa: N803 - boto3's own name
         variables = self.variables.get(FunctionName)
         told = {} if variables is None else {"Environment": {"Variables": variables}}
-        return {"Configuration": {"Version": self.version, "Description": self.description, **told}}
+        known = {"Version": self.version, "Description": self.description, "Timeout": self.timeout}
+        return {"Configuration": {**known, **told}}
 
     def get_event_source_mapping(self, *, UUID: str) -> Any:  # noqa: N803 - boto3's own name
         told = self.mappings.get(UUID, {})
@@ -166,7 +168,7 @@ def world() -> Iterator[World]:
         )
         made = {
             name: session.client(name)
-            for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events", "cloudtrail")
+            for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events", "cloudtrail", "backup")
         }
         made["lambda"] = functions = Functions()
         urls = {name: made["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("dev", "staging", "dlq")}

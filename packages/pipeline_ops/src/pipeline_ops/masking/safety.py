@@ -82,8 +82,8 @@ def _why_unmasked(route: Route) -> str:
 
 def _remedy(activation: Activation | None, digest: str, command: str) -> str:
     if activation and activation.policy == digest and not activation.ended:
-        last = list(activation.done)[-1:] or ["nothing"]
-        return f"the activation of {activation.begun[:16]} ended after {last[0]}: `{command}` goes on"
+        last = list(activation.done)[-1] if activation.done else "nothing"
+        return f"the activation of {activation.begun[:16]} ended after {last}: `{command}` goes on"
     return f"what was replicated before the policy may be there still: `{command}`"
 
 

@@ -1,0 +1,241 @@
+"""The preview of a replica: what a policy would make of one record of production, without a value of it.
+
+Of what is kept, the type and the length are told; of what is masked, what it becomes.
+"""
+
+import base64
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pipeline_ops.masking.first_records import UnreadableFileError, first_records
+from pipeline_ops.masking.leaves import Leaf, leaves, size_of
+from pipeline_ops.routes.route import SourceRoutes, explained
+from record_files.splitting import Format
+from replication_core.aws.errors import StoreError
+from replication_core.aws.route_key import RouteKey
+from replication_core.comparing.sides import Sides
+from replication_core.datasets import RecordKey
+from replication_core.items.dynamodb import read_items
+from replication_core.items.states import ItemState
+from replication_core.masking.attributes import AttributeMasks
+from replication_core.masking.mask import Mask, ObjectMask
+from replication_core.masking.paths import Node, Placed, trie
+from replication_core.masking.policy import (
+    DROP,
+    OTHERS,
+    MaskingPolicy,
+    RecordsBody,
+    Rule,
+    TableRules,
+    is_covering,
+)
+from replication_core.masking.pseudonyms import Pseudonyms
+from replication_core.masking.refusals import Unclassified
+from replication_core.numbers import NumberError, number_text
+from replication_core.objects.heads import Absent, read_head, read_tags
+from replication_core.objects.states import Head
+from replication_core.route_spec import RoutedDataset, RouteSpec
+
+__all__ = ["Becomes", "Preview", "Previewer"]
+
+_ROOT_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Becomes:
+    """What becomes of one value."""
+
+    place: str
+    rule: str
+    """The kind of its rule; empty where none is for it."""
+
+    line: int
+    """The rule's, in the policy's file."""
+
+    becomes: str
+    refused: bool = False
+
+
+@dataclass(kw_only=True)
+class Preview:
+    """What a record's replica would be."""
+
+    dataset: str
+    key: str = ""
+    """The replica's; empty where there would be none."""
+
+    verdict: str
+    """A sentence."""
+
+    refused: bool = False
+    values: list[Becomes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previewer:
+    """Previews by one policy and one key."""
+
+    sides: Sides
+    policy: MaskingPolicy
+    pseudonyms: Pseudonyms
+    is_own_key: bool
+    """Whether the pseudonyms are those that the route makes; else they are this run's alone."""
+
+    @classmethod
+    def of(cls, replication: SourceRoutes, sides: Sides, policy: MaskingPolicy) -> "Previewer":
+        """Take the route's own key, or where it has none yet, one that is thrown away.
+
+        Raises OperatorError where KMS does not let it be used.
+        """
+        spec: RouteSpec = sides.route
+        root = secrets.token_bytes(_ROOT_BYTES)
+        if spec.mask_key_arn:
+            key = RouteKey(kms=replication.client("kms", region=spec.source_region), arn=spec.mask_key_arn)
+            with explained(f"The key of the route to {spec.target} can't be used"):
+                root = key.root()
+        pseudonyms = Pseudonyms(root, policy.generation)
+        return cls(sides=sides, policy=policy, pseudonyms=pseudonyms, is_own_key=bool(spec.mask_key_arn))
+
+    @property
+    def mask(self) -> Mask:
+        """What the route would mask by."""
+        return Mask(self.policy, self.pseudonyms)
+
+    def preview(self, routed: RoutedDataset, key: RecordKey) -> Preview:
+        """Return what the replica of a dataset's record would be; raises OperatorError where that can't be read."""
+        with explained(f"The {key.dataset.kind.record} can't be read"):
+            return self._object(routed, key) if key.dataset.is_bucket else self._item(routed, key)
+
+    def _item(self, routed: RoutedDataset, key: RecordKey) -> Preview:
+        read = read_items(self.sides.source_dynamodb, routed.source, key.dataset, [key])[key]
+        if isinstance(read, StoreError):
+            raise read
+        if not isinstance(read, ItemState):
+            return self._without_source(key)
+        table = self.policy.tables.get(key.dataset.name)
+        values = list(self._become(leaves(read.item, _table_trie(table)))) if table else []
+        return self._judged(key, values, partial(self.mask.item, read.item, key.dataset))
+
+    def _object(self, routed: RoutedDataset, key: RecordKey) -> Preview:
+        head = read_head(self.sides.source_s3, routed.source, key.object_key)
+        if isinstance(head, Absent):
+            return self._without_source(key)
+        tags = read_tags(self.sides.source_s3, routed.source, key.object_key, head.version_id)
+        own_tags = tags.tags if tags else ()
+        try:
+            made = self.mask.object(key.object_key, key.dataset)
+        except Unclassified as error:
+            return Preview(dataset=key.dataset.name, verdict=f"refused: {error.message}", refused=True)
+        values = [
+            *self._texts("headers", head.headers, {"ContentType": Rule("keep"), "ContentEncoding": Rule("keep")}, made),
+            *self._texts("metadata", head.metadata, {}, made),
+            *self._texts("tags", own_tags, {}, made),
+            *self._body(routed.source, key.object_key, head, made),
+        ]
+
+        def travels() -> bool | None:
+            made.headers(dict(head.headers))
+            made.metadata(dict(head.metadata))
+            return (made.wants(own_tags) and made.tags(own_tags) is not None) or None
+
+        return self._judged(key, values, travels)
+
+    def _without_source(self, key: RecordKey) -> Preview:
+        verdict = f"production has no such {key.dataset.kind.record}: a replica of it would be deleted"
+        return Preview(dataset=key.dataset.name, verdict=verdict)
+
+    def _judged(self, key: RecordKey, values: list[Becomes], travels: Any) -> Preview:
+        told = Preview(dataset=key.dataset.name, verdict="would be replicated so", values=values)
+        try:
+            told.key = str(self.mask.key(key))
+            if travels() is None:
+                told.verdict = "would not travel: the policy's conditions, or its sample, leave it out"
+        except Unclassified as error:
+            told.verdict, told.refused = f"refused: {error.message}", True
+        else:
+            if refusal := next((each for each in values if each.refused), None):
+                told.verdict, told.refused = f"refused: {refusal.place}: {refusal.becomes}", True
+        return told
+
+    def _become(self, found: Iterable[Leaf], before: str = "") -> Iterator[Becomes]:
+        masks = AttributeMasks(self.pseudonyms, drops_unknown=self.policy.unclassified == DROP)
+        for leaf in found:
+            becomes, refused = self._made(leaf, masks)
+            rule = leaf.rule
+            yield Becomes(
+                place=before + leaf.path,
+                rule=rule.kind if rule else "",
+                line=rule.line if rule else 0,
+                becomes=becomes,
+                refused=refused,
+            )
+
+    def _made(self, leaf: Leaf, masks: AttributeMasks) -> tuple[str, bool]:
+        """Return what becomes of a value, and whether it is refused."""
+        if leaf.rule is None:
+            return ("dropped", False) if masks.drops_unknown else ("no rule is for it", leaf.type != "NULL")
+        if leaf.is_dropped:
+            return "dropped", False
+        try:
+            type_, value = _read_as(leaf)
+            made = masks.masker(leaf.rule, leaf.path)(type_, value)
+        except Unclassified as error:
+            return error.why, True
+        if leaf.rule.kind == "keep" or leaf.type == "NULL":
+            return f"kept ({size_of(leaf.type, leaf.value)})", False
+        return json.dumps(made, ensure_ascii=False, default=lambda value: base64.b64encode(value).decode()), False
+
+    def _texts(
+        self, what: str, texts: Iterable[tuple[str, str]], kept: Mapping[str, Rule], made: ObjectMask
+    ) -> Iterator[Becomes]:
+        rules: Mapping[str, Rule] = {**kept, **getattr(made.rule, what)}
+        found = (
+            Leaf(f"{what}.{name if name in rules else OTHERS}", "S", text, rules.get(name, rules.get(OTHERS)))
+            for name, text in texts
+        )
+        return self._become(found)
+
+    def _body(self, bucket: str, key: str, head: Head, made: ObjectMask) -> Iterator[Becomes]:
+        body = made.rule.body
+        if not isinstance(body, RecordsBody):
+            kept = f"kept as it is ({head.size:,} bytes)"
+            yield Becomes(place="body", rule="opaque", line=made.rule.line, becomes=kept)
+            return
+        if not head.size:
+            return
+        version = head.version_id if head.pinned else None
+        try:
+            _, records = first_records(self.sides.source_s3, bucket, key, version, most=1, format_=Format(body.format))
+        except UnreadableFileError as error:
+            yield Becomes(place="body", rule="", line=made.rule.line, becomes=str(error), refused=True)
+            return
+        for record in records:
+            yield from self._become(leaves(record, _body_trie(body)), "first record: ")
+
+
+def _table_trie(table: TableRules) -> Node[Rule]:
+    key = (Placed((name,), rule) for name, rule in table.key.items())
+    return trie([*key, *(each.placed() for each in table.attributes)], is_covering)
+
+
+def _body_trie(body: RecordsBody) -> Node[Rule]:
+    return trie([each.placed() for each in body.fields], is_covering)
+
+
+def _read_as(leaf: Leaf) -> tuple[str, Any]:
+    """Return the type and the value that a text stands for, by its rule; raises Unclassified."""
+    type_ = leaf.rule.settings.get("type") if leaf.rule else None
+    if leaf.type != "S" or type_ in {None, "S"}:
+        return leaf.type, leaf.value
+    try:
+        if type_ == "N":
+            return "N", number_text(leaf.value.strip())
+        if type_ == "B":
+            return "B", base64.b64decode(leaf.value, validate=True)
+    except (ValueError, NumberError):
+        raise Unclassified(f"a text is no value of type {type_}") from None
+    return leaf.type, leaf.value
