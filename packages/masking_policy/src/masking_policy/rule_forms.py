@@ -28,6 +28,8 @@ _LISTS = {"types", "allow", "detectors"}
 """Settings that are lists, and may be written as one text."""
 
 _TYPE = "type"
+_REASON = "reason"
+"""May stand beside every rule, for whoever reads what a change loosens."""
 
 
 def read_rule(part: YamlPart, *, of_text: bool = False) -> Rule | None:
@@ -39,13 +41,14 @@ def read_rule(part: YamlPart, *, of_text: bool = False) -> Rule | None:
     if not kind:
         return None
     settings = {} if value is None else _settings(kind, value)
+    reason = {_REASON: beside.pop(_REASON).text()} if _REASON in beside and _REASON not in RULES[kind].settings else {}
     settings |= {name: _setting(kind, name, each) for name, each in beside.items() if name != _TYPE}
     if what := _wrong(kind, settings):
         part.fault(f"is a rule {kind!r} that {what}", f"write {FORMS[kind]}")
         return None
     if _TYPE in beside:
         _read_type(kind, settings, beside[_TYPE], of_text=of_text)
-    return Rule(kind, settings, part.line)
+    return Rule(kind, settings | reason, part.line)
 
 
 def _kind(part: YamlPart) -> tuple[str, YamlPart | None, dict[str, YamlPart]]:

@@ -373,6 +373,25 @@ def mask() -> None:
     """Look at what a route's policy makes of production's data, and have a target hold nothing else."""
 
 
+@mask.command()
+@click.argument("words", metavar="[TARGET|FILE]...", type=text, nargs=-1)
+@json_option
+@runs("masking.check_command:check")
+def check() -> None:
+    """Say what is wrong with policies; exit with 1 when something is. Asks neither Pulumi nor AWS.
+
+    Checks the policies of these targets, or these files; by default all that the replication's targets name.
+    """
+
+
+@mask.command()
+@click.argument("ref", metavar="COMMIT", type=text)
+@json_option
+@runs("masking.diff_command:diff")
+def diff() -> None:
+    """Say what changed of the policies since COMMIT: what is looser, each with its reason, and what is tighter."""
+
+
 @mask.command(cls=NegativeNumbers)
 @click.argument("target")
 @click.argument("words", metavar="KEY | ID TIMESTAMP | DATASET KEY...", type=text, nargs=-1, required=True)

@@ -14,7 +14,7 @@ import yaml
 
 from pipeline_ops.errors import OperatorError
 
-__all__ = ["StackSettings", "read_settings"]
+__all__ = ["StackSettings", "parse_settings", "read_settings"]
 
 _CONFIG = "config"
 
@@ -76,6 +76,11 @@ def read_settings(path: Path, name: str) -> StackSettings:
         raise OperatorError(
             f"{name} is not UTF-8 text: line {line} has the byte 0x{error.object[error.start]:02x}; save it as UTF-8."
         ) from error
+    return parse_settings(text, name)
+
+
+def parse_settings(text: str, name: str) -> StackSettings:
+    """Return what such a file's text holds, whichever commit it is of; an error calls it `name`."""
     values = _parsed(text, name)
     config = values.get(_CONFIG) if isinstance(values, Mapping) else None
     if not isinstance(values, Mapping) or not isinstance(config, Mapping | None):
