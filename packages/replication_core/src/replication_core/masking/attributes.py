@@ -36,15 +36,7 @@ class AttributeMasks:
 
     def masker(self, rule: Rule, path: str) -> Masker:
         """Return what masks values by a rule other than `drop`, and refuses them in the words of the policy."""
-        mask = RULES[rule.kind].masker(rule.settings, self.pseudonyms)
-
-        def placed(type_: str, value: Any) -> Any:
-            try:
-                return mask(type_, value)
-            except Unclassified as error:
-                raise error.at(path=path, policy_line=rule.line) from None
-
-        return placed
+        return RULES[rule.kind].masker(rule.settings, self.pseudonyms, path=path, line=rule.line)
 
     def attribute(self, node: Node[Rule], path: Path = ()) -> AttributeMask:
         """Return what masks the values at a place."""

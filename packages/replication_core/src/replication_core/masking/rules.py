@@ -74,20 +74,23 @@ class RuleKind:
                 return f"needs {what} as its {name}"
         return "needs a reason for what it allows" if "allow" in settings and "reason" not in settings else ""
 
-    def masker(self, settings: Settings, pseudonyms: Pseudonyms) -> Masker:
-        """Return what masks values by a rule so set."""
+    def masker(self, settings: Settings, pseudonyms: Pseudonyms, *, path: str = "", line: int = 0) -> Masker:
+        """Return what masks values by a rule so set, and refuses them by its path and its line in the policy."""
         takes = self.takes(settings)
         made = self.make(settings, pseudonyms)
         makers = {type_: made[type_] for type_ in takes & made.keys()}
         makers |= {type_: _members(made[SETS[type_]]) for type_ in takes & SETS.keys() if SETS[type_] in made}
+        makers["NULL"] = _same
 
         def mask(type_: str, value: Any) -> Any:
             maker = makers.get(type_)
-            if maker is not None:
+            if maker is None:
+                why = f"a value's type is {_type_name(type_)}, and the rule takes {', '.join(sorted(takes))}"
+                raise Unclassified(why, path=path, policy_line=line)
+            try:
                 return maker(value)
-            if type_ == "NULL":
-                return value
-            raise Unclassified(f"a value's type is {_type_name(type_)}, and the rule takes {', '.join(sorted(takes))}")
+            except Unclassified as error:
+                raise error.at(path=path, policy_line=line) from None
 
         return mask
 
@@ -308,15 +311,12 @@ def _redact(settings: Settings, _: Pseudonyms) -> Mapping[str, _Making]:
     return {"S": lambda text: keep(redacted(text, names))}
 
 
-_WHOLE = re.compile("-?[1-9][0-9]{0,37}|0")
-
-
 def exact_number(number: str | Decimal) -> str:
     """Return a number in its one spelling; raises Unclassified for what is none, or can't be kept exactly."""
-    if isinstance(number, str) and _WHOLE.fullmatch(number):  # as most are
-        return number
-    with suppress(NumberError):
+    try:
         return number_text(number)
+    except NumberError:
+        pass  # what is raised in here would hold on to the number
     raise Unclassified("a number is none that DynamoDB keeps exactly")
 
 
