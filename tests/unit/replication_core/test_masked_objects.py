@@ -13,10 +13,12 @@ from replication_core.datasets import OBJECTS
 from replication_core.masking.mask import Mask
 from replication_core.masking.policy import MaskingPolicy
 from replication_core.masking.pseudonyms import Pseudonyms
+from replication_core.objects.pinned import PinnedObject
 from replication_core.reconcile import Action, Outcome
 from replication_core.replicator import Replicator
-from tests.unit.replication_core.cloud import Cloud, object_notice, record, refusal
+from tests.unit.replication_core.cloud import Cloud, Fault, object_notice, record, refusal, timeout_after_effect
 from tests.unit.replication_core.cloud import cloud as fresh_cloud
+from tests.unit.replication_core.interleaving import Crash
 
 KEEP = {"rule": "keep", "line": 1, "types": ["S", "N"], "reason": "no person"}
 DROP = {"rule": "drop", "line": 2}
@@ -303,3 +305,333 @@ def test_a_refused_object_that_is_mended_before_its_older_replica_is_deleted_is_
     replica = cloud.replica(place(CSV))
     assert replica is not None
     assert replica["body"] == as_masked(rows(2))
+
+
+# What an interruption leaves
+
+BODY = rows(150)
+PART = 1500
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have blocks, chunks and parts be so small that some kilobytes have many."""
+    monkeypatch.setattr("replication_core.masking.bodies.BLOCK_BYTES", 400)
+    monkeypatch.setattr("replication_core.objects.pinned.CHUNK_BYTES", 100)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+
+
+class Invocations:
+    """A route whose every invocation has time for so many parts, and the messages that wait for it."""
+
+    def __init__(self, cloud: Cloud, parts: int, mask: Mask = MASK) -> None:
+        self.cloud, self.parts, self.started_at, self.count = cloud, parts, 0, 0
+        self.route = cloud.route()
+        masking(self.route.replicator, mask, part_size=PART, out_of_time=self._is_over)
+        self.waiting: list[str] = []
+
+    def _uploaded(self) -> int:
+        return self.cloud.calls.count("s3.UploadPart")
+
+    def _is_over(self) -> bool:
+        return self._uploaded() - self.started_at >= self.parts
+
+    def deliver(self, body: str, attempts: int = 1) -> list[str]:
+        """Deliver a message; return those that wait then, that one too if it comes back."""
+        self.count += 1
+        self.started_at = self._uploaded()
+        answer = self.route.process({"Records": [record(body, attempts=attempts)]})
+        sent = [json.dumps(told) for told in self.cloud._take(self.cloud.settings.queue_url)]
+        return [*sent, *([body] if answer["batchItemFailures"] else [])]
+
+    def drain(self, *bodies: str) -> None:
+        """Deliver messages, and what comes of them, until none is left."""
+        waiting = list(bodies)
+        while waiting:
+            waiting += self.deliver(waiting.pop(0))
+            assert self.count < 100
+
+
+def unfinished_uploads(cloud: Cloud) -> list[Any]:
+    answer = cloud.clients.target_s3.list_multipart_uploads(Bucket=cloud.settings.target_bucket)
+    return list(answer.get("Uploads", ()))
+
+
+def abort_uploads(cloud: Cloud) -> None:
+    for upload in unfinished_uploads(cloud):
+        named = {"Bucket": cloud.settings.target_bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+        cloud.clients.target_s3.abort_multipart_upload(**named)
+
+
+def check(cloud: Cloud, body: bytes = BODY, key: str = CSV, mask: Mask = MASK) -> None:
+    """Assert that the replica is the masked body, whole, and that nothing else is left."""
+    replica = cloud.replica(place(key, mask))
+    assert replica is not None
+    stored = replica["body"]
+    expected = b"".join(block.data for block in mask.object(key, OBJECTS).body().blocks([body]))
+    assert stored == expected
+    told = head(cloud, place(key, mask))
+    assert (told["ChecksumCRC32"], told["ChecksumType"]) == (crc32(stored), "FULL_OBJECT")
+    assert unfinished_uploads(cloud) == []
+    assert cloud.letters() == []
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("parts", [1, 2, 3, 100])
+@pytest.mark.parametrize("name", ["orders.csv", "orders.csv.gz", "orders.jsonl"])
+def test_a_large_body_is_gone_on_with_from_part_to_part_until_its_replica_is_whole(
+    cloud: Cloud, name: str, parts: int
+) -> None:
+    body = b'{"id": "jane", "email": "jane@doe.com", "amount": 1.50}\n' * 300 if "jsonl" in name else rows(400)
+    key = f"incoming/jane/{name}"
+    cloud.put(key, body := gzip.compress(body) if name.endswith("gz") else body)
+    invocations = Invocations(cloud, parts)
+    invocations.drain(object_notice(key))
+    check(cloud, body, key)
+    assert (invocations.count > 2) is (parts < 100)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_message_that_goes_on_tells_nothing_of_the_data_and_a_former_release_begins_anew_by_it(cloud: Cloud) -> None:
+    cloud.put(CSV, BODY)
+    (body,) = Invocations(cloud, 1).deliver(object_notice(CSV))
+    told = json.loads(body)
+    begun = told.pop("begun")
+    assert told.keys() == {"schema", "kind", "key", "reason"}
+    assert (told["kind"], told["key"]) == ("object", CSV)
+    assert begun["size"] >= PART
+    etag = cloud.clients.source_s3.head_object(Bucket=cloud.settings.source_bucket, Key=CSV)["ETag"].strip('"')
+    assert not any(secret in json.dumps(begun) for secret in (*SECRETS, etag, "c_"))
+    former = Invocations(cloud, 100)
+    former.drain(json.dumps(told))
+    former.drain(body)
+    check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_replica_is_not_seen_before_all_of_it_is_there(cloud: Cloud) -> None:
+    cloud.put(CSV, BODY)
+    seen: set[bool] = set()
+
+    def look(_operation: str, _request: Any, send: Any) -> Any:
+        seen.add(place(CSV) in cloud.keys(cloud.settings.target_bucket))
+        return send()
+
+    cloud.fault_for = lambda called: look if called in {"s3.UploadPart", "s3.CompleteMultipartUpload"} else None
+    Invocations(cloud, 2).drain(object_notice(CSV))
+    cloud.fault_for = lambda _: None
+    assert seen == {False}
+    check(cloud)
+
+
+UPLOADING = ("CreateMultipartUpload", "UploadPart", "ListParts", "CompleteMultipartUpload", "GetObject")
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("fault", [refusal("SlowDown", 503), timeout_after_effect], ids=["throttled", "timed out"])
+@pytest.mark.parametrize("operation", [*UPLOADING, "PutObjectTagging"])
+@pytest.mark.parametrize("occasion", [1, 2])
+def test_what_fails_in_passing_is_made_up_for_when_its_message_comes_back(
+    cloud: Cloud, operation: str, fault: Fault, occasion: int
+) -> None:
+    cloud.put(CSV, BODY)
+    made = 0
+
+    def fault_for(called: str) -> Fault | None:
+        nonlocal made
+        made += called == f"s3.{operation}"
+        return fault if called == f"s3.{operation}" and made == occasion else None
+
+    cloud.fault_for = fault_for
+    Invocations(cloud, 2).drain(object_notice(CSV))
+    cloud.fault_for = lambda _: None
+    if (operation, fault) == ("CreateMultipartUpload", timeout_after_effect):
+        abort_uploads(cloud)  # nobody has been told its name
+    check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_connection_that_is_reset_in_the_middle_of_a_body_is_opened_again_there(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(CSV, BODY)
+    original = PinnedObject._open
+
+    class Breaking:
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.reads = inner, 0
+
+        def read(self, size: int) -> Any:
+            self.reads += 1
+            if self.reads == 4:
+                raise ConnectionResetError
+            return self.inner.read(size)
+
+        def close(self) -> None:
+            self.inner.close()
+
+    monkeypatch.setattr(PinnedObject, "_open", lambda *arguments: Breaking(original(*arguments)))
+    Invocations(cloud, 3).drain(object_notice(CSV))
+    check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("part", [1, 3, 4])
+def test_after_a_crash_the_message_that_comes_back_goes_on_from_where_it_was(cloud: Cloud, part: int) -> None:
+    cloud.put(CSV, BODY)
+    invocations = Invocations(cloud, 2)
+    waiting = [object_notice(CSV)]
+
+    def crash(*_: Any) -> Any:
+        raise Crash
+
+    made = 0
+
+    def fault_for(called: str) -> Fault | None:
+        nonlocal made
+        made += called == "s3.UploadPart"
+        return crash if called == "s3.UploadPart" and made == part else None
+
+    cloud.fault_for = fault_for
+    crashed = False
+    while waiting:
+        body = waiting.pop(0)
+        try:
+            waiting += invocations.deliver(body)
+        except Crash:
+            crashed = True
+            waiting.append(body)
+    assert crashed
+    check(cloud)
+    assert cloud.calls.count("s3.CreateMultipartUpload") == (2 if part == 1 else 1)
+
+
+def broken_off(cloud: Cloud, mask: Mask = MASK) -> str:
+    """Return the message that goes on with the first part of the body."""
+    cloud.put(CSV, BODY)
+    (body,) = Invocations(cloud, 1, mask).deliver(object_notice(CSV))
+    return body
+
+
+@pytest.mark.usefixtures("small")
+def test_a_message_that_is_delivered_again_and_again_and_out_of_order_does_no_harm(cloud: Cloud) -> None:
+    first = broken_off(cloud)
+    invocations = Invocations(cloud, 1)
+    (second,) = invocations.deliver(first)
+    (third,) = invocations.deliver(second)
+    invocations.drain(first, third, second, first, third, object_notice(CSV))
+    check(cloud)
+    with cloud.recording() as calls:
+        assert invocations.deliver(third) == []
+    assert "s3.GetObject" not in calls
+    check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("parts", [1, 100])
+def test_what_was_begun_of_another_version_is_given_up(cloud: Cloud, parts: int) -> None:
+    body = broken_off(cloud)
+    cloud.put(CSV, newer := rows(160))
+    Invocations(cloud, parts).drain(body)
+    check(cloud, newer)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_begun_of_a_deleted_object_leaves_no_replica(cloud: Cloud) -> None:
+    body = broken_off(cloud)
+    cloud.remove(CSV)
+    Invocations(cloud, 1).drain(body)
+    assert cloud.keys(cloud.settings.target_bucket) == set()
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_begun_by_another_policy_is_given_up(cloud: Cloud) -> None:
+    rules = policy()["buckets"]["objects"]["rules"]
+    rules[0]["body"]["fields"] = [["id", CUSTOMER], ["email", DROP], ["amount", KEEP]]
+    newer = mask_of(policy(rules=rules))
+    body = broken_off(cloud)
+    Invocations(cloud, 1, newer).drain(body)
+    check(cloud, mask=newer)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_begun_and_aborted_by_somebody_is_begun_anew(cloud: Cloud) -> None:
+    body = broken_off(cloud)
+    abort_uploads(cloud)
+    Invocations(cloud, 1).drain(body)
+    check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", ["position", "size", "crc", "fingerprint", "seal"])
+def test_what_somebody_else_says_was_begun_is_not_gone_on_with(cloud: Cloud, name: str) -> None:
+    """A position within a record would have its cells be taken for those of other columns."""
+    told = json.loads(broken_off(cloud))
+    value = told["begun"][name]
+    forged = {**value, "offset": 30} if name == "position" else value + 1 if isinstance(value, int) else value + "x"
+    told["begun"][name] = forged
+    Invocations(cloud, 100).drain(json.dumps(told))
+    assert len(unfinished_uploads(cloud)) == 1  # the real one, which nobody who may not may abort
+    abort_uploads(cloud)
+    check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_version_that_is_gone_in_the_middle_is_followed_by_the_one_that_is_there(cloud: Cloud) -> None:
+    cloud.put(CSV, BODY)
+    bucket = cloud.settings.source_bucket
+    first = cloud.clients.source_s3.head_object(Bucket=bucket, Key=CSV)["VersionId"]
+
+    def replaced(_operation: str, _request: Any, send: Any) -> Any:
+        cloud.fault_for = lambda _: None
+        cloud.put(CSV, rows(170))
+        cloud.clients.source_s3.delete_object(Bucket=bucket, Key=CSV, VersionId=first)
+        return send()
+
+    cloud.fault_for = lambda called: replaced if called == "s3.GetObject" else None
+    Invocations(cloud, 100).drain(object_notice(CSV))
+    check(cloud, rows(170))
+
+
+@pytest.mark.usefixtures("small")
+def test_a_large_replica_that_is_level_is_not_made_again_and_one_edited_by_hand_is(cloud: Cloud) -> None:
+    cloud.put(CSV, BODY)
+    invocations = Invocations(cloud, 100)
+    invocations.drain(object_notice(CSV))
+    with cloud.recording() as calls:
+        invocations.drain(object_notice(CSV))
+    assert [call for call in calls if call.startswith("s3.")] == [
+        *("s3.HeadObject", "s3.HeadObject", "s3.GetObjectTagging", "s3.GetObjectTagging")
+    ]
+    there = head(cloud, place(CSV))
+    put_replica(cloud, place(CSV), **there["Metadata"])
+    invocations.drain(object_notice(CSV))
+    check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_body_that_no_invocation_has_time_for_a_part_of_is_given_up_at_last(cloud: Cloud) -> None:
+    cloud.put(CSV, BODY)
+    invocations = Invocations(cloud, 100)
+    asked = 0
+
+    def is_over() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked % 3 == 0
+
+    masking(invocations.route.replicator, out_of_time=is_over)
+    invocations.drain(object_notice(CSV))
+    (letter,) = cloud.letters()
+    assert letter["error"]["type"] == "Endless"
+    assert unfinished_uploads(cloud) == []
+
+
+def test_a_message_that_can_not_be_sent_leaves_the_one_before_it(cloud: Cloud, small: None) -> None:
+    first = broken_off(cloud)
+    invocations = Invocations(cloud, 1)
+    cloud.fault_for = lambda called: refusal("ServiceUnavailable", 503) if called == "sqs.SendMessageBatch" else None
+    assert invocations.deliver(first) == [first]
+    cloud.fault_for = lambda _: None
+    invocations.drain(first)
+    check(cloud)

@@ -71,16 +71,17 @@ def masked_checksum(asked: MaskedObject) -> str:
     It reads and masks all of it, in no more memory than a copy. Raises as `MaskedCopy.copy` does.
     """
     crc = 0
-    for block in _blocks(asked, None, lambda: False):
+    for block in _blocks(asked):
         crc = zlib.crc32(block.data, crc)
     return _text(crc)
 
 
-def _blocks(asked: MaskedObject, position: BodyPosition | None, out_of_time: Callable[[], bool]) -> Iterator[BodyBlock]:
+def _blocks(
+    asked: MaskedObject, position: BodyPosition | None = None, see_deadline: Callable[[], None] = lambda: None
+) -> Iterator[BodyBlock]:
     def chunks() -> Iterable[bytes]:
         for chunk in asked.source.chunks(position.source_offset if position else 0):
-            if out_of_time():
-                raise _OutOfTimeError
+            see_deadline()
             yield chunk
 
     try:
@@ -136,6 +137,10 @@ class MaskedCopy:
                 upload.give_up(error)
                 raise
 
+    def _see_deadline(self) -> None:
+        if self.out_of_time():
+            raise _OutOfTimeError
+
     def discard(self, bucket: str, key: str, begun: UnfinishedCopy) -> None:
         """Abort what nobody is to go on with."""
         _Upload(client=self.client, arguments={"Bucket": bucket, "Key": key}, begun=begun, so_far=begun).abort()
@@ -144,11 +149,12 @@ class MaskedCopy:
         enough = max(self.part_size, -(-_GROWTH * asked.source.size // MOST_PARTS))
         part: list[bytes] = []
         try:
-            for block in _blocks(asked, upload.position, self.out_of_time):
+            for block in _blocks(asked, upload.position, self._see_deadline):
                 part.append(block.data)
                 if sum(map(len, part)) >= enough:
                     upload.add(b"".join(part), block.position)
                     part.clear()
+                    self._see_deadline()
         except _OutOfTimeError:
             return upload.so_far.after(upload.begun)
         return upload.finish(b"".join(part))

@@ -243,7 +243,9 @@ class S3Objects:
         self, desired: DesiredObject, rule: ObjectMask, key: str, head: Head, begun: UnfinishedCopy | None
     ) -> int | UnfinishedCopy:
         """Mask the bytes of this version; return how many they became, or what is left for another invocation."""
+        begun = self._going_on(desired, key, begun)
         if head.size > self.masked_copy.part_size and self._is_there(desired, _is_as_recorded):
+            self.masked_copy.discard(self.routed.target, desired.key, begun)
             return 0
         source = PinnedObject(
             s3=self.clients.source_s3,
@@ -259,7 +261,7 @@ class S3Objects:
             body=partial(rule.body, content_encoding=encoding),
             arguments={"Bucket": self.routed.target, "Key": desired.key, **desired.telling.arguments},
         )
-        made = self.masked_copy.copy(asked, self._going_on(desired, key, begun))
+        made = self.masked_copy.copy(asked, begun)
         if isinstance(made, UnfinishedCopy):
             return made.sealed(str(self._record(key)), self._seal)
         telling, tags = desired.telling, desired.telling.tags
