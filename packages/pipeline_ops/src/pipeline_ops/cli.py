@@ -406,6 +406,26 @@ def preview() -> None:
 
 
 @mask.command()
+@click.argument("dataset")
+@click.option(
+    "--keys",
+    type=NumberRange(min=1),
+    default=1000,
+    metavar="NUMBER",
+    show_default=True,
+    help="Records to look at, about.",
+)
+@click.option("--write", type=_FILE, help="Write a draft of a policy to this file.")
+@where_options
+@runs("masking.discover_command:discover")
+def discover() -> None:
+    """Say what a sample of production's DATASET has, without a value: paths, types, rates, and what looks personal.
+
+    The draft refuses what was not seen, and drops or masks what may be of a person: a person has to read it.
+    """
+
+
+@mask.command()
 @click.argument("target")
 @yes_option
 @where_options
