@@ -1,6 +1,7 @@
 """From a policy's file to the compiled policy, and all that may be wrong with it."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -222,6 +223,12 @@ def test_what_may_be_meant_otherwise_is_warned_of(change: tuple[str, str], says:
     assert [each for each in compiled(changed(change)).warnings if says in str(each) and each.is_warning]
 
 
+def test_the_policy_that_is_documented_is_one() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "masking.md").read_text()
+    documented = page.partition("```yaml\n")[2].partition("```")[0]
+    assert set(compiled(documented).policy.tables) == {"orders"}
+
+
 def test_the_whole_file_has_nothing_to_warn_of() -> None:
     assert compiled().warnings == ()
 
@@ -272,6 +279,26 @@ def test_rules_may_be_written_once_and_named() -> None:
     text = changed(("email: {email: mail}", "email: &mail {email: mail}\n      other: *mail"))
     rules = {each.path: each.rule for each in compiled(text).policy.tables["orders"].attributes}
     assert rules["other"] == rules["email"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "type_"),
+    [
+        *(
+            ("{keep: {type: N}}", "N"),
+            ("{replace: 5}", "N"),
+            ("{bucket: 10}", "N"),
+            ("{pseudonym: mail, type: B}", "B"),
+        ),
+        *(("{keep: {type: [N, S]}}", None), ("{pseudonym: mail}", None), ("{replace: x}", None)),
+    ],
+)
+def test_a_column_stands_for_the_type_that_is_said_or_the_only_one_its_rule_takes(rule: str, type_: str | None) -> None:
+    body = compiled(changed(("amount: keep}", f"amount: {rule}}}"))).policy.buckets["files"].rules[0].body
+    assert isinstance(body, RecordsBody)
+    made = {each.path: each.rule for each in body.fields}["amount"]
+    assert made
+    assert made.settings.get("type") == type_
 
 
 def test_a_table_needs_no_rules_but_its_keys() -> None:

@@ -138,7 +138,22 @@ def test_a_field_that_is_masked_otherwise_than_the_items_attribute_is_warned_of(
     assert "the item's attribute otherwise, in line 7" in str(warning)
 
 
+def test_a_declared_field_that_no_rule_covers_is_warned_of_where_it_would_be_refused() -> None:
+    declared = processed(more="")
+    assert {each.place for each in compiled(stored=declared).warnings} == {
+        "datasets.orders.attributes",
+        "datasets.files[incoming/{customer}/{file}.csv.gz].body",
+    }
+    dropped = changed(("unclassified: refuse", "unclassified: drop"))
+    assert compiled(dropped, declared).warnings == ()
+
+
+def test_a_prefix_of_the_processors_that_no_rule_is_for_is_warned_of() -> None:
+    files = ProcessedFiles(bucket="files", prefix="incoming/", table="orders", types={}, written=["results/"])
+    [warning] = compiled(stored=StoredData(datasets=[ORDERS, FILES], files=files)).warnings
+    assert "keys that begin with results/" in str(warning)
+
+
 def test_a_name_that_is_almost_a_declared_one_is_warned_of() -> None:
     text = changed(("amount: keep}", "Amount: keep}"))
-    [warning] = compiled(text, processed(amount="N")).warnings
-    assert "is almost amount" in str(warning)
+    assert any("is almost amount" in str(warning) for warning in compiled(text, processed(amount="N")).warnings)

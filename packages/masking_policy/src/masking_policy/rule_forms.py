@@ -46,8 +46,8 @@ def read_rule(part: YamlPart, *, of_text: bool = False) -> Rule | None:
     if what := _wrong(kind, settings):
         part.fault(f"is a rule {kind!r} that {what}", f"write {FORMS[kind]}")
         return None
-    if _TYPE in beside:
-        _read_type(kind, settings, beside[_TYPE], of_text=of_text)
+    if type_ := _text_type(kind, settings, beside.get(_TYPE), of_text=of_text):
+        settings[_TYPE] = type_
     return Rule(kind, settings | reason, part.line)
 
 
@@ -105,11 +105,15 @@ def _wrong(kind: str, settings: Mapping[str, Any]) -> str:
         return "has a setting that is none"
 
 
-def _read_type(kind: str, settings: dict[str, Any], type_: YamlPart, *, of_text: bool) -> None:
+def _text_type(kind: str, settings: Mapping[str, Any], written: YamlPart | None, *, of_text: bool) -> str:
+    """Return what a text stands for that a rule masks: what is written beside it, or the one type that it takes."""
     takes = sorted(RULES[kind].takes(settings) & {"S", "N", "B", "BOOL"})
+    if written is None:
+        return takes[0] if of_text and len(takes) == 1 and takes != ["S"] else ""
     if not of_text:
-        type_.fault("is for the columns and fields of bodies", "remove it: an attribute's type is its own")
+        written.fault("is for the columns and fields of bodies", "remove it: an attribute's type is its own")
     elif kind in {"keep", "drop"}:
-        type_.fault(f"says nothing beside {kind}", "remove it")
-    elif written := type_.one_of(takes):
-        settings[_TYPE] = written
+        written.fault(f"says nothing beside {kind}", "remove it, or write {keep: {type: ...}}")
+    else:
+        return written.one_of(takes)
+    return ""

@@ -9,7 +9,6 @@ from masking_policy.places import object_place
 from masking_policy.yaml_parts import suggestion
 from record_files.splitting import Format
 from replication_core.datasets import Dataset, KeyAttribute
-from replication_core.masking.key_patterns import KeyPattern
 from replication_core.masking.paths import Node, parse_path, trie
 from replication_core.masking.policy import (
     DROP,
@@ -45,11 +44,15 @@ class ProcessedFiles:
 
     bucket: str
     prefix: str
+    """What the keys of such files begin with."""
+
     table: str
     types: Mapping[str, str]
-    """By the names of the fields, DynamoDB's type of what their text stands for."""
+    """By the names of the declared fields, DynamoDB's type of what their texts stand for; empty for any."""
 
     required: Collection[str] = ()
+    written: Collection[str] = ()
+    """What the keys begin with of the objects that the processor writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +78,10 @@ def check_stored(policy: MaskingPolicy, stored: StoredData, faults: Faults) -> N
             faults.add(0, f"datasets.{name}", f"is a {each.dataset.kind}", f"write {form}")
         elif not each.dataset.is_bucket:
             _check_table(f"datasets.{name}", policy.tables[name], each, policy, faults)
-    if stored.files and stored.files.bucket in policy.buckets:
-        table = policy.tables.get(stored.files.table)
-        _check_files(policy.buckets[stored.files.bucket], stored.files, table, faults)
+    if stored.files:
+        bucket = policy.buckets.get(stored.files.bucket) if stored.files.bucket in known else None
+        table = policy.tables.get(stored.files.table) if stored.files.table in known else None
+        _check_files(bucket, stored.files, table, policy.unclassified, faults)
 
 
 # --- Tables
@@ -184,30 +188,47 @@ def _warn_of_near_misses(place: str, paths: Sequence[PathRule], told: set[str], 
 # --- Files whose records become items
 
 
-def _check_files(bucket: BucketRules, files: ProcessedFiles, table: TableRules | None, faults: Faults) -> None:
+def _check_files(
+    bucket: BucketRules | None, files: ProcessedFiles, table: TableRules | None, unclassified: str, faults: Faults
+) -> None:
+    if table and unclassified != DROP:
+        place, root = f"datasets.{files.table}.attributes", _tree(table.attributes)
+        for name in sorted(files.types.keys() - table.key.keys()):
+            if _rule_at(root, name) is None:
+                faults.warn(_line(table), place, *_uncovered(name))
+    if bucket is None:
+        return
+    for prefix in (files.prefix, *files.written):
+        if not any(rule.pattern.may_begin_with(prefix) for rule in bucket.rules):
+            what = f"has no rule for keys that begin with {prefix}, which the processor reads or writes"
+            faults.warn(0, f"datasets.{files.bucket}", what, f"add one, such as `match: {prefix}**`")
     for rule in bucket.rules:
-        if _is_below(rule.pattern, files.prefix) and isinstance(rule.body, RecordsBody):
+        if rule.pattern.text.startswith(files.prefix) and isinstance(rule.body, RecordsBody):
             place = f"{object_place(files.bucket, rule)}.body"
-            _check_fields(place, rule, rule.body, files, faults)
+            _check_fields(place, rule, rule.body, files, unclassified, faults)
             if table:
                 _warn_of_other_items(place, rule.body, table, faults)
 
 
-def _is_below(pattern: KeyPattern, prefix: str) -> bool:
-    return pattern.text.startswith(prefix) or pattern.text == "**"
+def _uncovered(name: str) -> tuple[str, str]:
+    what = f"has no rule for {name}, which the processor's schema declares: a record that has it is refused"
+    return what, f"add a rule for {name}"
 
 
-def _check_fields(place: str, rule: ObjectRule, body: RecordsBody, files: ProcessedFiles, faults: Faults) -> None:
+def _check_fields(
+    place: str, rule: ObjectRule, body: RecordsBody, files: ProcessedFiles, unclassified: str, faults: Faults
+) -> None:
     root = _tree(body.fields)
     for name, type_ in files.types.items():
         found = _rule_at(root, name)
         if name in files.required and (found is None or found.kind == DROP):
             what = f"has no {name}, without which the processor rejects a record"
             faults.add(found.line if found else rule.line, place, what, f"add a rule for {name}")
-        elif found and found.kind not in {"keep", DROP}:
+        elif found is None and unclassified != DROP:
+            faults.warn(rule.line, place, *_uncovered(name))
+        elif found and found.kind not in {"keep", DROP} and type_:
             _check_field(f"{place}.{name}", found, type_, body.format, faults)
-    told = set(files.types)
-    _warn_of_near_misses(place, body.fields, told, faults)
+    _warn_of_near_misses(place, body.fields, set(files.types), faults)
 
 
 def _check_field(place: str, rule: Rule, type_: str, format_: str, faults: Faults) -> None:

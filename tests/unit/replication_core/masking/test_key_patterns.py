@@ -99,3 +99,19 @@ def test_the_longest_key_is_matched_in_a_time_that_does_not_grow_with_its_wildca
     began = time.perf_counter()
     assert patterns.match("-" * 1024) is None
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "may"),
+    [
+        ("a{x}/**", True),
+        ("**", True),
+        ("{x}/y", True),
+        ("abc/", True),
+        ("abd/x", False),
+        ("abc", False),
+        ("a/{x}", False),
+    ],
+)
+def test_a_pattern_tells_whether_its_keys_may_begin_with_a_prefix(pattern: str, may: bool) -> None:
+    assert KeyPattern(pattern).may_begin_with("abc/") is may

@@ -8,7 +8,15 @@ from masking_policy.stored import KnownDataset, ProcessedFiles, StoredData
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.stack_settings import StackSettings
-from processor_lambda.settings import INPUT_PREFIX, FieldType, RecordField, SettingsError, fields_of
+from processor_lambda.settings import (
+    INPUT_PREFIX,
+    REJECTED_PREFIX,
+    RESULTS_PREFIX,
+    FieldType,
+    RecordField,
+    SettingsError,
+    fields_of,
+)
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind
 
 __all__ = ["UNMASKED", "ConfiguredTarget", "configured_targets", "stored_data"]
@@ -105,6 +113,7 @@ def _key(entry: Mapping[str, Any]) -> tuple[KeyAttribute, ...]:
 
 
 _TYPES: Mapping[FieldType, str] = {
+    FieldType.ANY: "",
     FieldType.STRING: "S",
     FieldType.NUMBER: "N",
     FieldType.INTEGER: "N",
@@ -128,8 +137,9 @@ def _files(settings: StackSettings, stored: Mapping[str, KnownDataset]) -> Proce
         bucket=settings.text("processing:bucket") or OBJECTS.name,
         prefix=settings.text("processing:inputPrefix") or INPUT_PREFIX,
         table=table.dataset.name,
-        types={field.name: _TYPES[field.type] for field in fields if field.type in _TYPES},
+        types={field.name: _TYPES[field.type] for field in fields},
         required=[field.name for field in fields if field.required],
+        written=[REJECTED_PREFIX, RESULTS_PREFIX],
     )
 
 

@@ -176,6 +176,11 @@ class KeyPattern:
                 break
         return self._meets(other)
 
+    def may_begin_with(self, prefix: str) -> bool:
+        """Tell whether there may be a key of it that begins so; the prefix ends with a slash."""
+        whole = prefix.translate({ord(each): f"\\{each}" for each in "{}*\\"})
+        return self._meets(KeyPattern(f"{whole}**"))
+
     def _meets(self, other: "KeyPattern") -> bool:
         for one, two in zip_longest(self.segments, other.segments):
             if one is None or two is None or one.is_rest or two.is_rest:
