@@ -202,6 +202,8 @@ class _Csv(_Lines):
 
 _STRUCTURE = re.compile(rb'["\[\]{},]')
 _IN_STRING = re.compile(rb'["\\]')
+_IN_ELEMENT = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""What brackets don't end: whole strings, and what is between them."""
 
 
 class _Array(Splitter):
@@ -272,6 +274,8 @@ class _Array(Splitter):
         buffer, at, depth = self._rest, self._begin + self._scanned, self._depth
         try:
             while True:
+                if depth and not self._string and (inside := _IN_ELEMENT.match(buffer, at)):
+                    at = inside.end()
                 found = (_IN_STRING if self._string else _STRUCTURE).search(buffer, at)
                 if not found:
                     at = len(buffer)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from replication_core.masking import records
 from replication_core.masking.attributes import AttributeMasks
 from replication_core.masking.detectors import DETECTORS
 from replication_core.masking.paths import Node
@@ -288,6 +289,36 @@ def test_a_masked_record_is_json_of_the_masked_values(fields: dict[str, Any], ma
         if rule is not DROP
     }
     assert json.loads(made or "") == expected
+
+
+valid = st.sampled_from(
+    ['"x"', '"out"', '"in"', r'"é\n"', "1", "-0", "1.50", "1e3", "null", "true", "false", "{}", "[]"]
+)
+bad = st.sampled_from([r'"\ud800"', '"a@example.com"', '"', '"x" ', '"a","t":1', "01", "1.", "NaN"])
+fills = st.tuples(*[valid] * 5) | st.tuples(valid, valid, bad, bad, valid) | st.tuples(bad, valid, valid, valid, bad)
+
+
+@example(fills=[("1", "1", "1", "1", "1"), ("1", "1", "1", "1", "null")])
+@given(fills=st.lists(fills, max_size=6))
+def test_records_that_are_alike_are_masked_as_each_by_itself(fills: list[tuple[str, ...]]) -> None:
+    rules = (
+        *(PathRule("t", CUSTOMER), PathRule("n", KEEP), PathRule("d", DROP), PathRule("m{}", KEEP, CUSTOMER)),
+        *(PathRule("l[]", CUSTOMER), PathRule("k.x", KEEP)),
+    )
+    travels: dict[str, Any] = {"t": lambda _, value: value != "out"}
+
+    def made(mask: RecordMask, fill: tuple[str, ...]) -> Any:
+        text = '{{"t": {}, "n":{}, "d": [{}, 1], "m": {{"x": {}}}, "k": {}, "l": ["a", 2]}}'
+        try:
+            return mask.json(text.format(*fill).encode())
+        except Unclassified as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(records, "_LEARNT_OF", 1)
+        learning = mask_of(*rules, drops_unknown=True, **travels)
+        for fill in fills:
+            assert made(learning, fill) == made(mask_of(*rules, drops_unknown=True, **travels), fill)
 
 
 CSV_RULES = (

@@ -26,6 +26,42 @@ _BLANK = " \t\r\n"
 """What may stand around a value that is no text, as in JSON: https://www.rfc-editor.org/rfc/rfc8259#section-2."""
 
 
+_WHITE = r"[ \t\n\r]*+"
+_STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+)*+"'
+_NUMERAL = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
+_VALUE = rf"(?:({_STRING})|({_NUMERAL})|(true|false)|(null)|(\{{)|(\[))"
+_begin = re.compile(rf"{_WHITE}\{{").match
+_end = re.compile(rf"{_WHITE}\Z").match
+
+
+class _Tokens:
+    """How the members of a map, or the elements of a list, follow each other."""
+
+    def __init__(self, name: str, closing: str) -> None:
+        self.each = re.compile(_WHITE + name + _VALUE).match
+        self.after = re.compile(rf"{_WHITE}([,{closing}])").match
+        self.none = re.compile(_WHITE + closing).match
+
+
+_MEMBERS = _Tokens(rf"({_STRING}){_WHITE}:{_WHITE}", r"\}")
+_ELEMENTS = _Tokens("()", r"\]")
+
+_NAME, _TEXT, _NUMBER, _BOOLEAN, _NULL, _MAP, _LIST = range(1, 8)
+"""The groups of what `_Tokens.each` finds: a name, which is empty for an element, and one of the kinds of values."""
+
+
+def _read(token: str) -> str:
+    """Return the text that a JSON string says; raises Unclassified for half a surrogate pair."""
+    if "\\" not in token:
+        return token[1:-1]
+    text: str = json.loads(token)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unclassified("a text is not Unicode") from None
+    return text
+
+
 Travels = Callable[[str, Any], bool]
 """Tells by a type and a value whether a record travels."""
 
@@ -76,6 +112,19 @@ class FieldMask:
             number = text
         made, travels = self.value("N", number)
         return (text if made == number else made), travels
+
+    def token(self, kind: int, token: str) -> tuple[str, bool]:
+        """Return a masked JSON value, and whether the record travels, as `text` does."""
+        if kind == _TEXT:
+            text = _read(token)
+            made, travels = self.text(text)
+            return (token if made == text else encode_basestring(made)), travels
+        if kind == _NUMBER:
+            return self.number(token)
+        if kind == _NULL:
+            return token, True
+        truth, travels = self.value("BOOL", token == "true")  # noqa: S105
+        return _truth(truth), travels
 
     def refusal(self, why: str) -> Unclassified:
         """Return the refusal of a value here."""
@@ -133,10 +182,21 @@ class RecordMask:
         ]
         self.root = trie(placed, lambda field: not field.mask)
         _prune(self.root, {})
+        self._shapes: tuple[_Shape, ...] = ()
+        self._walked = 0
 
     def json(self, data: bytes) -> bytes | None:
         """Return a JSON object masked, None where it does not travel."""
-        return _Walk(_decoded(data), self).masked()
+        text = _decoded(data)
+        for shape in self._shapes:
+            if found := shape.match(text):
+                return shape.masked(found)
+        walk = _Walk(text, self)
+        masked = walk.masked()
+        self._walked += 1
+        if self._walked % _LEARNT_OF == 0 and len(walk.slots) <= _LEARNT_SLOTS and len(text) <= _LEARNT_CHARACTERS:
+            self._shapes = (_Shape(walk), *self._shapes[: _SHAPES - 1])
+        return masked
 
     def header(self, row: bytes) -> tuple[bytes, Columns]:
         """Return a CSV file's first row as it is to be, and what becomes of each column."""
@@ -262,28 +322,6 @@ def _joined(cells: Iterable[str], end: str) -> bytes:
     return (",".join(cells) + end).encode()
 
 
-_WHITE = r"[ \t\n\r]*+"
-_STRING = r'"([^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+)*+)"'
-_VALUE = rf"(?:{_STRING}|(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?)|(true|false)|(null)|(\{{)|(\[))"
-_begin = re.compile(rf"{_WHITE}\{{").match
-_end = re.compile(rf"{_WHITE}\Z").match
-
-
-class _Tokens:
-    """How the members of a map, or the elements of a list, follow each other."""
-
-    def __init__(self, name: str, closing: str) -> None:
-        self.each = re.compile(_WHITE + name + _VALUE).match
-        self.after = re.compile(rf"{_WHITE}([,{closing}])").match
-        self.none = re.compile(_WHITE + closing).match
-
-
-_MEMBERS = _Tokens(rf"{_STRING}{_WHITE}:{_WHITE}", r"\}")
-_ELEMENTS = _Tokens("()", r"\]")
-
-_NAME, _TEXT, _NUMBER, _BOOLEAN, _NULL, _MAP, _LIST = range(1, 8)
-"""The groups of what `_Tokens.each` finds: a name, which is empty for an element, and one of the kinds of values."""
-
 _LEFT_OUT: Node[FieldMask] = Node(FieldMask(path="", rule=Rule(DROP), place=-1, type="S", mask=None))
 _LEFT_OUT.other = _LEFT_OUT.elements = _LEFT_OUT
 """The node of all that is below what is left out."""
@@ -292,7 +330,7 @@ _LEFT_OUT.other = _LEFT_OUT.elements = _LEFT_OUT
 class _Walk:
     """Goes over one JSON object's tokens, and collects what is to be instead of them."""
 
-    __slots__ = ("copied", "made", "masks", "text", "travels")
+    __slots__ = ("copied", "made", "masks", "slots", "text", "travels")
 
     def __init__(self, text: str, masks: RecordMask) -> None:
         self.text = text
@@ -301,6 +339,7 @@ class _Walk:
         self.copied = 0
         """How much of the text stands in `made`, as it is to be."""
 
+        self.slots: list[_Slot] = []
         self.travels = True
 
     def masked(self) -> bytes | None:
@@ -311,7 +350,8 @@ class _Walk:
         end = self._inside(found.end(), self.masks.root, _MEMBERS, 0)
         if not _end(self.text, end):
             raise self._no_json(end)
-        return ("".join(self.made) + self.text[self.copied :]).encode() if self.travels else None
+        self._replace(len(self.text), len(self.text))
+        return "".join(self.made).encode() if self.travels else None
 
     def _no_json(self, at: int) -> Unclassified:
         return Unclassified(f"not JSON, from character {at + 1} of the record on")
@@ -353,7 +393,7 @@ class _Walk:
 
     def _member(self, found: re.Match[str], node: Node[FieldMask], names: dict[str, str]) -> Node[FieldMask] | None:
         """Return a member's node, having masked its name where that is data; None where it is left out."""
-        name = self._read(found, _NAME)
+        name = _read(found[_NAME])
         if name in names:
             raise Unclassified("a name stands more than once in an object", path=self.masks.path(node))
         names[name] = name
@@ -366,7 +406,7 @@ class _Walk:
                 if made in node.names:
                     raise Unclassified("two names become the same one", path=self.masks.path(node))
                 names[name] = made
-                self._replace(found.start(_NAME) - 1, found.end(_NAME) + 1, encode_basestring(made))
+                self._replace(*found.span(_NAME), encode_basestring(made))
         elif below:
             self.masks.keep_name(name, node)
         return below
@@ -387,7 +427,7 @@ class _Walk:
 
     def _value(self, found: re.Match[str], node: Node[FieldMask], depth: int) -> int:
         """Mask a member's or an element's value; return where what follows it is."""
-        kind = found.lastindex
+        kind = found.lastindex or _NULL
         if kind == _MAP:
             if node.rule and not (node.names or node.other):
                 raise node.rule.refusal("is a map, and the rule takes none")
@@ -396,33 +436,21 @@ class _Walk:
             if node.rule and not node.elements:
                 raise node.rule.refusal("is a list, and the rule takes none")
             return self._inside(found.end(), node, _ELEMENTS, depth + 1)
-        if node.rule and kind != _NULL:
-            self._scalar(found, node.rule)
+        if node.rule:
+            made, travels = node.rule.token(kind, found[kind])
+            self.travels = self.travels and travels
+            self.slots.append((found.span(kind), node.rule, len(self.made) + 1))
+            self._replace(*found.span(kind), made)
         return found.end()
-
-    def _scalar(self, found: re.Match[str], field: FieldMask) -> None:
-        kind = found.lastindex
-        if kind == _TEXT:
-            text = self._read(found, _TEXT)
-            made, travels = field.text(text)
-            if made != text:
-                self._replace(found.start(_TEXT) - 1, found.end(), encode_basestring(made))
-        elif kind == _NUMBER:
-            made, travels = field.number(found[_NUMBER])
-            if made != found[_NUMBER]:
-                self._replace(found.start(_NUMBER), found.end(), made)
-        else:
-            truth, travels = field.value("BOOL", found[_BOOLEAN] == "true")
-            if _truth(truth) != found[_BOOLEAN]:
-                self._replace(found.start(_BOOLEAN), found.end(), _truth(truth))
-        self.travels = self.travels and travels
 
     def _over(self, found: re.Match[str], depth: int) -> int:
         """Go over a value that is left out, by the same grammar; return where what follows it is."""
-        kind = found.lastindex
-        if kind == _TEXT:
-            self._read(found, _TEXT)
+        kind = found.lastindex or _NULL
         if kind not in {_MAP, _LIST}:
+            if kind == _TEXT:
+                _read(found[_TEXT])
+            if kind != _NULL:
+                self.slots.append((found.span(kind), None, 0))
             return found.end()
         before, copied = len(self.made), self.copied
         end = self._inside(found.end(), _LEFT_OUT, _MEMBERS if kind == _MAP else _ELEMENTS, depth + 1)
@@ -430,14 +458,49 @@ class _Walk:
         self.copied = copied
         return end
 
-    def _read(self, found: re.Match[str], group: int) -> str:
-        """Return the text that a JSON string says."""
-        raw = found[group]
-        if "\\" not in raw:
-            return raw
-        text: str = json.loads(f'"{raw}"')
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise Unclassified("a text is not Unicode") from None
-        return text
+
+_Slot = tuple[tuple[int, int], FieldMask | None, int]
+"""Where a value is, what becomes of it, None where it is left out, and its place in what is made of the record."""
+
+_SHAPES = 8
+_LEARNT_OF = 32
+"""One of so many records of no known shape is learnt from, since that takes as long as they do."""
+
+_LEARNT_SLOTS, _LEARNT_CHARACTERS = 100, 10_000
+"""The most that a record has which is learnt from."""
+
+_SLOTS = {True: rf"({_STRING}|{_NUMERAL}|true|false|null)", False: rf"({_STRING}|{_NUMERAL}|true|false)"}
+"""The values that have a place, by whether they stay: null is left out by some rules and not by others."""
+
+_KINDS = {'"': _TEXT, "t": _BOOLEAN, "f": _BOOLEAN, "n": _NULL}
+
+
+class _Shape:
+    """What is alike in records that differ in their values alone, so that one match finds all of these.
+
+    Names, white space and nesting are those of the record that it is learnt from, so that each value has the rule that
+    it had there, and nothing else needs to be looked at.
+    """
+
+    def __init__(self, walk: _Walk) -> None:
+        parts: list[str] = []
+        at = 0
+        for (start, end), field, _ in walk.slots:
+            parts += (re.escape(walk.text[at:start]), _SLOTS[field is not None])
+            at = end
+        self.match = re.compile("".join(parts) + re.escape(walk.text[at:])).fullmatch
+        self._made = tuple(walk.made)
+        self._slots = [(field, place) for _, field, place in walk.slots]
+
+    def masked(self, found: re.Match[str]) -> bytes | None:
+        """Return a masked record that `match` has found, None where it does not travel; raises Unclassified."""
+        made, travels = list(self._made), True
+        for (field, place), token in zip(self._slots, found.groups(), strict=True):
+            kind = _KINDS.get(token[0], _NUMBER)
+            if field is None:
+                if kind == _TEXT:
+                    _read(token)
+            else:
+                made[place], wanted = field.token(kind, token)
+                travels = travels and wanted
+        return "".join(made).encode() if travels else None
