@@ -157,6 +157,7 @@ WRONG = [
     (("columns: {id:", "columns: {a.b: keep, id:"), 23, "'a.b'"),
     (("columns: {id: {pseudonym: customer,", "columns: {id: {pseudonym: customer, type: L,"), 23, "B, N, S"),
     (("match: assets/**", "match: incoming/*/{x}.csv.gz\n        key: {x: keep}"), 26, "neither is more specific"),
+    (("key: {customer: {pseudonym: customer},", "key: {customer: {pseudonym: customer, prefix: a/},"), 21, "100 %"),
     (("{opaque: {reason: no person}}", "{opaque: {}}"), 27, "has no reason"),
     (("{opaque: {reason: no person}}", "{}"), 27, "neither format nor opaque"),
     (("ContentDisposition: drop", "ContentType: drop"), 28, "ContentLanguage"),
@@ -217,6 +218,11 @@ def test_what_a_key_decides_about_a_sample_no_attribute_makes_ambiguous() -> Non
         (("email: {email: mail}", "email: {email: mail}\n      Note: drop"), "almost"),
         (("email: {email: mail}", "email: {email: mail}\n      replicatedFrom: keep"), "replication itself"),
         (("email: {email: mail}", "email: {email: mail}\n      '*.name': drop"), "which wins there"),
+        (('metadata: {"*": drop}', 'metadata: {"*": drop, replicated-from: drop}'), "replication itself"),
+        (
+            ("match: assets/**", "match: incoming/a{x}/{y}.csv.gz\n        key: {x: keep, y: keep}"),
+            "% of the masked keys",
+        ),
     ],
 )
 def test_what_may_be_meant_otherwise_is_warned_of(change: tuple[str, str], says: str) -> None:

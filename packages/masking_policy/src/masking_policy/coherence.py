@@ -1,5 +1,6 @@
 """What is wrong with a policy by itself: patterns that tie, namespaces that nobody declares, an ambiguous sample."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
@@ -7,6 +8,7 @@ from masking_policy.faults import Faults
 from masking_policy.near_misses import near_misses
 from masking_policy.places import object_place, rules_of
 from masking_policy.yaml_parts import suggestion
+from replication_core.masking.key_patterns import KeyMatch
 from replication_core.masking.paths import Path, Step, parse_path, path_text
 from replication_core.masking.policy import (
     BucketRules,
@@ -16,13 +18,22 @@ from replication_core.masking.policy import (
     Rule,
     TableRules,
 )
+from replication_core.masking.pseudonyms import token
 from replication_core.masking.rules import RULES
-from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP
+from replication_core.replicas import (
+    PROVENANCE_ENVIRONMENT,
+    PROVENANCE_POLICY,
+    PROVENANCE_VERSION,
+    REPLICATED_FROM,
+    REPLICATED_POLICY,
+    REPLICATION_TIMESTAMP,
+)
 
 __all__ = ["check_coherence"]
 
 _OWN_ATTRIBUTES = {"environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP}
-"""What the replication gives every item's replica."""
+_OWN_METADATA = {PROVENANCE_ENVIRONMENT, PROVENANCE_POLICY, PROVENANCE_VERSION}
+"""What the replication gives every replica, of items and of objects."""
 
 
 def check_coherence(policy: MaskingPolicy, faults: Faults) -> None:
@@ -65,12 +76,56 @@ def _check_bucket(name: str, bucket: BucketRules, policy: MaskingPolicy, faults:
         rule, first = bucket.rules[other], bucket.rules[one]
         what = f"and {first.match} of line {first.line} can have the same key, and neither is more specific"
         faults.add(rule.line, object_place(name, rule), what, "change one of them, or write one rule for both")
-    for rule in bucket.rules:
+    for number, rule in enumerate(bucket.rules):
         place = object_place(name, rule)
+        _check_masked_keys(f"{place}.key", bucket, number, faults)
+        _check_told(f"{place}.metadata", rule.metadata, faults)
         fields = rule.body.fields if isinstance(rule.body, RecordsBody) else ()
         _check_paths(f"{place}.body", fields, (), faults)
         _check_sample(f"{place}.key", rule.key, (), policy, faults)
         _check_sample(f"{place}.body", {}, fields, policy, faults)
+
+
+_TRIED = 256
+"""Masked keys that are made up for each pattern."""
+
+
+def _check_masked_keys(place: str, bucket: BucketRules, number: int, faults: Faults) -> None:
+    """Note where masked keys have another pattern than their sources' keys, or are not told apart by their own.
+
+    Whatever is kept is not told of here, so that what is found is due to the pseudonyms alone.
+    """
+    rule = bucket.rules[number]
+    prefixes = [
+        str(rule.key[name].settings.get("prefix", "")) if name and rule.key[name].kind == "pseudonym" else None
+        for name in rule.pattern.wildcards
+    ]
+    if not any(prefix is not None for prefix in prefixes):
+        return
+    astray = 0
+    for tried in range(_TRIED):
+        values = tuple(_KEPT if prefix is None else prefix + _token(tried, at) for at, prefix in enumerate(prefixes))
+        astray += bucket.patterns.match(rule.pattern.fill(values)) != KeyMatch(number, values)
+    share = f"{astray * 100 // _TRIED or 1} % of the masked keys"
+    what = f"makes {share} such that they have another pattern, or other parts: those objects are refused"
+    tell = faults.add if astray == _TRIED else faults.warn
+    if astray:
+        tell(rule.line, place, what, "change the prefix, or what stands beside the placeholder")
+
+
+def _token(*numbers: int) -> str:
+    """Return one of the tokens that pseudonyms are."""
+    return token(hashlib.sha256(repr(numbers).encode()).digest()[:16])
+
+
+_KEPT = "\0"
+"""Stands for what is kept: no pattern has it as a literal."""
+
+
+def _check_told(place: str, rules: Mapping[str, Rule], faults: Faults) -> None:
+    for name in sorted(rules.keys() & _OWN_METADATA):
+        what = "is what the replication itself writes, whatever the source has"
+        faults.warn(rules[name].line, f"{place}.{name}", what, "remove it")
 
 
 def _check_paths(place: str, paths: Sequence[PathRule], keys: Sequence[Path], faults: Faults) -> None:
