@@ -1,4 +1,4 @@
-"""What a record has to be for it to travel, as people write it: `{status: {in: [open, paid]}, total: {above: 10}}`."""
+"""What of a dataset travels, and leaves, as people write it: `{status: {in: [open, paid]}, total: {above: 10}}`."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,7 +7,7 @@ from masking_policy.yaml_parts import YamlPart
 from replication_core.masking.paths import PathError, parse_path, path_text
 from replication_core.masking.policy import Condition
 
-__all__ = ["ON_ATTRIBUTES", "ON_TAGS", "read_conditions"]
+__all__ = ["ON_ATTRIBUTES", "ON_TAGS", "read_conditions", "read_deletes"]
 
 ON_TAGS = ("equals", "not", "in", "begins", "exists")
 ON_ATTRIBUTES = (*ON_TAGS, "above", "below")
@@ -21,6 +21,11 @@ def read_conditions(part: YamlPart, operators: Collection[str]) -> tuple[Conditi
         if (name := written if operators is ON_TAGS else _attribute(each, written))
         for operator, value in _comparisons(each, operators).items()
     )
+
+
+def read_deletes(part: YamlPart | None) -> str:
+    """Return what becomes of the replica of a record that is deleted: it is by default too."""
+    return part.one_of(("mirror", "keep"), "mirror") if part else "mirror"
 
 
 def _comparisons(part: YamlPart, operators: Collection[str]) -> dict[str, YamlPart]:

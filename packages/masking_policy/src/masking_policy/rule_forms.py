@@ -7,7 +7,7 @@ from masking_policy.yaml_parts import YamlPart, suggestion
 from replication_core.masking.policy import Rule
 from replication_core.masking.rules import RULES
 
-__all__ = ["FORMS", "read_rule"]
+__all__ = ["FORMS", "read_key_rules", "read_named_rules", "read_rule", "require_reason"]
 
 FORMS: Mapping[str, str] = {
     "keep": "keep, or {keep: {type: N, reason: why}}",
@@ -41,7 +41,9 @@ def read_rule(part: YamlPart, *, of_text: bool = False) -> Rule | None:
     if not kind:
         return None
     settings = {} if value is None else _settings(kind, value)
-    reason = {_REASON: beside.pop(_REASON).text()} if _REASON in beside and _REASON not in RULES[kind].settings else {}
+    reason = (
+        {_REASON: beside.pop(_REASON).reason()} if _REASON in beside and _REASON not in RULES[kind].settings else {}
+    )
     settings |= {name: _setting(kind, name, each) for name, each in beside.items() if name != _TYPE}
     if what := _wrong(kind, settings):
         part.fault(f"is a rule {kind!r} that {what}", f"write {FORMS[kind]}")
@@ -49,6 +51,30 @@ def read_rule(part: YamlPart, *, of_text: bool = False) -> Rule | None:
     if type_ := _text_type(kind, settings, beside.get(_TYPE), of_text=of_text):
         settings[_TYPE] = type_
     return Rule(kind, settings | reason, part.line)
+
+
+def read_key_rules(part: YamlPart) -> dict[str, Rule]:
+    """Return the rules of a key's parts: two records must never get the same one."""
+    rules = read_named_rules(part)
+    for name, each in part.entries().items():
+        if name in rules and rules[name].kind not in {"keep", "pseudonym"}:
+            each.fault(
+                f"is of a key and has the rule {rules[name].kind!r}, by which two records may get the same key",
+                "write keep or {pseudonym: namespace}",
+            )
+    return rules
+
+
+def read_named_rules(part: YamlPart) -> dict[str, Rule]:
+    """Return the rules that stand below names."""
+    read = {name: read_rule(each) for name, each in part.entries().items()}
+    return {name: rule for name, rule in read.items() if rule}
+
+
+def require_reason(part: YamlPart, rule: Rule, what: str) -> None:
+    """Note a rule that keeps what it is to have a reason for."""
+    if rule.kind == "keep" and not rule.reason:
+        part.fault(f"keeps {what} without a reason", "write {keep: {reason: why}}, or drop")
 
 
 def _kind(part: YamlPart) -> tuple[str, YamlPart | None, dict[str, YamlPart]]:

@@ -98,6 +98,12 @@ class YamlPart:
             return ""
         return str(self._node.value)
 
+    def reason(self) -> str:
+        """Return why something may be so."""
+        if not (text := self.text()).strip():
+            self.fault("is no reason", "say why it may be so")
+        return text
+
     def one_of(self, words: Collection[str], default: str = "") -> str:
         """Return the one of these words that it is; notes another one, and returns the default."""
         word = self.text()
