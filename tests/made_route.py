@@ -1,6 +1,6 @@
 """A route of the two datasets that there are by default, by its stores' names: what tests make routes of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from replication_core.datasets import ITEMS, OBJECTS
@@ -33,6 +33,9 @@ class MadeRoute:
     others: tuple[RoutedDataset, ...] = ()
     """Datasets besides."""
 
+    masking: dict[str, Any] = field(default_factory=dict)
+    """The compiled policy."""
+
     sample_keys: int = 1000
     settle_seconds: int = 300
 
@@ -52,7 +55,9 @@ class MadeRoute:
             for name in (
                 *("target", "source_environment", "source_region", "target_region", "queue_url", "dlq_url"),
                 *("success_topic_arn", "failure_topic_arn", "release", "notifications"),
-                *("sample_keys", "settle_seconds"),
+                *("masking", "sample_keys", "settle_seconds"),
             )
         }
-        return RouteSpec(**plain, datasets=(objects, items, *self.others))
+        return RouteSpec(
+            **plain, mask_key_arn="mask-key-arn" if self.masking else "", datasets=(objects, items, *self.others)
+        )

@@ -44,4 +44,4 @@ def test_a_release_and_its_neighbour_understand_each_others_messages_letters_rep
     assert told == run(writer, "read", documents)
     assert len(told["changes"]) == 4
     assert None not in told["letters"]
-    assert (told["provenance"][:2], told["item"]) == ([True, True], [])
+    assert (told["provenance"][:2], told["item"]) == ([True, True], True)

@@ -24,6 +24,7 @@ from replication_core.replicator import Replicator, build_replicator
 from replication_core.route_spec import RoutedDataset
 from replicator_lambda.handler import RouteFunction
 from tests.made_datasets import table_definition
+from tests.made_policies import MadeKms
 from tests.made_route import MadeRoute
 from tests.moto_segments import binary_segments
 
@@ -122,6 +123,13 @@ class Cloud:
     def route(self, **options: Any) -> RouteFunction:
         return RouteFunction.build(self.settings.spec, self.clients, self.replicator(**options))
 
+    def with_policy(self, document: dict[str, Any]) -> MadeKms:
+        """Have the route mask by this policy from now on; return the KMS that it asks for its key."""
+        kms = MadeKms()
+        self.with_settings(masking=document)
+        self.clients = replace(self.clients, kms=kms)
+        return kms
+
     def sides(self) -> Sides:
         return Sides.of(self.settings.spec, self.clients)
 
@@ -210,7 +218,7 @@ class Cloud:
     def replica_record(self, key: RecordKey) -> Any:
         """Return a replica likewise, but for what the replicator adds."""
         found = self._record(self.routed(key.dataset).target, key)
-        added = {"environment", "replicatedFrom", "replicationTimestamp"}
+        added = {"environment", "replicatedFrom", "replicatedPolicy", "replicationTimestamp"}
         return found and {name: value for name, value in found.items() if name not in added}
 
     def _record(self, store: str, key: RecordKey) -> Any:

@@ -12,7 +12,7 @@ notice is given out again, or never.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
@@ -29,11 +30,13 @@ from replication_core.datasets import ITEMS, Dataset, KeyType, RecordKey
 from replication_core.desired import desired_item
 from replication_core.items.dynamodb import ItemStore
 from replication_core.items.states import Item, ItemState
+from replication_core.masking.refusals import Unclassified
 from replication_core.objects.s3 import ObjectStore
 from replication_core.objects.states import Head, ObjectState, Tags, TagsRead
 from replication_core.reconcile import Action, Outcome, Reading, SourceMoved, Store, reconcile
 from replication_core.route_spec import RoutedDataset
 from tests.made_datasets import BLOBS, CUSTOMERS, ORDERS, TABLES
+from tests.made_policies import item_policy, made_mask, policy
 from tests.made_route import MadeRoute
 from tests.unit.replication_core.interleaving import Actor, Fate, step
 
@@ -57,13 +60,18 @@ LONG_TAPES: st.SearchStrategy[Tape] = st.lists(HAPPENINGS, min_size=20, max_size
 class World(Protocol):
     """A source that changes, its replica, and the store between them."""
 
-    store: Store[Any, Any]
+    @property
+    def store(self) -> Store[Any, Any]:
+        """The store of a reconciler that starts now."""
 
     def change(self, pick: int) -> Any:
         """Change the source, and return the key that it notifies of."""
 
-    def is_level(self) -> bool:
-        """Tell whether every replica is equal to its source."""
+    def is_level(self, given_up: Collection[Any]) -> bool:
+        """Tell whether every replica is as its source asks, or may be, where the key was given up."""
+
+    def activate(self) -> Collection[Any]:
+        """Do what is done once nothing is under way any more, and return the keys to reconcile after it."""
 
 
 @dataclass
@@ -73,14 +81,22 @@ class History:
     world: World
     notices: list[Any] = field(default_factory=list)
     actors: list[tuple[Actor[dict[Any, Outcome]], list[Any]]] = field(default_factory=list)
+    given_up: set[Any] = field(default_factory=set)
+    """The keys that no retry helps, each a dead letter."""
 
     def run(self, tape: Tape) -> bool:
         """Return whether the replicas are level once all is over."""
         for kind, pick in tape:
             self._happen(kind, pick)
+        self._work_off()
+        self.notices += self.world.activate()
+        self._work_off()
+        return self.world.is_level(self.given_up)
+
+    def _work_off(self) -> None:
         for _ in range(1000):
             if not self.actors and not self.notices:
-                return self.world.is_level()
+                return
             if self.notices:
                 self._start(len(self.notices), 0)
             # The newest first, so that whoever has stood still since long ago writes last.
@@ -114,8 +130,10 @@ class History:
             return
         self.actors.remove((actor, taken))
         outcomes = actor.result or {}
+        given_up = {key for key, outcome in outcomes.items() if outcome.error and outcome.error.permanent}
         done = {key for key, outcome in outcomes.items() if outcome.action is not Action.FAILED}
-        self.notices += [key for key in taken if key not in done]
+        self.given_up |= given_up
+        self.notices += [key for key in taken if key not in done | given_up]
 
 
 @dataclass(frozen=True)
@@ -190,7 +208,11 @@ class Objects:
     def current(self, key: str) -> Version | None:
         return self.versions[key][-1] if self.versions[key] else None
 
-    def is_level(self) -> bool:
+    def activate(self) -> Collection[str]:
+        return ()
+
+    def is_level(self, given_up: Collection[str]) -> bool:
+        assert not given_up
         wanted = {
             key: (version.body, version.metadata, self.tagged[version])
             for key in KEYS
@@ -279,6 +301,7 @@ SPELLINGS: Mapping[Dataset, Sequence[Sequence[tuple[str, ...]]]] = {
 
 ROUTE = MadeRoute(source_bucket="prod-bucket", source_table="prod-table").spec
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+STAMP = {"replicationTimestamp": {"S": NOON.isoformat(timespec="milliseconds")}}
 
 
 @dataclass
@@ -321,6 +344,19 @@ class Table:
             case {"DeleteRequest": {"Key": key}}:
                 self.items.pop(self.place(key), None)
 
+    def delete_item(self, TableName: str, Key: Any, **condition: Any) -> None:  # noqa: N803 - boto3's own names
+        assert TableName
+        current: dict[str, str] = condition["ExpressionAttributeValues"][":current"]
+
+        def land() -> bool:
+            is_current: bool = self.items.get(self.place(Key), {}).get("replicatedPolicy") == current
+            if not is_current:
+                self.items.pop(self.place(Key), None)
+            return not is_current
+
+        if not step(land):
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "DeleteItem")
+
 
 @dataclass
 class Items:
@@ -334,7 +370,14 @@ class Items:
         self.source, self.target = (Table(self._processed, self.dataset) for _ in range(2))
         clients: Any = SimpleNamespace(source_dynamodb=self.source, target_dynamodb=self.target)
         routed = RoutedDataset(dataset=self.dataset, source="prod-table", target="dev-table")
-        self.store: Store[Any, Any] = self.make(clients=clients, route=ROUTE, routed=routed, clock=lambda: NOON)
+        self.given: dict[str, Any] = {"clients": clients, "route": ROUTE, "routed": routed, "clock": lambda: NOON}
+
+    @property
+    def store(self) -> Store[Any, Any]:
+        return self.make(**self.given)
+
+    def attributes(self, _pick: int) -> dict[str, Any]:
+        return {"n": {"N": str(self.clock)}}
 
     def change(self, pick: int) -> RecordKey:
         spellings = SPELLINGS[self.dataset][pick % 2]
@@ -342,17 +385,18 @@ class Items:
         self.clock += 1
         attributes = key.attributes()
         if pick // 2 % 3:
-            self.source.items[self.source.place(attributes)] = {**attributes, "n": {"N": str(self.clock)}}
+            self.source.items[self.source.place(attributes)] = {**attributes, **self.attributes(pick // 6)}
         else:
             self.source.items.pop(self.source.place(attributes), None)
         return key
 
-    def is_level(self) -> bool:
+    def activate(self) -> Collection[RecordKey]:
+        return ()
+
+    def is_level(self, given_up: Collection[RecordKey]) -> bool:
+        assert not given_up
         wanted = {
-            place: {
-                **desired_item(item, self.dataset, source="prod", target="dev"),
-                "replicationTimestamp": {"S": NOON.isoformat(timespec="milliseconds")},
-            }
+            place: {**(desired_item(item, self.dataset, source="prod", target="dev") or {}), **STAMP}
             for place, item in self.source.items.items()
         }
         return self.target.items == wanted
@@ -360,6 +404,66 @@ class Items:
     def _processed(self, batch: Sequence[Any]) -> int:
         """Leave some keys unprocessed now and then, but never all of them."""
         return len(batch) if self.clock % 3 else 1
+
+
+def policies(**changes: Any) -> dict[str, Any]:
+    return policy({each.name: item_policy(each, **changes) for each in TABLES}, generation=2)
+
+
+CURRENT = policies(where=[{"attribute": "status", "op": "not", "value": {"S": "closed"}}])
+FORMER = {"the same": CURRENT, "of the same keys": policies(), "of another generation": {**CURRENT, "generation": 1}}
+"""What made replicas before, or makes them still."""
+
+
+class MaskedItems(Items):
+    """A table, and its replica by two policies: at the same time at first, and at the end by the current one alone.
+
+    A change may leave an item that they refuse, or one that the current one has not travel.
+    """
+
+    def __init__(self, former: dict[str, Any], dataset: Dataset) -> None:
+        self.masks = [made_mask(former), made_mask(CURRENT)]
+        self.made = 0
+        super().__init__(ItemStore, dataset)
+
+    @property
+    def store(self) -> Store[Any, Any]:
+        """The store of a function's version: of the one or of the other, as long as both are there."""
+        self.made += 1
+        mask = self.masks[self.made % len(self.masks)]
+        # A step, since KMS may be away as well.
+        return ItemStore(**self.given, mask=lambda: step(lambda: mask))
+
+    def attributes(self, pick: int) -> dict[str, Any]:
+        refused = {"surprise": {"S": "secret"}} if pick % 3 == 0 else {}
+        return {"n": {"N": str(self.clock)}, "status": {"S": ("open", "closed")[pick % 2]}, **refused}
+
+    def activate(self) -> Collection[RecordKey]:
+        """Have the current policy alone from now on, delete what is under no key of its, and begin a backfill."""
+        self.masks = self.masks[1:]
+        keys = [self.dataset.record(*spellings[0]) for spellings in SPELLINGS[self.dataset]]
+        places = {self.target.place(self.masks[0].key(key).attributes()) for key in keys}
+        self.target.items = {place: item for place, item in self.target.items.items() if place in places}
+        return keys
+
+    def is_level(self, given_up: Collection[RecordKey]) -> bool:
+        (mask,) = self.masks
+        left = dict(self.target.items)
+        for item in self.source.items.values():
+            key = self.dataset.of_item(item)
+            found = left.pop(self.target.place(mask.key(key).attributes()), None)
+            try:
+                wanted = desired_item(item, self.dataset, source="prod", target="dev", mask=mask)
+            except Unclassified:
+                # Only what the policy has made of a former state may be there.
+                if key not in given_up or (
+                    found and found["replicatedPolicy"] != {"S": mask.fingerprint(self.dataset)}
+                ):
+                    return False
+            else:
+                if found != (wanted and {**wanted, **STAMP}):
+                    return False
+        return not left
 
 
 class UnconfirmedObjects(ObjectStore):
@@ -407,6 +511,17 @@ def test_replicas_of_items_end_equal_to_their_source(dataset: Dataset) -> None:
     @given(LONG_TAPES)
     def holds(tape: Tape) -> None:
         assert History(Items(ItemStore, dataset)).run(tape)
+
+    holds()
+
+
+@pytest.mark.parametrize("former", FORMER)
+@pytest.mark.parametrize("dataset", [ITEMS, BLOBS], ids=lambda dataset: dataset.name)
+def test_masked_replicas_of_items_end_as_the_policy_has_them_absent_or_given_up(dataset: Dataset, former: str) -> None:
+    @MODEL
+    @given(LONG_TAPES)
+    def holds(tape: Tape) -> None:
+        assert History(MaskedItems(FORMER[former], dataset)).run(tape)
 
     holds()
 

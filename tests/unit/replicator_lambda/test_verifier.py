@@ -74,7 +74,7 @@ def verifier(
 
 def metrics(text: str) -> dict[str, Any]:
     (line,) = (json.loads(line) for line in text.splitlines() if "_aws" in line)
-    return {name: line[name] for name in ("target", "SampledKeys", "ReplicaDrift")}
+    return {name: line[name] for name in ("target", "SampledKeys", "ReplicaDrift", "UnmaskedReplicas")}
 
 
 def test_walks_see_every_folder_in_time(made: Cloud, executor: ThreadPoolExecutor) -> None:
@@ -143,6 +143,7 @@ def test_level_replicas_are_published_without_a_wait(
         "target": "dev",
         "SampledKeys": [answer["compared"]],
         "ReplicaDrift": [0.0],
+        "UnmaskedReplicas": [0.0],
     }
 
 
@@ -244,7 +245,7 @@ def test_a_sample_is_compared_on_schedule_and_by_hand_and_for_no_other_event(mon
 
 
 def test_an_empty_source_and_target_are_level(made: Cloud, executor: ThreadPoolExecutor) -> None:
-    assert verifier(made, executor, Clock()).run() == {"compared": 0, "drifted": 0}
+    assert verifier(made, executor, Clock()).run() == {"compared": 0, "drifted": 0, "unmasked": 0}
 
 
 def test_it_is_built_from_its_routes_specification(made: Cloud) -> None:

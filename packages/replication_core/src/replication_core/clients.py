@@ -41,6 +41,8 @@ class Clients:
     target_dynamodb: "DynamoDBClient"
     sqs: "SQSClient"
     sns: "SNSClient"
+    kms: Any = None
+    """Where the route's key is, the source's region; None where the route masks nothing."""
 
 
 def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
@@ -66,6 +68,7 @@ def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = 
         target_dynamodb=client("dynamodb", route.target_region),
         sqs=client("sqs", route.source_region),
         sns=client("sns", route.failure_topic_arn.split(":")[3]),
+        kms=client("kms", route.source_region) if route.masking else None,
     )
 
 

@@ -18,10 +18,9 @@ from replication_core.objects.heads import EXPIRES
 from replication_core.objects.provenance import masked_metadata, own_tags
 from replication_core.objects.request_headers import Telling, copy_source_bytes, tell, tell_masked
 from replication_core.objects.states import ObjectState
-from replication_core.replicas import REPLICATED_FROM
+from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY
 
 __all__ = [
-    "ADDED_ATTRIBUTES",
     "DEFAULT_LARGE_FROM",
     "MOST_WHOLE",
     "DesiredObject",
@@ -47,9 +46,6 @@ _ENCODED_WORD = re.compile(r"=\?.*\?=")
 
 _EXPIRES = "Expires"
 """The policy's name for the header that is told as EXPIRES."""
-
-ADDED_ATTRIBUTES = ("environment", REPLICATED_FROM)
-"""The attributes of every item's replica besides its source's and the time of its writing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,11 +164,19 @@ def possible_keys(key: RecordKey, mask: Mask | None) -> set[RecordKey]:
         return {key}
 
 
-def desired_item(item: Item, dataset: Dataset, *, source: str, target: str) -> Item:
-    """Return the replica of an item, but for the time of its writing.
+def desired_item(item: Item, dataset: Dataset, *, source: str, target: str, mask: Mask | None = None) -> Item | None:
+    """Return the replica of an item, but for the time of its writing; None where the policy has it not travel.
 
     `source` and `target` are the environments' names. What is added wins over attributes of the source so named, other
-    than those of the key.
+    than those of the key, which a masked item may not have. Raises Unclassified.
     """
-    added = zip(ADDED_ATTRIBUTES, (target, source), strict=True)
-    return {**item, **{name: {"S": value} for name, value in added if name not in dataset.attribute_names}}
+    added = {"environment": target, REPLICATED_FROM: source}
+    if mask is not None:
+        added[REPLICATED_POLICY] = mask.fingerprint(dataset)
+        if not added.keys().isdisjoint(dataset.attribute_names):
+            raise Unclassified("an attribute of the key has the name of one that every masked replica has of its own")
+        masked = mask.item(item, dataset)
+        if masked is None:
+            return None
+        item = masked
+    return {**item, **{name: {"S": value} for name, value in added.items() if name not in dataset.attribute_names}}

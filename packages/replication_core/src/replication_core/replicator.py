@@ -21,6 +21,7 @@ from replication_core.objects.masked_copy import MASKED_PART_SIZE, MaskedCopy
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Outcome, Store, reconcile
+from replication_core.route_mask import route_mask
 from replication_core.route_spec import RouteSpec
 
 __all__ = ["PART_THREADS", "THREADS", "Replicator", "build_replicator"]
@@ -160,6 +161,7 @@ def build_replicator(
         out_of_time=deadline.passed,
     )
     masked_copy = MaskedCopy(client=clients.copying_s3, part_size=masked_part_size, out_of_time=deadline.passed)
+    mask = route_mask(route, clients.kms)
     objects: dict[str, ObjectStore] = {}
     items: dict[str, ItemStore] = {}
     for routed in route.routed:
@@ -171,10 +173,11 @@ def build_replicator(
                 large_copy=large_copy,
                 masked_copy=masked_copy,
                 large_from=large_from,
+                mask=mask,
             )
             objects[routed.dataset.name] = ObjectStore(calls)
         else:
-            items[routed.dataset.name] = ItemStore(clients=clients, route=route, routed=routed)
+            items[routed.dataset.name] = ItemStore(clients=clients, route=route, routed=routed, mask=mask)
     return Replicator(
         route=route,
         objects=objects,

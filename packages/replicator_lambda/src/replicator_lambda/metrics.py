@@ -20,6 +20,7 @@ from replicator_lambda.settings import (
     REREADS_METRIC,
     SAMPLED_METRIC,
     TARGET_DIMENSION,
+    UNMASKED_METRIC,
 )
 
 __all__ = ["emit", "emit_sample"]
@@ -53,11 +54,12 @@ def emit(
         metrics.flush_metrics()
 
 
-def emit_sample(route: RouteSpec, *, compared: int, drifted: int) -> None:
-    """Write how many keys a sample has compared, and how many of them have drifted."""
+def emit_sample(route: RouteSpec, *, compared: int, drifted: int, unmasked: int) -> None:
+    """Write how many keys a sample has compared, how many of them have drifted, and how many of these are unmasked."""
     metrics = _of(route)
     metrics.add_metric(SAMPLED_METRIC, MetricUnit.Count, compared)
     metrics.add_metric(DRIFT_METRIC, MetricUnit.Count, drifted)
+    metrics.add_metric(UNMASKED_METRIC, MetricUnit.Count, unmasked)
     metrics.flush_metrics()
 
 

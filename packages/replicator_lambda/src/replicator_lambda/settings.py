@@ -16,6 +16,7 @@ __all__ = [
     "REREADS_METRIC",
     "SAMPLED_METRIC",
     "TARGET_DIMENSION",
+    "UNMASKED_METRIC",
     "VERIFIER_HANDLER",
 ]
 
@@ -55,3 +56,7 @@ DRIFT_METRIC = "ReplicaDrift"
 
 SAMPLED_METRIC = "SampledKeys"
 """Keys of the source that a sample has compared."""
+
+UNMASKED_METRIC = "UnmaskedReplicas"
+"""Keys of a sample whose replica no policy has made, where the route masks; one that can't be compared is not among
+them."""

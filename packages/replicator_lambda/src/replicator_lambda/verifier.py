@@ -12,7 +12,7 @@ from aws_lambda_powertools.logging import Logger
 
 from queue_worker.messages import UnknownEventError
 from replication_core.clients import connect
-from replication_core.comparing.findings import SUSPECT, Finding
+from replication_core.comparing.findings import SUSPECT, Finding, Verdict
 from replication_core.comparing.sample import compare_sample
 from replication_core.comparing.second_look import look_again
 from replication_core.comparing.sides import Sides
@@ -49,24 +49,26 @@ class Verifier:
         )
 
     def run(self) -> dict[str, int]:
-        """Compare a sample, publish how many keys it had and how many have drifted, and log each of these.
+        """Compare a sample, publish how many keys it had, have drifted and are unmasked, and log what has drifted.
 
         What differs is looked at again and again, for as long as a change may take to arrive. It waits for that while
         it runs, which it does only when something differs: a queue of its own would be more to go wrong.
         """
         compared = 0
-        suspects: dict[RecordKey, Finding] = {}
+        suspects: dict[tuple[RecordKey, bool], Finding] = {}
         route = self.sides.route
         for routed in route.routed:
             for looked in compare_sample(self.sides, routed, self.executor, route.sample_keys, self.chance):
                 compared += looked.objects + looked.items
                 # By key, since two walks may end in the same place.
-                suspects |= {finding.key: finding for finding in looked.findings if finding.verdict in SUSPECT}
+                found = (finding for finding in looked.findings if finding.verdict in SUSPECT)
+                suspects |= {(finding.key, finding.orphan): finding for finding in found}
         drifted = self._settled(list(suspects.values()))
         for finding in drifted:
             self.logger.warning("drifted", extra=_told(finding, route.target))
-        emit_sample(route, compared=compared, drifted=len(drifted))
-        return {"compared": compared, "drifted": len(drifted)}
+        unmasked = sum(finding.verdict is Verdict.UNMASKED for finding in drifted)
+        emit_sample(route, compared=compared, drifted=len(drifted), unmasked=unmasked)
+        return {"compared": compared, "drifted": len(drifted), "unmasked": unmasked}
 
     def _settled(self, suspects: Sequence[Finding]) -> Sequence[Finding]:
         """Return what still differs at the end, but for what the target has of its own."""

@@ -9,10 +9,16 @@ import pulumi_aws as aws
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.event_target import event_target
 from pipeline_common.infra.live_function import LIVE_ALIAS, LiveFunction
-from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
+from replication_project.config import UNMASKED, ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.policies import verifier_rights
 from replication_project.stores import Stores
-from replicator_lambda.settings import DRIFT_METRIC, METRICS_NAMESPACE, TARGET_DIMENSION, VERIFIER_HANDLER
+from replicator_lambda.settings import (
+    DRIFT_METRIC,
+    METRICS_NAMESPACE,
+    TARGET_DIMENSION,
+    UNMASKED_METRIC,
+    VERIFIER_HANDLER,
+)
 
 __all__ = ["SampleVerification"]
 
@@ -25,12 +31,27 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ONE_DAY_SECONDS = 24 * 3600
 
 
+FINDS = (
+    (
+        "drift",
+        DRIFT_METRIC,
+        "A sample of {target} has keys that differ from production: compare all of it, and repair.",
+    ),
+    (
+        "unmasked",
+        UNMASKED_METRIC,
+        "A sample of {target} has replicas that no policy has masked: they may hold what production does.",
+    ),
+)
+"""The alarms on what a sample finds: a name, the metric and what it means. The second is of a target that is masked."""
+
+
 class SampleVerification(pulumi.ComponentResource):
-    """A function that compares on a schedule, and the alarm on drift (`pipeline:replication:SampleVerification`).
+    """A function that compares on a schedule, and alarms on what it finds (`pipeline:replication:SampleVerification`).
 
     Guarantees: its role reads both sides and writes to neither; a single run that fails alarms, and Lambda has tried it
     three times then (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html); what has
-    drifted alarms for a day.
+    drifted, or is unmasked where the target is masked, alarms for a day.
 
     Leaves out: repair, which somebody decides on, and all keys that a sample does not have.
     """
@@ -89,21 +110,26 @@ class SampleVerification(pulumi.ComponentResource):
             parent=self,
             permission=permission,
         )
-        drift = alarm(
-            f"{name}-drift",
-            namespace=METRICS_NAMESPACE,
-            metric=DRIFT_METRIC,
-            dimensions={TARGET_DIMENSION: stores.apply(lambda known: str(known.targets[target.environment].instance))},
-            statistic="Maximum",
-            threshold=1,
-            # A day, so that the silence after a run does not tell that all is well again.
-            period_seconds=ONE_DAY_SECONDS,
-            description=(
-                f"A sample of {target.environment} has keys that differ from production: compare all of it, and repair."
+        self.alarms = [
+            *self.function.alarms,
+            *(
+                alarm(
+                    f"{name}-{what}",
+                    namespace=METRICS_NAMESPACE,
+                    metric=metric,
+                    dimensions={
+                        TARGET_DIMENSION: stores.apply(lambda known: str(known.targets[target.environment].instance))
+                    },
+                    statistic="Maximum",
+                    threshold=1,
+                    # A day, so that the silence after a run does not tell that all is well again.
+                    period_seconds=ONE_DAY_SECONDS,
+                    description=meaning.format(target=target.environment),
+                    runbook=what,
+                    topic_arn=topic_arn,
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+                for what, metric, meaning in (FINDS if target.masking not in {None, UNMASKED} else FINDS[:1])
             ),
-            runbook="drift",
-            topic_arn=topic_arn,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.alarms = [*self.function.alarms, drift]
+        ]
         self.register_outputs({"alias_arn": self.function.alias.arn})

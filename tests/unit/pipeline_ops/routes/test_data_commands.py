@@ -84,7 +84,7 @@ def test_drift_ends_with_1_and_is_in_the_report_and_on_the_page(world: World, tm
     assert answer.exit_code == 1
     told = json.loads(answer.stdout)
     assert (told["found"]["missing"], told["found"]["different"], told["found"]["extra"]) == (1, 2, 1)
-    assert told["repair"] == {"puts": 3, "bytes": 12, "deletes": 1, "own": 1}
+    assert told["repair"] == {"puts": 3, "bytes": 12, "deletes": 1, "own": 1, "orphans": 0}
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     assert {line.get("key") or line["id"]: line["verdict"] for line in lines} == {
         "data/1": "missing",

@@ -40,6 +40,7 @@ def write_finding(file: TextIO, finding: Finding) -> None:
         "size": finding.size,
         "source": finding.source,
         "own": finding.own,
+        "orphan": finding.orphan,
     }
     file.write(json.dumps(document) + "\n")
 
@@ -49,7 +50,13 @@ def read_findings(file: Iterable[str], route: RouteSpec) -> Iterator[Finding]:
     for line in file:
         told = json.loads(line)
         yield Finding(
-            _key(told, route), Verdict(told["verdict"]), tuple(told["what"]), told["size"], told["source"], told["own"]
+            key=_key(told, route),
+            verdict=Verdict(told["verdict"]),
+            what=tuple(told["what"]),
+            size=told["size"],
+            source=told["source"],
+            own=told["own"],
+            orphan=told.get("orphan", False),
         )
 
 
@@ -79,6 +86,9 @@ class Tally:
     own: int = 0
     """Of the deletes, those of what the target has of its own: the route never made it."""
 
+    orphans: int = 0
+    """Of the deletes, those of keys that the target alone has, which no notice can name."""
+
     put_bytes: int = 0
     """Of objects: what a repair copies."""
 
@@ -87,9 +97,10 @@ class Tally:
     def add(self, finding: Finding) -> None:
         """Count one more."""
         self.counts[finding.verdict] += 1
-        if finding.verdict is Verdict.EXTRA:
+        if finding.verdict in DRIFT and finding.deletes:
             self.deletes += 1
             self.own += finding.own
+            self.orphans += finding.orphan
         elif finding.verdict in DRIFT:
             self.puts += 1
             self.put_bytes += finding.size

@@ -22,6 +22,7 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.objects.listing_answers import read_listings_fast
+from replication_core.route_mask import route_mask
 from replication_core.route_spec import RouteSpec
 
 __all__ = ["CONFIG", "THREADS", "Route", "SourceRoutes", "explained", "open_sides"]
@@ -202,4 +203,5 @@ def open_sides(replication: SourceRoutes, route: Route) -> Sides:
         target_s3=target_s3,
         source_dynamodb=replication.client("dynamodb", region=spec.source_region, config=CONFIG),
         target_dynamodb=replication.client("dynamodb", region=spec.target_region, config=CONFIG),
+        mask=route_mask(spec, replication.client("kms", region=spec.source_region) if spec.masking else None),
     )

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +16,7 @@ from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
 from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, Enqueuer, Load
+from pipeline_ops.routes.orphans import delete_orphan
 from pipeline_ops.routes.route import THREADS, explained
 from pipeline_ops.routes.selection import Selection
 from replication_core.batching import batches
@@ -23,9 +25,10 @@ from replication_core.comparing.items import compare_items
 from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
 from replication_core.comparing.sides import Sides
+from replication_core.parallel import bounded_map
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["PAGE", "Verification", "repair", "still_drifting", "verify"]
+__all__ = ["PAGE", "Verification", "delete_orphans", "repair", "still_drifting", "verify"]
 
 PAGE = ".html"
 
@@ -63,13 +66,25 @@ class Verification:
         return f"{counted(self.objects, 'object')} and {counted(self.items, 'item')}"
 
     @property
+    def how(self) -> str:
+        """What it was compared by, in words."""
+        return "by the listings alone" if self.quick else "by all that is replicated"
+
+    @property
     def page(self) -> Path:
         """The page that counts the findings, beside the report."""
         return self.report.with_suffix(PAGE)
 
 
 def verify(
-    sides: Sides, backlog: Backlog, selection: Selection, report: Path, *, quick: bool, within: float, say: Say
+    sides: Sides,
+    backlog: Backlog,
+    selection: Selection,
+    report: Path,
+    *,
+    quick: bool = False,
+    within: float,
+    say: Say,
 ) -> Verification:
     """Compare what is selected, look again at what differs, and write each finding into `report`.
 
@@ -97,7 +112,8 @@ def verify(
             say(f"Compared {found.compared}; {suspects:,} to look at again")
         found.worked_off = not suspects or _wait(backlog, within, suspects, say)
         spool.seek(0)
-        for finding in look_again(sides, executor, read_findings(spool, sides.route), worked_off=found.worked_off):
+        again = read_findings(spool, sides.route)
+        for finding in look_again(sides, executor, again, worked_off=found.worked_off):
             write_finding(file, finding)
             found.tally.add(finding)
     found.ended = datetime.now(UTC)
@@ -144,13 +160,35 @@ def _report(path: Path) -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False) -> int:
-    """Enqueue each key that has drifted; `keep_own` leaves out what the target made itself. Return how many."""
+    """Enqueue each key of the source that has drifted; `keep_own` leaves out what the target made itself.
+
+    Return how many.
+    """
     count = 0
     with report.open(encoding="utf-8") as file:
-        keys = (finding.key for finding in _drift(file, enqueuer.backlog.route.spec, keep_own=keep_own))
+        drift = _drift(file, enqueuer.backlog.route.spec, keep_own=keep_own)
+        keys = (finding.key for finding in drift if not finding.orphan)
         for load in enqueuer.enqueue(Load(batch, None) for batch in batches(keys, KEYS_OF_A_LOAD)):
             count += len(load.keys)
             say(f"Enqueued {counted(count, 'key')}")
+    return count
+
+
+def delete_orphans(sides: Sides, found: Verification, say: Say) -> int:
+    """Delete, in the target itself, each replica that no key of the source names; return how many were there still.
+
+    A replica that was written since the comparison began has a source that came after it, and stays.
+    """
+    count = 0
+    with (
+        explained("The replicas without a source can't be deleted"),
+        found.report.open(encoding="utf-8") as file,
+        ThreadPoolExecutor(THREADS, thread_name_prefix="delete") as executor,
+    ):
+        keys = (finding.key for finding in _drift(file, sides.route, keep_own=True) if finding.orphan)
+        for deleted in bounded_map(executor, partial(delete_orphan, sides, found.begun), keys, window=2 * THREADS):
+            count += deleted
+            say(f"Deleted {counted(count, 'replica')} without a source")
     return count
 
 

@@ -18,7 +18,7 @@ from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.switch import require_enabled
-from pipeline_ops.routes.verification import PAGE, Verification, repair, still_drifting
+from pipeline_ops.routes.verification import PAGE, Verification, delete_orphans, repair, still_drifting
 from pipeline_ops.routes.verification import verify as verify_replicas
 from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
@@ -27,13 +27,19 @@ from replication_core.comparing.sides import Sides
 
 __all__ = ["verify"]
 
-_LOOKED_AT = (Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN)
-_EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE)
+_LOOKED_AT = (
+    *(Verdict.UNMASKED, Verdict.STALE),
+    *(Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN),
+)
+_EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE, Verdict.REFUSED)
 
 
 @dataclass(frozen=True)
 class _Repaired:
     enqueued: int
+    deleted: int
+    """Replicas without a source, which no notice can name."""
+
     failures: Failures
     still_different: int
 
@@ -42,7 +48,12 @@ class _Repaired:
         return bool(self.still_different or self.failures)
 
     def exported(self) -> dict[str, Any]:
-        return {"enqueued": self.enqueued, "still_different": self.still_different, **self.failures.exported()}
+        return {
+            "enqueued": self.enqueued,
+            "deleted": self.deleted,
+            "still_different": self.still_different,
+            **self.failures.exported(),
+        }
 
 
 def verify(
@@ -95,18 +106,20 @@ def _repair(
     enqueuer = Enqueuer(backlog=backlog, reason=f"repair {uuid4().hex[:8]}", rate=KEYS_PER_SECOND)
     with waiting(f"Enqueueing what has drifted in {target}") as say:
         enqueued = repair(enqueuer, found.report, say, keep_own=keep_own)
+        deleted = delete_orphans(sides, found, say)
         follow(backlog, enqueued, say)
         say("Comparing what was repaired")
         failed = failed_keys(deployed.dead_letters, backlog.route, enqueuer.reason)
         still = still_drifting(sides, found.report, keep_own=keep_own)
-    return _Repaired(enqueued, failed, still)
+    return _Repaired(enqueued, deleted, failed, still)
 
 
 def _work(tally: Tally, *, keep_own: bool = False) -> str:
     deletes = tally.deletes - (tally.own if keep_own else 0)
     own = f", {tally.own:,} of them of what the target has of its own" if tally.own and not keep_own else ""
     puts = f"{counted(tally.puts, 'put')} of {counted(tally.put_bytes, 'byte')} of objects"
-    return f"{puts}, and {counted(deletes, 'delete')}{own}"
+    orphans = f", {tally.orphans:,} of them in the target itself, since no key names them" if tally.orphans else ""
+    return f"{puts}, and {counted(deletes, 'delete')}{own}{orphans}"
 
 
 def _tell(
@@ -122,7 +135,8 @@ def _tell(
             f"nothing is repaired: `{where.command('status', target)}`."
         )
     if repaired is not None:
-        tell(f"Reconciled {counted(repaired.enqueued, 'key')}; still different: {repaired.still_different:,}.")
+        orphans = f", deleted {counted(repaired.deleted, 'replica')} without a source" if repaired.deleted else ""
+        tell(f"Reconciled {counted(repaired.enqueued, 'key')}{orphans}; still different: {repaired.still_different:,}.")
         tell(*repaired.failures.sentences())
     elif found.tally.drift(keep_own=keep_own):
         tell(f"--repair would have the route make {_work(found.tally, keep_own=keep_own)}.")
@@ -141,7 +155,13 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
         "items": found.items,
         "worked_off": found.worked_off,
         "found": {verdict.value: tally.counts[verdict] for verdict in Verdict},
-        "repair": {"puts": tally.puts, "bytes": tally.put_bytes, "deletes": tally.deletes, "own": tally.own},
+        "repair": {
+            "puts": tally.puts,
+            "bytes": tally.put_bytes,
+            "deletes": tally.deletes,
+            "own": tally.own,
+            "orphans": tally.orphans,
+        },
         "report": str(found.report),
         "page": str(found.page),
     }
@@ -160,7 +180,7 @@ def _table(found: Verification, target: str) -> TextTable:
 def _write_page(found: Verification, target: str) -> None:
     facts = [
         ("compared", f"{found.selection}: {found.compared}"),
-        ("how", "by the listings alone" if found.quick else "by all that is replicated"),
+        ("how", found.how),
         ("from, to", f"{found.begun:%Y-%m-%d %H:%M:%S} to {found.ended:%H:%M:%S} UTC"),
         ("a repair would make", _work(found.tally)),
     ]

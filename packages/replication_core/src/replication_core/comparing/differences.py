@@ -1,18 +1,24 @@
 """Differences between a replica and its desired state. Pure: states in, the names of what differs out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from replication_core.aws.errors import StoreError
 from replication_core.datasets import Dataset, RecordKey
-from replication_core.desired import desired_item, desired_object
+from replication_core.desired import DesiredObject, desired_object
 from replication_core.items.states import Item, ordered
 from replication_core.objects.content import same_bytes
 from replication_core.objects.provenance import own_tags, recorded_etag, tells_version
 from replication_core.objects.states import Head, ObjectState, Tags
-from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, REPLICA_TAG, REPLICATION_TIMESTAMP
+from replication_core.replicas import (
+    PROVENANCE_ENVIRONMENT,
+    PROVENANCE_POLICY,
+    PROVENANCE_VERSION,
+    REPLICA_TAG,
+    REPLICATION_TIMESTAMP,
+)
 
-__all__ = ["item_differences", "object_differences"]
+__all__ = ["item_differences", "masked_differences", "object_differences"]
 
 _PROVENANCE = {PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION}
 
@@ -27,11 +33,31 @@ def object_differences(
     and where that could not be told, by size alone.
     """
     metadata, tags = _wanted(original, bucket, key, environment)
+    is_of_version = tells_version(dict(replica.head.metadata), original.head)
     return (
-        *_content(original.head, replica, metadata),
+        *_content(original.head, replica, is_of_version, told=tells_version(metadata, original.head)),
         *_names("header", dict(original.head.headers), dict(replica.head.headers)),
         *_metadata(metadata, dict(replica.head.metadata), dict(original.head.metadata), mark=_mark(tags, replica.tags)),
         *_names("tag", dict(own_tags(original.tags)), dict(own_tags(replica.tags))),
+    )
+
+
+def masked_differences(desired: DesiredObject, original: Head, replica: ObjectState) -> tuple[str, ...]:
+    """Return what of a replica that the route's policy has made is not as it is to be; nothing if all is.
+
+    Masked bytes are those of the version that the provenance names, whatever their size; others are compared as the
+    bytes of an unmasked replica are.
+    """
+    telling, found = desired.telling, dict(replica.head.metadata)
+    headers = {name: value for name, value in telling.arguments.items() if name not in {"Metadata", "Tagging"}}
+    is_of_version = found.get(PROVENANCE_VERSION) == telling.metadata[PROVENANCE_VERSION]
+    added = _PROVENANCE | {PROVENANCE_POLICY}
+    return (
+        *(() if desired.masked else _content(original, replica, is_of_version, told=True)),
+        *_names("header", headers, dict(replica.head.headers)),
+        *(("provenance",) if any(telling.metadata[name] != found.get(name) for name in added) else ()),
+        *_names("metadata", _without(telling.metadata, added), _without(found, added)),
+        *_names("tag", dict(own_tags(telling.tags)), dict(own_tags(replica.tags))),
     )
 
 
@@ -54,11 +80,11 @@ def _mark(wanted: Tags, found: Tags) -> bool:
     return environment is None or dict(found).get(REPLICA_TAG, "").partition(" ")[0] == environment
 
 
-def _content(original: Head, replica: ObjectState, wanted: Mapping[str, str]) -> Iterator[str]:
-    is_of_version = tells_version(dict(replica.head.metadata), original)
+def _content(original: Head, replica: ObjectState, is_of_version: bool, *, told: bool) -> Iterator[str]:
+    """Yield what differs, where the replica's provenance is or is not of this very version, if that could be `told`."""
     same = same_bytes(original, replica.head, recorded_etag(replica.tags) if is_of_version else None)
     if same is None:
-        same = is_of_version or not tells_version(wanted, original)
+        same = is_of_version or not told
     if original.size != replica.head.size:
         yield "size"
     elif not same:
@@ -74,20 +100,22 @@ def _metadata(
     added = _PROVENANCE - own.keys()
     if not mark or any(wanted.get(name) != found.get(name) for name in added):
         yield "provenance"
-    kept = {name: value for name, value in found.items() if name not in added}
-    yield from _names("metadata", own, kept)
+    yield from _names("metadata", own, _without(found, added))
 
 
-def item_differences(original: Item, replica: Item, dataset: Dataset, *, source: str, target: str) -> tuple[str, ...]:
-    """Return what of a replica is not as the replicator would make it from this original; nothing if all is.
+def item_differences(wanted: Item, replica: Item, dataset: Dataset) -> tuple[str, ...]:
+    """Return what of a replica is not as it is to be but for the time of its writing; nothing if all is.
 
-    `source` and `target` are the environments' names. Sets are compared whatever their order.
+    Sets are compared whatever their order.
     """
-    wanted = dict(desired_item(original, dataset, source=source, target=target))
     if REPLICATION_TIMESTAMP not in dataset.attribute_names:
         stamp = replica.get(REPLICATION_TIMESTAMP, {})
-        wanted[REPLICATION_TIMESTAMP] = stamp if "S" in stamp else {"S": "any"}
+        wanted = {**wanted, REPLICATION_TIMESTAMP: stamp if "S" in stamp else {"S": "any"}}
     return tuple(_names("attribute", wanted, replica))
+
+
+def _without(texts: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in texts.items() if name not in names}
 
 
 def _names(what: str, wanted: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Findings of a comparison, one per key."""
 
+import hashlib
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -10,11 +12,28 @@ from replication_core.datasets import RecordKey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DRIFT", "SUSPECT", "Finding", "Looked", "Verdict", "absent", "unknown"]
+__all__ = [
+    "DRIFT",
+    "SUSPECT",
+    "Finding",
+    "Looked",
+    "Verdict",
+    "absent",
+    "extra",
+    "of_policy",
+    "state_digest",
+    "unknown",
+]
 
 
 class Verdict(StrEnum):
     """The relation of a replica to its source, where they are not equal."""
+
+    UNMASKED = "unmasked"
+    """The route masks, and no policy has made it: whatever it is, it may be as in production."""
+
+    STALE = "stale"
+    """Another policy than the route's has made it."""
 
     MISSING = "missing"
     DIFFERENT = "different"
@@ -25,11 +44,16 @@ class Verdict(StrEnum):
     OUTSIDE = "outside"
     """Expected: the route does not replicate it."""
 
+    REFUSED = "refused"
+    """Expected: the route's policy refuses it, and no other policy has left a replica."""
+
     UNKNOWN = "unknown"
     """It could not be compared."""
 
 
-DRIFT = frozenset({Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA})
+_DIGEST_KEY = os.urandom(32)
+
+DRIFT = frozenset({Verdict.UNMASKED, Verdict.STALE, Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA})
 """What a reconcile of the key is to mend; it can't for what is given up whenever it is tried, such as a large item."""
 
 SUSPECT = DRIFT | {Verdict.UNKNOWN}
@@ -53,6 +77,38 @@ class Finding:
 
     own: bool = False
     """Of an extra one: the target made it itself, or somebody did by hand, since it has no mark of the route."""
+
+    orphan: bool = False
+    """The key is the target's: no key of the source is known to be masked to it, so that no notice can name it."""
+
+    @property
+    def deletes(self) -> bool:
+        """Whether a repair deletes the replica."""
+        return self.verdict is Verdict.EXTRA or self.source is None
+
+
+def state_digest(text: str) -> str:
+    """Return what tells a state of a source from another in this process, and tells nobody anything of the state."""
+    return hashlib.blake2b(text.encode(), key=_DIGEST_KEY, digest_size=16).hexdigest()
+
+
+def of_policy(found: str | None, wanted: str | None) -> Verdict | None:
+    """Return what a replica's fingerprint tells; None where the route's policy has made it, or there is to be none."""
+    if wanted is None or found == wanted:
+        return None
+    return Verdict.STALE if found else Verdict.UNMASKED
+
+
+def extra(key: RecordKey, verdict: Verdict | None, *, own: bool, kept: bool, orphan: bool = False) -> Finding:
+    """Return the finding of a replica that has no source: made by a policy of that verdict, unless it is no replica.
+
+    `kept` are those of the route's own policy. Where keys are masked, what is no replica is in no replica's way.
+    """
+    if own:
+        return Finding(key, Verdict.OUTSIDE if orphan else Verdict.EXTRA, own=True, orphan=orphan)
+    if verdict or not kept:
+        return Finding(key, verdict or Verdict.EXTRA, orphan=orphan)
+    return Finding(key, Verdict.OUTSIDE, ("the policy keeps what its source has deleted",), orphan=orphan)
 
 
 def absent(key: RecordKey) -> Finding:

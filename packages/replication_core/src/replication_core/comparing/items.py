@@ -1,6 +1,9 @@
-"""Comparison of items: each table is scanned by segments, and the other one asked for the same keys."""
+"""Comparison of items: each table is scanned by segments, and the other one asked for the same keys.
 
-import hashlib
+Where a policy masks a table's keys, only those of the source can be asked for in the other one. What the target has
+besides is found by the set of all keys that the source's are masked to.
+"""
+
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
@@ -11,82 +14,165 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
 from replication_core.batching import batches
 from replication_core.comparing.differences import item_differences
-from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
+from replication_core.comparing.findings import (
+    Finding,
+    Looked,
+    Verdict,
+    absent,
+    extra,
+    of_policy,
+    state_digest,
+    unknown,
+)
+from replication_core.comparing.masked_keys import MaskedKeys, place_of
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import Dataset, RecordKey
-from replication_core.items.dynamodb import READ_BATCH, read_items
+from replication_core.desired import desired_item
+from replication_core.items.dynamodb import READ_BATCH, policy_of, read_items
 from replication_core.items.scans import Segment, scan
 from replication_core.items.states import Item, ItemState, ordered
+from replication_core.masking.mask import Mask
+from replication_core.masking.refusals import Unclassified
 from replication_core.parallel import bounded_map, in_parallel
 from replication_core.reconcile import Reading
-from replication_core.replicas import REPLICATED_FROM
+from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY
 from replication_core.route_spec import RoutedDataset
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["compare_items", "compare_segments", "look_at_items"]
+__all__ = ["compare_items", "compare_segments", "look_at_items", "look_at_replica_items", "masked_item_keys"]
 
-_SEGMENTS = 8
+_SEGMENTS = [Segment(number, 8) for number in range(8)]
 _BATCHES_AT_ONCE = 16
+
+Look = Callable[[], Looked]
 
 
 def compare_items(sides: Sides, routed: RoutedDataset, executor: Executor) -> Iterator[Looked]:
-    """Compare all items of a dataset; yield what was found, a batch at a time, holding a few pages of each table."""
-    return compare_segments(sides, routed, executor, [Segment(number, _SEGMENTS) for number in range(_SEGMENTS)])
+    """Compare all items of a dataset; yield what was found, a batch at a time, holding a few pages of each table.
+
+    Where keys are masked, 8 bytes of each are held as well.
+    """
+    return compare_segments(sides, routed, executor, _SEGMENTS, masked=MaskedKeys())
 
 
 def compare_segments(
-    sides: Sides, routed: RoutedDataset, executor: Executor, segments: Sequence[Segment], *, limit: int | None = None
+    sides: Sides,
+    routed: RoutedDataset,
+    executor: Executor,
+    segments: Sequence[Segment],
+    *,
+    limit: int | None = None,
+    masked: MaskedKeys | None = None,
 ) -> Iterator[Looked]:
     """Compare these segments' items; with a limit, the first so many of each.
 
     The source is scanned for what is missing or different, and the target, for keys alone, for what is extra: two
-    tables' segments hold the same keys in no order that is promised.
+    tables' segments hold the same keys in no order that is promised. Where keys are masked, what is extra is found by
+    `masked`, which is filled meanwhile; without it the target's items are compared with the policy alone.
     """
-    dataset, target = routed.dataset, routed.target
-    originals = [_batches(sides.source_dynamodb, routed.source, dataset, segment, limit) for segment in segments]
-    replicas = [
-        _batches(sides.target_dynamodb, target, dataset, segment, limit, only_keys=True) for segment in segments
-    ]
-    looks: list[Iterator[Callable[[], Looked]]] = [
-        *(map(lambda batch: lambda: _compare(sides, routed, batch), each) for each in originals),
-        *(map(lambda batch: lambda: _look_for_extra(sides, routed, batch), each) for each in replicas),
-    ]
+    dataset, mask = routed.dataset, sides.mask()
+
+    def batches_of(client: "DynamoDBClient", table: str, only: Sequence[str] = ()) -> list[Iterator[list[Item]]]:
+        return [_batches(client, table, dataset, segment, limit, only) for segment in segments]
+
+    originals = batches_of(sides.source_dynamodb, routed.source)
+    if mask is None or not mask.policy.masks_keys(dataset.name):
+        replicas = batches_of(sides.target_dynamodb, routed.target, dataset.attribute_names)
+        yield from _look_at_all(
+            executor,
+            *_looks(originals, lambda batch: _compare(sides, routed, batch, mask, None)),
+            *_looks(replicas, lambda batch: _look_for_extra(sides, routed, batch)),
+        )
+        return
+    yield from _look_at_all(executor, *_looks(originals, lambda batch: _compare(sides, routed, batch, mask, masked)))
+    if masked is not None:
+        masked.sort()
+    replicas = batches_of(sides.target_dynamodb, routed.target, _told(dataset))
+    yield from _look_at_all(executor, *_looks(replicas, lambda batch: _look_at_replicas(dataset, batch, mask, masked)))
+
+
+def _looks(parts: Sequence[Iterator[list[Item]]], look: Callable[[list[Item]], Looked]) -> list[Iterator[Look]]:
+    return [map(lambda batch: lambda: look(batch), part) for part in parts]
+
+
+def _look_at_all(executor: Executor, *looks: Iterator[Look]) -> Iterator[Looked]:
     return bounded_map(executor, lambda look: look(), in_parallel(looks, threads=len(looks)), window=_BATCHES_AT_ONCE)
 
 
 def look_at_items(sides: Sides, routed: RoutedDataset, keys: Collection[RecordKey]) -> dict[RecordKey, Finding | None]:
     """Compare these items with their replicas, both read consistently now; None for one that is equal."""
     originals = _read(sides.source_dynamodb, routed.source, routed.dataset, keys)
-    replicas = _read(sides.target_dynamodb, routed.target, routed.dataset, keys)
-    return {key: _finding(sides, key, originals[key], replicas[key]) for key in keys}
+    return _findings(sides, routed, originals, sides.mask(), None)
+
+
+def look_at_replica_items(
+    sides: Sides, routed: RoutedDataset, keys: Collection[RecordKey], masked: MaskedKeys | None
+) -> dict[RecordKey, Finding | None]:
+    """Look at the target's items of these masked keys as they are now; None for what nothing is wrong with.
+
+    Without `masked`, the keys that the source's are masked to, nothing is known to be extra.
+    """
+    mask = sides.mask()
+    found: dict[RecordKey, Finding | None] = {}
+    replicas = _read(sides.target_dynamodb, routed.target, routed.dataset, keys, only=_told(routed.dataset))
+    for key, replica in replicas.items():
+        if isinstance(replica, StoreError):
+            found[key] = unknown(key, replica)
+        else:
+            found[key] = absent(key) if replica is None else _of_replica(key, replica.item, mask, masked)
+    return found
+
+
+def masked_item_keys(sides: Sides, routed: RoutedDataset, mask: Mask) -> MaskedKeys:
+    """Return the keys that all of the source's are masked to by now. Raises StoreError."""
+    masked, dataset = MaskedKeys(), routed.dataset
+    parts = [
+        _batches(sides.source_dynamodb, routed.source, dataset, segment, None, dataset.attribute_names)
+        for segment in _SEGMENTS
+    ]
+    for item in (item for batch in in_parallel(parts, threads=len(parts)) for item in batch):
+        place_of(dataset.of_item(item), mask, masked)
+    masked.sort()
+    return masked
 
 
 def _batches(
-    client: "DynamoDBClient",
-    table: str,
-    dataset: Dataset,
-    segment: Segment,
-    limit: int | None,
-    *,
-    only_keys: bool = False,
+    client: "DynamoDBClient", table: str, dataset: Dataset, segment: Segment, limit: int | None, only: Sequence[str]
 ) -> Iterator[list[Item]]:
-    only = dataset.attribute_names if only_keys else ()
     pages = scan(client, table, dataset, segment, only=only, limit=limit)
     yield from batches(islice((item for page in pages for item in page.items), limit), READ_BATCH)
 
 
-def _compare(sides: Sides, routed: RoutedDataset, batch: Sequence[Item]) -> Looked:
+def _told(dataset: Dataset) -> tuple[str, ...]:
+    """Return the attributes that tell a replica and its policy."""
+    return (*dataset.attribute_names, REPLICATED_FROM, REPLICATED_POLICY)
+
+
+def _compare(
+    sides: Sides, routed: RoutedDataset, batch: Sequence[Item], mask: Mask | None, masked: MaskedKeys | None
+) -> Looked:
     originals = {routed.dataset.of_item(item): ItemState(item) for item in batch}
-    replicas = _read(sides.target_dynamodb, routed.target, routed.dataset, originals)
-    found = (_finding(sides, key, original, replicas[key]) for key, original in originals.items())
+    found = _findings(sides, routed, originals, mask, masked).values()
     return Looked(items=len(originals), findings=[finding for finding in found if finding is not None])
+
+
+def _findings(
+    sides: Sides,
+    routed: RoutedDataset,
+    originals: Reading[RecordKey, ItemState],
+    mask: Mask | None,
+    masked: MaskedKeys | None,
+) -> dict[RecordKey, Finding | None]:
+    places = {key: place_of(key, mask, masked) for key in originals}
+    replicas = _read(sides.target_dynamodb, routed.target, routed.dataset, places.values())
+    return {key: _finding(sides, key, original, replicas[places[key]], mask) for key, original in originals.items()}
 
 
 def _look_for_extra(sides: Sides, routed: RoutedDataset, batch: Sequence[Item]) -> Looked:
     keys = [routed.dataset.of_item(item) for item in batch]
-    originals = _read(sides.source_dynamodb, routed.source, routed.dataset, keys, only_keys=True)
+    originals = _read(sides.source_dynamodb, routed.source, routed.dataset, keys, only=routed.dataset.attribute_names)
     findings = [
         Finding(key, Verdict.EXTRA) if original is None else unknown(key, original)
         for key, original in originals.items()
@@ -95,11 +181,16 @@ def _look_for_extra(sides: Sides, routed: RoutedDataset, batch: Sequence[Item]) 
     return Looked(findings=findings)
 
 
+def _look_at_replicas(dataset: Dataset, batch: Sequence[Item], mask: Mask, masked: MaskedKeys | None) -> Looked:
+    found = (_of_replica(dataset.of_item(item), item, mask, masked) for item in batch)
+    return Looked(findings=[finding for finding in found if finding is not None])
+
+
 def _read(
-    client: "DynamoDBClient", table: str, dataset: Dataset, keys: Collection[RecordKey], *, only_keys: bool = False
+    client: "DynamoDBClient", table: str, dataset: Dataset, keys: Collection[RecordKey], *, only: Sequence[str] = ()
 ) -> Reading[RecordKey, ItemState]:
     try:
-        return read_items(client, table, dataset, keys, only_keys=only_keys)
+        return read_items(client, table, dataset, keys, only=only)
     except Exception as error:  # noqa: BLE001 - whatever is odd about a batch must not end the look at the others
         return dict.fromkeys(keys, unexpected(error))
 
@@ -109,23 +200,55 @@ def _finding(
     key: RecordKey,
     original: ItemState | StoreError | None,
     replica: ItemState | StoreError | None,
+    mask: Mask | None,
 ) -> Finding | None:
     for side in (original, replica):
         if isinstance(side, StoreError):
             return unknown(key, side)
-    if not isinstance(original, ItemState):
-        if not isinstance(replica, ItemState):
-            return absent(key)
-        return Finding(key, Verdict.EXTRA, own=REPLICATED_FROM not in replica.item)
+    if isinstance(original, ItemState):
+        return _of_source(sides, key, original.item, replica.item if isinstance(replica, ItemState) else None, mask)
     if not isinstance(replica, ItemState):
-        return Finding(key, Verdict.MISSING, source=_state(original.item))
-    what = item_differences(
-        original.item, replica.item, key.dataset, source=sides.route.source_environment, target=sides.route.target
-    )
-    return Finding(key, Verdict.DIFFERENT, what, source=_state(original.item)) if what else None
+        return absent(key)
+    own, verdict = REPLICATED_FROM not in replica.item, _verdict(replica.item, mask, key.dataset)
+    return extra(key, verdict, own=own, kept=_keeps_deleted(mask, key.dataset))
+
+
+def _of_source(sides: Sides, key: RecordKey, original: Item, replica: Item | None, mask: Mask | None) -> Finding | None:
+    state = _state(original)
+    verdict = None if replica is None else _verdict(replica, mask, key.dataset)
+    names = {"source": sides.route.source_environment, "target": sides.route.target}
+    try:
+        wanted = desired_item(original, key.dataset, **names, mask=mask)
+    except Unclassified as refusal:
+        # What has no mark is the target's own, which a refusal leaves there.
+        left = verdict if replica is not None and REPLICATED_FROM in replica else None
+        return Finding(key, left or Verdict.REFUSED, (refusal.message,), source=state)
+    if replica is None or wanted is None:
+        if replica is None and wanted is None:
+            return None
+        return Finding(key, verdict or (Verdict.EXTRA if wanted is None else Verdict.MISSING), source=state)
+    what = () if verdict else item_differences(wanted, replica, key.dataset)
+    return Finding(key, verdict or Verdict.DIFFERENT, what, source=state) if verdict or what else None
+
+
+def _of_replica(key: RecordKey, item: Item, mask: Mask | None, masked: MaskedKeys | None) -> Finding | None:
+    """Return what is wrong with a target's item of which no key of the source is known."""
+    if masked is not None and key in masked:
+        return None
+    own, verdict = REPLICATED_FROM not in item, _verdict(item, mask, key.dataset)
+    if masked is None and (own or verdict is None):
+        return None
+    return extra(key, verdict, own=own, kept=_keeps_deleted(mask, key.dataset), orphan=True)
+
+
+def _verdict(replica: Item, mask: Mask | None, dataset: Dataset) -> Verdict | None:
+    wanted = None if mask is None else mask.fingerprint(dataset)
+    return of_policy(policy_of(replica), wanted)
+
+
+def _keeps_deleted(mask: Mask | None, dataset: Dataset) -> bool:
+    return mask is not None and mask.policy.keeps_deleted(dataset.name)
 
 
 def _state(item: Item) -> str:
-    """Return a digest, so that a finding tells nothing of the item."""
-    text = json.dumps(ordered(dict(item)), sort_keys=True, default=lambda value: bytes(value).hex())
-    return hashlib.sha256(text.encode()).hexdigest()
+    return state_digest(json.dumps(ordered(dict(item)), sort_keys=True, default=lambda value: bytes(value).hex()))

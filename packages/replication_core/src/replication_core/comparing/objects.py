@@ -1,32 +1,64 @@
 """Comparison of objects: both buckets' listings side by side, then of each pair what a listing does not tell."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeVar
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
 from replication_core.batching import batches
-from replication_core.comparing.differences import object_differences
-from replication_core.comparing.findings import Finding, Looked, Verdict, absent, unknown
+from replication_core.comparing.differences import masked_differences, object_differences
+from replication_core.comparing.findings import (
+    Finding,
+    Looked,
+    Verdict,
+    absent,
+    extra,
+    of_policy,
+    state_digest,
+    unknown,
+)
+from replication_core.comparing.masked_keys import MaskedKeys, place_of
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
+from replication_core.desired import desired_object
+from replication_core.masking.mask import Mask
+from replication_core.masking.refusals import Unclassified
 from replication_core.objects.heads import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
-from replication_core.objects.states import Head, ObjectState
+from replication_core.objects.states import Head, ObjectState, Tags
 from replication_core.parallel import bounded_map, in_parallel
+from replication_core.replicas import PROVENANCE_POLICY
 from replication_core.route_spec import RoutedDataset
 
-__all__ = ["Pair", "compare_objects", "compare_pairs", "list_pairs", "look_at_object", "side_by_side"]
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+__all__ = [
+    "Pair",
+    "compare_objects",
+    "compare_originals",
+    "compare_pairs",
+    "list_pairs",
+    "look_at_object",
+    "look_at_replica_object",
+    "look_at_replicas",
+    "masked_object_keys",
+    "side_by_side",
+]
 
 _LISTING_THREADS = 8
 _CHUNK = 10
 """Pairs that one thread looks at, one after another: few, so that small buckets keep many threads busy."""
 
 _CHUNKS_AT_ONCE = 128
+_GONE = ("gone while it was read",)
+_LEFT_OUT = ("the route's rules leave it out",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +88,36 @@ def compare_objects(
     """Compare a dataset's objects below a prefix and yield what was found, some keys at a time, holding no more.
 
     `quick` believes a listing whose size and ETag are the same on both sides: two calls per thousand keys instead of
-    four per key, which tell nothing of headers, metadata and tags.
+    four per key, which tell nothing of headers, metadata and tags. Of a masked body it believes that the replica is
+    there, and no older than its source.
+
+    Where a policy masks keys, 8 bytes of each key are held, on either side; what the target has besides is looked for
+    where no prefix is given, since no prefix of its keys is known.
     """
+    mask = sides.mask()
     ranges = key_ranges(sides.source_s3, routed.source, prefix)
-    listings = [batches(list_pairs(sides, routed, prefix, key_range), _CHUNK) for key_range in ranges]
-    return bounded_map(
-        executor,
-        lambda pairs: compare_pairs(sides, routed, pairs, quick=quick),
-        in_parallel(listings, threads=_LISTING_THREADS),
-        window=_CHUNKS_AT_ONCE,
+    if mask is None or not mask.policy.masks_keys(routed.dataset.name):
+        pairs = [list_pairs(sides, routed, prefix, key_range) for key_range in ranges]
+        yield from _look_at_all(executor, pairs, lambda some: compare_pairs(sides, routed, some, quick=quick))
+        return
+    masked, there = MaskedKeys(), MaskedKeys.of(_replica_keys(sides, routed)) if quick else None
+    originals = [list_objects(sides.source_s3, routed.source, prefix, key_range) for key_range in ranges]
+    yield from _look_at_all(
+        executor, originals, lambda some: compare_originals(sides, routed, some, masked, there=there)
     )
+    if prefix:
+        return
+    masked.sort()
+    keys = (key for key in _replica_keys(sides, routed) if key not in masked)
+    for some in batches(keys, _CHUNK):
+        yield Looked(findings=[Finding(key, Verdict.EXTRA, orphan=True) for key in some])
+
+
+def _look_at_all(
+    executor: Executor, listings: Sequence[Iterator[T]], look: Callable[[Sequence[T]], Looked]
+) -> Iterator[Looked]:
+    chunks = in_parallel([batches(listing, _CHUNK) for listing in listings], threads=_LISTING_THREADS)
+    return bounded_map(executor, look, chunks, window=_CHUNKS_AT_ONCE)
 
 
 def list_pairs(sides: Sides, routed: RoutedDataset, prefix: str, key_range: KeyRange) -> Iterator[Pair]:
@@ -74,6 +126,56 @@ def list_pairs(sides: Sides, routed: RoutedDataset, prefix: str, key_range: KeyR
         list_objects(sides.source_s3, routed.source, prefix, key_range),
         list_objects(sides.target_s3, routed.target, prefix, key_range),
     )
+
+
+def masked_object_keys(sides: Sides, routed: RoutedDataset, mask: Mask) -> MaskedKeys:
+    """Return the keys that those of the source's objects which the target gets are masked to by now.
+
+    Raises StoreError.
+    """
+    masked = MaskedKeys()
+    for original in _listed(sides.source_s3, routed.source):
+        if routed.wants_object(original.key):
+            place_of(RecordKey(routed.dataset, (original.key,)), mask, masked)
+    masked.sort()
+    return masked
+
+
+def _replica_keys(sides: Sides, routed: RoutedDataset) -> Iterator[RecordKey]:
+    """Yield the keys of the target's objects, but for those where the route leaves everything out."""
+    listed = _listed(sides.target_s3, routed.target)
+    return (RecordKey(routed.dataset, (each.key,)) for each in listed if not each.key.startswith(routed.exclude))
+
+
+def _listed(client: "S3Client", bucket: str) -> Iterator[Listed]:
+    ranges = [list_objects(client, bucket, "", key_range) for key_range in key_ranges(client, bucket)]
+    return in_parallel(ranges, threads=_LISTING_THREADS)
+
+
+def compare_originals(
+    sides: Sides,
+    routed: RoutedDataset,
+    originals: Sequence[Listed],
+    masked: MaskedKeys | None = None,
+    *,
+    there: MaskedKeys | None = None,
+) -> Looked:
+    """Compare these objects of the source with their replicas, under masked keys, which are added to `masked`.
+
+    Where the keys that are `there` in the target are given, nothing else is asked for.
+    """
+    findings: list[Finding | None] = []
+    count = 0
+    for original in originals:
+        key = RecordKey(routed.dataset, (original.key,))
+        if not routed.wants_object(original.key):
+            findings.append(Finding(key, Verdict.OUTSIDE, _LEFT_OUT))
+            continue
+        count += 1
+        place = place_of(key, sides.mask(), masked)
+        if there is None or place not in there:
+            findings.append(look_at_object(sides, routed, key))
+    return Looked(objects=count, findings=[finding for finding in findings if finding is not None])
 
 
 def compare_pairs(sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *, quick: bool = False) -> Looked:
@@ -86,22 +188,55 @@ def compare_pairs(sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *,
 def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, quick: bool) -> Finding | None:
     original, replica = pair.original, pair.replica
     wanted = routed.wants_object(pair.key)
-    if quick and wanted and original and replica and (original.size, original.etag) == (replica.size, replica.etag):
-        return None
+    mask = sides.mask()
     key = RecordKey(routed.dataset, (pair.key,))
+    if quick and wanted and original and replica and _seem_equal(key, original, replica, mask):
+        return None
     if not wanted:
-        return Finding(key, Verdict.OUTSIDE, ("the route's rules leave it out",)) if original else None
+        return Finding(key, Verdict.OUTSIDE, _LEFT_OUT) if original else None
     if original is None:
         return Finding(key, Verdict.EXTRA)
-    if replica is None and original.storage_class not in ARCHIVE_CLASSES:  # the second look reads its head
+    # Of what is archived the second look reads the head, and the policy says what is to be missing.
+    if replica is None and original.storage_class not in ARCHIVE_CLASSES and mask is None:
         return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
     return look_at_object(sides, routed, key)
 
 
+def _seem_equal(key: RecordKey, original: Listed, replica: Listed, mask: Mask | None) -> bool:
+    """Tell whether a listing gives no reason to look at a replica."""
+    try:
+        if mask is not None and not mask.object(key.object_key, key.dataset).is_opaque:
+            return replica.last_modified >= original.last_modified
+    except Unclassified:
+        return False
+    return (original.size, original.etag) == (replica.size, replica.etag)
+
+
 def look_at_object(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None:
     """Compare all of one object with its replica, as both are now; None where they are equal."""
+    return _told(key, lambda: _look(sides, routed, key))
+
+
+def look_at_replicas(sides: Sides, routed: RoutedDataset, replicas: Sequence[Listed]) -> Looked:
+    """Compare these objects of the target, of masked keys, with the route's policy alone."""
+    keys = (RecordKey(routed.dataset, (each.key,)) for each in replicas if not each.key.startswith(routed.exclude))
+    found = (look_at_replica_object(sides, routed, key, None) for key in keys)
+    return Looked(findings=[finding for finding in found if finding is not None])
+
+
+def look_at_replica_object(
+    sides: Sides, routed: RoutedDataset, key: RecordKey, masked: MaskedKeys | None
+) -> Finding | None:
+    """Look at the target's object of a masked key as it is now; None where nothing is wrong with it.
+
+    Without `masked`, the keys that the source's are masked to, nothing is known to be extra.
+    """
+    return _told(key, lambda: _look_at_replica(sides, routed, key, masked))
+
+
+def _told(key: RecordKey, look: Callable[[], Finding | None]) -> Finding | None:
     try:
-        return _look(sides, routed, key)
+        return look()
     except StoreError as error:
         return unknown(key, error)
     except Exception as error:  # noqa: BLE001 - whatever is odd about one key must not end the look at the others
@@ -109,18 +244,100 @@ def look_at_object(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Findi
 
 
 def _look(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None:
+    mask = sides.mask()
+    place = place_of(key, mask)
     original = read_head(sides.source_s3, routed.source, key.object_key)
-    replica = read_head(sides.target_s3, routed.target, key.object_key)
+    replica = read_head(sides.target_s3, routed.target, place.object_key)
     if isinstance(original, Absent):
-        if isinstance(replica, Absent):
-            return absent(key)
-        marked = is_marked(sides.target_s3, routed.target, key.object_key, replica, replica.version_id)
-        return Finding(key, Verdict.EXTRA, own=not marked)
+        return absent(key) if isinstance(replica, Absent) else _without_source(sides, routed, key, replica, mask)
     state = _state(original.etag, datetime.fromisoformat(original.last_modified))
+    there = None if isinstance(replica, Absent) else replica
+    if there is None and (why := _why_outside(original)):
+        return Finding(key, Verdict.OUTSIDE, why, original.size, state)
+    if mask is not None:
+        return _compare_masked(sides, routed, _Heads(key, place, original, there, state), mask)
+    if there is None:
+        return Finding(key, Verdict.MISSING, (), original.size, state)
+    return _compare_heads(sides, routed, key, original, there, state)
+
+
+def _look_at_replica(sides: Sides, routed: RoutedDataset, key: RecordKey, masked: MaskedKeys | None) -> Finding | None:
+    if masked is not None and key in masked:
+        return None
+    replica = read_head(sides.target_s3, routed.target, key.object_key)
     if isinstance(replica, Absent):
-        why = _why_outside(original)
-        return Finding(key, Verdict.OUTSIDE if why else Verdict.MISSING, why, original.size, state)
-    return _compare_heads(sides, routed, key, original, replica, state)
+        return absent(key)
+    found = _without_source(sides, routed, key, replica, sides.mask(), orphan=True)
+    is_of_policy = found.verdict not in {Verdict.UNMASKED, Verdict.STALE}
+    return None if masked is None and is_of_policy else found
+
+
+def _without_source(
+    sides: Sides, routed: RoutedDataset, key: RecordKey, replica: Head, mask: Mask | None, *, orphan: bool = False
+) -> Finding:
+    marked = is_marked(sides.target_s3, routed.target, key.object_key, replica, replica.version_id)
+    kept = mask is not None and mask.policy.keeps_deleted(key.dataset.name)
+    return extra(key, _verdict(key, replica, mask), own=not marked, kept=kept, orphan=orphan)
+
+
+def _verdict(key: RecordKey, replica: Head, mask: Mask | None) -> Verdict | None:
+    """Return what a replica of this key, the source's or the replica's own, tells of the policy that made it."""
+    found = dict(replica.metadata).get(PROVENANCE_POLICY)
+    if mask is None:
+        return None
+    try:
+        rule = mask.object(key.object_key, key.dataset).rule
+    except Unclassified:
+        return Verdict.STALE if found else Verdict.UNMASKED
+    return of_policy(found, mask.policy.fingerprint(key.dataset.name, rule))
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """An object and its replica, where there is one, as their heads tell of them."""
+
+    key: RecordKey
+    place: RecordKey
+    """The replica's key."""
+
+    original: Head
+    replica: Head | None
+    state: str
+
+
+def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Mask) -> Finding | None:
+    key, original, replica = heads.key, heads.original, heads.replica
+    tags = read_tags(sides.source_s3, routed.source, key.object_key, original.version_id)
+    if tags is None:
+        return Finding(key, Verdict.UNKNOWN, _GONE)
+
+    def found(verdict: Verdict, *what: str) -> Finding:
+        return Finding(key, verdict, what, original.size, _with_tags(heads.state, tags.tags))
+
+    verdict = None if replica is None else _verdict(key, replica, mask)
+    try:
+        desired = desired_object(
+            ObjectState(original, tags.tags),
+            bucket=routed.source,
+            key=key,
+            environment=sides.route.source_environment,
+            mask=mask,
+        )
+    except StoreError as refusal:
+        if not refusal.permanent:
+            raise
+        # What has no mark is the target's own, which a refusal leaves there.
+        marked = replica is not None and is_marked(sides.target_s3, routed.target, heads.place.object_key, replica)
+        return found(verdict if verdict and marked else Verdict.REFUSED, refusal.message)
+    if replica is None and desired is None:
+        return None
+    if replica is None or desired is None or verdict is not None:
+        return found(verdict or (Verdict.MISSING if desired else Verdict.EXTRA))
+    replica_tags = read_tags(sides.target_s3, routed.target, heads.place.object_key, replica.version_id)
+    if replica_tags is None:
+        return Finding(key, Verdict.UNKNOWN, _GONE)
+    what = masked_differences(desired, original, ObjectState(replica, replica_tags.tags))
+    return found(Verdict.DIFFERENT, *what) if what else None
 
 
 def _compare_heads(
@@ -130,7 +347,7 @@ def _compare_heads(
     tags = read_tags(sides.source_s3, routed.source, key.object_key, original.version_id)
     replica_tags = read_tags(sides.target_s3, routed.target, key.object_key, replica.version_id)
     if tags is None or replica_tags is None:
-        return Finding(key, Verdict.UNKNOWN, ("gone while it was read",))
+        return Finding(key, Verdict.UNKNOWN, _GONE)
     what = object_differences(
         ObjectState(original, tags.tags),
         ObjectState(replica, replica_tags.tags),
@@ -138,9 +355,7 @@ def _compare_heads(
         key=key,
         environment=sides.route.source_environment,
     )
-    # With the tags, whose change changes neither the ETag nor the time.
-    digest = hashlib.sha256(repr(tags.tags).encode()).hexdigest()
-    return Finding(key, Verdict.DIFFERENT, what, original.size, f"{state} {digest}") if what else None
+    return Finding(key, Verdict.DIFFERENT, what, original.size, _with_tags(state, tags.tags)) if what else None
 
 
 def _why_outside(original: Head) -> tuple[str, ...]:
@@ -154,4 +369,9 @@ def _why_outside(original: Head) -> tuple[str, ...]:
 
 def _state(etag: str, last_modified: datetime) -> str:
     # In whole seconds, which is all that a head tells.
-    return f"{etag} {last_modified:%Y-%m-%dT%H:%M:%S%z}"
+    return state_digest(f"{etag} {last_modified:%Y-%m-%dT%H:%M:%S%z}")
+
+
+def _with_tags(state: str, tags: Tags) -> str:
+    """Return the state with the tags, whose change changes neither the ETag nor the time."""
+    return f"{state} {state_digest(repr(tags))}"

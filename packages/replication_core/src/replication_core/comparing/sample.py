@@ -2,8 +2,9 @@
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,11 @@ from replication_core.aws.failures import told, translated
 from replication_core.batching import batches
 from replication_core.comparing.findings import Looked
 from replication_core.comparing.items import compare_segments
-from replication_core.comparing.objects import Pair, compare_pairs, list_pairs
+from replication_core.comparing.objects import Pair, compare_originals, compare_pairs, list_pairs, look_at_replicas
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.scans import Segment, scan
-from replication_core.objects.listings import KeyRange
+from replication_core.objects.listings import KeyRange, list_objects
 from replication_core.parallel import bounded_map
 from replication_core.route_spec import RoutedDataset
 
@@ -41,19 +42,31 @@ def compare_sample(
 
     Objects are those at the ends of random walks through the keys of either side, so that each may be drawn, one among
     few rather than one among many; of items it is one random part of both tables. It finds what is wrong with many
-    keys: to find the one among a million is a whole verification's work.
+    keys: to find the one among a million is a whole verification's work. Where a policy masks keys, the target's are
+    compared with the policy alone: what has no source is not told.
     """
     if not routed.dataset.is_bucket:
         yield from compare_segments(sides, routed, executor, [_segment(sides, routed, keys, chance)], limit=keys)
         return
-    walks = max(1, keys // _WINDOW)
-    pairs = (pair for _ in range(walks) for pair in islice(_walk(sides, routed, chance), min(keys, _WINDOW)))
-    yield from bounded_map(
-        executor,
-        lambda some: compare_pairs(sides, routed, some),
-        batches(pairs, _AT_ONCE),
-        window=_WALKS_AT_ONCE * _AT_ONCE,
-    )
+    walks = range(max(1, keys // _WINDOW))
+    looks = (look for _ in walks for look in _looks(sides, routed, chance, min(keys, _WINDOW)))
+    yield from bounded_map(executor, lambda look: look(), looks, window=_WALKS_AT_ONCE * _AT_ONCE)
+
+
+def _looks(sides: Sides, routed: RoutedDataset, chance: random.Random, most: int) -> Iterator[Callable[[], Looked]]:
+    """Yield the looks, at a few keys each, at so many keys at the end of a walk."""
+    mask = sides.mask()
+    if mask is None or not mask.policy.masks_keys(routed.dataset.name):
+        for pairs in batches(islice(_walk(sides, routed, chance), most), _AT_ONCE):
+            yield partial(compare_pairs, sides, routed, pairs)
+        return
+    # Keys of one side tell none of the other: a walk is through the one or the other.
+    of_source = chance.choice((True, False))
+    client, bucket = (sides.source_s3, routed.source) if of_source else (sides.target_s3, routed.target)
+    look = compare_originals if of_source else look_at_replicas
+    listed = list_objects(client, bucket, "", KeyRange(_end_of_walk(client, bucket, "", chance)))
+    for some in batches(islice(listed, most), _AT_ONCE):
+        yield partial(look, sides, routed, some)
 
 
 def drawn(sides: Sides, routed: RoutedDataset, keys: int, chance: random.Random, *, most_bytes: int) -> list[RecordKey]:

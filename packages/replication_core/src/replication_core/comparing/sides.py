@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from replication_core.clients import Clients
+from replication_core.route_mask import Masking, route_mask, unmasked
 from replication_core.route_spec import RouteSpec
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Sides:
     target_s3: "S3Client"
     source_dynamodb: "DynamoDBClient"
     target_dynamodb: "DynamoDBClient"
+    mask: Masking = unmasked
+    """Makes the mask that the route's replicas are made by."""
 
     @classmethod
     def of(cls, route: RouteSpec, clients: Clients) -> Self:
@@ -35,4 +38,5 @@ class Sides:
             target_s3=clients.target_s3,
             source_dynamodb=clients.source_dynamodb,
             target_dynamodb=clients.target_dynamodb,
+            mask=route_mask(route, clients.kms),
         )

@@ -1,7 +1,7 @@
-"""DynamoDB's side of the replicas: exact attribute values in, exact attribute values out, in batches.
+"""DynamoDB's side of the replicas: exact attribute values in, exact or masked ones out, in batches.
 
-100 keys cost six calls: a consistent batch read, four batch writes, and the confirming batch read. The low-level
-clients are used, so that numbers of 38 digits, binaries, empty values and sets stay what they are.
+100 keys cost six calls, masked or not: a consistent batch read, four batch writes, and the confirming batch read. The
+low-level clients are used, so that numbers of 38 digits, binaries, empty values and sets stay what they are.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,17 +14,20 @@ from replication_core.aws.failures import told, translated
 from replication_core.batching import batches, thoroughly
 from replication_core.clients import Clients
 from replication_core.datasets import Dataset, RecordKey
-from replication_core.desired import desired_item
+from replication_core.desired import desired_item, desired_key, possible_keys
 from replication_core.items.batch_write import WRITE_BATCH, unprocessed, write_items
 from replication_core.items.states import Item, ItemState
-from replication_core.reconcile import Reading, SourceMoved, Writing
-from replication_core.replicas import REPLICATION_TIMESTAMP
+from replication_core.masking.mask import Mask
+from replication_core.masking.refusals import Unclassified
+from replication_core.reconcile import Action, Reading, Writing, Written
+from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP
+from replication_core.route_mask import Masking, unmasked
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["READ_BATCH", "ItemStore", "projection", "read_items"]
+__all__ = ["READ_BATCH", "ItemStore", "policy_of", "projection", "read_items"]
 
 READ_BATCH = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
@@ -41,6 +44,7 @@ class ItemStore:
     clients: Clients
     route: RouteSpec
     routed: RoutedDataset
+    mask: Masking = unmasked
     clock: Callable[[], datetime] = _now
 
     def read(self, keys: Collection[RecordKey]) -> Reading[RecordKey, ItemState]:
@@ -48,40 +52,117 @@ class ItemStore:
         return read_items(self.clients.source_dynamodb, self.routed.source, self.routed.dataset, keys)
 
     def write(self, states: Mapping[RecordKey, ItemState | None]) -> Writing[RecordKey]:
-        """Write and delete replicas; an item that DynamoDB won't take fails alone."""
-        answers: dict[RecordKey, int | StoreError | SourceMoved] = dict.fromkeys(states, 0)
+        """Write and delete replicas, under their masked keys; an item that is refused fails alone.
 
-        def put(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
-            replicas = ((key, self._replica(states[key])) for key in batch)
-            return write_items(self.clients.target_dynamodb, self.routed.target, self.routed.dataset, replicas)
-
-        for batch in batches(states, WRITE_BATCH):
-            answers.update(thoroughly(batch, put))
-        return answers
+        Nothing is written while there is no mask where there is to be one. A replica that another policy has made, or
+        none, outlives neither the refusal of its item, nor the end of one whose replicas are kept.
+        """
+        try:
+            mask = self.mask()
+        except StoreError as error:
+            return dict.fromkeys(states, error)
+        wanted = {key: self._wanted(key, state, mask) for key, state in states.items()}
+        answers: dict[RecordKey, Written] = {
+            key: each.done if isinstance(each, _Write) else each for key, each in wanted.items()
+        }
+        answers.update(self._put({key: each for key, each in wanted.items() if isinstance(each, _Write)}))
+        if mask is None:
+            return answers
+        answers.update({key: _as_refusal(answer) for key, answer in answers.items() if isinstance(answer, StoreError)})
+        left = [key for key, each in answers.items() if each is Action.IGNORED or isinstance(each, Unclassified)]
+        return answers | self._withdraw(left, mask)
 
     def confirm(self, states: Mapping[RecordKey, ItemState | None]) -> Reading[RecordKey, ItemState]:
         """Read the same items again."""
         return self.read(states.keys())
 
-    def _replica(self, state: ItemState | None) -> Item | None:
-        if state is None:
-            return None
+    def _wanted(self, key: RecordKey, state: ItemState | None, mask: Mask | None) -> "_Write | Action | Unclassified":
+        """Return what is to be written, that a deleted item's replica is to be left, or the refusal."""
+        try:
+            place = desired_key(key, mask)
+            if state is not None:
+                return _Write(place, self._replica(state, mask))
+            is_kept = mask is not None and mask.policy.keeps_deleted(self.routed.dataset.name)
+            return Action.IGNORED if is_kept else _Write(place, None)
+        except Unclassified as refusal:
+            return Action.IGNORED if state is None else refusal
+
+    def _replica(self, state: ItemState, mask: Mask | None) -> Item | None:
         dataset, route = self.routed.dataset, self.route
-        replica = desired_item(state.item, dataset, source=route.source_environment, target=route.target)
-        if REPLICATION_TIMESTAMP in dataset.attribute_names:
+        replica = desired_item(state.item, dataset, source=route.source_environment, target=route.target, mask=mask)
+        if replica is None or REPLICATION_TIMESTAMP in dataset.attribute_names:
             return replica
         return {**replica, REPLICATION_TIMESTAMP: {"S": self.clock().isoformat(timespec="milliseconds")}}
 
+    def _put(self, writes: Mapping[RecordKey, "_Write"]) -> dict[RecordKey, StoreError]:
+        """Write these, and return an error for each that was not taken."""
+
+        def put(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
+            replicas = [(writes[key].place, writes[key].replica) for key in batch]
+            errors = write_items(self.clients.target_dynamodb, self.routed.target, self.routed.dataset, replicas)
+            return {key: errors[writes[key].place] for key in batch if writes[key].place in errors}
+
+        errors: dict[RecordKey, StoreError] = {}
+        for batch in batches(writes, WRITE_BATCH):
+            errors |= thoroughly(batch, put)
+        return errors
+
+    def _withdraw(self, keys: Collection[RecordKey], mask: Mask) -> dict[RecordKey, StoreError]:
+        """Delete what other policies have left of these records; return an error for each where that failed.
+
+        What has no mark is the target's own.
+        """
+        client, table, dataset = self.clients.target_dynamodb, self.routed.target, self.routed.dataset
+        places = {place: key for key in keys for place in possible_keys(key, mask)}
+        fingerprint = mask.fingerprint(dataset)
+        errors: dict[RecordKey, StoreError] = {}
+        only = (*dataset.attribute_names, REPLICATED_FROM, REPLICATED_POLICY)
+        for place, found in read_items(client, table, dataset, places, only=only).items():
+            if isinstance(found, StoreError):
+                errors[places[place]] = found
+            elif found is not None and REPLICATED_FROM in found.item and policy_of(found.item) != fingerprint:
+                try:
+                    _delete_outdated(client, table, place, fingerprint)
+                except StoreError as error:
+                    errors[places[place]] = error
+        return errors
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A replica that is to be put at its key, or, of None, deleted there."""
+
+    place: RecordKey
+    replica: Item | None
+
+    @property
+    def done(self) -> int | Action:
+        """What has become of the replica once it is written."""
+        return Action.DELETED if self.replica is None else 0
+
+
+def _as_refusal(error: StoreError) -> StoreError:
+    """Return what DynamoDB won't take of a masked item as a refusal, without its words: they may quote a value."""
+    if not error.permanent or isinstance(error, Unclassified):
+        return error
+    return Unclassified(f"DynamoDB takes no such item ({error.kind}): its size, or an index that needs another type")
+
 
 def read_items(
-    client: "DynamoDBClient", table: str, dataset: Dataset, keys: Collection[RecordKey], *, only_keys: bool = False
+    client: "DynamoDBClient", table: str, dataset: Dataset, keys: Collection[RecordKey], *, only: Sequence[str] = ()
 ) -> dict[RecordKey, ItemState | StoreError | None]:
-    """Read items of a table consistently, and again what a call leaves; None for a key that has no item."""
+    """Read items of a table consistently, and again what a call leaves; None for a key that has no item.
+
+    `only` are the attributes that are asked for, all where none is named.
+    """
     states: dict[RecordKey, ItemState | StoreError | None] = {}
-    only = projection(dataset.attribute_names) if only_keys else {}
 
     def get(batch: Sequence[RecordKey]) -> Mapping[RecordKey, StoreError]:
-        asked: Any = {"Keys": [key.attributes() for key in batch], "ConsistentRead": True, **only}
+        asked: Any = {
+            "Keys": [key.attributes() for key in batch],
+            "ConsistentRead": True,
+            **(projection(only) if only else {}),
+        }
         with translated("BatchGetItem"):
             answer = client.batch_get_item(RequestItems={table: asked})
         # An answer without these would mean that there is no such item, and delete replicas.
@@ -96,6 +177,27 @@ def read_items(
     for batch in batches(keys, READ_BATCH):
         states.update(thoroughly(batch, get))
     return states
+
+
+def _delete_outdated(client: "DynamoDBClient", table: str, key: RecordKey, fingerprint: str) -> None:
+    """Delete a replica unless by now this policy has made it, of another state of the source; raises StoreError."""
+    condition: Any = {
+        "ConditionExpression": "attribute_not_exists(#policy) OR #policy <> :current",
+        "ExpressionAttributeNames": {"#policy": REPLICATED_POLICY},
+        "ExpressionAttributeValues": {":current": {"S": fingerprint}},
+    }
+    try:
+        with translated("DeleteItem"):
+            client.delete_item(TableName=table, Key=key.attributes(), **condition)
+    except StoreError as error:
+        if error.kind != "ConditionalCheckFailedException":
+            raise
+
+
+def policy_of(replica: Item) -> str | None:
+    """Return the fingerprint of the policy that an item tells to be made by; None where it tells none."""
+    fingerprint: str | None = replica.get(REPLICATED_POLICY, {}).get("S")
+    return fingerprint
 
 
 def projection(attributes: Iterable[str]) -> dict[str, Any]:

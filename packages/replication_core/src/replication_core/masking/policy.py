@@ -335,6 +335,12 @@ class MaskingPolicy:
     def _of_object(self, dataset: str, rule: ObjectRule) -> list[Any]:
         return [rule.bare(), [condition.document() for condition in self.buckets[dataset].tags]]
 
+    def masks_keys(self, dataset: str) -> bool:
+        """Tell whether a dataset's replicas have other keys than their sources."""
+        table, bucket = self.tables.get(dataset), self.buckets.get(dataset)
+        keys = [table.key] if table else [rule.key for rule in bucket.rules] if bucket else []
+        return any(rule.kind != KEEP for key in keys for rule in key.values())
+
     def keeps_deleted(self, dataset: str) -> bool:
         """Tell whether a dataset's replicas stay when their sources are deleted."""
         policy = self.tables.get(dataset) or self.buckets.get(dataset)

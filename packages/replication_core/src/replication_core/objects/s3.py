@@ -16,7 +16,7 @@ from replication_core.aws.failures import told, translated
 from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
 from replication_core.desired import DEFAULT_LARGE_FROM, DesiredObject, desired_key, desired_object, possible_keys
-from replication_core.masking.mask import Mask, ObjectMask
+from replication_core.masking.mask import ObjectMask
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.content import same_bytes
 from replication_core.objects.heads import (
@@ -37,6 +37,7 @@ from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Reading, SourceMoved, Writing, Written
 from replication_core.replicas import PROVENANCE_POLICY
+from replication_core.route_mask import Masking, unmasked
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
 __all__ = ["ObjectStore", "S3Objects"]
@@ -70,9 +71,7 @@ class S3Objects:
     large_from: int = DEFAULT_LARGE_FROM
     """Objects of more bytes than this are copied in parts."""
 
-    mask: Callable[[], Mask | None] = lambda: None
-    """Returns what the route's policy makes of objects; raises a retryable StoreError while that can't be told."""
-
+    mask: Masking = unmasked
     clock: Callable[[], float] = time.monotonic
     _bucket_seen: float | None = field(default=None, init=False)
 

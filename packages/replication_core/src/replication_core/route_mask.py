@@ -1,0 +1,45 @@
+"""A route's mask, made when it is first needed: of the policy in its specification, and of its key in KMS."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from replication_core.aws.errors import StoreError
+from replication_core.aws.route_key import RouteKey
+from replication_core.masking.mask import Mask
+from replication_core.masking.policy import MaskingPolicy, PolicyError
+from replication_core.masking.pseudonyms import Pseudonyms
+from replication_core.route_spec import RouteSpec
+
+__all__ = ["Masking", "route_mask", "unmasked"]
+
+Masking = Callable[[], Mask | None]
+"""Returns a route's mask, always the same; None of a route that masks nothing.
+
+Raises a retryable StoreError while it can't be made: then nothing may be written.
+"""
+
+
+def unmasked() -> None:
+    """Return the mask of a route that masks nothing."""
+    return
+
+
+def route_mask(route: RouteSpec, kms: Any) -> Masking:
+    """Return what makes the route's mask; KMS is called once, and never for a route that masks nothing."""
+    if not route.masking:
+        return unmasked
+    key = RouteKey(kms=kms, arn=route.mask_key_arn)
+
+    @cache
+    def made(root: bytes) -> Mask:
+        policy = MaskingPolicy.parse(route.masking)
+        return Mask(policy, Pseudonyms(root, policy.generation))
+
+    def mask() -> Mask:
+        try:
+            return made(key.root())
+        except PolicyError as error:
+            raise StoreError("MaskPolicy", f"nothing can be masked: {error}") from error
+
+    return mask
