@@ -51,6 +51,9 @@ def _is_principal(stated: Any, principal: str | None) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    if operator in {"StringNotEquals", "ArnNotLike"}:  # of what is not there, too
+        denied = operator.replace("Not", "")
+        return all(not _holds(denied, {key: wanted}, context) for key, wanted in keys.items())
     if operator not in {"StringEquals", "StringLike", "ArnEquals", "ArnLike", "Bool", "Null"}:
         raise NotImplementedError(f"the condition {operator}")
     if operator == "Null":

@@ -202,6 +202,11 @@ CALLS: list[tuple[str, str, str, dict[str, str]]] = [
     ("kms:ScheduleKeyDeletion", "deploy-dev instance-dev", KEY, of("storage", "dev", Suffix="pr42")),
     ("kms:ScheduleKeyDeletion", "deploy-dev", KEY, of("storage", "dev")),
     ("kms:ScheduleKeyDeletion", "", KEY, {}),
+    ("kms:ScheduleKeyDeletion", "release-prod", KEY, of("replication", "prod")),
+    ("kms:PutKeyPolicy", "release-prod", KEY, of("replication", "prod")),
+    # Who judges a release compares replicas with what they should be.
+    ("kms:GenerateMac", "release-prod", KEY, of("replication", "prod")),
+    ("kms:GenerateMac", "", KEY, of("storage", "prod")),
     ("kms:Decrypt", "", KEY, of("storage", "dev")),
     ("kms:CreateKey", "", "*", {}),
     ("kms:CreateKey", "deploy-dev", "*", {"aws__RequestTag/Project": "storage", "aws__RequestTag/Environment": "dev"}),
@@ -402,13 +407,14 @@ def test_a_functions_own_policy_is_within_the_bounds_of_its_roles(stack: str) ->
     project, _, environment = stack.partition(" ")[0].partition("/")
     bounds = delivery().named(POLICY, f"workload-{environment}{REPLICATES.get(project, '')}").document()
     instances = delivery().named(POLICY, "workload-dev-instances").document()
+    tags = {key.replace("__", ":"): value for key, value in of(project, environment).items()}
     for one in STACKS[stack]().of("aws:iam/rolePolicy:RolePolicy"):
         for statement in json.loads(real_names(one.inputs["policy"]))["Statement"]:
             if statement["Effect"] != "Allow":
                 continue
             for action in statement["Action"]:
                 for resource in statement["Resource"]:
-                    assert allows(bounds, action, resource), (one.name, action, resource)
+                    assert allows(bounds, action, resource, context=tags), (one.name, action, resource)
                     if environment == "dev":
                         assert not allows(instances, action, resource), (one.name, action, resource)
                         assert allows(instances, action, resource.replace("-dev-", "-dev-pr42-")), (action, resource)
@@ -423,6 +429,9 @@ def test_bounds_end_at_the_environment_and_for_what_replicates_at_its_targets() 
     assert bounded("prod-replication", "s3:GetObject", BUCKET.format("prod") + "/a")
     assert not bounded("prod-replication", "s3:PutObject", BUCKET.format("prod") + "/a")
     assert not bounded("prod-replication", "dynamodb:BatchWriteItem", TABLE.format("prod"))
+    assert bounded("prod-replication", "kms:GenerateMac", KEY, **of("replication", "prod"))
+    assert not bounded("prod", "kms:GenerateMac", KEY, **of("replication", "prod"))
+    assert not bounded("dev", "kms:GenerateMac", KEY, **of("replication", "prod"))
     assert not bounded("prod", "s3:PutObject", BUCKET.format("dev") + "/a")
     assert not bounded("dev", "s3:GetObject", BUCKET.format("prod") + "/a")
     assert not bounded("staging", "s3:GetObject", BUCKET.format("dev") + "/a")

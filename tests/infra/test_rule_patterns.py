@@ -12,6 +12,7 @@ from replication_project.config import TargetConfig
 from replication_project.dataset_pairs import DatasetPair, dataset_pairs
 from replication_project.rule_patterns import change_pattern
 from tests.infra.deployed import stacks_of, storage
+from tests.unmasked import UNMASKED
 
 SELECTIONS: list[dict[str, Any]] = [
     {},
@@ -36,7 +37,7 @@ def pairs(
     target: dict[str, Any], source: StorageOutputs = SOURCE, replica: StorageOutputs | None = None
 ) -> list[DatasetPair]:
     """What a target of this configuration gets, of the committed storage unless another is given."""
-    config = TargetConfig.model_validate({"environment": "dev", **target})
+    config = TargetConfig.model_validate({"environment": "dev", **UNMASKED, **target})
     return dataset_pairs(config, source=source, replica=replica or StorageOutputs.parse(storage("dev").outputs))
 
 

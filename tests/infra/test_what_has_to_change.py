@@ -14,6 +14,8 @@ from tests.integration.repositories import copied_repository
 from tests.unmasked import UNMASKED
 
 FUNCTION = "aws:lambda/function:Function"
+POLICY = "replication/policies/lower.yaml"
+ITEMS = "items: {kind: table, partitionKey: {name: id, type: S}, sortKey: {name: timestamp, type: N}}"
 ENTRY = "\n    - environment: {}\n" + "".join(f"      {name}: {value}\n" for name, value in UNMASKED.items())
 
 
@@ -27,8 +29,8 @@ class Repository:
         folder = self.projects / project
         (folder / f"Pulumi.{to}.yaml").write_bytes((folder / f"Pulumi.{of}.yaml").read_bytes())
 
-    def insert(self, project: str, stack: str, after: str, text: str) -> None:
-        path = self.projects / project / f"Pulumi.{stack}.yaml"
+    def insert(self, file: str, after: str, text: str) -> None:
+        path = self.projects / file
         before, found, rest = path.read_text().partition(after)
         assert found
         path.write_text(before + found + text + rest)
@@ -36,7 +38,7 @@ class Repository:
     def changed(self) -> dict[str, int]:
         """Return how many lines of each file are changed; 0 for a file that is new and a copy."""
         changed: dict[str, int] = {}
-        for path in sorted(path for path in self.projects.glob("*/*") if path.is_file()):
+        for path in sorted(path for path in self.projects.rglob("*") if path.is_file()):
             committed = ROOT / "projects" / path.relative_to(self.projects)
             if not committed.exists():
                 changed[str(path.relative_to(self.projects))] = 0
@@ -65,7 +67,7 @@ def route(function: Registration) -> RouteSpec:
 def test_an_environment_and_its_route_are_two_files_and_an_entry(repository: Repository) -> None:
     for project in ("storage", "processing"):
         repository.copy(project, of="dev", to="qa")
-    repository.insert("replication", "prod", "replication:targets:", ENTRY.format("qa").rstrip())
+    repository.insert("replication/Pulumi.prod.yaml", "replication:targets:", ENTRY.format("qa").rstrip())
     assert repository.changed() == {
         "processing/Pulumi.qa.yaml": 0,
         "replication/Pulumi.prod.yaml": 3,
@@ -82,16 +84,21 @@ def test_an_environment_and_its_route_are_two_files_and_an_entry(repository: Rep
     assert [each.target for each in spec.routed] == [bucket, table]
 
 
-def test_a_table_is_an_entry_in_each_environment_that_is_to_have_it(repository: Repository) -> None:
-    declared = """
+def test_a_table_is_an_entry_in_each_environment_that_is_to_have_it_and_rules_for_it(repository: Repository) -> None:
+    declared = f"""
   storage:datasets:
-    objects: {kind: bucket}
-    items: {kind: table, partitionKey: {name: id, type: S}, sortKey: {name: timestamp, type: N}}
-    orders: {kind: table, partitionKey: {name: pk, type: S}, sortKey: {name: sk, type: S}}"""
+    objects: {{kind: bucket}}
+    {ITEMS}
+    orders: {{kind: table, partitionKey: {{name: pk, type: S}}, sortKey: {{name: sk, type: S}}}}"""
     for environment in ("prod", "dev"):
-        repository.insert("storage", environment, "config:", declared)
+        repository.insert(f"storage/Pulumi.{environment}.yaml", "config:", declared)
+    repository.insert(POLICY, "datasets:", "\n  orders:\n    key: {pk: keep, sk: keep}\n    attributes: {}")
     lines = declared.count("\n")
-    assert repository.changed() == {"storage/Pulumi.dev.yaml": lines, "storage/Pulumi.prod.yaml": lines}
+    assert repository.changed() == {
+        POLICY: 3,
+        "storage/Pulumi.dev.yaml": lines,
+        "storage/Pulumi.prod.yaml": lines,
+    }
     stacks = storage("prod", "dev", "staging")
     orders = StorageOutputs.parse(stacks["organization/storage/prod"]).datasets["orders"]
     made = replication(stacks=stacks)
@@ -107,10 +114,11 @@ def test_a_table_is_an_entry_in_each_environment_that_is_to_have_it(repository: 
 
 
 def test_a_bucket_is_an_entry_likewise_and_its_events_reach_the_targets_that_have_it(repository: Repository) -> None:
-    declared = "\n  storage:datasets: {objects: {kind: bucket}, files: {kind: bucket}}"
+    declared = f"\n  storage:datasets: {{objects: {{kind: bucket}}, files: {{kind: bucket}}, {ITEMS}}}"
     for environment in ("prod", "dev"):
-        repository.insert("storage", environment, "config:", declared)
-    assert repository.changed() == {"storage/Pulumi.dev.yaml": 1, "storage/Pulumi.prod.yaml": 1}
+        repository.insert(f"storage/Pulumi.{environment}.yaml", "config:", declared)
+    repository.insert(POLICY, "datasets:", "\n  files: [{match: '**', body: {opaque: {reason: made up}}}]")
+    assert repository.changed() == {POLICY: 1, "storage/Pulumi.dev.yaml": 1, "storage/Pulumi.prod.yaml": 1}
     stacks = storage("prod", "dev", "staging")
     files = StorageOutputs.parse(stacks["organization/storage/prod"]).datasets["files"]
     rules = replication(stacks=stacks).of("aws:cloudwatch/eventRule:EventRule")

@@ -16,7 +16,7 @@ from pipeline_ops.local import RunningSystem, running_system
 from pipeline_ops.projects import Projects
 from tests.integration.mirror import Mirror
 from tests.integration.probes import lacks
-from tests.integration.repositories import ROOT, disposable_repository, unmasked_repository
+from tests.integration.repositories import ROOT, disposable, unmasked_repository
 
 ENDPOINT = pytest.StashKey[str | None]()
 
@@ -94,7 +94,7 @@ def system(engine: Path, endpoint: str | None, tmp_path_factory: pytest.TempPath
         with running_system(unmasked_repository(folder)) as running:
             yield running
         return
-    with running_system(disposable_repository(folder), endpoint) as running:
+    with running_system(disposable(unmasked_repository(folder)), endpoint) as running:
         try:
             yield running
         finally:

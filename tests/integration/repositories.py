@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.unmasked import unmask
 
-__all__ = ["ROOT", "copied_repository", "disposable_repository", "unmasked_repository"]
+__all__ = ["ROOT", "copied_repository", "disposable", "unmasked_repository"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,13 +28,12 @@ def unmasked_repository(folder: Path) -> Path:
     return repository
 
 
-def disposable_repository(folder: Path) -> Path:
-    """Such a copy, whose production is not protected, so that all of it can be destroyed."""
-    repository = unmasked_repository(folder)
-    production = repository / "projects" / "storage" / "Pulumi.prod.yaml"
-    production.write_text(
-        production.read_text()
-        .replace("deletionProtection: true", "deletionProtection: false")
-        .replace("forceDestroy: false", "forceDestroy: true")
-    )
+def disposable(repository: Path) -> Path:
+    """Have a copy's production not be protected, so that all of it can be destroyed; return the copy."""
+    for production in repository.glob("projects/*/Pulumi.prod.yaml"):
+        production.write_text(
+            production.read_text()
+            .replace("deletionProtection: true", "deletionProtection: false")
+            .replace("forceDestroy: false", "forceDestroy: true")
+        )
     return repository

@@ -16,7 +16,7 @@ from pipeline_ops.errors import OperatorError
 from pipeline_ops.local import RunningSystem
 from pipeline_ops.projects import StackId
 from pipeline_ops.stack_outputs import StackOutputs
-from tests.integration.repositories import ROOT, copied_repository, disposable_repository
+from tests.integration.repositories import ROOT, copied_repository, disposable
 
 pytestmark = pytest.mark.engine
 
@@ -129,7 +129,7 @@ def test_a_target_that_makes_no_sense_is_refused_with_the_reason(
 
 @pytest.mark.own_cloud
 def test_destroying_everything_leaves_nothing_behind(empty_cloud: LocalCloud, tmp_path: Path) -> None:
-    repository = disposable_repository(tmp_path)
+    repository = disposable(copied_repository(tmp_path))
     before = inventory(empty_cloud)
     with Deployment(repository, empty_cloud) as deployment:
         for stack in STACKS:

@@ -71,13 +71,14 @@ def test_a_project_imports_the_common_package_and_the_settings_of_its_lambda_and
         assert roots(path) & INTERNAL <= {
             *(f"{project}_project", "pipeline_common", "replication_core"),
             *LAMBDA_PACKAGES,
+            *(["masking_policy"] if project == "replication" else []),
         }, path
         for name in imports(path):
             package, _, rest = name.partition(".")
             if package in LAMBDA_PACKAGES:
                 assert rest.partition(".")[0] == "settings", f"{path} imports {name}"
             if package == "replication_core":
-                assert rest.partition(".")[0] in {"", "datasets", "route_spec"}, f"{path} imports {name}"
+                assert rest.partition(".")[0] in {"", "datasets", "masking", "route_spec"}, f"{path} imports {name}"
 
 
 @pytest.mark.parametrize("project", PROJECTS)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind
+from replication_core.masking.policy import MaskingPolicy, PathRule, Rule, TableRules
 from replication_core.route_spec import (
     NOTIFICATIONS,
     RoutedDataset,
@@ -28,12 +29,13 @@ ROUTE = MadeRoute(
     others=(RoutedDataset(dataset=ORDERS, source="prod-orders", target="dev-orders"),),
     sample_keys=500,
 ).spec
-POLICY: dict[str, Any] = {
-    "version": 1,
-    "generation": 1,
-    "tables": {"orders": {"attributes": [["__type", {"rule": "replace", "value": 2**53 + 1}]]}},
-    "sample": None,
-}
+POLICY: dict[str, Any] = MaskingPolicy(
+    tables={
+        "orders": TableRules(
+            key={"__id": Rule("keep")}, attributes=(PathRule("type", Rule("bucket", {"by": 2**53 + 1}, line=9)),)
+        )
+    }
+).document()
 
 
 def written(route: RouteSpec, **changes: Any) -> Any:
@@ -86,6 +88,7 @@ def test_a_policy_survives_the_way_through_the_engine_which_knows_floats_alone_a
         (written(ROUTE, masking="[]x", mask_key_arn="arn:key"), "no usable 'masking'"),
         (written(ROUTE, masking="[1]", mask_key_arn="arn:key"), "no usable 'masking'"),
         (written(ROUTE, masking=json.dumps(POLICY)), "names no key"),
+        (written(ROUTE, masking='{"version": 2}', mask_key_arn="arn:key"), "the policy is none of version 1"),
     ],
 )
 def test_a_document_of_no_route_is_refused_with_the_reason(document: Any, what: str) -> None:

@@ -163,6 +163,11 @@ class StorageOutputs(Contract):
     """The alarm on the dead letters; empty where the storage was deployed before it had one."""
 
     @property
+    def partition(self) -> str:
+        """The part of AWS that it is in, as ARNs name it."""
+        return self.dlq_arn.split(":")[1]
+
+    @property
     def dlq_name(self) -> str:
         """The dead-letter queue's name, as CloudWatch's metrics have it."""
         return self.dlq_arn.rpartition(":")[2]
@@ -170,8 +175,7 @@ class StorageOutputs(Contract):
     @property
     def dlq_alarm_arn(self) -> str:
         """The ARN of the alarm on the dead letters, as dashboards name alarms."""
-        partition = self.dlq_arn.split(":")[1]
-        return f"arn:{partition}:cloudwatch:{self.region}:{self.account_id}:alarm:{self.dlq_alarm_name}"
+        return f"arn:{self.partition}:cloudwatch:{self.region}:{self.account_id}:alarm:{self.dlq_alarm_name}"
 
     @property
     def bucket_name(self) -> str:

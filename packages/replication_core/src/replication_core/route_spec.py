@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Self, get_origin
 
 from replication_core.datasets import Dataset, RecordKey
+from replication_core.masking.policy import MaskingPolicy
 
 __all__ = [
     "NOTIFICATIONS",
@@ -170,6 +171,11 @@ class RouteSpec(SourceDatasets):
         """Name the target's environment where nobody has."""
         object.__setattr__(self, "target_environment", self.target_environment or self.target)
 
+    @cached_property
+    def policy(self) -> MaskingPolicy | None:
+        """What becomes of the data; None where the route copies them as they are. Raises PolicyError."""
+        return MaskingPolicy.parse(self.masking) if self.masking else None
+
     @property
     def routed(self) -> tuple[RoutedDataset, ...]:
         """The datasets that the target gets."""
@@ -207,6 +213,8 @@ class RouteSpec(SourceDatasets):
             raise RouteSpecError(f"a route's notifications are one of {', '.join(NOTIFICATIONS)}")
         try:
             plain["datasets"] = tuple(map(RoutedDataset.parse, document["datasets"]))
+            if plain["masking"]:
+                MaskingPolicy.parse(plain["masking"])
             return cls(**plain)
         except (TypeError, ValueError, KeyError) as error:
             raise RouteSpecError(f"a route's specification is not usable: {error}") from error

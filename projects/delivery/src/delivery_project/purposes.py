@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delivery_project.config import DeliveryConfig, EnvironmentConfig
-from delivery_project.services import emptying, reading, sparing, writing
+from delivery_project.services import emptying, masking, reading, sparing, writing
 from delivery_project.stack_names import Account, StackNames
 from delivery_project.state import reading_state, using_secrets_key, writing_state
 from pipeline_common.infra.policies import Statement, allow
@@ -89,6 +89,7 @@ def _release(config: DeliveryConfig, account: Account, environment: EnvironmentC
             ["dynamodb:BatchGetItem", "dynamodb:Scan"],
             [side.arn("dynamodb:{region}:{account}:table/{made}") for side in sides],
         ),
+        masking(stack),
     ]
     return Purpose(
         name=f"release-{environment.name}",

@@ -12,7 +12,7 @@ from typing import Any
 from delivery_project.stack_names import StackNames
 from pipeline_common.infra.policies import Statement, allow
 
-__all__ = ["PROJECTS", "SERVICES", "Grant", "Service", "emptying", "reading", "sparing", "writing"]
+__all__ = ["PROJECTS", "SERVICES", "Grant", "Service", "emptying", "masking", "reading", "sparing", "writing"]
 
 Conditions = Mapping[str, Mapping[str, Any]]
 
@@ -440,7 +440,7 @@ _OF_FUNCTIONS = ("Alarms", "Dashboards", "Functions", "Logs", "Queues", "Roles",
 PROJECTS: Mapping[str, Sequence[str]] = {
     "storage": ("Alarms", "Buckets", "Keys", "Queues", "Tables", "Topics"),
     "processing": _OF_FUNCTIONS,
-    "replication": (*_OF_FUNCTIONS, "Buckets", "Trails"),
+    "replication": (*_OF_FUNCTIONS, "Buckets", "Keys", "Trails"),
 }
 """The services of which each project declares something."""
 
@@ -473,6 +473,11 @@ def emptying(names: StackNames) -> list[Statement]:
         on=(*_BUCKETS, "s3:::{made}/*"),
     )
     return [empty.statement("EmptyBuckets", names)] if "Buckets" in PROJECTS[names.project] else []
+
+
+def masking(names: StackNames) -> Statement:
+    """Return the statement by which pseudonyms can be made with a stack's own keys."""
+    return Grant(actions=("kms:GenerateMac",), on=_KEYS, where=_owned).statement("Pseudonyms", names)
 
 
 def sparing(names: StackNames) -> list[Statement]:

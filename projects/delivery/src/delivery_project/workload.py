@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from delivery_project.config import EnvironmentConfig
-from delivery_project.services import sparing
+from delivery_project.services import masking, sparing
 from delivery_project.stack_names import Account, StackNames
 from pipeline_common.infra.policies import allow, document
 
@@ -42,6 +42,7 @@ class Workload:
                 [
                     "s3:AbortMultipartUpload",
                     "s3:DeleteObject",
+                    "s3:ListMultipartUploadParts",
                     "s3:PutObject",
                     "s3:PutObjectTagging",
                     "s3:PutObjectVersionTagging",
@@ -63,7 +64,7 @@ class Workload:
             ),
             allow(
                 "WriteItems",
-                ["dynamodb:BatchWriteItem", "dynamodb:PutItem"],
+                ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem"],
                 [names.arn(table) for names in self.written],
             ),
             allow(
@@ -86,6 +87,7 @@ class Workload:
                 [f"arn:{account.partition}:kms:{account.region}:{account.account_id}:key/*"],
                 conditions={"StringEquals": {"kms:ViaService": f"sns.{account.region}.amazonaws.com"}},
             ),
+            masking(self.stack),
             allow(
                 "Logs",
                 ["logs:CreateLogStream", "logs:PutLogEvents"],

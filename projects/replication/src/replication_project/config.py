@@ -88,10 +88,9 @@ class TargetConfig(StackConfig):
     items: bool | None = Field(
         default=None, description="datasets.items, in short: whether it gets them", examples=[False]
     )
-    masking: str | None = Field(
-        default=None,
+    masking: str = Field(
         min_length=1,
-        description=f"the policy by which it is masked, a file of the project's, or {UNMASKED} with a reason",
+        description=f"the policy that masks what it gets, a file of the project's, or {UNMASKED} with a reason beside",
         examples=["policies/dev.yaml"],
     )
     reason: str | None = Field(
@@ -112,6 +111,11 @@ class TargetConfig(StackConfig):
         description="when a sample of it is compared with the source, never when absent",
         examples=[{"schedule": "rate(1 day)"}],
     )
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether a policy says what becomes of the data."""
+        return self.masking != UNMASKED
 
     @property
     def in_short(self) -> tuple[str, ...]:
@@ -145,7 +149,12 @@ class ReplicationConfig(FunctionSettings):
     targets: tuple[TargetConfig, ...] = Field(
         min_length=1,
         description="the environments that get the data, at least one",
-        examples=[[{"environment": "dev"}]],
+        examples=[[{"environment": "dev", "masking": "policies/dev.yaml"}]],
+    )
+    deletion_protection: bool = Field(
+        default=True,
+        description="whether the keys that pseudonyms are made with refuse to be deleted or replaced",
+        examples=[True],
     )
     memory_mb: int = Field(default=1024, ge=128, le=10240, description="each function's memory", examples=[1024])
     timeout_seconds: int = Field(
@@ -204,6 +213,10 @@ class ReplicationConfig(FunctionSettings):
         description="the longest that a release may take for a sample of keys while it is watched",
         examples=[30],
     )
+
+    def of_an_instance(self) -> Self:
+        """Return the same for an instance of the environment, which goes at once."""
+        return self.model_copy(update={"deletion_protection": False})
 
     def only(self, targets: Collection[str]) -> Self:
         """Return the settings of these targets alone."""

@@ -1,6 +1,7 @@
 """How changes of tables are noticed: by their streams, which a notifier reads for all routes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pulumi
@@ -11,7 +12,7 @@ from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import LiveFunction
 from replication_core.datasets import ITEMS
-from replication_core.route_spec import ROUTES_FILE
+from replication_core.route_spec import ROUTES_FILE, RouteSpec
 from replication_project.config import ReplicationConfig
 from replication_project.policies import notifier_rights
 from replication_project.route import ReplicationRoute
@@ -67,9 +68,7 @@ class ItemChanges(pulumi.ComponentResource):
             config.model_copy(update=NOTIFIER_SETTINGS),
             handler=NOTIFIER_HANDLER,
             description="Announces the source tables' changes on the routes' queues",
-            code=with_document(
-                code, ROUTES_FILE, announced.apply(lambda routes: [spec.document() for spec, _ in routes])
-            ),
+            code=with_document(code, ROUTES_FILE, announced.apply(lambda routes: [_told(spec) for spec, _ in routes])),
             environment={},
             rights=pulumi.Output.all(stores=stores, announced=announced).apply(
                 lambda known: notifier_rights(
@@ -128,3 +127,8 @@ class ItemChanges(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.function.ready),
         )
+
+
+def _told(spec: RouteSpec) -> dict[str, Any]:
+    """Return what the notifier is told of a route: keys go into the queue as they are, so nothing of its policy."""
+    return replace(spec, masking={}, mask_key_arn="").document()

@@ -4,10 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline_common.contracts import StorageOutputs, StoredDataset
-from pipeline_common.infra.policies import Statement, allow, deny_insecure_transport, document, objects, service
+from pipeline_common.infra.policies import (
+    Statement,
+    allow,
+    deny_insecure_transport,
+    document,
+    key_administration,
+    objects,
+    service,
+)
 from replication_project.dataset_pairs import DatasetPair
 
-__all__ = ["former_rule_arns", "notifier_rights", "replicator_rights", "trail_log_policy", "verifier_rights"]
+__all__ = [
+    "former_rule_arns",
+    "mask_key_policy",
+    "notifier_rights",
+    "replicator_rights",
+    "trail_log_policy",
+    "verifier_rights",
+]
 
 READ_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
 COMPARE_OBJECT = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersionTagging")
@@ -22,13 +37,17 @@ WRITE_REPLICA = (
     "s3:PutObjectTagging",
     "s3:PutObjectVersionTagging",
 )
+GENERATE_MAC = "kms:GenerateMac"
 CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 
 
-def replicator_rights(pairs: Sequence[DatasetPair], *, source: StorageOutputs, queue_arn: str) -> list[Statement]:
+def replicator_rights(
+    pairs: Sequence[DatasetPair], *, source: StorageOutputs, queue_arn: str, mask_key_arn: str = ""
+) -> list[Statement]:
     """Return a route's rights: read what the target gets, write the target, consume its queue, and report.
 
-    Objects that the target does not get can't be read either, so the selection holds even if the code forgot it.
+    Objects that the target does not get can't be read either, so the selection holds even if the code forgot it. A
+    route that masks has a key, and its replicas keys of their own.
     """
     buckets, tables = _parted(pairs)
     return [
@@ -36,18 +55,20 @@ def replicator_rights(pairs: Sequence[DatasetPair], *, source: StorageOutputs, q
             allow("ReadSourceObjects", READ_OBJECT, _selected(buckets)),
             # Without it S3 answers 403 for an object that is not there, which can't be told from a missing right.
             allow("TellAbsentObjects", ["s3:ListBucket"], _both(buckets)),
-            allow("WriteReplicas", WRITE_REPLICA, _selected(buckets, of_replica=True)),
+            allow("WriteReplicas", WRITE_REPLICA, _replicas(buckets, mask_key_arn)),
+            *_masking(mask_key_arn, buckets, tables),
             _excluded(buckets),
             allow("ReadSourceItems", ["dynamodb:BatchGetItem"], [pair.source.arn for pair in tables]),
             allow("WriteReplicaItems", ["dynamodb:BatchWriteItem"], [pair.replica.arn for pair in tables]),
         ),
-        allow("OwnQueue", CONSUME, [queue_arn]),
+        # What masks a body, and has no time for the rest of it, asks its own queue for that.
+        allow("OwnQueue", (*CONSUME, "sqs:SendMessage") if mask_key_arn else CONSUME, [queue_arn]),
         allow("DeadLetters", ["sqs:SendMessage"], [source.dlq_arn]),
         allow("Notifications", ["sns:Publish"], [source.success_topic_arn, source.failure_topic_arn]),
     ]
 
 
-def verifier_rights(pairs: Sequence[DatasetPair]) -> list[Statement]:
+def verifier_rights(pairs: Sequence[DatasetPair], *, mask_key_arn: str = "") -> list[Statement]:
     """Return the rights of who compares a target with its source: to read both, and to write nothing.
 
     Of the source it may read the objects that the target gets.
@@ -55,10 +76,11 @@ def verifier_rights(pairs: Sequence[DatasetPair]) -> list[Statement]:
     buckets, tables = _parted(pairs)
     return _of_some(
         allow("ReadSourceObjects", COMPARE_OBJECT, _selected(buckets)),
-        allow("ReadReplicas", COMPARE_OBJECT, _selected(buckets, of_replica=True)),
+        allow("ReadReplicas", COMPARE_OBJECT, _replicas(buckets, mask_key_arn)),
         allow("ListObjects", ["s3:ListBucket"], _both(buckets)),
         _excluded(buckets),
         allow("ReadItems", ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Scan"], _both(tables)),
+        *_pseudonyms(mask_key_arn),
     )
 
 
@@ -76,13 +98,32 @@ def _both(pairs: Sequence[DatasetPair]) -> list[str]:
     return [arn for pair in pairs for arn in (pair.source.arn, pair.replica.arn)]
 
 
-def _selected(buckets: Sequence[DatasetPair], *, of_replica: bool = False) -> list[str]:
-    """Return the objects that the target gets, on one side."""
+def _pseudonyms(mask_key_arn: str) -> list[Statement]:
+    return [allow("Pseudonyms", [GENERATE_MAC], [mask_key_arn])] if mask_key_arn else []
+
+
+def _masking(mask_key_arn: str, buckets: Sequence[DatasetPair], tables: Sequence[DatasetPair]) -> list[Statement]:
+    """Return what a route may that masks: go on with an upload, and find and delete what another policy made."""
+    if not mask_key_arn:
+        return []
+    replicas = _replicas(buckets, mask_key_arn)
+    outdated = ["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]
     return [
-        resource
-        for pair in buckets
-        for resource in objects((pair.replica if of_replica else pair.source).arn, pair.selection.include or ("",))
+        *_pseudonyms(mask_key_arn),
+        allow("GoOnWithUploads", ["s3:ListMultipartUploadParts"], replicas),
+        allow("OutdatedReplicaItems", outdated, [pair.replica.arn for pair in tables]),
     ]
+
+
+def _selected(buckets: Sequence[DatasetPair]) -> list[str]:
+    """Return the source's objects that the target gets."""
+    return [each for pair in buckets for each in objects(pair.source.arn, pair.selection.include or ("",))]
+
+
+def _replicas(buckets: Sequence[DatasetPair], mask_key_arn: str) -> list[str]:
+    """Return where the target has them: under the same keys, or, masked, under any."""
+    prefixes = [("",) if mask_key_arn else pair.selection.include or ("",) for pair in buckets]
+    return [each for pair, chosen in zip(buckets, prefixes, strict=True) for each in objects(pair.replica.arn, chosen)]
 
 
 def _excluded(buckets: Sequence[DatasetPair]) -> Statement:
@@ -95,8 +136,7 @@ def former_rule_arns(source: StorageOutputs) -> list[str]:
 
     A deploy deletes it last, and until then it sends what each route's own rule may not send yet.
     """
-    partition = source.dlq_arn.split(":")[1]
-    rules = f"arn:{partition}:events:{source.region}:{source.account_id}:rule/replication-{source.instance}"
+    rules = f"arn:{source.partition}:events:{source.region}:{source.account_id}:rule/replication-{source.instance}"
     return [f"{rules}-{what}-rule-*" for what in ("objects", "calls")]
 
 
@@ -115,6 +155,42 @@ def notifier_rights(
         ),
         allow("AnnounceAndDeadLetters", ["sqs:SendMessage"], [*queue_arns, source.dlq_arn]),
     ]
+
+
+def mask_key_policy(source: StorageOutputs, target: str) -> dict[str, Any]:
+    """Return the policy of the key that a route's pseudonyms are made with.
+
+    Who may use it stands in roles' own policies, and of functions only this route's may: neither another environment's,
+    whose data could be joined by it with what stands behind the pseudonyms, nor another route's. The workflows' roles
+    are of the account, whatever their tags say. A key's policy can't name a role that is not there yet, hence the
+    conditions: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
+    """
+    account = f"arn:{source.partition}:iam::{source.account_id}"
+    own = f"{account}:role/replication-{source.instance}-route-{target}-*"
+
+    def denied(sid: str, conditions: dict[str, dict[str, Any]]) -> Statement:
+        statement = {"Sid": sid, "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": [GENERATE_MAC]}
+        return {**statement, "Resource": ["*"], "Condition": conditions}
+
+    tag = "aws:PrincipalTag/"
+    return document(
+        key_administration(f"{account}:root"),
+        allow("UseByRoles", [GENERATE_MAC], ["*"], principal={"AWS": f"{account}:root"}),
+        denied(
+            "OtherEnvironments",
+            {
+                "StringNotEquals": {f"{tag}Environment": source.environment, f"{tag}Project": "delivery"},
+                "Null": {f"{tag}Environment": "false"},
+            },
+        ),
+        denied(
+            "OtherFunctions",
+            {
+                "StringEquals": {f"{tag}Project": ["processing", "replication"]},
+                "ArnNotLike": {"aws:PrincipalArn": own},
+            },
+        ),
+    )
 
 
 def trail_log_policy(bucket_arn: str, *, trail_arn: str, account_id: str) -> dict[str, Any]:

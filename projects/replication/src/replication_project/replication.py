@@ -20,6 +20,7 @@ from replication_project.change_trail import ChangeTrail
 from replication_project.config import ReplicationConfig
 from replication_project.dashboard import replication_graphs
 from replication_project.item_changes import ItemChanges
+from replication_project.masking import Policies
 from replication_project.route import ReplicationRoute
 from replication_project.stores import Stores, read_stores
 
@@ -48,6 +49,7 @@ class Replication(pulumi.ComponentResource):
         config: ReplicationConfig,
         *,
         source: Environment,
+        policies: Policies,
         code: pulumi.AssetArchive,
         part: Part = WHOLE,
         opts: pulumi.ResourceOptions | None = None,
@@ -59,13 +61,14 @@ class Replication(pulumi.ComponentResource):
         invoked = pulumi.InvokeOptions(parent=self)
         self._region = aws.get_region_output(opts=invoked).region
         self._account_id = aws.get_caller_identity_output(opts=invoked).account_id
-        stores = read_stores(config, source, region=self._region, account_id=self._account_id)
+        stores = read_stores(config, source, policies=policies, region=self._region, account_id=self._account_id)
         holds = {} if part.ends_holds else standing_holds(part.exported, deployed_version())
         self.routes = {
             target.environment: ReplicationRoute(
                 f"route-{target.environment}",
                 config,
                 target=target,
+                policy=policies.get(target.environment),
                 stores=stores,
                 code=code,
                 hold=holds.get(target.environment),

@@ -15,9 +15,10 @@ from pipeline_common.infra.live_function import LiveFunction
 from pipeline_common.infra.part import Shift
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from pipeline_common.release import deployed_version
+from replication_core.masking.policy import MaskingPolicy
 from replication_core.route_spec import ROUTE_FILE, RouteSpec
 from replication_project.config import ReplicationConfig, TargetConfig
-from replication_project.policies import former_rule_arns, replicator_rights
+from replication_project.policies import former_rule_arns, mask_key_policy, replicator_rights
 from replication_project.rule_patterns import change_pattern
 from replication_project.sample_verification import SampleVerification
 from replication_project.specification import route_spec
@@ -53,7 +54,8 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
 class ReplicationRoute(pulumi.ComponentResource):
     """What carries changes to one target and applies them (`pipeline:replication:ReplicationRoute`).
 
-    Guarantees: its role may write to this target only, and read only what the target gets; its rule, its queue, its
+    Guarantees: its role may write to this target only, and read only what the target gets; what masks has a key of its
+    own, that no other route and no other environment may use; its rule, its queue, its
     function and its concurrency are its own, so that another target's trouble is not felt here; what can't be delivered
     or applied ends in the source's dead-letter queue; undelivered events, lag, a queue that isn't drained, errors and
     throttles alarm.
@@ -64,6 +66,8 @@ class ReplicationRoute(pulumi.ComponentResource):
     TOKEN: ClassVar[str] = "pipeline:replication:ReplicationRoute"  # noqa: S105 - a resource type's token
 
     rule: aws.cloudwatch.EventRule
+    mask_key: aws.kms.Key | None = None
+    """The key that pseudonyms are made with; None where nothing is masked."""
     worker: QueueFunction
     spec: pulumi.Output[RouteSpec]
     verification: SampleVerification | None = None
@@ -75,6 +79,7 @@ class ReplicationRoute(pulumi.ComponentResource):
         config: ReplicationConfig,
         *,
         target: TargetConfig,
+        policy: MaskingPolicy | None,
         stores: pulumi.Output[Stores],
         code: pulumi.AssetArchive,
         hold: Hold | None = None,
@@ -83,7 +88,7 @@ class ReplicationRoute(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         self._name, self._config, self._target, self._stores = name, config, target, stores
-        self._hold, self._shift = hold, shift
+        self._policy, self._hold, self._shift = policy, hold, shift
         self._topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.rule = aws.cloudwatch.EventRule(
             f"{name}-rule",
@@ -91,6 +96,9 @@ class ReplicationRoute(pulumi.ComponentResource):
             event_pattern=stores.apply(lambda known: change_pattern(config.capture, known.pairs[target.environment])),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        if policy is not None:
+            self.mask_key = self._mask_key()
+        self._mask_key_arn = self.mask_key.arn if self.mask_key else pulumi.Output.from_input("")
         self.worker = self._worker(code)
         if target.verify is not None:
             self.verification = SampleVerification(
@@ -99,6 +107,7 @@ class ReplicationRoute(pulumi.ComponentResource):
                 target.verify,
                 target=target,
                 stores=stores,
+                mask_key_arn=self._mask_key_arn,
                 code=self._code,
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -133,14 +142,30 @@ class ReplicationRoute(pulumi.ComponentResource):
             alarm_names=eventually(pulumi.Output.all(*(one.name for one in self.alarms)).apply(",".join)),
         )
 
+    def _mask_key(self) -> aws.kms.Key:
+        """Return the key, which outlives every release and policy: another one would change every pseudonym."""
+        target = self._target.environment
+        policy = self._stores.apply(lambda known: mask_key_policy(known.source, target))
+        return aws.kms.Key(
+            f"{self._name}-mask-key",
+            description=f"What the pseudonyms in {target} are made with: without it none can be made again",
+            key_usage="GENERATE_VERIFY_MAC",
+            customer_master_key_spec="HMAC_256",
+            deletion_window_in_days=30,
+            policy=pulumi.Output.json_dumps(policy),
+            opts=pulumi.ResourceOptions(parent=self, protect=self._config.deletion_protection),
+        )
+
     def _worker(self, code: pulumi.AssetArchive) -> QueueFunction:
         config, environment = self._config, self._target.environment
 
         def function(queue: aws.sqs.Queue) -> LiveFunction:
             """Register the function that works off the queue, which its specification names."""
-            told = pulumi.Output.all(stores=self._stores, queue_url=queue.url)
+            told = pulumi.Output.all(stores=self._stores, queue_url=queue.url, mask_key_arn=self._mask_key_arn)
             release = str(deployed_version())
-            self.spec = told.apply(lambda known: route_spec(config, self._target, release=release, **known))
+            self.spec = told.apply(
+                lambda known: route_spec(config, self._target, policy=self._policy, release=release, **known)
+            )
             self._code = with_document(code, ROUTE_FILE, self.spec.apply(lambda spec: spec.document()))
             return self._function(queue)
 
@@ -152,6 +177,7 @@ class ReplicationRoute(pulumi.ComponentResource):
                 batch_size=config.batch_size,
                 batch_window_seconds=config.batch_window_seconds,
                 max_concurrency=self._target.max_concurrency,
+                feeds_itself=self._policy is not None,
                 age_alarm_seconds=config.queue_age_alarm_seconds,
                 age_alarm=(
                     f"Changes have been waiting for {environment} for {config.queue_age_alarm_seconds} s or more: its "
@@ -174,11 +200,12 @@ class ReplicationRoute(pulumi.ComponentResource):
             description=f"Makes {target.environment} equal to its source, key by key",
             code=self._code,
             environment={},
-            rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn).apply(
+            rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn, mask_key_arn=self._mask_key_arn).apply(
                 lambda known: replicator_rights(
                     known["stores"].pairs[target.environment],
                     source=known["stores"].source,
                     queue_arn=known["queue_arn"],
+                    mask_key_arn=known["mask_key_arn"],
                 )
             ),
             alarm_topic_arn=self._topic_arn,

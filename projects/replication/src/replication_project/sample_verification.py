@@ -69,6 +69,7 @@ class SampleVerification(pulumi.ComponentResource):
         *,
         target: TargetConfig,
         stores: pulumi.Output[Stores],
+        mask_key_arn: pulumi.Output[str],
         code: pulumi.Input[pulumi.Archive],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -81,7 +82,9 @@ class SampleVerification(pulumi.ComponentResource):
             description=f"Compares a sample of {target.environment} with its source",
             code=code,
             environment={},
-            rights=stores.apply(lambda known: verifier_rights(known.pairs[target.environment])),
+            rights=pulumi.Output.all(stores, mask_key_arn).apply(
+                lambda known: verifier_rights(known[0].pairs[target.environment], mask_key_arn=known[1])
+            ),
             alarm_topic_arn=topic_arn,
             # Its children are found by it too: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
             opts=pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=f"{name}-verifier")]),

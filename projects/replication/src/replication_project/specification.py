@@ -1,6 +1,7 @@
 """A route's specification, made of the contracts and the configuration. Pure."""
 
 from pipeline_common.contracts import StoredDataset
+from replication_core.masking.policy import MaskingPolicy
 from replication_core.route_spec import RoutedDataset, RouteSpec
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.dataset_pairs import DatasetPair
@@ -13,7 +14,14 @@ MOST_SETTLE_SECONDS = 600
 
 
 def route_spec(
-    config: ReplicationConfig, target: TargetConfig, *, stores: Stores, queue_url: str, release: str
+    config: ReplicationConfig,
+    target: TargetConfig,
+    *,
+    policy: MaskingPolicy | None,
+    stores: Stores,
+    queue_url: str,
+    mask_key_arn: str,
+    release: str,
 ) -> RouteSpec:
     """Return what the functions of a target's route, and the operator's commands, are told of it."""
     source, replica = stores.source, stores.targets[target.environment]
@@ -37,7 +45,9 @@ def route_spec(
         settle_seconds=min(config.lag_alarm_seconds, MOST_SETTLE_SECONDS),
         soak_seconds=config.soak_seconds,
         soak_answer_seconds=config.soak_answer_seconds,
+        masking=policy.document() if policy else {},
         unmasked_reason=target.reason or "",
+        mask_key_arn=mask_key_arn,
     )
 
 

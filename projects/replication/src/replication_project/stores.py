@@ -11,6 +11,7 @@ from pipeline_common.infra.stack_config import StackConfigError, stack_file
 from pipeline_common.infra.stack_references import read
 from replication_project.config import ReplicationConfig
 from replication_project.dataset_pairs import DatasetPair, dataset_pairs, pairing_faults
+from replication_project.masking import Policies, masking_faults
 from replication_project.sizes import size_faults
 
 __all__ = ["Stores", "read_stores"]
@@ -40,6 +41,7 @@ def read_stores(
     config: ReplicationConfig,
     source: Environment,
     *,
+    policies: Policies,
     region: pulumi.Input[str],
     account_id: pulumi.Input[str],
 ) -> pulumi.Output[Stores]:
@@ -54,11 +56,12 @@ def read_stores(
         targets=pulumi.Output.all(**{name: read(StorageOutputs, source.beside(name)) for name in targets}),
         region=region,
         account_id=account_id,
-    ).apply(lambda known: _checked(config, **known))
+    ).apply(lambda known: _checked(config, policies, **known))
 
 
 def _checked(
     config: ReplicationConfig,
+    policies: Policies,
     source: StorageOutputs,
     targets: Mapping[str, StorageOutputs],
     region: str,
@@ -76,6 +79,8 @@ def _checked(
     }
     if faults := faults or list(size_faults(config, source, pairs)):
         raise StackConfigError("\n".join(f"{stack_file()}: {fault}" for fault in faults))
+    if unmasked := list(dict.fromkeys(masking_faults(config, policies, source, pairs))):
+        raise StackConfigError("\n".join(unmasked))
     return Stores(source=source, targets=targets, pairs=pairs)
 
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import pulumi
 
-from pipeline_common.infra.policies import allow, deny_insecure_transport, document, from_account, service
+from pipeline_common.infra.policies import (
+    allow,
+    deny_insecure_transport,
+    document,
+    from_account,
+    key_administration,
+    service,
+)
 
 __all__ = [
     "bucket_policy",
@@ -21,22 +28,6 @@ __all__ = [
 Policy = dict[str, Any]
 Text = pulumi.Input[str]
 
-KEY_ADMINISTRATION = (
-    "kms:CancelKeyDeletion",
-    "kms:DescribeKey",
-    "kms:DisableKey",
-    "kms:DisableKeyRotation",
-    "kms:EnableKey",
-    "kms:EnableKeyRotation",
-    "kms:GetKeyPolicy",
-    "kms:GetKeyRotationStatus",
-    "kms:ListResourceTags",
-    "kms:PutKeyPolicy",
-    "kms:ScheduleKeyDeletion",
-    "kms:TagResource",
-    "kms:UntagResource",
-    "kms:UpdateKeyDescription",
-)
 KEY_USE = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
@@ -78,7 +69,7 @@ def topic_key_policy(account_arn: Text, account_id: Text, region: Text) -> Polic
     sns = pulumi.Output.concat("sns.", region, ".amazonaws.com")
     through_sns = {"StringEquals": {"kms:CallerAccount": account_id, "kms:ViaService": sns}}
     return document(
-        allow("Administration", KEY_ADMINISTRATION, this_key, principal={"AWS": account_arn}),
+        key_administration(account_arn),
         allow("PublishersThroughSns", KEY_USE, this_key, principal={"AWS": "*"}, conditions=through_sns),
         # Without a condition on the account: AWS documents none for CloudWatch's use of a key, and one that it does
         # not send would silence every alarm. Whose alarms may publish is the topic's policy's to say.

@@ -15,6 +15,7 @@ __all__ = [
     "document",
     "from_account",
     "function_policy",
+    "key_administration",
     "objects",
     "queue_for_rules",
     "service",
@@ -22,6 +23,23 @@ __all__ = [
 ]
 
 Statement = dict[str, Any]
+
+KEY_ADMINISTRATION = (
+    "kms:CancelKeyDeletion",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateKeyDescription",
+)
 
 
 def document(*statements: Statement) -> dict[str, Any]:
@@ -63,6 +81,11 @@ def deny_insecure_transport(action: str, resources: Sequence[Any]) -> Statement:
         "Resource": list(resources),
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
+
+
+def key_administration(account_arn: Any) -> Statement:
+    """Return the statement by which the account administers a key of KMS, in whose policy `*` is the key itself."""
+    return allow("Administration", KEY_ADMINISTRATION, ["*"], principal={"AWS": account_arn})
 
 
 def service(name: str) -> dict[str, str]:
