@@ -13,9 +13,11 @@ from pipeline_ops.errors import OperatorError
 from pipeline_ops.history import History
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
 from pipeline_ops.masking.apply import Application
+from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.state import Backend
+from replication_core.masking.policy import MaskingPolicy
 from tests.unit.pipeline_ops.masking.conftest import masked_spec
 from tests.unit.pipeline_ops.routes.conftest import World
 
@@ -64,7 +66,7 @@ def activations(tmp_path: Path) -> Activations:
 
 
 @pytest.fixture
-def application(world: World, activations: Activations, tmp_path: Path) -> Applied:
+def application(world: World, activations: Activations, policy: MaskingPolicy, tmp_path: Path) -> Applied:
     """The route masks once it is deployed."""
 
     def deployed() -> DeployedReplication:
@@ -84,6 +86,7 @@ def application(world: World, activations: Activations, tmp_path: Path) -> Appli
         target="dev",
         deployed=deployed,
         deploy=deploy,
+        wanted=digest_of(policy),
         activations=activations,
         by="somebody",
         say=lambda _: None,
@@ -136,10 +139,25 @@ def test_what_was_applied_once_is_applied_anew_when_it_is_asked_for(application:
     assert application.done == STEPS
 
 
-def test_a_deploy_that_leaves_the_route_unmasked_ends_it(application: Applied, world: World) -> None:
-    application.deploy = lambda: None
-    with pytest.raises(OperatorError, match="The route to dev masks nothing: name a policy"):
+@pytest.mark.parametrize("spec", [{}, {"generation": 2}])
+def test_a_route_that_is_deployed_with_another_policy_or_none_ends_it(
+    application: Applied, world: World, spec: dict[str, Any]
+) -> None:
+    def deploy() -> None:
+        world.specs["dev"] = masked_spec(world, **spec) if spec else world.settings.spec.document()
+
+    application.deploy = deploy
+    with pytest.raises(OperatorError, match="is not deployed with the policy that is applied to it"):
         application.run()
+
+
+def test_a_run_for_another_policy_than_is_configured_now_is_begun_anew(
+    application: Applied, activations: Activations
+) -> None:
+    at = "2026-11-27T10:00:00+00:00"
+    activations.keep(Activation(target="dev", policy="another", by="x", begun=at, done={"pause": at}))
+    application.run()
+    assert application.done == STEPS
 
 
 def test_a_held_route_is_not_touched(application: Applied, world: World) -> None:
@@ -152,7 +170,7 @@ def test_a_held_route_is_not_touched(application: Applied, world: World) -> None
 
 def own_steps(application: Applied) -> Application:
     """Return it with the steps that it has by itself."""
-    names = ("target", "deployed", "deploy", "activations", "by", "say")
+    names = ("target", "deployed", "deploy", "wanted", "activations", "by", "say")
     told: Any = {name: getattr(application, name) for name in names}
     return Application(**told)
 

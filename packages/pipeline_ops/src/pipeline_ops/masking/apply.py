@@ -49,6 +49,9 @@ class Application:
     deploy: Callable[[], None]
     """Deploys the route's part of the stack."""
 
+    wanted: str
+    """The digest of the policy that is configured, see `policies`."""
+
     activations: Activations
     by: str
     say: Callable[[str], None]
@@ -75,17 +78,18 @@ class Application:
         return activation
 
     def left(self) -> Activation | None:
-        """Return the activation that was cut off, of the policy that is deployed; None where there is none to go on."""
+        """Return the activation of the configured policy that was cut off; None where there is none to go on with."""
         found = self.activations.find(self.target)
-        if found is None or found.ended:
+        if found is None or found.ended or found.policy != self.wanted:
             return None
-        policy = self._policy(self.deployed().replication.route(self.target))
-        deployed = ActivationStep.DEPLOY in found.done
-        return found if not deployed or (policy and digest_of(policy) == found.policy) else None
+        deployed = self._policy(self.deployed().replication.route(self.target))
+        is_deployed = deployed is not None and digest_of(deployed) == self.wanted
+        return found if is_deployed or ActivationStep.DEPLOY not in found.done else None
 
     def _begun(self) -> Activation:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return self.left() or self.activations.keep(Activation(target=self.target, policy="", by=self.by, begun=now))
+        begun = Activation(target=self.target, policy=self.wanted, by=self.by, begun=now)
+        return self.left() or self.activations.keep(begun)
 
     def _route(self) -> tuple[DeployedReplication, Route]:
         """Return the route as it is by now; raises OperatorError for a held one, which no deploy moves."""
@@ -105,11 +109,14 @@ class Application:
             raise OperatorError(f"The policy of the route to {self.target} can't be read: {error}.") from error
 
     def _masked_route(self) -> tuple[DeployedReplication, Route, MaskingPolicy]:
+        """Return the route with its policy; raises OperatorError where that is not the one that is applied."""
         deployed, route = self._route()
         policy = self._policy(route)
-        if policy is None:
+        if policy is None or digest_of(policy) != self.wanted:
+            again = deployed.replication.where.command("mask", "apply", self.target)
             raise OperatorError(
-                f"The route to {self.target} masks nothing: name a policy for it in replication:targets."
+                f"The route to {self.target} is not deployed with the policy that is applied to it: somebody has "
+                f"deployed another one meanwhile. `{again}` begins anew."
             )
         return deployed, route, policy
 
@@ -132,8 +139,8 @@ class Application:
     def _deploy(self, _: Activation) -> Mapping[str, Any]:
         self.say(f"Deploying the route to {self.target}")
         self.deploy()
-        policy = self._masked_route()[2]
-        return {"policy": digest_of(policy)}
+        self._masked_route()
+        return {}
 
     def _resume(self, _: Activation) -> Mapping[str, Any]:
         deployed, route = self._route()

@@ -14,6 +14,8 @@ from pipeline_ops.deployed_system import deployed_system
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.masking.activation import Activation, Activations
 from pipeline_ops.masking.apply import Application
+from pipeline_ops.masking.policies import digest_of
+from pipeline_ops.masking.policy_files import configured_policy
 from pipeline_ops.masking.recovery_points import RecoveryPoint
 from pipeline_ops.parts import chosen_part
 from pipeline_ops.routes.deployed_replication import replication_in
@@ -36,6 +38,7 @@ def apply(target: str, where: Where, as_json: bool, yes: bool) -> None:
     system = deployed_system(projects)
     deployed = replication_in(system)
     deployed.replication.route(target)
+    wanted = digest_of(configured_policy(projects, stack, target))
 
     def deploy() -> None:
         with open_deployment(projects, changes=True) as deployment:
@@ -46,6 +49,7 @@ def apply(target: str, where: Where, as_json: bool, yes: bool) -> None:
             target=target,
             deployed=lambda: replication_in(deployed_system(projects)),
             deploy=deploy,
+            wanted=wanted,
             activations=Activations(deployed.history.backend, stack),
             by=caller(deployed.replication.client, deployed.replication.region),
             say=say,

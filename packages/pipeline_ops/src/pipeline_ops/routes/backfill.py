@@ -247,6 +247,7 @@ def _identity(route: RouteSpec, selection: Selection, since: datetime | None, ti
     others = [each.document() for each in route.datasets if each.dataset.name not in {OBJECTS.name, ITEMS.name}]
     by = f" of {time_attribute}" if since and time_attribute != TIME_ATTRIBUTE else ""
     own = f"{selection} since {since and since.isoformat()}{by} by {settings_text(route)}"
+    own += f" masked by {route.masking}" if route.masking else ""
     return f"{own} and {others}" if others else own
 
 
