@@ -200,7 +200,7 @@ COMMANDS = {
     "resume": "Start a paused route again: -- <target>.",
     "rollback": "Put a route back to a former version of its function: -- <target> [<version>|<release>].",
     "replicate": "Reconcile one record now: -- <target> <key> | <id> <timestamp> | <dataset> <key>.",
-    "mask": "Write, check, preview and apply masking policies: -- check | diff | discover | preview | apply; -h tells.",
+    "mask": "Check, draft, preview, apply and report masking: -- check|diff|discover|preview|apply|report; -h tells.",
     "redrive": "Send an environment's dead letters back: [-- <environment>] [--route TARGET] [--reason R] [--list].",
     "local": "Bring the whole system up on this machine, until Ctrl-C: [-- --detach | --stop].",
     "demo": "Deploy everything on this machine, change production's data and show it arrive.",

@@ -54,6 +54,14 @@ unmasked_option = click.option(
     type=text,
     help="Why a route is to go back from what masks to what does not.",
 )
+sample_option = click.option(
+    "--keys",
+    type=NumberRange(min=1),
+    default=1000,
+    metavar="NUMBER",
+    show_default=True,
+    help="Records of a dataset to look at, about.",
+)
 items_option = click.option("--items", is_flag=True, help="Only items; with --objects, both.")
 
 
@@ -407,14 +415,7 @@ def preview() -> None:
 
 @mask.command()
 @click.argument("dataset")
-@click.option(
-    "--keys",
-    type=NumberRange(min=1),
-    default=1000,
-    metavar="NUMBER",
-    show_default=True,
-    help="Records to look at, about.",
-)
+@sample_option
 @click.option("--write", type=_FILE, help="Write a draft of a policy to this file.")
 @where_options
 @runs("masking.discover_command:discover")
@@ -435,6 +436,19 @@ def apply() -> None:
 
     Pauses the route, deploys it, has it work off what it has and reconcile every record, deletes for good what another
     policy or none has made, and compares. Cut off, the same command goes on. `status` says unsafe until it is done.
+    """
+
+
+@mask.command()
+@click.argument("target")
+@sample_option
+@click.option("--report", "file", type=_FILE, help="Write it to this file, and a page beside it; by default in .local.")
+@where_options
+@runs("masking.report_command:report")
+def report() -> None:
+    """Write a report of a target's masking for a reviewer, as JSON and as a page that needs nothing else.
+
+    It has the policy, what that makes of a sample of production, what was refused, and the last comparison.
     """
 
 

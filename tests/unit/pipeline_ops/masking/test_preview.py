@@ -52,7 +52,7 @@ def with_body(body: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def becoming(found: Preview) -> dict[str, str]:
-    return {each.place: each.becomes for each in found.values}
+    return {each.place: str(each) for each in found.values}
 
 
 def test_of_an_item_what_is_kept_is_told_by_type_and_length_and_what_is_masked_as_it_will_be(world: World) -> None:
@@ -81,7 +81,7 @@ def test_what_no_rule_is_for_is_refused_and_its_name_is_not_told(world: World) -
     found = an_item(world, "a")
     assert found.refused
     assert SECRET not in json.dumps(asdict(found))
-    assert becoming(found)["*"] == "no rule is for it"
+    assert becoming(found)["*"] == "refused: no rule is for it"
     dropping = {**a_policy(), "unclassified": "drop"}
     found = an_item(world, "a", dropping)
     assert (found.refused, becoming(found)["*"]) == (False, "dropped")
@@ -149,8 +149,8 @@ def test_metadata_tags_and_headers_are_told_by_their_rules(world: World) -> None
     found = an_object(world, "assets/a", with_body({"opaque": "no person"}, **more))
     told = becoming(found)
     assert told["metadata.owner"].startswith('"c_')
-    assert (told["metadata.*"], told["tags.*"], told["headers.*"]) == ("dropped", *2 * ("no rule is for it",))
-    assert told["body"] == "kept as it is (1 bytes)"
+    assert (told["metadata.*"], told["tags.*"], told["headers.*"]) == ("dropped", *2 * ("refused: no rule is for it",))
+    assert told["body"] == "kept (as it is, 1 bytes)"
     assert found.refused
 
 
@@ -164,7 +164,7 @@ def test_a_key_that_the_policy_does_not_know_is_refused(world: World) -> None:
 def test_a_body_that_is_not_of_its_format_is_refused_without_a_word_of_it(world: World) -> None:
     world.put("assets/a", SECRET.encode())
     found = an_object(world, "assets/a", with_body({"format": "json-lines", "fields": COLUMNS}))
-    assert (found.refused, becoming(found)["body"]) == (True, "its first records are not of its format")
+    assert (found.refused, becoming(found)["body"]) == (True, "refused: its first records are not of its format")
 
 
 def test_the_routes_own_key_is_used_and_without_one_a_key_that_is_thrown_away(world: World) -> None:

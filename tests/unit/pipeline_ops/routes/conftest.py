@@ -168,7 +168,7 @@ def world() -> Iterator[World]:
         )
         made = {
             name: session.client(name)
-            for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events", "cloudtrail", "backup")
+            for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events", "cloudtrail", "backup", "kms")
         }
         made["lambda"] = functions = Functions()
         urls = {name: made["sqs"].create_queue(QueueName=name)["QueueUrl"] for name in ("dev", "staging", "dlq")}

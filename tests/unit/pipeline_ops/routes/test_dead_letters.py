@@ -17,12 +17,12 @@ from tests.unit.pipeline_ops.routes.conftest import World
 NOTICE = {"schema": "pipeline.notice/1", "kind": "object", "key": "a+b %20.txt", "reason": "stream"}
 
 
-def envelope(event: Any = NOTICE, target: str = "dev", type_: str = "NoSuchBucket") -> str:
+def envelope(event: Any = NOTICE, target: str = "dev", type_: str = "NoSuchBucket", message: str = "why") -> str:
     return json.dumps(
         {
             "schema": "pipeline.envelope/1",
             "event": event,
-            "error": {"type": type_, "message": "why"},
+            "error": {"type": type_, "message": message},
             "attempts": 6,
             "timestamp": "2026-01-01T00:00:00+00:00",
             "target": target,

@@ -47,10 +47,11 @@ def first_records(
                 _, chunks = decoded(raw, encoding)
             return format_, list(_records(chunks, format_, most))
         except UnreadableError as error:
-            raise UnreadableFileError(str(error)) from None
+            why = str(error)
         except (ValueError, RecursionError, csv.Error):
-            # What these say may quote the bytes.
-            raise UnreadableFileError("its first records are not of its format") from None
+            why = "its first records are not of its format"
+    # Not while those are handled: what they say, or hold, may be of the bytes.
+    raise UnreadableFileError(why)
 
 
 def _chunks(body: Any) -> Iterator[bytes]:

@@ -6,8 +6,10 @@ Of what is kept, the type and the length are told; of what is masked, what it be
 import base64
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -40,9 +42,18 @@ from replication_core.objects.heads import Absent, read_head, read_tags
 from replication_core.objects.states import Head
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
-__all__ = ["Becomes", "Preview", "Previewer"]
+__all__ = ["Becomes", "Preview", "Previewer", "Treatment"]
 
 _ROOT_BYTES = 32
+
+
+class Treatment(StrEnum):
+    """What is done with a value."""
+
+    KEPT = "kept"
+    MASKED = "masked"
+    DROPPED = "dropped"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +67,20 @@ class Becomes:
     line: int
     """The rule's, in the policy's file."""
 
+    outcome: Treatment
     becomes: str
-    refused: bool = False
+    """The masked value; of what is kept its type and length, and of what is refused why."""
+
+    def __str__(self) -> str:
+        match self.outcome:
+            case Treatment.MASKED:
+                return self.becomes
+            case Treatment.DROPPED:
+                return self.outcome.value
+            case Treatment.KEPT:
+                return f"{self.outcome} ({self.becomes})"
+            case Treatment.REFUSED:
+                return f"{self.outcome}: {self.becomes}"
 
 
 @dataclass(kw_only=True)
@@ -72,6 +95,7 @@ class Preview:
     """A sentence."""
 
     refused: bool = False
+    travels: bool = True
     values: list[Becomes] = field(default_factory=list)
 
 
@@ -146,48 +170,48 @@ class Previewer:
 
     def _without_source(self, key: RecordKey) -> Preview:
         verdict = f"production has no such {key.dataset.kind.record}: a replica of it would be deleted"
-        return Preview(dataset=key.dataset.name, verdict=verdict)
+        return Preview(dataset=key.dataset.name, verdict=verdict, travels=False)
 
     def _judged(self, key: RecordKey, values: list[Becomes], travels: Any) -> Preview:
         told = Preview(dataset=key.dataset.name, verdict="would be replicated so", values=values)
         try:
             told.key = str(self.mask.key(key))
             if travels() is None:
+                told.travels = False
                 told.verdict = "would not travel: the policy's conditions, or its sample, leave it out"
         except Unclassified as error:
             told.verdict, told.refused = f"refused: {error.message}", True
         else:
-            if refusal := next((each for each in values if each.refused), None):
+            if refusal := next((each for each in values if each.outcome is Treatment.REFUSED), None):
                 told.verdict, told.refused = f"refused: {refusal.place}: {refusal.becomes}", True
         return told
 
     def _become(self, found: Iterable[Leaf], before: str = "") -> Iterator[Becomes]:
         masks = AttributeMasks(self.pseudonyms, drops_unknown=self.policy.unclassified == DROP)
         for leaf in found:
-            becomes, refused = self._made(leaf, masks)
+            outcome, becomes = self._made(leaf, masks)
             rule = leaf.rule
             yield Becomes(
                 place=before + leaf.path,
                 rule=rule.kind if rule else "",
                 line=rule.line if rule else 0,
+                outcome=outcome,
                 becomes=becomes,
-                refused=refused,
             )
 
-    def _made(self, leaf: Leaf, masks: AttributeMasks) -> tuple[str, bool]:
-        """Return what becomes of a value, and whether it is refused."""
+    def _made(self, leaf: Leaf, masks: AttributeMasks) -> tuple[Treatment, str]:
+        if leaf.is_dropped or (leaf.rule is None and masks.drops_unknown):
+            return Treatment.DROPPED, ""
         if leaf.rule is None:
-            return ("dropped", False) if masks.drops_unknown else ("no rule is for it", leaf.type != "NULL")
-        if leaf.is_dropped:
-            return "dropped", False
+            return Treatment.REFUSED, "no rule is for it"
         try:
             type_, value = _read_as(leaf)
             made = masks.masker(leaf.rule, leaf.path)(type_, value)
         except Unclassified as error:
-            return error.why, True
+            return Treatment.REFUSED, error.why
         if leaf.rule.kind == "keep" or leaf.type == "NULL":
-            return f"kept ({size_of(leaf.type, leaf.value)})", False
-        return json.dumps(made, ensure_ascii=False, default=lambda value: base64.b64encode(value).decode()), False
+            return Treatment.KEPT, size_of(leaf.type, leaf.value)
+        return Treatment.MASKED, json.dumps(made, ensure_ascii=False, default=_in_base64)
 
     def _texts(
         self, what: str, texts: Iterable[tuple[str, str]], kept: Mapping[str, Rule], made: ObjectMask
@@ -202,8 +226,8 @@ class Previewer:
     def _body(self, bucket: str, key: str, head: Head, made: ObjectMask) -> Iterator[Becomes]:
         body = made.rule.body
         if not isinstance(body, RecordsBody):
-            kept = f"kept as it is ({head.size:,} bytes)"
-            yield Becomes(place="body", rule="opaque", line=made.rule.line, becomes=kept)
+            size = f"as it is, {head.size:,} bytes"
+            yield Becomes(place="body", rule="opaque", line=made.rule.line, outcome=Treatment.KEPT, becomes=size)
             return
         if not head.size:
             return
@@ -211,10 +235,15 @@ class Previewer:
         try:
             _, records = first_records(self.sides.source_s3, bucket, key, version, most=1, format_=Format(body.format))
         except UnreadableFileError as error:
-            yield Becomes(place="body", rule="", line=made.rule.line, becomes=str(error), refused=True)
+            refused = Treatment.REFUSED
+            yield Becomes(place="body", rule="", line=made.rule.line, outcome=refused, becomes=str(error))
             return
         for record in records:
             yield from self._become(leaves(record, _body_trie(body)), "first record: ")
+
+
+def _in_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _table_trie(table: TableRules) -> Node[Rule]:
@@ -231,11 +260,14 @@ def _read_as(leaf: Leaf) -> tuple[str, Any]:
     type_ = leaf.rule.settings.get("type") if leaf.rule else None
     if leaf.type != "S" or type_ in {None, "S"}:
         return leaf.type, leaf.value
-    try:
-        if type_ == "N":
-            return "N", number_text(leaf.value.strip())
-        if type_ == "B":
-            return "B", base64.b64decode(leaf.value, validate=True)
-    except (ValueError, NumberError):
-        raise Unclassified(f"a text is no value of type {type_}") from None
-    return leaf.type, leaf.value
+    if type_ not in _READS:
+        return leaf.type, leaf.value
+    with suppress(ValueError, NumberError):
+        return type_, _READS[type_](leaf.value)
+    raise Unclassified(f"a text is no value of type {type_}")
+
+
+_READS: Mapping[str, Callable[[str], Any]] = {
+    "N": lambda text: number_text(text.strip()),
+    "B": lambda text: base64.b64decode(text, validate=True),
+}

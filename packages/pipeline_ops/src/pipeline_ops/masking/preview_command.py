@@ -40,7 +40,6 @@ def _show(found: Preview, target: str) -> None:
     if found.values:
         table = TextTable("place", "rule", "line", "becomes", title=f"{found.dataset} in {target}", numbers=("line",))
         for each in found.values:
-            becomes = f"refused: {each.becomes}" if each.refused else each.becomes
-            table.add(each.place, each.rule or "none", f"{each.line or ''}", becomes)
+            table.add(each.place, each.rule or "none", f"{each.line or ''}", str(each))
         show(table)
     tell(*([f"Key: {found.key}"] if found.key else []), f"{found.verdict[:1].upper()}{found.verdict[1:]}.")

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
-from xml.etree import ElementTree as Html
 
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.private_files import open_private
-from pipeline_ops.terminal import shown
+from pipeline_ops.page import HtmlPage
 from replication_core.comparing.findings import DRIFT, Finding, Verdict
 from replication_core.datasets import DEFAULTS, OBJECTS, RecordKey
 from replication_core.route_spec import RouteSpec
@@ -21,14 +19,6 @@ __all__ = ["Tally", "read_findings", "write_finding", "write_page", "writing"]
 _EXAMPLES = 5
 _PREFIXES = 200
 _OTHERS = "(others)"
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1f2933 }
-table { border-collapse: collapse; margin: 1rem 0; width: 100% }
-th, td { border-bottom: 1px solid #d9e2ec; padding: .3rem .6rem; text-align: left; vertical-align: top }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
-code { overflow-wrap: anywhere }
-"""
 
 
 def write_finding(file: TextIO, finding: Finding) -> None:
@@ -140,27 +130,19 @@ def _prefix_of(key: RecordKey) -> str:
 
 def write_page(path: Path, title: str, facts: Iterable[tuple[str, str]], tally: Tally, report: Path) -> None:
     """Write the counts, and the examples by prefix, as a page that needs nothing else."""
-    page = Html.Element("html", lang="en")
-    head = Html.SubElement(page, "head")
-    Html.SubElement(head, "meta", charset="utf-8")
-    Html.SubElement(head, "title").text = shown(title)
-    Html.SubElement(head, "style").text = _STYLE
-    body = Html.SubElement(page, "body")
-    Html.SubElement(body, "h1").text = shown(title)
-    _table(body, ("", ""), facts)
-    Html.SubElement(body, "h2").text = "Found"
-    _table(body, ("verdict", "keys"), ((verdict.value, f"{tally.counts[verdict]:,}") for verdict in Verdict))
-    Html.SubElement(body, "h2").text = "By prefix"
+    page = HtmlPage(title)
+    page.table(("", ""), facts)
+    page.heading("Found")
+    page.table(("verdict", "keys"), ((verdict.value, f"{tally.counts[verdict]:,}") for verdict in Verdict))
+    page.heading("By prefix")
     for name, prefix in sorted(tally.prefixes.items()):
-        Html.SubElement(body, "h3").text = shown(name)
-        counted = (f"{count:,} {verdict.value}" for verdict, count in prefix.counts.most_common())
-        Html.SubElement(body, "p").text = ", ".join(counted)
+        page.heading(name, level=3)
+        page.paragraph(", ".join(f"{count:,} {verdict.value}" for verdict, count in prefix.counts.most_common()))
         examples = (example for verdict in Verdict for example in prefix.examples.get(verdict, ()))
-        _table(body, ("for example", "verdict", "what"), examples)
-    Html.SubElement(body, "p").text = f"Every key: {shown(report.name)}, a JSON document a line."
-    text = Html.tostring(page, encoding="unicode", method="html")
-    with writing(path), open_private(path) as file:
-        file.write(f"<!doctype html>\n{text}\n")
+        page.table(("for example", "verdict", "what"), examples)
+    page.paragraph(f"Every key: {report.name}, a JSON document a line.")
+    with writing(path):
+        page.write(path)
 
 
 @contextmanager
@@ -170,17 +152,3 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OperatorError(f"{path} can't be written: {error.strerror}.") from error
-
-
-def _table(parent: Any, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    table = Html.SubElement(parent, "table")
-    if any(headings):
-        row = Html.SubElement(table, "tr")
-        for heading in headings:
-            Html.SubElement(row, "th").text = heading
-    for cells in rows:
-        row = Html.SubElement(table, "tr")
-        for position, cell in enumerate(cells):
-            attributes = {"class": "number"} if cell.replace(",", "").isdecimal() else {}
-            place = Html.SubElement(row, "td", attributes)
-            (Html.SubElement(place, "code") if position == 0 and any(headings) else place).text = shown(cell)

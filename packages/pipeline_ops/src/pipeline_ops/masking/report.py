@@ -1,0 +1,221 @@
+"""The report of a route's masking for a reviewer: the policy, what it does, and what was seen in the target."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline_ops.masking.activation import Activation
+from pipeline_ops.masking.policies import digest_of, fingerprints
+from pipeline_ops.masking.preview import Treatment
+from pipeline_ops.masking.rule_counts import RuleCounts
+from pipeline_ops.masking.safety import Safety
+from pipeline_ops.page import HtmlPage
+from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
+from pipeline_ops.routes.route import Route
+from replication_core.masking.policy import MaskingPolicy, ObjectRule, OpaqueBody, PathRule, Rule
+
+__all__ = ["LastVerification", "MaskingReport", "last_verification", "refusals", "write_report_page"]
+
+_UNCLASSIFIED = "Unclassified"
+_LETTERS = 10_000
+_RECORD = re.compile(r"^record [0-9]+(?:, |: )")
+"""Tells which record of a file it was."""
+
+_OUTCOMES = tuple(Treatment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastVerification:
+    """The newest comparison of the target that was made in this checkout."""
+
+    at: datetime
+    found: Mapping[str, int]
+    """Findings by verdict."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {"at": self.at.isoformat(timespec="seconds"), "found": dict(self.found)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskingReport:
+    """What is told of a route's masking; nothing in it is a value of production."""
+
+    route: Route
+    policy: MaskingPolicy
+    safety: Safety
+    counts: RuleCounts
+    """Of a sample of production, by what is desired of it."""
+
+    refusals: Mapping[str, int]
+    """Dead letters that the policy has caused, by what they say."""
+
+    activation: Activation | None
+    verified: LastVerification | None
+    at: datetime
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        spec = self.route.spec
+        return {
+            "schema": "pipeline.masking-report/1",
+            "at": self.at.isoformat(timespec="seconds"),
+            "source": spec.source_environment,
+            "target": spec.target_environment,
+            "release": spec.release,
+            "version": self.route.outputs.version,
+            "protection": self.safety.document(),
+            "policy": {"digest": digest_of(self.policy), **self.policy.document()},
+            "fingerprints": [
+                {"dataset": dataset, "match": match, "fingerprint": told}
+                for dataset, match, told in fingerprints(self.policy)
+            ],
+            "sample": {
+                "records": dict(self.counts.records),
+                "left_out": dict(self.counts.left_out),
+                "refused": [
+                    {"dataset": dataset, "why": why, "records": count}
+                    for (dataset, why), count in self.counts.refused.items()
+                ],
+                "values": [
+                    {**place._asdict(), "outcome": outcome.value, "values": count}
+                    for (place, outcome), count in self.counts.values.items()
+                ],
+            },
+            "refusals": dict(self.refusals),
+            "activation": self.activation and self.activation.document(),
+            "verified": self.verified and self.verified.document(),
+        }
+
+
+def refusals(queue: DeadLetterQueue, target: str) -> dict[str, int]:
+    """Count a route's dead letters that its policy has caused, by the rule and the reason that each tells."""
+    with dead_letters(queue, most=_LETTERS) as held:
+        found = Counter(each.message for each in held.letters if each.target == target and each.reason == _UNCLASSIFIED)
+    return dict(found.most_common())
+
+
+def last_verification(folder: Path, target: str) -> LastVerification | None:
+    """Return what the newest report of a comparison there tells; None where there is none that can be read."""
+    for path in sorted(folder.glob(f"{target}-*.jsonl"), reverse=True):
+        try:
+            with path.open(encoding="utf-8") as file:
+                found = Counter(str(json.loads(line)["verdict"]) for line in file)
+            at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        return LastVerification(at=at, found=found)
+    return None
+
+
+def write_report_page(report: MaskingReport, path: Path) -> None:
+    """Write it as a page that needs nothing else; raises OSError."""
+    page = HtmlPage(f"Masking of {report.route.spec.target_environment}")
+    page.table(("", ""), _facts(report))
+    page.heading("Policy")
+    page.table(("place", "rule", "line", "settings", "reason", "fingerprint"), _policy_rows(report.policy))
+    page.heading("What becomes of a sample of production")
+    page.table(("dataset", "records", "left out", "refused"), _record_rows(report.counts))
+    page.table(("place", "rule", "line", *map(str, _OUTCOMES)), _value_rows(report.counts))
+    if report.counts.refused:
+        page.table(("refused", "records", "why"), _refused_rows(report.counts))
+    page.heading("Refused, in the dead-letter queue")
+    page.table(("why", "letters"), ((why, f"{count:,}") for why, count in report.refusals.items()))
+    page.heading("Last comparison of the target")
+    found = report.verified.found if report.verified else {}
+    page.paragraph(f"At {report.verified.at:%Y-%m-%d %H:%M} UTC." if report.verified else "None in this checkout.")
+    page.table(("found", "keys"), ((verdict, f"{count:,}") for verdict, count in found.items()))
+    page.heading("Activation")
+    _add_activation(page, report.activation)
+    page.write(path)
+
+
+def _facts(report: MaskingReport) -> Iterator[tuple[str, str]]:
+    spec = report.route.spec
+    yield "source", spec.source_environment
+    yield "release, version", f"{spec.release or 'unknown'}, {report.route.outputs.version or 'unknown'}"
+    yield "the target is", str(report.safety)
+    yield "policy", digest_of(report.policy)
+    yield "generation of the key", str(report.policy.generation)
+    yield "what no rule is for", "refused" if report.policy.unclassified == "refuse" else "left out"
+    if report.policy.sample:
+        yield "sample", f"{report.policy.sample.percent} % of {report.policy.sample.namespace}"
+    yield "told at", f"{report.at:%Y-%m-%d %H:%M} UTC"
+    yield "what masking is", "pseudonymised, not anonymised: equality, frequency and kept lengths stay visible"
+
+
+_Row = tuple[str, ...]
+
+
+def _policy_rows(policy: MaskingPolicy) -> Iterator[_Row]:
+    for name, table in policy.tables.items():
+        told = policy.fingerprint(name)
+        yield from (_row(f"{name} {attribute}", rule, told) for attribute, rule in table.key.items())
+        yield from _path_rows(name, table.attributes, told)
+        yield from ((f"{name} where {each.attribute}", each.op, "", f"{each.value}", "", told) for each in table.where)
+    for name, bucket in policy.buckets.items():
+        for rule in bucket.rules:
+            yield from _object_rows(f"{name} {rule.match}", rule, policy.fingerprint(name, rule))
+
+
+def _object_rows(place: str, rule: ObjectRule, told: str) -> Iterator[_Row]:
+    if isinstance(rule.body, OpaqueBody):
+        yield f"{place} body", "opaque", str(rule.line), "", rule.body.reason, told
+    else:
+        yield from _path_rows(f"{place} {rule.body.format}", rule.body.fields, told)
+    for what in ("key", "headers", "metadata", "tags"):
+        yield from (_row(f"{place} {what}.{name}", each, told) for name, each in getattr(rule, what).items())
+
+
+def _path_rows(place: str, rules: tuple[PathRule, ...], told: str) -> Iterator[_Row]:
+    for each in rules:
+        if each.names:
+            yield _row(f"{place} {each.path} (names)", each.names, told)
+        if each.rule:
+            yield _row(f"{place} {each.path}", each.rule, told)
+
+
+def _row(place: str, rule: Rule, told: str) -> _Row:
+    settings = {name: value for name, value in rule.settings.items() if name != "reason"}
+    return place, rule.kind, str(rule.line), json.dumps(settings) if settings else "", rule.reason, told
+
+
+def _record_rows(counts: RuleCounts) -> Iterator[_Row]:
+    for name, records in counts.records.items():
+        refused = sum(count for (dataset, _), count in counts.refused.items() if dataset == name)
+        yield name, f"{records:,}", f"{counts.left_out[name]:,}", f"{refused:,}"
+
+
+def _value_rows(counts: RuleCounts) -> Iterator[_Row]:
+    for place in dict.fromkeys(place for place, _ in counts.values):
+        numbers = (f"{counts.values[place, outcome]:,}" for outcome in _OUTCOMES)
+        yield f"{place.dataset} {place.place}", place.rule, str(place.line or ""), *numbers
+
+
+def _refused_rows(counts: RuleCounts) -> Iterator[_Row]:
+    return ((dataset, f"{count:,}", why) for (dataset, why), count in counts.refused.items())
+
+
+def _add_activation(page: HtmlPage, activation: Activation | None) -> None:
+    if activation is None:
+        page.paragraph("None is recorded.")
+        return
+    page.paragraph(f"Begun at {activation.begun} by {activation.by}, of the policy {activation.policy}.")
+    page.table(("step", "done at"), activation.done.items())
+    page.table(("dataset", "deleted", "left"), _cleared_rows(activation))
+    page.table(("may hold former data still", "what", "until"), _kept_rows(activation))
+
+
+def _cleared_rows(activation: Activation) -> Iterator[_Row]:
+    for name, told in activation.cleared.items():
+        yield name, json.dumps(told.get("deleted", {})), json.dumps(told.get("left", {}))
+
+
+def _kept_rows(activation: Activation) -> Iterator[_Row]:
+    for each in activation.kept:
+        yield str(each.get("store")), str(each.get("what")), str(each.get("until") or "somebody deletes it")
