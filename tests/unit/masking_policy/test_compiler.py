@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masking_policy.compiler import compile_policy
+from masking_policy.differences import differences
+from replication_core.datasets import OBJECTS, Dataset, Kind
 from replication_core.masking.key_patterns import KeyPatterns
 from replication_core.masking.mask import Mask
 from replication_core.masking.policy import Condition, MaskingPolicy, OpaqueBody, RecordsBody, Rule, TableRules
@@ -275,10 +277,49 @@ def test_whatever_stands_in_a_file_it_is_a_policy_or_is_refused(text: str | byte
     assert faults(text)
 
 
+ODDITIES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "*",
+    "**",
+    "keep",
+    "drop",
+    "'",
+    '"',
+    "\n",
+    "  ",
+    "1",
+    "~",
+    "yes",
+    "&a ",
+    "*a ",
+    "!!int ",
+]
+
+
+@given(st.integers(0, len(WHOLE)), st.integers(0, 20), st.one_of(st.sampled_from(ODDITIES), st.text(max_size=2)))
+def test_a_file_with_anything_in_any_place_is_refused_or_can_be_masked_by(place: int, size: int, odd: str) -> None:
+    text = WHOLE[:place] + odd + WHOLE[place + size :]
+    if not faults(text):
+        policy = MaskingPolicy.parse(json.loads(json.dumps(compiled(text).policy.document())))
+        Mask(policy, Pseudonyms(b"r" * 32, 1))
+        assert differences(policy, compiled(text).policy) == ()
+
+
 def test_a_name_is_what_stands_there_whatever_yaml_takes_it_for() -> None:
     text = changed(("email: {email: mail}", "no: drop\n      12: drop\n      2024-01-01: drop\n      null: drop"))
     paths = [each.path for each in compiled(text).policy.tables["orders"].attributes]
     assert {"no", "12", "2024-01-01", "null"} <= set(paths)
+
+
+def test_a_tags_name_is_no_path_whatever_it_has_in_it() -> None:
+    policy = compiled(changed(("{public: {equals: yes}}", "{team.name: {equals: yes}}"))).policy
+    tags = Mask(policy, Pseudonyms(b"r" * 32, 1)).object("assets/a", Dataset("files", Kind.BUCKET, OBJECTS.key))
+    assert (tags.wants((("team.name", "yes"),)), tags.wants((("team", "yes"),))) == (True, False)
 
 
 def test_rules_may_be_written_once_and_named() -> None:

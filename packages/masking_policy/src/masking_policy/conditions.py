@@ -15,10 +15,11 @@ ON_ATTRIBUTES = (*ON_TAGS, "above", "below")
 
 def read_conditions(part: YamlPart, operators: Collection[str]) -> tuple[Condition, ...]:
     """Return the conditions that a part of a file lists, by these operators; all of them have to hold."""
+    of_tags = operators is ON_TAGS
     return tuple(
-        Condition(name, operator, _value(operator, value, of_tags=operators is ON_TAGS))
+        Condition(name, operator, _value(operator, value, of_tags=of_tags))
         for written, each in part.entries().items()
-        if (name := written if operators is ON_TAGS else _attribute(each, written))
+        if (name := path_text((written,)) if of_tags else _attribute(each, written))
         for operator, value in _comparisons(each, operators).items()
     )
 

@@ -115,7 +115,7 @@ class Condition:
     """What an attribute of an item, or a tag of an object, has to be for the record to travel."""
 
     attribute: str
-    """An attribute's path, of names alone, or a tag's name."""
+    """An attribute's path, of names alone; of one name for a tag, so that it is quoted where a path would be."""
 
     op: str
     """`equals`, `not`, `in`, `above`, `below`, `begins` or `exists`."""
