@@ -17,6 +17,7 @@ __all__ = [
     "NOTIFICATIONS",
     "ROUTES_FILE",
     "ROUTE_FILE",
+    "UNMASKED",
     "RouteSpec",
     "RouteSpecError",
     "RoutedDataset",
@@ -31,6 +32,9 @@ ROUTES_FILE = "routes.json"
 
 NOTIFICATIONS = ("each", "batch", "failures")
 """The topics get failures by change and successes by batch; both by batch; or failures by change alone."""
+
+UNMASKED = "none"
+"""The word, in place of a policy's file, of a target that gets the source's data as they are."""
 
 _SCHEMA = "pipeline.route/1"
 

@@ -13,6 +13,7 @@ from pipeline_common.infra.part import Part
 from pipeline_common.infra.schedules import Schedule
 from pipeline_common.infra.stack_config import StackConfig, StackConfigError, stack_file
 from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.route_spec import UNMASKED
 
 __all__ = [
     "DatasetSelection",
@@ -25,9 +26,6 @@ __all__ = [
 
 TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
 """https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
-
-UNMASKED = "none"
-"""The word, in place of a policy's file, of a target that gets the source's data as they are."""
 
 STREAM_SECONDS = 24 * 3600
 """As long as a table's stream keeps a record: none gets older.

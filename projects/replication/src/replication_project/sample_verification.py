@@ -9,7 +9,8 @@ import pulumi_aws as aws
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.event_target import event_target
 from pipeline_common.infra.live_function import LIVE_ALIAS, LiveFunction
-from replication_project.config import UNMASKED, ReplicationConfig, TargetConfig, VerificationConfig
+from replication_core.route_spec import UNMASKED
+from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.policies import verifier_rights
 from replication_project.stores import Stores
 from replicator_lambda.settings import (

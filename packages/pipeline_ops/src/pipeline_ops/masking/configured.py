@@ -18,11 +18,9 @@ from processor_lambda.settings import (
     fields_of,
 )
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind
+from replication_core.route_spec import UNMASKED
 
-__all__ = ["UNMASKED", "ConfiguredTarget", "configured_targets", "stored_data"]
-
-UNMASKED = "none"
-"""What a target says that is not masked."""
+__all__ = ["ConfiguredTarget", "configured_targets", "stored_data"]
 
 _TARGETS = "replication:targets"
 _TARGET = "[{environment: dev, masking: policies/dev.yaml}]"

@@ -11,9 +11,10 @@ from masking_policy.places import rules_of
 from masking_policy.stored import StoredData
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.masking.configured import UNMASKED, ConfiguredTarget, configured_targets, stored_data
+from pipeline_ops.masking.configured import ConfiguredTarget, configured_targets, stored_data
 from pipeline_ops.projects import Projects
 from replication_core.masking.policy import MaskingPolicy
+from replication_core.route_spec import UNMASKED
 
 __all__ = ["PolicyCheck", "check_policies"]
 

@@ -15,7 +15,7 @@ from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.history import History, recorded_spec
 from pipeline_ops.live_aliases import route_function
 from pipeline_ops.routes.route import Route, SourceRoutes
-from replication_core.route_spec import ROUTE_FILE
+from replication_core.route_spec import ROUTE_FILE, UNMASKED
 
 __all__ = ["is_masked", "masking_spec", "require_masking_release"]
 
@@ -63,7 +63,7 @@ def require_masking_release(
     targets = routes or str(exported.get("targets", "")).split(",")
     masked = [target for target in targets if is_masked(exported.get(f"{target}_spec"))]
     policies = _policies(settings) if (folder / _COMPILER).is_dir() else {}
-    if ended := [target for target in masked if policies.get(target, "none") == "none"]:
+    if ended := [target for target in masked if policies.get(target, UNMASKED) == UNMASKED]:
         raise _refusal(release, ended)
 
 
@@ -79,7 +79,7 @@ def _policies(settings: Path) -> Mapping[str, str]:
     """Return what a release's settings mask by, by target; nothing where they can't be read: its deploy says so."""
     try:
         told = yaml.safe_load(settings.read_bytes())["config"]["replication:targets"]
-        return {each["environment"]: str(each.get("masking", "none")) for each in told if isinstance(each, dict)}
+        return {each["environment"]: str(each.get("masking", UNMASKED)) for each in told if isinstance(each, dict)}
     except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
         return {}
 
