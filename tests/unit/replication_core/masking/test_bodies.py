@@ -6,6 +6,7 @@ import traceback
 import tracemalloc
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import repeat
 from typing import Any
 
@@ -123,6 +124,35 @@ def test_what_comes_out_is_the_same_whatever_the_chunks_and_wherever_it_was_gone
             assert at == block.position
             rest = b"".join(each.data for each in blocks(format_, chunked(body[at.source_offset :], other), at))
             assert rest == b"".join(each.data for each in whole[number:])
+
+
+bits = st.sampled_from(
+    [
+        b'{"id": "a"}',
+        b"a,1,x",
+        b"id,n,d",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b'"',
+        b"\\",
+        b",",
+        b":",
+        b"\n",
+        b"\r\n",
+        b" ",
+        b"\xff",
+        b"1",
+    ]
+)
+
+
+@given(soup=st.lists(bits, max_size=20).map(b"".join), format_=st.sampled_from(Format), cut=st.integers(0, 60))
+def test_bytes_of_any_kind_are_masked_or_refused(soup: bytes, format_: Format, cut: int) -> None:
+    for body in (soup, gzip.compress(soup)[:cut], gzip.compress(soup)):
+        with suppress(Unclassified):
+            masked(format_, *chunked(body, 7))
 
 
 CANARY = b"canary-7f3a"

@@ -1,6 +1,7 @@
 """Records' bytes masked: what no rule changes byte for byte, and never a record that was not surely understood."""
 
 import base64
+import csv
 import json
 import traceback
 from decimal import Decimal
@@ -386,3 +387,28 @@ def test_rows_that_are_not_what_their_header_says_are_refused(lines: tuple[bytes
     with pytest.raises(Unclassified, match=why) as refused:
         rows(*lines)
     assert "canary" not in "".join(traceback.format_exception(refused.value))
+
+
+def cells(row: bytes) -> list[str]:
+    """What Python's own reader, made strict, makes of a row."""
+    return next(csv.reader([row.decode().removesuffix("\r")], strict=True), [])
+
+
+@given(
+    row=st.lists(st.sampled_from([b"a", b'"', b'""', b",", b"\r", b"\n", b" ", b"\xc3\xa9", b"\xff"]), max_size=9).map(
+        b"".join
+    )
+)
+def test_a_rows_cells_are_those_that_csv_reads(row: bytes) -> None:
+    try:
+        expected = cells(row)
+    except (ValueError, csv.Error):
+        expected = []
+    mask = mask_of(PathRule("*", CUSTOMER))
+    _, columns = mask.header(",".join(f"c{number}" for number in range(len(expected) or 1)).encode())
+    try:
+        made = mask.row(row, columns)
+    except Unclassified:
+        assert not expected or row.rstrip(b"\r\n") != row.removesuffix(b"\r")  # more line ends than a row has
+    else:
+        assert cells(made or b"") == [cell and told(cell) for cell in expected]

@@ -1,7 +1,8 @@
 """An object's body of records, masked as a stream: chunks of the source's bytes in, blocks of the replica's out. Pure.
 
 The source's bytes alone decide what comes out, whatever the chunks and wherever it was gone on: whoever makes it again
-gets the same checksum. Memory does not grow with the body.
+gets the same checksum. Of gzip that holds where zlib is the same; another one (zlib-ng) may deflate the same bytes
+otherwise. Memory does not grow with the body.
 """
 
 import re
