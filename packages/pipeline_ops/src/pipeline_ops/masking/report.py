@@ -96,7 +96,8 @@ class MaskingReport:
 def refusals(queue: DeadLetterQueue, target: str) -> dict[str, int]:
     """Count a route's dead letters that its policy has caused, by the rule and the reason that each tells."""
     with dead_letters(queue, most=_LETTERS) as held:
-        found = Counter(each.message for each in held.letters if each.target == target and each.reason == _UNCLASSIFIED)
+        own = (each for each in held.letters if each.target == target and each.reason == _UNCLASSIFIED)
+        found = Counter(_RECORD.sub("", each.message) for each in own)
     return dict(found.most_common())
 
 
