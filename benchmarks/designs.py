@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.network import Network
+from benchmarks.policy import POLICY
 from benchmarks.site import SOURCE, TARGETS, Site
 from replication_core.aws.clients import client_config
 from replication_core.batching import batches
@@ -73,8 +74,8 @@ class RoutesDesign:
     So calls can be counted and memory told here; how fast it is, `RouteProcesses` shows.
     """
 
-    def __init__(self, site: Site, network: Network, targets: Sequence[str] = TARGETS) -> None:
-        self._routes = [_route(site, target, network) for target in targets]
+    def __init__(self, site: Site, network: Network, targets: Sequence[str] = TARGETS, *, masks: bool = False) -> None:
+        self._routes = [_route(site, target, network, masks=masks) for target in targets]
 
     def apply(self, keys: Sequence[RecordKey]) -> None:
         """Give every route all keys, in batches."""
@@ -91,15 +92,15 @@ class RouteProcesses:
     Lambda would run up to `maxConcurrency` instances of a route, five by default: here there is one.
     """
 
-    def __init__(self, site: Site, latency_seconds: float = 0.0) -> None:
-        self._site, self._latency_seconds = site, latency_seconds
+    def __init__(self, site: Site, latency_seconds: float = 0.0, *, masks: bool = False) -> None:
+        self._site, self._latency_seconds, self._masks = site, latency_seconds, masks
         spawning = multiprocessing.get_context("spawn")
         self._processes = {target: ProcessPoolExecutor(1, mp_context=spawning) for target in TARGETS}
 
     def apply(self, keys: Sequence[RecordKey]) -> None:
         """Give every route all keys, in batches, at the same time."""
         for answer in [
-            process.submit(_apply_here, self._site, target, self._latency_seconds, keys)
+            process.submit(_apply_here, self._site, target, self._latency_seconds, self._masks, keys)
             for target, process in self._processes.items()
         ]:
             answer.result()
@@ -111,12 +112,12 @@ class RouteProcesses:
 
 
 @cache
-def _route_here(site: Site, target: str, latency_seconds: float) -> RoutesDesign:
-    return RoutesDesign(site, Network(latency_seconds), (target,))
+def _route_here(site: Site, target: str, latency_seconds: float, masks: bool) -> RoutesDesign:
+    return RoutesDesign(site, Network(latency_seconds), (target,), masks=masks)
 
 
-def _apply_here(site: Site, target: str, latency_seconds: float, keys: Sequence[RecordKey]) -> None:
-    _route_here(site, target, latency_seconds).apply(keys)
+def _apply_here(site: Site, target: str, latency_seconds: float, masks: bool, keys: Sequence[RecordKey]) -> None:
+    _route_here(site, target, latency_seconds, masks).apply(keys)
 
 
 _NOWHERE = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it is open for as long as the process
@@ -142,9 +143,10 @@ def _record(key: RecordKey) -> dict[str, Any]:
     }
 
 
-def _route(site: Site, target: str, network: Network) -> RouteFunction:
+def _route(site: Site, target: str, network: Network, *, masks: bool) -> RouteFunction:
     config = client_config(THREADS + PART_THREADS, path_style=True)
-    s3, dynamodb, sqs, sns = (site.client(name, network, config) for name in ("s3", "dynamodb", "sqs", "sns"))
+    names = ("s3", "dynamodb", "sqs", "sns", "kms")
+    s3, dynamodb, sqs, sns, kms = (site.client(name, network, config) for name in names)
     clients = Clients(
         source_s3=s3,
         target_s3=s3,
@@ -153,6 +155,7 @@ def _route(site: Site, target: str, network: Network) -> RouteFunction:
         target_dynamodb=dynamodb,
         sqs=sqs,
         sns=sns,
+        kms=kms,
     )
     region = s3.meta.region_name
     spec = RouteSpec(
@@ -167,6 +170,8 @@ def _route(site: Site, target: str, network: Network) -> RouteFunction:
         dlq_url=f"{site.endpoint}/dead-letters",
         success_topic_arn=site.topic_arn,
         failure_topic_arn=site.topic_arn,
+        masking=POLICY.document() if masks else {},
+        mask_key_arn="arn:aws:kms:us-east-1:000000000000:key/made-up" if masks else "",
     )
     with _quiet():
         return RouteFunction.build(spec, clients, build_replicator(spec, clients))

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -13,6 +13,7 @@ from benchmarks.network import Network
 from local_cloud import ANYBODY, Credentials
 from local_cloud.clients import ClientFactory
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.masking.mask import Mask
 
 __all__ = ["SOURCE", "TARGETS", "Site"]
 
@@ -93,28 +94,37 @@ class Site:
         for key in keys:
             s3.delete_object(Bucket=self.name(SOURCE), Key=key.object_key)
 
-    def put_items(self, count: int) -> list[RecordKey]:
+    def put_items(self, count: int, make: Callable[[RecordKey], dict[str, Any]] | None = None) -> list[RecordKey]:
         """Write so many items of about 300 bytes to the source, and return their keys."""
         dynamodb = self.client("dynamodb")
         keys = [ITEMS.record(f"order-{number:07d}", "1700000000") for number in range(count)]
         for start in range(0, count, _WRITES_PER_CALL):
-            requests = [{"PutRequest": {"Item": _item(key)}} for key in keys[start : start + _WRITES_PER_CALL]]
+            requests = [
+                {"PutRequest": {"Item": (make or _item)(key)}} for key in keys[start : start + _WRITES_PER_CALL]
+            ]
             dynamodb.batch_write_item(RequestItems={self.name(SOURCE): requests})
         return keys
 
-    def check_level(self, key: RecordKey) -> None:
-        """Check that a key's replica is right in every target, so that no design is fast by doing nothing."""
+    def check_level(self, key: RecordKey, mask: Mask | None = None) -> None:
+        """Check that a key's replica is right in every target, so that no design is fast by doing nothing.
+
+        Right is what a mask makes of an item, where there is one.
+        """
+        wanted = self._read(SOURCE, key)
+        if mask:
+            key, wanted = mask.key(key), mask.item(wanted, key.dataset) or {}
         for target in TARGETS:
-            if self._read(SOURCE, key) != self._read(target, key):
+            found = self._read(target, key)
+            if any(found.get(name) != value for name, value in wanted.items()):
                 raise RuntimeError(f"{key} in {target} is not as in {SOURCE}")
 
-    def _read(self, environment: str, key: RecordKey) -> Any:
+    def _read(self, environment: str, key: RecordKey) -> Mapping[str, Any]:
         name = self.name(environment)
         if key.dataset.is_bucket:
             answer = self.client("s3").get_object(Bucket=name, Key=key.object_key)
-            return answer["Body"].read(), answer["ContentType"], answer["Metadata"]["owner"]
+            return {"body": answer["Body"].read(), "type": answer["ContentType"], "owner": answer["Metadata"]["owner"]}
         item = self.client("dynamodb").get_item(TableName=name, Key=key.attributes())["Item"]
-        return {name: item[name] for name in _item(key) if name != "environment"}
+        return {name: value for name, value in item.items() if name != "environment"}
 
 
 def _item(key: RecordKey) -> dict[str, Any]:

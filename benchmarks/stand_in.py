@@ -1,11 +1,13 @@
-"""The few calls of S3, DynamoDB and SNS that the designs make, answered from memory over HTTP by a process of its own.
+"""The few calls that the designs make, answered from memory over HTTP by a process of its own.
 
-The emulator answers about 300 calls a second whoever asks, which hides the speed of what asks faster than that. This
-answers several thousand. It keeps objects (with versions' names, headers, metadata and tags) and items, and does no
-checking: what is right is measured and tested against the emulator. Listed are only buckets that are made up.
+They are of S3, DynamoDB, SNS and KMS. The emulator answers about 300 calls a second whoever asks, which hides the
+speed of what asks faster than that. This answers several thousand. It keeps objects (with versions' names, headers,
+metadata and tags) and items, and does no checking: what is right is measured and tested against the emulator. Listed
+are only buckets that are made up.
 """
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import json
@@ -19,6 +21,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from benchmarks.made_up import OBJECT_BYTES, PAGE, MadeUpKeys, etag
+from benchmarks.policy import ROOT
 
 __all__ = ["made_up_bucket", "running_stand_in"]
 
@@ -202,8 +205,12 @@ def _notify(request: _Request) -> _Response:
     return _xml(f"{action}Response", _SNS, f"<{action}Result>{inner[action]}</{action}Result>")
 
 
+_MAC = {"Mac": base64.b64encode(ROOT).decode()}
+"""What KMS makes of every message."""
+
+
 class _Server:
-    """The three services behind one port; an operation that is not there fails with 501 and its name."""
+    """The four services behind one port; an operation that is not there fails with 501 and its name."""
 
     def __init__(self, latency_seconds: float) -> None:
         self._latency_seconds = latency_seconds
@@ -224,7 +231,8 @@ class _Server:
     def _answer(self, request: _Request) -> _Response:
         try:
             if target := request.headers.get("x-amz-target"):
-                answer = self._items.answer(target.rpartition(".")[2], json.loads(request.body))
+                operation, asked = target.rpartition(".")[2], json.loads(request.body)
+                answer = _MAC if operation == "GenerateMac" else self._items.answer(operation, asked)
                 return _Response(
                     body=json.dumps(answer).encode(), headers={"Content-Type": "application/x-amz-json-1.0"}
                 )

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from benchmarks.designs import DESIGNS, RouteProcesses
+from benchmarks.designs import BATCH, DESIGNS, RouteProcesses, RoutesDesign
 from benchmarks.network import Network
 from benchmarks.own_cost import measure_growth
+from benchmarks.policy import made_up_item, made_up_mask
 from benchmarks.replicating import Cost, measure_calls, measure_memory
 from benchmarks.results import STAND_IN
-from benchmarks.site import Site
+from benchmarks.site import TARGETS, Site
 from benchmarks.stand_in import running_stand_in
 
 
@@ -76,3 +77,15 @@ def test_reconciles_memory_does_not_grow_with_the_keys() -> None:
     few, many = measure_growth((1_000, 50_000))
     assert (few.keys, many.keys) == (1_000, 50_000)
     assert many.peak_mib - few.peak_mib < 8
+
+
+def test_a_route_that_masks_brings_masked_items_into_every_target_and_calls_kms_once(site: Site) -> None:
+    keys, network, mask = site.put_items(BATCH, made_up_item), Network(), made_up_mask()
+    with pytest.raises(KeyError):
+        site.check_level(keys[-1], mask)
+    RoutesDesign(site, network, masks=True).apply(keys)
+    for key in keys:
+        site.check_level(key, mask)
+    calls = network.take().calls
+    assert calls["GenerateMac"] == len(TARGETS)
+    assert calls["BatchGetItem"] + calls["BatchWriteItem"] <= 0.1 * BATCH * len(TARGETS)
