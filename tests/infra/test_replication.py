@@ -320,6 +320,7 @@ def test_what_somebody_has_to_look_at_alarms(deployed: Recording) -> None:
         expected[f"route-{target}-replicator-errors"] = ("AWS/Lambda", "Errors")
         expected[f"route-{target}-replicator-throttles"] = ("AWS/Lambda", "Throttles")
     expected["route-staging-sample-drift"] = ("DataPipeline/Replication", "ReplicaDrift")
+    expected["route-staging-sample-unmasked"] = ("DataPipeline/Replication", "UnmaskedReplicas")
     expected["route-staging-sample-errors"] = ("AWS/Lambda", "Errors")
     expected["route-staging-sample-throttles"] = ("AWS/Lambda", "Throttles")
     assert alarms == expected

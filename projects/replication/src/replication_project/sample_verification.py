@@ -9,7 +9,6 @@ import pulumi_aws as aws
 from pipeline_common.infra.alarms import alarm
 from pipeline_common.infra.event_target import event_target
 from pipeline_common.infra.live_function import LIVE_ALIAS, LiveFunction
-from replication_core.route_spec import UNMASKED
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
 from replication_project.policies import verifier_rights
 from replication_project.stores import Stores
@@ -133,7 +132,7 @@ class SampleVerification(pulumi.ComponentResource):
                     topic_arn=topic_arn,
                     opts=pulumi.ResourceOptions(parent=self),
                 )
-                for what, metric, meaning in (FINDS if target.masking not in {None, UNMASKED} else FINDS[:1])
+                for what, metric, meaning in (FINDS if target.is_masked else FINDS[:1])
             ),
         ]
         self.register_outputs({"alias_arn": self.function.alias.arn})
