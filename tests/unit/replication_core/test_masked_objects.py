@@ -635,3 +635,19 @@ def test_a_message_that_can_not_be_sent_leaves_the_one_before_it(cloud: Cloud, s
     cloud.fault_for = lambda _: None
     invocations.drain(first)
     check(cloud)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_store_that_ignores_ranges_is_read_on_from_the_right_byte(cloud: Cloud) -> None:
+    cloud.put(CSV, BODY)
+    ranges: list[Any] = []
+
+    def whole(_operation: str, request: Any, send: Any) -> Any:
+        ranges.append(request.headers.pop("Range", None))
+        return send()
+
+    cloud.fault_for = lambda called: whole if called == "s3.GetObject" else None
+    Invocations(cloud, 2).drain(object_notice(CSV))
+    cloud.fault_for = lambda _: None
+    assert any(ranges)
+    check(cloud)

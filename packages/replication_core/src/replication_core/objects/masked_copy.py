@@ -32,7 +32,8 @@ __all__ = ["MASKED_PART_SIZE", "MadeReplica", "MaskedCopy", "MaskedObject", "mas
 MASKED_PART_SIZE = 8 * 1024**2
 """Bytes of a part, but for the rest of its last block, and of the largest body that is put at once.
 
-They are held in memory, and masked in about 2 seconds. S3 wants 5 MiB of each part but the last.
+They are held in memory. S3 wants 5 MiB of each part but the last:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 """
 
 _AT_ONCE = 2
