@@ -83,6 +83,13 @@ def test_it_reads_what_is_current_on_both_sides_and_writes_to_neither(deployed: 
     assert not allows(rights, "dynamodb:Scan", other.datasets["items"].arn)
 
 
+def test_replicas_that_no_policy_has_made_alarm_where_the_target_is_masked(deployed: Recording) -> None:
+    unmasked = committed_replication().named(ALARM, "route-staging-sample-unmasked").inputs
+    assert (unmasked["metricName"], unmasked["dimensions"]) == ("UnmaskedReplicas", {"target": "staging"})
+    assert (unmasked["threshold"], unmasked["period"]) == (1, 86_400)
+    assert not any("UnmaskedReplicas" in str(each.inputs) for each in deployed.of(ALARM)), "it masks nothing"
+
+
 def test_drift_and_a_run_that_fails_alarm_at_once(deployed: Recording) -> None:
     drift = deployed.named(ALARM, "route-staging-sample-drift").inputs
     assert (drift["metricName"], drift["dimensions"], drift["threshold"]) == ("ReplicaDrift", {"target": "staging"}, 1)

@@ -137,7 +137,7 @@ def test_drift_planted_by_hand_is_found_named_and_repaired(backlog: Backlog, mir
     enqueuer = Enqueuer(backlog=backlog, reason="repair of a test", rate=500)
     assert repair(enqueuer, report, silent) == len(own)
     follow(backlog, len(own), silent)
-    assert still_drifting(open_sides(backlog.replication, backlog.route), report) == 0
+    assert still_drifting(open_sides(backlog.replication, backlog.route), found) == 0
     for key in (*keys, f"{prefix}mine"):
         assert mirror.object("dev", key) == mirror.object("prod", key)
     assert mirror.item_is_mirrored("dev", f"{prefix}5", "1.5")

@@ -267,7 +267,7 @@ def test_drift_of_every_dataset_is_found_and_repaired(system: System, tmp_path: 
     backlog = system.backlog("prod", "dev")
     sides = open_sides(backlog.replication, backlog.route)
     assert repair(Enqueuer(backlog=backlog, reason="repair", rate=500), report, lambda _: None) == 2 * len(DATASETS)
-    still: functools.partial[int] = functools.partial(still_drifting, sides, report)
+    still: functools.partial[int] = functools.partial(still_drifting, sides, found)
     eventually(lambda: still() == 0, what="what had drifted repaired", within=WITHIN, every=0.5)
     system.wait_until_replicated("prod", ["dev"])
 

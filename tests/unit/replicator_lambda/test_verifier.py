@@ -17,6 +17,7 @@ from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replicator_lambda import verifier as entry_point
 from replicator_lambda.verifier import Verifier
 from tests.made_datasets import OTHERS, numbered
+from tests.made_policies import item_policy, policy, pseudonym
 from tests.unit.replication_core.cloud import Cloud, cloud, refusal, unreadable_instant
 
 
@@ -160,6 +161,36 @@ def test_what_still_differs_when_it_should_have_arrived_is_drift(
     told = json.loads(log.getvalue())
     assert (told["key"], told["verdict"], told["what"]) == ("item-7@1", "different", ["attribute 'value'"])
     assert "secret" not in log.getvalue()
+
+
+@pytest.mark.parametrize("masks_keys", [True, False])
+def test_what_no_policy_has_made_is_counted_on_either_side_of_a_mask(
+    made: Cloud, executor: ThreadPoolExecutor, capsys: pytest.CaptureFixture[str], masks_keys: bool
+) -> None:
+    made.with_policy({})
+    populate(made)
+    rule = {
+        "match": "**",
+        "line": 1,
+        "key": {},
+        "body": {"opaque": "made up"},
+        "headers": {},
+        "metadata": {},
+        "tags": {},
+    }
+    if masks_keys:
+        rule |= {"match": "{name}/**", "key": {"name": pseudonym("name")}}
+    bucket = {"rules": [rule], "tags": [], "deletes": "mirror"}
+    made.with_policy(policy({"items": item_policy(masks_keys=masks_keys)}, {"objects": bucket}))
+    log = io.StringIO()
+    answer = verifier(made, executor, Clock(), log=log).run()
+    assert answer["unmasked"] == metrics(capsys.readouterr().out)["UnmaskedReplicas"][0] > 0
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert sum(line["verdict"] == "unmasked" for line in told) == answer["unmasked"]
+    if not masks_keys:
+        assert answer["unmasked"] == 37
+    drifted = [line["key"] for line in told if line["verdict"] == "unmasked" and line["kind"] == "item"]
+    assert len(drifted) == 20
 
 
 def test_every_dataset_is_sampled(made: Cloud, executor: ThreadPoolExecutor) -> None:

@@ -246,6 +246,7 @@ def status() -> None:
 @items_option
 @dataset_option
 @click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
+@click.option("--deep", is_flag=True, help="Read masked bodies in the source, and mask them again to compare.")
 @click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
 @click.option("--keep-own", is_flag=True, help="What the target has of its own is no drift, and is not deleted.")
 @click.option("--report", type=_FILE, help="Write the JSON Lines here, not to .local/.")

@@ -128,12 +128,20 @@ def _prefix_of(key: RecordKey) -> str:
     return below if key.dataset == OBJECTS else f"{key.dataset.name} {below}"
 
 
-def write_page(path: Path, title: str, facts: Iterable[tuple[str, str]], tally: Tally, report: Path) -> None:
-    """Write the counts, and the examples by prefix, as a page that needs nothing else."""
+def write_page(
+    path: Path,
+    title: str,
+    facts: Iterable[tuple[str, str]],
+    tally: Tally,
+    report: Path,
+    *,
+    verdicts: Iterable[Verdict],
+) -> None:
+    """Write the counts of these verdicts, and the examples by prefix, as a page that needs nothing else."""
     page = HtmlPage(title)
     page.table(("", ""), facts)
     page.heading("Found")
-    page.table(("verdict", "keys"), ((verdict.value, f"{tally.counts[verdict]:,}") for verdict in Verdict))
+    page.table(("verdict", "keys"), ((verdict.value, f"{tally.counts[verdict]:,}") for verdict in verdicts))
     page.heading("By prefix")
     for name, prefix in sorted(tally.prefixes.items()):
         page.heading(name, level=3)

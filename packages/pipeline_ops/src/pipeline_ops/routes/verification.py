@@ -20,7 +20,7 @@ from pipeline_ops.routes.orphans import delete_orphan
 from pipeline_ops.routes.route import THREADS, explained
 from pipeline_ops.routes.selection import Selection
 from replication_core.batching import batches
-from replication_core.comparing.findings import DRIFT, SUSPECT, Finding, Looked
+from replication_core.comparing.findings import DRIFT, OF_POLICY, SUSPECT, Finding, Looked, Verdict
 from replication_core.comparing.items import compare_items
 from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
@@ -47,7 +47,11 @@ class Verification:
     """What was compared, and what came of it."""
 
     selection: Selection
+    masks: bool
+    """Whether the route masks."""
+
     quick: bool
+    deep: bool
     report: Path
     """Every finding, a JSON document a line."""
 
@@ -68,7 +72,14 @@ class Verification:
     @property
     def how(self) -> str:
         """What it was compared by, in words."""
-        return "by the listings alone" if self.quick else "by all that is replicated"
+        if self.quick:
+            return "by the listings alone"
+        return "by all that is replicated" + (", and masked bodies by masking them again" if self.deep else "")
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """What may have been found."""
+        return [verdict for verdict in Verdict if self.masks or verdict not in OF_POLICY]
 
     @property
     def page(self) -> Path:
@@ -83,6 +94,7 @@ def verify(
     report: Path,
     *,
     quick: bool = False,
+    deep: bool = False,
     within: float,
     say: Say,
 ) -> Verification:
@@ -91,7 +103,7 @@ def verify(
     Between the two looks the route gets up to `within` seconds to work off what it has. Memory does not grow with the
     number of keys, nor with what differs: the suspects wait in a temporary file beside the report.
     """
-    found = Verification(selection=selection, quick=quick, report=report)
+    found = Verification(selection=selection, masks=bool(sides.route.masking), quick=quick, deep=deep, report=report)
     suspects = 0
     with (
         explained("The replicas can't be compared"),
@@ -99,7 +111,7 @@ def verify(
         _report(report) as (file, spool),
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
-        for looked in _first_look(sides, executor, selection, quick=quick):
+        for looked in _first_look(sides, executor, selection, quick=quick, deep=deep):
             found.objects += looked.objects
             found.items += looked.items
             for finding in looked.findings:
@@ -113,17 +125,19 @@ def verify(
         found.worked_off = not suspects or _wait(backlog, within, suspects, say)
         spool.seek(0)
         again = read_findings(spool, sides.route)
-        for finding in look_again(sides, executor, again, worked_off=found.worked_off):
+        for finding in look_again(sides, executor, again, worked_off=found.worked_off, deep=deep):
             write_finding(file, finding)
             found.tally.add(finding)
     found.ended = datetime.now(UTC)
     return found
 
 
-def _first_look(sides: Sides, executor: ThreadPoolExecutor, selection: Selection, *, quick: bool) -> Iterator[Looked]:
+def _first_look(
+    sides: Sides, executor: ThreadPoolExecutor, selection: Selection, *, quick: bool, deep: bool
+) -> Iterator[Looked]:
     for part in selection.parts:
         if part.routed.dataset.is_bucket:
-            yield from compare_objects(sides, part.routed, executor, prefix=part.prefix, quick=quick)
+            yield from compare_objects(sides, part.routed, executor, prefix=part.prefix, quick=quick, deep=deep)
         else:
             yield from compare_items(sides, part.routed, executor)
 
@@ -192,14 +206,16 @@ def delete_orphans(sides: Sides, found: Verification, say: Say) -> int:
     return count
 
 
-def still_drifting(sides: Sides, report: Path, *, keep_own: bool = False) -> int:
-    """Return how many keys of the report that had drifted still differ from the same source."""
+def still_drifting(sides: Sides, found: Verification, *, keep_own: bool = False) -> int:
+    """Return how many of the keys that had drifted still differ from the same source."""
     with (
         explained("The repaired replicas can't be compared"),
-        report.open(encoding="utf-8") as file,
+        found.report.open(encoding="utf-8") as file,
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
-        again = look_again(sides, executor, _drift(file, sides.route, keep_own=keep_own), worked_off=True)
+        again = look_again(
+            sides, executor, _drift(file, sides.route, keep_own=keep_own), worked_off=True, deep=found.deep
+        )
         return sum(finding.verdict in SUSPECT for finding in again)
 
 

@@ -27,10 +27,6 @@ from replication_core.comparing.sides import Sides
 
 __all__ = ["verify"]
 
-_LOOKED_AT = (
-    *(Verdict.UNMASKED, Verdict.STALE),
-    *(Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA, Verdict.UNKNOWN),
-)
 _EXPECTED = (Verdict.IN_FLIGHT, Verdict.OUTSIDE, Verdict.REFUSED)
 
 
@@ -63,6 +59,7 @@ def verify(
     items: bool,
     datasets: tuple[str, ...],
     quick: bool,
+    deep: bool,
     repairs: bool,
     keep_own: bool,
     report: Path | None,
@@ -74,6 +71,8 @@ def verify(
     """Compare the target's replicas with production; exit with 1 when something has drifted, or could not be told."""
     if report is not None and report.suffix == PAGE:
         raise OperatorError(f"--report {report} is where the page goes: name the report otherwise.", MISUSED)
+    if quick and deep:
+        raise OperatorError("--quick believes the listings, and --deep reads the source's bodies: choose one.", MISUSED)
     if repairs and not yes:
         require_terminal(f"the replicas in {target}", interactive=at_terminal())
     deployed = deployed_replication(where)
@@ -85,7 +84,7 @@ def verify(
     selection = select(sides.route, prefix=prefix, items=items, datasets=datasets)
     path = report or deployed.folder("verify") / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
     with waiting(f"Comparing {selection} of {target}") as say:
-        found = verify_replicas(sides, backlog, selection, path, quick=quick, within=wait, say=say)
+        found = verify_replicas(sides, backlog, selection, path, quick=quick, deep=deep, within=wait, say=say)
     _write_page(found, target)
     if not as_json:
         show(_table(found, target))
@@ -110,7 +109,7 @@ def _repair(
         follow(backlog, enqueued, say)
         say("Comparing what was repaired")
         failed = failed_keys(deployed.dead_letters, backlog.route, enqueuer.reason)
-        still = still_drifting(sides, found.report, keep_own=keep_own)
+        still = still_drifting(sides, found, keep_own=keep_own)
     return _Repaired(enqueued, deleted, failed, still)
 
 
@@ -149,12 +148,13 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
         "target": target,
         "compared": str(found.selection),
         "quick": found.quick,
+        "deep": found.deep,
         "begun": found.begun.isoformat(timespec="seconds"),
         "ended": found.ended.isoformat(timespec="seconds"),
         "objects": found.objects,
         "items": found.items,
         "worked_off": found.worked_off,
-        "found": {verdict.value: tally.counts[verdict] for verdict in Verdict},
+        "found": {verdict.value: tally.counts[verdict] for verdict in found.verdicts},
         "repair": {
             "puts": tally.puts,
             "bytes": tally.put_bytes,
@@ -170,7 +170,7 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
 def _table(found: Verification, target: str) -> TextTable:
     title = f"{target}: {found.compared} compared"
     table = TextTable("found", "keys", "for example", title=title, numbers=("keys",))
-    for verdict in (*_LOOKED_AT, *_EXPECTED):
+    for verdict in sorted(found.verdicts, key=lambda verdict: verdict in _EXPECTED):
         count = found.tally.counts[verdict]
         expected = " (expected)" if verdict in _EXPECTED else ""
         table.add(f"{verdict.value}{expected}", f"{count:,}", found.tally.example(verdict))
@@ -186,4 +186,4 @@ def _write_page(found: Verification, target: str) -> None:
     ]
     if not found.worked_off:
         facts.append(("in flight", "the route had changes before it all the time: what differs may be on its way"))
-    write_page(found.page, f"Replicas in {target}", facts, found.tally, found.report)
+    write_page(found.page, f"Replicas in {target}", facts, found.tally, found.report, verdicts=found.verdicts)

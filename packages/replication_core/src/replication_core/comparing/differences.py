@@ -42,18 +42,24 @@ def object_differences(
     )
 
 
-def masked_differences(desired: DesiredObject, original: Head, replica: ObjectState) -> tuple[str, ...]:
+def masked_differences(
+    desired: DesiredObject, original: Head, replica: ObjectState, made: str | None = None
+) -> tuple[str, ...]:
     """Return what of a replica that the route's policy has made is not as it is to be; nothing if all is.
 
-    Masked bytes are those of the version that the provenance names, whatever their size; others are compared as the
-    bytes of an unmasked replica are.
+    Masked bytes are those of the version that the provenance names, whatever their size, unless it is known what was
+    `made` of them, as the CRC32 of the whole in base64. Others are compared as the bytes of an unmasked replica are.
     """
     telling, found = desired.telling, dict(replica.head.metadata)
     headers = {name: value for name, value in telling.arguments.items() if name not in {"Metadata", "Tagging"}}
     is_of_version = found.get(PROVENANCE_VERSION) == telling.metadata[PROVENANCE_VERSION]
     added = _PROVENANCE | {PROVENANCE_POLICY}
     return (
-        *(() if desired.masked else _content(original, replica, is_of_version, told=True)),
+        *(
+            _masked_content(replica.head, made)
+            if desired.masked
+            else _content(original, replica, is_of_version, told=True)
+        ),
         *_names("header", headers, dict(replica.head.headers)),
         *(("provenance",) if any(telling.metadata[name] != found.get(name) for name in added) else ()),
         *_names("metadata", _without(telling.metadata, added), _without(found, added)),
@@ -91,6 +97,13 @@ def _content(original: Head, replica: ObjectState, is_of_version: bool, *, told:
         yield "bytes"
     if original.missing_metadata != replica.head.missing_metadata:
         yield "metadata that can't be told"
+
+
+def _masked_content(replica: Head, made: str | None) -> tuple[str, ...]:
+    if made is None:
+        return ()
+    # A checksum of an upload's parts ends with their number, and so is no whole object's.
+    return () if (replica.checksum_algorithm, replica.checksum) == ("CRC32", made) else ("bytes",)
 
 
 def _metadata(

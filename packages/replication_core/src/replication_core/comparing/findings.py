@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DRIFT",
+    "OF_POLICY",
     "SUSPECT",
     "Finding",
     "Looked",
@@ -55,6 +56,9 @@ _DIGEST_KEY = os.urandom(32)
 
 DRIFT = frozenset({Verdict.UNMASKED, Verdict.STALE, Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA})
 """What a reconcile of the key is to mend; it can't for what is given up whenever it is tried, such as a large item."""
+
+OF_POLICY = frozenset({Verdict.UNMASKED, Verdict.STALE, Verdict.REFUSED})
+"""The verdicts that a route has none of that masks nothing."""
 
 SUSPECT = DRIFT | {Verdict.UNKNOWN}
 """The verdicts that a second look may change."""

@@ -54,10 +54,6 @@ class MaskedKeys:
         found = bisect_left(part, digest)
         return found < len(part) and part[found] == digest
 
-    def __len__(self) -> int:
-        """Return how many were added."""
-        return sum(map(len, self._parts))
-
 
 def place_of(key: RecordKey, mask: Mask | None, masked: MaskedKeys | None = None) -> RecordKey:
     """Return where a replica is to be, adding that to the keys; of a refused key its own, where an older one may be."""

@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from replication_core.aws.errors import StoreError
@@ -24,13 +25,16 @@ from replication_core.comparing.findings import (
 from replication_core.comparing.masked_keys import MaskedKeys, place_of
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
-from replication_core.desired import desired_object
+from replication_core.desired import DesiredObject, desired_object
 from replication_core.masking.mask import Mask
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.heads import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
+from replication_core.objects.masked_copy import MaskedObject, masked_checksum
+from replication_core.objects.pinned import PinnedObject
 from replication_core.objects.states import Head, ObjectState, Tags
 from replication_core.parallel import bounded_map, in_parallel
+from replication_core.reconcile import SourceMoved
 from replication_core.replicas import PROVENANCE_POLICY
 from replication_core.route_spec import RoutedDataset
 
@@ -57,7 +61,6 @@ _CHUNK = 10
 """Pairs that one thread looks at, one after another: few, so that small buckets keep many threads busy."""
 
 _CHUNKS_AT_ONCE = 128
-_GONE = ("gone while it was read",)
 _LEFT_OUT = ("the route's rules leave it out",)
 
 
@@ -83,13 +86,19 @@ def side_by_side(originals: Iterator[Listed], replicas: Iterator[Listed]) -> Ite
 
 
 def compare_objects(
-    sides: Sides, routed: RoutedDataset, executor: Executor, *, prefix: str = "", quick: bool = False
+    sides: Sides,
+    routed: RoutedDataset,
+    executor: Executor,
+    *,
+    prefix: str = "",
+    quick: bool = False,
+    deep: bool = False,
 ) -> Iterator[Looked]:
     """Compare a dataset's objects below a prefix and yield what was found, some keys at a time, holding no more.
 
     `quick` believes a listing whose size and ETag are the same on both sides: two calls per thousand keys instead of
     four per key, which tell nothing of headers, metadata and tags. Of a masked body it believes that the replica is
-    there, and no older than its source.
+    there, and no older than its source. `deep` reads those bodies in the source, and masks them again.
 
     Where a policy masks keys, 8 bytes of each key are held, on either side; what the target has besides is looked for
     where no prefix is given, since no prefix of its keys is known.
@@ -98,12 +107,14 @@ def compare_objects(
     ranges = key_ranges(sides.source_s3, routed.source, prefix)
     if mask is None or not mask.policy.masks_keys(routed.dataset.name):
         pairs = [list_pairs(sides, routed, prefix, key_range) for key_range in ranges]
-        yield from _look_at_all(executor, pairs, lambda some: compare_pairs(sides, routed, some, quick=quick))
+        yield from _look_at_all(
+            executor, pairs, lambda some: compare_pairs(sides, routed, some, quick=quick, deep=deep)
+        )
         return
     masked, there = MaskedKeys(), MaskedKeys.of(_replica_keys(sides, routed)) if quick else None
     originals = [list_objects(sides.source_s3, routed.source, prefix, key_range) for key_range in ranges]
     yield from _look_at_all(
-        executor, originals, lambda some: compare_originals(sides, routed, some, masked, there=there)
+        executor, originals, lambda some: compare_originals(sides, routed, some, masked, there=there, deep=deep)
     )
     if prefix:
         return
@@ -159,6 +170,7 @@ def compare_originals(
     masked: MaskedKeys | None = None,
     *,
     there: MaskedKeys | None = None,
+    deep: bool = False,
 ) -> Looked:
     """Compare these objects of the source with their replicas, under masked keys, which are added to `masked`.
 
@@ -174,18 +186,20 @@ def compare_originals(
         count += 1
         place = place_of(key, sides.mask(), masked)
         if there is None or place not in there:
-            findings.append(look_at_object(sides, routed, key))
+            findings.append(look_at_object(sides, routed, key, deep=deep))
     return Looked(objects=count, findings=[finding for finding in findings if finding is not None])
 
 
-def compare_pairs(sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *, quick: bool = False) -> Looked:
+def compare_pairs(
+    sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *, quick: bool = False, deep: bool = False
+) -> Looked:
     """Compare these pairs, one after another."""
-    found = (_compare(sides, routed, pair, quick) for pair in pairs)
+    found = (_compare(sides, routed, pair, quick, deep) for pair in pairs)
     count = sum(pair.original is not None and routed.wants_object(pair.key) for pair in pairs)
     return Looked(objects=count, findings=[finding for finding in found if finding is not None])
 
 
-def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, quick: bool) -> Finding | None:
+def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, quick: bool, deep: bool) -> Finding | None:
     original, replica = pair.original, pair.replica
     wanted = routed.wants_object(pair.key)
     mask = sides.mask()
@@ -199,7 +213,7 @@ def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, quick: bool) -> Fi
     # Of what is archived the second look reads the head, and the policy says what is to be missing.
     if replica is None and original.storage_class not in ARCHIVE_CLASSES and mask is None:
         return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
-    return look_at_object(sides, routed, key)
+    return look_at_object(sides, routed, key, deep=deep)
 
 
 def _seem_equal(key: RecordKey, original: Listed, replica: Listed, mask: Mask | None) -> bool:
@@ -212,9 +226,9 @@ def _seem_equal(key: RecordKey, original: Listed, replica: Listed, mask: Mask | 
     return (original.size, original.etag) == (replica.size, replica.etag)
 
 
-def look_at_object(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None:
+def look_at_object(sides: Sides, routed: RoutedDataset, key: RecordKey, *, deep: bool = False) -> Finding | None:
     """Compare all of one object with its replica, as both are now; None where they are equal."""
-    return _told(key, lambda: _look(sides, routed, key))
+    return _told(key, lambda: _look(sides, routed, key, deep))
 
 
 def look_at_replicas(sides: Sides, routed: RoutedDataset, replicas: Sequence[Listed]) -> Looked:
@@ -237,13 +251,15 @@ def look_at_replica_object(
 def _told(key: RecordKey, look: Callable[[], Finding | None]) -> Finding | None:
     try:
         return look()
+    except SourceMoved:
+        return Finding(key, Verdict.UNKNOWN, ("gone while it was read",))
     except StoreError as error:
         return unknown(key, error)
     except Exception as error:  # noqa: BLE001 - whatever is odd about one key must not end the look at the others
         return unknown(key, unexpected(error))
 
 
-def _look(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None:
+def _look(sides: Sides, routed: RoutedDataset, key: RecordKey, deep: bool) -> Finding | None:
     mask = sides.mask()
     place = place_of(key, mask)
     original = read_head(sides.source_s3, routed.source, key.object_key)
@@ -255,7 +271,7 @@ def _look(sides: Sides, routed: RoutedDataset, key: RecordKey) -> Finding | None
     if there is None and (why := _why_outside(original)):
         return Finding(key, Verdict.OUTSIDE, why, original.size, state)
     if mask is not None:
-        return _compare_masked(sides, routed, _Heads(key, place, original, there, state), mask)
+        return _compare_masked(sides, routed, _Heads(key, place, original, there, state), mask, deep)
     if there is None:
         return Finding(key, Verdict.MISSING, (), original.size, state)
     return _compare_heads(sides, routed, key, original, there, state)
@@ -305,11 +321,11 @@ class _Heads:
     state: str
 
 
-def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Mask) -> Finding | None:
+def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Mask, deep: bool) -> Finding | None:
     key, original, replica = heads.key, heads.original, heads.replica
     tags = read_tags(sides.source_s3, routed.source, key.object_key, original.version_id)
     if tags is None:
-        return Finding(key, Verdict.UNKNOWN, _GONE)
+        raise SourceMoved
 
     def found(verdict: Verdict, *what: str) -> Finding:
         return Finding(key, verdict, what, original.size, _with_tags(heads.state, tags.tags))
@@ -323,6 +339,7 @@ def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Ma
             environment=sides.route.source_environment,
             mask=mask,
         )
+        made = _masked_again(sides, routed, key, original, desired) if deep else None
     except StoreError as refusal:
         if not refusal.permanent:
             raise
@@ -335,9 +352,31 @@ def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Ma
         return found(verdict or (Verdict.MISSING if desired else Verdict.EXTRA))
     replica_tags = read_tags(sides.target_s3, routed.target, heads.place.object_key, replica.version_id)
     if replica_tags is None:
-        return Finding(key, Verdict.UNKNOWN, _GONE)
-    what = masked_differences(desired, original, ObjectState(replica, replica_tags.tags))
+        raise SourceMoved
+    what = masked_differences(desired, original, ObjectState(replica, replica_tags.tags), made)
     return found(Verdict.DIFFERENT, *what) if what else None
+
+
+def _masked_again(
+    sides: Sides, routed: RoutedDataset, key: RecordKey, original: Head, desired: DesiredObject | None
+) -> str | None:
+    """Return the checksum that a replica with a masked body is to have; None of any other.
+
+    The body is read and masked as a stream. Raises Unclassified where the policy refuses it, and SourceMoved.
+    """
+    if desired is None or desired.masked is None:
+        return None
+    source = PinnedObject(
+        s3=sides.source_s3,
+        bucket=routed.source,
+        key=key.object_key,
+        version_id=original.version_id,
+        etag=original.etag,
+        size=original.size,
+    )
+    encoding = dict(original.headers).get("ContentEncoding", "")
+    body = partial(desired.masked.body, content_encoding=encoding)
+    return masked_checksum(MaskedObject(source=source, body=body, arguments={}))
 
 
 def _compare_heads(
@@ -347,7 +386,7 @@ def _compare_heads(
     tags = read_tags(sides.source_s3, routed.source, key.object_key, original.version_id)
     replica_tags = read_tags(sides.target_s3, routed.target, key.object_key, replica.version_id)
     if tags is None or replica_tags is None:
-        return Finding(key, Verdict.UNKNOWN, _GONE)
+        raise SourceMoved
     what = object_differences(
         ObjectState(original, tags.tags),
         ObjectState(replica, replica_tags.tags),

@@ -22,7 +22,9 @@ _OBJECTS = 10
 _AT_ONCE = 64
 
 
-def look_again(sides: Sides, executor: Executor, suspects: Iterable[Finding], *, worked_off: bool) -> Iterator[Finding]:
+def look_again(
+    sides: Sides, executor: Executor, suspects: Iterable[Finding], *, worked_off: bool, deep: bool = False
+) -> Iterator[Finding]:
     """Yield the final finding of each suspect, in their order, holding some hundreds of them.
 
     `worked_off` says that the route has handled every change that it had when the suspects were found. What still
@@ -38,7 +40,7 @@ def look_again(sides: Sides, executor: Executor, suspects: Iterable[Finding], *,
     )
     masked = cache(partial(_masked_keys, sides))
     known = ((batch, masked(batch[0].key.dataset) if any(map(_seems_extra, batch)) else None) for batch in some)
-    for findings in bounded_map(executor, lambda each: _look(sides, *each, worked_off), known, window=_AT_ONCE):
+    for findings in bounded_map(executor, lambda each: _look(sides, *each, worked_off, deep), known, window=_AT_ONCE):
         yield from findings
 
 
@@ -53,7 +55,7 @@ def _masked_keys(sides: Sides, dataset: Dataset) -> MaskedKeys | None:
     return (masked_object_keys if dataset.is_bucket else masked_item_keys)(sides, routed, mask)
 
 
-def _look(sides: Sides, batch: list[Finding], masked: MaskedKeys | None, worked_off: bool) -> list[Finding]:
+def _look(sides: Sides, batch: list[Finding], masked: MaskedKeys | None, worked_off: bool, deep: bool) -> list[Finding]:
     """Look at suspects of one dataset."""
     routed = sides.route.dataset(batch[0].key.dataset.name)
     if routed is None or not routed.target:
@@ -64,7 +66,7 @@ def _look(sides: Sides, batch: list[Finding], masked: MaskedKeys | None, worked_
     now: dict[RecordKey, Finding | None]
     there: dict[RecordKey, Finding | None]
     if routed.dataset.is_bucket:
-        now = {key: look_at_object(sides, routed, key) for key in of_source}
+        now = {key: look_at_object(sides, routed, key, deep=deep) for key in of_source}
         there = {key: look_at_replica_object(sides, routed, key, masked) for key in of_target}
     else:
         now = look_at_items(sides, routed, of_source)
