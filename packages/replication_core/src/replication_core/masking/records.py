@@ -322,7 +322,7 @@ def _joined(cells: Iterable[str], end: str) -> bytes:
     return (",".join(cells) + end).encode()
 
 
-_LEFT_OUT: Node[FieldMask] = Node(FieldMask(path="", rule=Rule(DROP), place=-1, type="S", mask=None))
+_LEFT_OUT: Node[FieldMask] = Node()
 _LEFT_OUT.other = _LEFT_OUT.elements = _LEFT_OUT
 """The node of all that is below what is left out."""
 
@@ -415,6 +415,8 @@ class _Walk:
         self, found: re.Match[str], below: Node[FieldMask] | None, node: Node[FieldMask]
     ) -> Node[FieldMask] | None:
         """Return the node of what was found below another one; None where it is left out."""
+        if below is _LEFT_OUT:
+            return None
         if below is None:
             self.masks.refuse_unknown(node)
             return None
