@@ -25,6 +25,7 @@ The emulator leaves the number out, so that there an object with tags is found o
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: x-amz-tagging-count
 """
 
+_MOST_TIMES_BOTO3 = 1.2
 _MIN_RATIOS_AT_30_MS = {"objects": 7.0, "items": 25.0}
 _COLOURS = {SEQUENTIAL: "#9aa5b1", REPLICATOR: "#1f6feb"}
 
@@ -64,6 +65,10 @@ class Results:
         yield flat_memory(f"objects of {min(peaks)} to {max(peaks)} MiB", peaks.values())
         few, many = self.growth[0], self.growth[-1]
         sizes = f"{few.keys:,} to {many.keys:,} keys"
+        for one in self.imports:
+            if one.module == "replicator_lambda.handler":
+                most, times = _MOST_TIMES_BOTO3, one.times_boto3
+                yield Expectation("import, times boto3's", f"at most {most:g}", f"{times:.2f}", round(times, 2) <= most)
         yield flat_memory(sizes, (few.peak_mib, many.peak_mib))
         yield flat_time(sizes, many.microseconds_per_key / few.microseconds_per_key)
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from replication_core.aws.errors import StoreError
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.items.states import Item
-from replication_core.masking.mask import Mask, ObjectMask
 from replication_core.masking.refusals import Unclassified
 from replication_core.object_keys import fits_xml
 from replication_core.objects.heads import EXPIRES
@@ -19,6 +19,9 @@ from replication_core.objects.provenance import masked_metadata, own_tags
 from replication_core.objects.request_headers import Telling, copy_source_bytes, tell, tell_masked
 from replication_core.objects.states import ObjectState
 from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY
+
+if TYPE_CHECKING:
+    from replication_core.masking.mask import Mask, ObjectMask
 
 __all__ = [
     "DEFAULT_LARGE_FROM",
@@ -62,7 +65,7 @@ class DesiredObject:
     fingerprint: str = ""
     """Of the policy's rules that made it; empty where none did."""
 
-    masked: ObjectMask | None = None
+    masked: "ObjectMask | None" = None
     """What its bytes are masked by; None where S3 copies them as they are."""
 
 
@@ -73,7 +76,7 @@ def desired_object(
     key: RecordKey,
     environment: str,
     large_from: int = DEFAULT_LARGE_FROM,
-    mask: Mask | None = None,
+    mask: "Mask | None" = None,
 ) -> DesiredObject | None:
     """Return what the replica of an object in this state, of this key of the source's bucket, has besides its bytes.
 
@@ -110,7 +113,7 @@ def _copied(
 
 
 def _masked_telling(
-    state: ObjectState, environment: str, rule: ObjectMask, version_of: Callable[[str], str], fingerprint: str
+    state: ObjectState, environment: str, rule: "ObjectMask", version_of: Callable[[str], str], fingerprint: str
 ) -> Callable[..., Telling]:
     """Return what tells of the replica what the policy makes of the source's headers, metadata and tags."""
     head = state.head
@@ -148,7 +151,7 @@ def _why_whole(key: str, telling: Telling) -> str:
     return "" if telling.exact else "whose headers or metadata are too long, or not ASCII"
 
 
-def desired_key(key: RecordKey, mask: Mask | None = None) -> RecordKey:
+def desired_key(key: RecordKey, mask: "Mask | None" = None) -> RecordKey:
     """Return the key of a record's replica, of the record's own key alone; raises Unclassified where there can be none.
 
     No two keys have the same.
@@ -156,7 +159,7 @@ def desired_key(key: RecordKey, mask: Mask | None = None) -> RecordKey:
     return key if mask is None else mask.key(key)
 
 
-def possible_keys(key: RecordKey, mask: Mask | None) -> set[RecordKey]:
+def possible_keys(key: RecordKey, mask: "Mask | None") -> set[RecordKey]:
     """Return where a replica of a record may be: at its own key too, where none or another policy has left it."""
     try:
         return {key, desired_key(key, mask)}
@@ -164,7 +167,7 @@ def possible_keys(key: RecordKey, mask: Mask | None) -> set[RecordKey]:
         return {key}
 
 
-def desired_item(item: Item, dataset: Dataset, *, source: str, target: str, mask: Mask | None = None) -> Item | None:
+def desired_item(item: Item, dataset: Dataset, *, source: str, target: str, mask: "Mask | None" = None) -> Item | None:
     """Return the replica of an item, but for the time of its writing; None where the policy has it not travel.
 
     `source` and `target` are the environments' names. What is added wins over attributes of the source so named, other

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.route_key import RouteKey
-from replication_core.masking.mask import Mask
-from replication_core.masking.policy import MaskingPolicy, PolicyError
-from replication_core.masking.pseudonyms import Pseudonyms
 from replication_core.route_spec import RouteSpec
+
+if TYPE_CHECKING:
+    from replication_core.masking.mask import Mask
 
 __all__ = ["Masking", "route_mask", "unmasked"]
 
-Masking = Callable[[], Mask | None]
+Masking = Callable[[], "Mask | None"]
 """Returns a route's mask, always the same; None of a route that masks nothing.
 
 Raises a retryable StoreError while it can't be made: then nothing may be written.
@@ -32,14 +32,18 @@ def route_mask(route: RouteSpec, kms: Any) -> Masking:
     key = RouteKey(kms=kms, arn=route.mask_key_arn)
 
     @cache
-    def made(root: bytes) -> Mask:
+    def made(root: bytes) -> "Mask":
+        from replication_core.masking.mask import Mask  # noqa: PLC0415 - a route that masks nothing loads none
+        from replication_core.masking.policy import MaskingPolicy  # noqa: PLC0415
+        from replication_core.masking.pseudonyms import Pseudonyms  # noqa: PLC0415
+
         policy = MaskingPolicy.parse(route.masking)
         return Mask(policy, Pseudonyms(root, policy.generation))
 
-    def mask() -> Mask:
+    def mask() -> "Mask":
         try:
             return made(key.root())
-        except PolicyError as error:
+        except ValueError as error:
             raise StoreError("MaskPolicy", f"nothing can be masked: {error}") from error
 
     return mask

@@ -6,10 +6,10 @@ from typing import Any
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
+from replication_core.masking.pseudonyms import ROOT_MESSAGE
 
 __all__ = ["RouteKey"]
 
-_MESSAGE = b"pipeline.masking/1"
 _ALGORITHM = "HMAC_SHA_256"
 
 
@@ -47,7 +47,7 @@ class RouteKey:
             # https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateMac.html: the same key and message always
             # make the same code.
             with translated("GenerateMac"):
-                answer = self.kms.generate_mac(KeyId=self.arn, Message=_MESSAGE, MacAlgorithm=_ALGORITHM)
+                answer = self.kms.generate_mac(KeyId=self.arn, Message=ROOT_MESSAGE, MacAlgorithm=_ALGORITHM)
             self._root = told("GenerateMac", answer, "Mac")
         except StoreError as error:
             self._failure = error

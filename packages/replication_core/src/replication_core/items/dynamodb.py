@@ -17,7 +17,6 @@ from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item, desired_key, possible_keys
 from replication_core.items.batch_write import WRITE_BATCH, unprocessed, write_items
 from replication_core.items.states import Item, ItemState
-from replication_core.masking.mask import Mask
 from replication_core.masking.refusals import Unclassified
 from replication_core.reconcile import Action, Reading, Writing, Written
 from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP
@@ -26,6 +25,8 @@ from replication_core.route_spec import RoutedDataset, RouteSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from replication_core.masking.mask import Mask
 
 __all__ = ["READ_BATCH", "ItemStore", "policy_of", "projection", "read_items"]
 
@@ -76,7 +77,7 @@ class ItemStore:
         """Read the same items again."""
         return self.read(states.keys())
 
-    def _wanted(self, key: RecordKey, state: ItemState | None, mask: Mask | None) -> "_Write | Action | Unclassified":
+    def _wanted(self, key: RecordKey, state: ItemState | None, mask: "Mask | None") -> "_Write | Action | Unclassified":
         """Return what is to be written, that a deleted item's replica is to be left, or the refusal."""
         try:
             place = desired_key(key, mask)
@@ -87,7 +88,7 @@ class ItemStore:
         except Unclassified as refusal:
             return Action.IGNORED if state is None else refusal
 
-    def _replica(self, state: ItemState, mask: Mask | None) -> Item | None:
+    def _replica(self, state: ItemState, mask: "Mask | None") -> Item | None:
         dataset, route = self.routed.dataset, self.route
         replica = desired_item(state.item, dataset, source=route.source_environment, target=route.target, mask=mask)
         if replica is None or REPLICATION_TIMESTAMP in dataset.attribute_names:
@@ -107,7 +108,7 @@ class ItemStore:
             errors |= thoroughly(batch, put)
         return errors
 
-    def _withdraw(self, keys: Collection[RecordKey], mask: Mask) -> dict[RecordKey, StoreError]:
+    def _withdraw(self, keys: Collection[RecordKey], mask: "Mask") -> dict[RecordKey, StoreError]:
         """Delete what other policies have left of these records; return an error for each where that failed.
 
         What has no mark is the target's own.

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
-from replication_core.masking.bodies import BodyBlock, BodyPosition, MaskedBody
 from replication_core.object_keys import fits_xml
 from replication_core.objects.heads import Absent, read_head
 from replication_core.objects.large_copy import MOST_PARTS
@@ -26,6 +25,8 @@ from replication_core.reconcile import SourceMoved
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from replication_core.masking.bodies import BodyBlock, BodyPosition, MaskedBody
 
 __all__ = ["MASKED_PART_SIZE", "MadeReplica", "MaskedCopy", "MaskedObject", "masked_checksum"]
 
@@ -59,7 +60,7 @@ class MaskedObject:
     """What is to be made: of which version's bytes, by what, and what its replica has besides."""
 
     source: PinnedObject
-    body: Callable[[BodyPosition | None], MaskedBody]
+    body: "Callable[[BodyPosition | None], MaskedBody]"
     """Returns what masks the bytes from a position on."""
 
     arguments: Mapping[str, Any]
@@ -78,8 +79,8 @@ def masked_checksum(asked: MaskedObject) -> str:
 
 
 def _blocks(
-    asked: MaskedObject, position: BodyPosition | None = None, see_deadline: Callable[[], None] = lambda: None
-) -> Iterator[BodyBlock]:
+    asked: MaskedObject, position: "BodyPosition | None" = None, see_deadline: Callable[[], None] = lambda: None
+) -> "Iterator[BodyBlock]":
     def chunks() -> Iterable[bytes]:
         for chunk in asked.source.chunks(position.source_offset if position else 0):
             see_deadline()
@@ -171,7 +172,7 @@ class _Upload:
     """As this invocation has found it."""
 
     so_far: UnfinishedCopy
-    position: BodyPosition | None = None
+    position: "BodyPosition | None" = None
     """Where the next part begins in the source; None for the first one."""
 
     parts: list[dict[str, Any]] = field(default_factory=list)
@@ -191,6 +192,8 @@ class _Upload:
         found = listed[: self.begun.parts]
         expected = ([*range(1, self.begun.parts + 1)], self.begun.size)
         if ([part["PartNumber"] for part in found], sum(part["Size"] for part in found)) == expected:
+            from replication_core.masking.bodies import BodyPosition  # noqa: PLC0415 - who masks nothing loads none
+
             with suppress(ValueError):  # another release may tell a position otherwise
                 self.position = BodyPosition.parse(self.begun.position)
                 self.parts = [{name: part[name] for name in _PART if name in part} for part in found]
@@ -206,7 +209,7 @@ class _Upload:
                 listed += page.get("Parts", ())
         return listed
 
-    def add(self, data: bytes, position: BodyPosition | None = None) -> None:
+    def add(self, data: bytes, position: "BodyPosition | None" = None) -> None:
         """Upload the next part; None is the position behind the last one."""
         if not self.so_far.upload:
             self._begin()

@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
 from replication_core.desired import DEFAULT_LARGE_FROM, DesiredObject, desired_key, desired_object, possible_keys
-from replication_core.masking.mask import ObjectMask
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.content import same_bytes
 from replication_core.objects.heads import (
@@ -39,6 +38,9 @@ from replication_core.reconcile import Action, Reading, SourceMoved, Writing, Wr
 from replication_core.replicas import PROVENANCE_POLICY
 from replication_core.route_mask import Masking, unmasked
 from replication_core.route_spec import RoutedDataset, RouteSpec
+
+if TYPE_CHECKING:
+    from replication_core.masking.mask import ObjectMask
 
 __all__ = ["ObjectStore", "S3Objects"]
 
@@ -239,7 +241,7 @@ class S3Objects:
         return head.size
 
     def _copy_masked(
-        self, desired: DesiredObject, rule: ObjectMask, key: str, head: Head, begun: UnfinishedCopy | None
+        self, desired: DesiredObject, rule: "ObjectMask", key: str, head: Head, begun: UnfinishedCopy | None
     ) -> int | UnfinishedCopy:
         """Mask the bytes of this version; return how many they became, or what is left for another invocation."""
         begun = self._going_on(desired, key, begun)
