@@ -257,7 +257,7 @@ def packed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 @pytest.mark.parametrize("compressed", [False, True])
 def test_memory_does_not_grow_with_the_body(format_: Format, compressed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    chunks = large(format_, 500)
+    chunks = large(format_, 300)
     tracemalloc.start()
     total = sum(len(block.data) for block in MaskedBody(format_, MASK).blocks(packed(chunks) if compressed else chunks))
     peak = tracemalloc.get_traced_memory()[1]

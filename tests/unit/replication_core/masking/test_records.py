@@ -372,6 +372,7 @@ def test_a_kept_cell_of_another_type_stays_as_it_is_written(type_: str, cell: by
     ("lines", "why"),
     [
         ((b"id,id",), "two columns"),
+        ((b"," * 10_000,), "10,000 columns"),
         ((b"id,",), "without a name"),
         ((b"id,canary",), "no rule is for"),
         ((b"id,t", b"a"), "1 cells"),

@@ -25,7 +25,6 @@ __all__ = ["Columns", "FieldMask", "RecordMask", "Travels"]
 _BLANK = " \t\r\n"
 """What may stand around a value that is no text, as in JSON: https://www.rfc-editor.org/rfc/rfc8259#section-2."""
 
-
 _WHITE = r"[ \t\n\r]*+"
 _STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+)*+"'
 _NUMERAL = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
@@ -149,6 +148,9 @@ _TEXTS: dict[str, tuple[Callable[[str], Any], Callable[[Any], str]]] = {
 }
 """How a text that says a value of another type is read, and written."""
 
+_MOST_COLUMNS = 10_000
+"""Of a CSV file: a position in its body tells of each, and has room in a message."""
+
 Columns = tuple[FieldMask | None, ...]
 """What becomes of the cells of each column; None of one that is left out."""
 
@@ -201,6 +203,8 @@ class RecordMask:
     def header(self, row: bytes) -> tuple[bytes, Columns]:
         """Return a CSV file's first row as it is to be, and what becomes of each column."""
         cells, end = _cells(row)
+        if len(cells) > _MOST_COLUMNS:
+            raise Unclassified(f"the header has more than {_MOST_COLUMNS:,} columns")
         names = [_unquoted(cell) for cell in cells]
         if not all(names):
             raise Unclassified("the header has a column without a name")
