@@ -11,10 +11,12 @@ from aws_lambda_powertools.logging import Logger
 from queue_worker.messages import Message, UnknownEventError, backoff_seconds
 from replication_core.changes import message, parse
 from replication_core.datasets import ITEMS, OBJECTS, Dataset
+from replication_core.masking.mask import Mask
 from replication_core.route_spec import NOTIFICATIONS, RouteSpec
 from replicator_lambda.batch import Batch
 from replicator_lambda.handler import RouteFunction
 from tests.made_datasets import BLOBS, FILES, ORDERS, TABLES, numbered
+from tests.made_policies import item_policy, policy
 from tests.made_route import MadeRoute
 from tests.unit.replication_core.cloud import (
     Cloud,
@@ -578,6 +580,46 @@ def test_logs_are_structured_and_name_the_key_and_the_release(cloud: Cloud, caps
     assert (line["key"], line["outcome"], line["target"], line["kind"]) == ("a+b/ü", "copied", "dev", "object")
     assert line["release"] == "v1.4.0"
     assert SECRET not in json.dumps(lines)
+
+
+def test_a_refusal_is_told_at_once_by_the_rules_path_and_line_and_by_nothing_of_the_record(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.with_policy(policy({"items": item_policy()}))
+    cloud.put_item("kind", n={"M": {SECRET: {"S": SECRET}}})
+    unknown: Any = {SECRET: {"S": SECRET}}
+    cloud.put_item("name", **unknown)
+    cloud.put_item("value", n={"S": f"{SECRET}@example.com"})
+    ids = ("kind", "name", "value")
+    records = [record(item_notice(id_), id_=id_) for id_ in ids]
+    assert failed(cloud.route().process(event(*records))) == []
+    letters = cloud.letters()
+    told = cloud.notifications()
+    said = {each["event"]["id"]: each["error"] for each in letters}
+    assert said.keys() == set(ids)
+    assert {error["type"] for error in said.values()} == {"Unclassified"}
+    assert {each["attempts"] for each in letters} == {1}
+    assert "n, policy line 11" in said["kind"]["message"]
+    assert "n, policy line 11" in said["value"]["message"]
+    output = capsys.readouterr()
+    assert not [text for text in (json.dumps([letters, told]), output.out, output.err) if SECRET in text]
+
+
+@pytest.mark.parametrize("broken", [RuntimeError, KeyError])
+def test_a_fault_of_a_mask_tells_nothing_of_the_record(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, broken: type[Exception]
+) -> None:
+    def fail(_mask: Any, item: Any, _dataset: Any) -> Any:
+        raise broken(repr(item))
+
+    monkeypatch.setattr(Mask, "item", fail)
+    cloud.with_policy(policy({"items": item_policy()}))
+    cloud.put_item("one", n={"S": SECRET})
+    assert failed(cloud.route().process(event(record(item_notice("one"), attempts=6)))) == []
+    (letter,) = cloud.letters()
+    assert letter["error"]["type"] == broken.__name__
+    output = capsys.readouterr()
+    assert not [text for text in (json.dumps(letter), output.out, output.err) if SECRET in text]
 
 
 def test_a_source_that_never_rests_comes_back(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,10 @@ from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.state import Backend
 from pipeline_ops.terminal import shown
+from replication_core.aws.route_key import RouteKey
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
 from tests.made_datasets import OTHERS, numbered
+from tests.made_policies import ROOT, item_policy, policy
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.test_terminal import is_plain, meant
 
@@ -123,6 +125,37 @@ def test_a_repair_says_what_it_does_asks_and_leaves_nothing_different(
     assert done.exit_code == 0, done.output
     assert "Reconciled 4 keys; still different: 0." in done.stdout
     assert run("verify", "dev").exit_code == 0
+
+
+def test_a_repair_has_what_is_masked_otherwise_made_anew_and_deletes_what_no_key_names(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RouteKey, "root", lambda _: ROOT)
+    keys = [ITEMS.record(f"item-{number}", "1") for number in range(3)]
+    for generation in (1, 2):
+        for key in keys:
+            world.put_item(key.values[0], n={"S": "kept"}, mail={"S": f"{key.values[0]}@secret.example"})
+        world.settings = replace(world.settings, masking=policy({"items": item_policy()}, generation=generation))
+        world.change("dev")
+        if generation == 1:
+            world.replicator().reconcile(keys)
+            level = run("verify", "dev", "--items")
+            assert level.exit_code == 0, level.output
+            assert "unmasked" in level.stdout
+    found = json.loads(run("verify", "dev", "--items", "--json").stdout)
+    assert {name: count for name, count in found["found"].items() if count} == {"missing": 3, "stale": 3}
+    assert found["repair"] == {"puts": 3, "bytes": 0, "deletes": 3, "own": 0, "orphans": 3}
+    done = run("verify", "dev", "--items", "--repair", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "Reconciled 3 keys, deleted 3 replicas without a source; still different: 0." in done.stdout
+    assert run("verify", "dev", "--items").exit_code == 0
+
+
+def test_how_deep_a_comparison_goes_is_one_thing(world: World) -> None:
+    answer = run("verify", "dev", "--quick", "--deep")
+    assert (answer.exit_code, "choose one" in answer.stderr) == (2, True)
+    populate(world)
+    assert run("verify", "dev", "--deep").exit_code == 0
 
 
 def test_what_a_repair_can_not_mend_ends_with_1(world: World) -> None:

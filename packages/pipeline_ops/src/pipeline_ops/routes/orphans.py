@@ -13,8 +13,13 @@ from replication_core.route_spec import RoutedDataset
 
 __all__ = ["delete_orphan"]
 
-_CHANGED = frozenset({"ConditionalCheckFailedException", "PreconditionFailed", "412"})
-"""What DynamoDB and S3 answer where it is not the same any more."""
+_CHANGED = frozenset(
+    {"ConditionalCheckFailedException", "PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
+)
+"""What DynamoDB and S3 answer where it is not the same any more.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+"""
 
 
 def delete_orphan(sides: Sides, written_before: datetime, key: RecordKey) -> bool:
@@ -57,6 +62,5 @@ def _delete_object(sides: Sides, routed: RoutedDataset, key: RecordKey, written_
     if not is_marked(client, bucket, key.object_key, head, head.version_id):
         return False
     with translated("DeleteObject"):
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
         client.delete_object(Bucket=bucket, Key=key.object_key, IfMatch=head.etag)
     return True
