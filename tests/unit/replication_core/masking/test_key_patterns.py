@@ -64,6 +64,24 @@ def test_two_patterns_that_a_key_has_are_of_different_specificity_or_tie(one: st
 
 
 @pytest.mark.parametrize(
+    ("key", "pattern"),
+    [
+        ("in/secret-1.csv", "in/secret-{a}.csv"),
+        ("in/1.csv", "in/{a}.csv"),
+        ("in/1", "in/{a}"),
+        ("in/plain.csv", "in/plain.csv"),
+        ("in/secret-1.csv/more", "in/**"),
+    ],
+)
+def test_of_the_patterns_of_a_key_the_narrowest_has_it_in_whichever_order_they_stand(key: str, pattern: str) -> None:
+    patterns = ["in/**", "in/{a}", "in/{a}.csv", "in/secret-{a}.csv", "in/plain.csv"]
+    for order in (patterns, patterns[::-1]):
+        match = KeyPatterns([KeyPattern(each) for each in order]).match(key)
+        assert match is not None
+        assert order[match.place] == pattern
+
+
+@pytest.mark.parametrize(
     ("patterns", "tie"),
     [
         (("in/{a}.csv", "in/{b}"), False),

@@ -1,7 +1,7 @@
 """Paths, and the trie that finds the rule of each value."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replication_core.masking.paths import Node, Path, PathError, Placed, Step, parse_path, path_text, trie
@@ -74,6 +74,8 @@ def test_what_is_no_path_is_refused(text: str) -> None:
 
 
 @given(st.dictionaries(PATHS, st.sampled_from(["keep", "drop"]), max_size=8), VALUES)
+@example({("a", "b"): "drop", (Step.ANY, Step.ANY, "c"): "keep"}, ("a", "b", "c"))
+@example({("a", Step.ANY): "drop", ("a", "b", "c"): "keep"}, ("a", "b", "c"))
 def test_the_trie_finds_what_a_search_for_the_most_specific_path_finds(
     rules: dict[Path, str], value: tuple[str | Step, ...]
 ) -> None:
