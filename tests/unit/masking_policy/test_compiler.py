@@ -225,6 +225,7 @@ def test_what_a_key_decides_about_a_sample_no_attribute_makes_ambiguous() -> Non
             ("match: assets/**", "match: incoming/a{x}/{y}.csv.gz\n        key: {x: keep, y: keep}"),
             "% of the masked keys",
         ),
+        (("key: {id: {pseudonym: customer, prefix", "key: {id: {pseudonym: mail, prefix"), "all of it travels"),
     ],
 )
 def test_what_may_be_meant_otherwise_is_warned_of(change: tuple[str, str], says: str) -> None:

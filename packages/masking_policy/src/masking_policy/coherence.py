@@ -1,7 +1,7 @@
 """What is wrong with a policy by itself: patterns that tie, namespaces that nobody declares, an ambiguous sample."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from masking_policy.faults import Faults
@@ -13,9 +13,11 @@ from replication_core.masking.paths import Path, Step, parse_path, path_text
 from replication_core.masking.policy import (
     BucketRules,
     MaskingPolicy,
+    ObjectRule,
     PathRule,
     RecordsBody,
     Rule,
+    Sample,
     TableRules,
 )
 from replication_core.masking.pseudonyms import token
@@ -68,7 +70,8 @@ def _check_table(place: str, table: TableRules, policy: MaskingPolicy, faults: F
             what = "is what the replication itself writes, whatever the source has"
             faults.warn(line, f"{place}.attributes.{each.path}", what, "remove it")
     _check_paths(f"{place}.attributes", table.attributes, [(name,) for name in table.key], faults)
-    _check_sample(place, table.key, table.attributes, policy, faults)
+    if policy.sample:
+        _check_table_sample(place, table, policy.sample, faults)
 
 
 def _check_bucket(name: str, bucket: BucketRules, policy: MaskingPolicy, faults: Faults) -> None:
@@ -82,8 +85,8 @@ def _check_bucket(name: str, bucket: BucketRules, policy: MaskingPolicy, faults:
         _check_told(f"{place}.metadata", rule.metadata, faults)
         fields = rule.body.fields if isinstance(rule.body, RecordsBody) else ()
         _check_paths(f"{place}.body", fields, (), faults)
-        _check_sample(f"{place}.key", rule.key, (), policy, faults)
-        _check_sample(f"{place}.body", {}, fields, policy, faults)
+        if policy.sample:
+            _check_object_sample(place, rule, policy.sample, faults)
 
 
 _TRIED = 256
@@ -185,26 +188,39 @@ def _siblings(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
     return found
 
 
-def _check_sample(
-    place: str, key: Mapping[str, Rule], paths: Sequence[PathRule], policy: MaskingPolicy, faults: Faults
-) -> None:
-    """Note where several values of one record could say whether it is of the sample: those of its key come first."""
-    if not policy.sample:
-        return
-    of_key = list(key.items())
-    of_paths = [
-        (each.path, each.rule)
-        for each in paths
-        if each.rule and all(isinstance(step, str) for step in parse_path(each.path))
+def _check_table_sample(place: str, table: TableRules, sample: Sample, faults: Faults) -> None:
+    of_key = _deciding(table.key.items(), sample)
+    _check_sample(place, of_key or _deciding(_of_one_value(table.attributes), sample), sample, faults)
+
+
+def _check_object_sample(place: str, rule: ObjectRule, sample: Sample, faults: Faults) -> None:
+    """Check what decides about an object, and what about each of its records."""
+    if of_key := _deciding(rule.key.items(), sample):
+        _check_sample(f"{place}.key", of_key, sample, faults)
+    if isinstance(rule.body, RecordsBody):
+        of_body = _deciding(_of_one_value(rule.body.fields), sample)
+        _check_sample(f"{place}.body", of_body or of_key[:1], sample, faults)
+
+
+def _check_sample(place: str, deciding: Sequence[tuple[str, Rule]], sample: Sample, faults: Faults) -> None:
+    """Note where several values of one record could say whether it is of the sample; warn where none does."""
+    if len(deciding) > 1:
+        what = f"has the sample's namespace in {' and in '.join(name for name, _ in deciding)}, and one has to decide"
+        faults.add(deciding[1][1].line, place, what, "give all of them but one another namespace")
+    elif not deciding:
+        what = f"has no one value of the sample's namespace {sample.namespace}, so all of it travels"
+        faults.warn(0, place, what, "mask one by it, if that is not meant")
+
+
+def _of_one_value(paths: Sequence[PathRule]) -> Iterator[tuple[str, Rule]]:
+    for each in paths:
+        if each.rule and all(isinstance(step, str) for step in parse_path(each.path)):
+            yield each.path, each.rule
+
+
+def _deciding(rules: Iterable[tuple[str, Rule]], sample: Sample) -> list[tuple[str, Rule]]:
+    return [
+        (name, rule)
+        for name, rule in rules
+        if RULES[rule.kind].injective and rule.settings.get("namespace") == sample.namespace
     ]
-    for candidates in (of_key, of_paths):
-        found = [(name, rule) for name, rule in candidates if _is_of(rule, policy.sample.namespace)]
-        if len(found) > 1:
-            what = f"has the sample's namespace in {' and in '.join(name for name, _ in found)}, and one has to decide"
-            faults.add(found[1][1].line, place, what, "give all of them but one another namespace")
-        if found:
-            return
-
-
-def _is_of(rule: Rule, namespace: str) -> bool:
-    return RULES[rule.kind].injective and rule.settings.get("namespace") == namespace
