@@ -9,10 +9,11 @@ import base64
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
@@ -20,6 +21,7 @@ from replication_core.object_keys import fits_xml
 from replication_core.objects.heads import Absent, read_head
 from replication_core.objects.large_copy import MOST_PARTS
 from replication_core.objects.pinned import Gone, PinnedObject
+from replication_core.objects.states import Head
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import SourceMoved
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from replication_core.masking.bodies import BodyBlock, BodyPosition, MaskedBody
+    from replication_core.masking.mask import ObjectMask
 
 __all__ = ["MASKED_PART_SIZE", "MadeReplica", "MaskedCopy", "MaskedObject", "masked_checksum"]
 
@@ -39,6 +42,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 
 _AT_ONCE = 2
 """Bodies that are masked at the same time: that is work for the processor, and each holds a part in memory."""
+
+_SMALL = 1024**2
+"""Bytes of a source that waits for no other one: what it takes is the time of its calls."""
 
 _GROWTH = 4
 """How many times as large as its source a masked body may be before it has more parts than S3 takes."""
@@ -63,8 +69,14 @@ class MaskedObject:
     body: "Callable[[BodyPosition | None], MaskedBody]"
     """Returns what masks the bytes from a position on."""
 
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     """Bucket, Key, headers, metadata and tags."""
+
+    @classmethod
+    def of(cls, source: PinnedObject, head: Head, rule: "ObjectMask", arguments: Mapping[str, Any]) -> Self:
+        """Return what the rule makes of a version with this head."""
+        encoding = dict(head.headers).get("ContentEncoding", "")
+        return cls(source=source, body=partial(rule.body, content_encoding=encoding), arguments=arguments)
 
 
 def masked_checksum(asked: MaskedObject) -> str:
@@ -128,7 +140,7 @@ class MaskedCopy:
 
         Raises SourceMoved where the version is gone meanwhile, or the upload, and StoreError.
         """
-        with self.turns:
+        with self.turns if asked.source.size > _SMALL else nullcontext():
             if self.out_of_time():
                 return begun.put_off()
             upload = _Upload(client=self.client, arguments=asked.arguments, begun=begun, so_far=begun)

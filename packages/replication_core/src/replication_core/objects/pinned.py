@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
@@ -12,7 +12,7 @@ from record_files.decompression import CHUNK_BYTES
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.objects.heads import ABSENT, DELETE_MARKER
-from replication_core.objects.states import UNVERSIONED
+from replication_core.objects.states import UNVERSIONED, Head
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,6 +52,11 @@ class PinnedObject:
     version_id: str | None
     etag: str
     size: int
+
+    @classmethod
+    def of(cls, s3: "S3Client", bucket: str, key: str, head: Head) -> Self:
+        """Return the version that a head tells of."""
+        return cls(s3=s3, bucket=bucket, key=key, version_id=head.version_id, etag=head.etag, size=head.size)
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         """Yield the version's bytes from this one on; raises Gone or StoreError.

@@ -7,6 +7,7 @@ versions. A copy in parts costs two more, and one more where nothing but a tag c
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -125,11 +126,12 @@ class S3Objects:
                 large_from=self.large_from,
                 mask=self.mask(),
             )
+            if desired is not None and desired.masked is not None:
+                return self._copy_masked(desired, desired.masked, key, state.head, begun)
+            self.abandon(key, begun)
             if desired is None:
                 self._delete(self._replica_key(key))
                 return Action.DELETED
-            if desired.masked is not None:
-                return self._copy_masked(desired, desired.masked, key, state.head, begun)
             copy = self._copy_in_parts if desired.in_parts else self._copy_whole
             return copy(desired, state.head, source)
         except StoreError as error:
@@ -147,6 +149,12 @@ class S3Objects:
             return Action.IGNORED
         self._delete(self._replica_key(key))
         return 0
+
+    def abandon(self, key: str, begun: UnfinishedCopy | None) -> None:
+        """Abort what was begun of a replica that is not to be made so."""
+        if begun is not None and begun.is_sealed(str(self._record(key)), self._seal):
+            with suppress(Unclassified):
+                self.masked_copy.discard(self.routed.target, self._replica_key(key), begun)
 
     def has_replica(self, key: str) -> bool:
         """Tell whether the target has an object that may be the key's replica, and bears a replica's mark."""
@@ -248,20 +256,9 @@ class S3Objects:
         if head.size > self.masked_copy.part_size and self._is_there(desired, _is_as_recorded):
             self.masked_copy.discard(self.routed.target, desired.key, begun)
             return 0
-        source = PinnedObject(
-            s3=self.clients.source_s3,
-            bucket=self.routed.source,
-            key=key,
-            version_id=head.version_id,
-            etag=head.etag,
-            size=head.size,
-        )
-        encoding = dict(head.headers).get("ContentEncoding", "")
-        asked = MaskedObject(
-            source=source,
-            body=partial(rule.body, content_encoding=encoding),
-            arguments={"Bucket": self.routed.target, "Key": desired.key, **desired.telling.arguments},
-        )
+        source = PinnedObject.of(self.clients.source_s3, self.routed.source, key, head)
+        arguments = {"Bucket": self.routed.target, "Key": desired.key, **desired.telling.arguments}
+        asked = MaskedObject.of(source, head, rule, arguments)
         made = self.masked_copy.copy(asked, begun)
         if isinstance(made, UnfinishedCopy):
             return made.sealed(str(self._record(key)), self._seal)
@@ -279,7 +276,7 @@ class S3Objects:
             return anew
         if (begun.version, begun.fingerprint) == (anew.version, anew.fingerprint):
             return begun
-        self.masked_copy.discard(self.routed.target, desired.key, begun)
+        self.abandon(key, begun)
         return replace(anew, rounds=begun.rounds)
 
     def _seal(self, text: str) -> str:
@@ -407,11 +404,14 @@ class ObjectStore:
         raise StoreError("SourceKeepsChanging", f"the object was gone after each of {_READS} heads")
 
     def _write(self, key: str, state: ObjectState | None) -> Written:
+        begun = self.begun.pop(key, None)
         try:
-            if state is None:
-                return self.calls.delete(key)
-            return self.calls.copy(key, state, self.begun.pop(key, None))
+            if state is not None:
+                return self.calls.copy(key, state, begun)
+            self.calls.abandon(key, begun)
+            return self.calls.delete(key)
         except Unclassified as refusal:
+            self.calls.abandon(key, begun)
             return self._refused(key, state, refusal)
         except (StoreError, SourceMoved) as error:
             return error
