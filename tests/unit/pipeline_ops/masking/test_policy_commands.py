@@ -64,6 +64,15 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     return Checkout(tmp_path)
 
 
+def test_nothing_is_wrong_with_the_policies_of_this_repository_nor_meant_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[4])
+    answer = CliRunner().invoke(cli, ["mask", "check", "--json"])
+    assert answer.exit_code == 0
+    assert [policy["faults"] for policy in json.loads(answer.stdout)["policies"]] == [[]]
+
+
 def test_policies_that_nothing_is_wrong_with_are_told_with_what_they_have(checkout: Checkout) -> None:
     answer = checkout.mask("check")
     assert answer.exit_code == 0
