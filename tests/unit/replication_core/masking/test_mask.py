@@ -161,6 +161,47 @@ def test_an_item_that_is_masked_to_more_than_a_table_takes_is_refused() -> None:
         masked(mask, tags={"L": [{"S": str(number)} for number in range(15_000)]})
 
 
+NAMES = st.sampled_from(["a", "b", "c", "d", "x", "", f"{CANARY}-name"])
+ATTRIBUTES = st.recursive(
+    st.sampled_from(
+        [
+            {"S": f"{CANARY} jane@example.com"},
+            {"S": f"{CANARY}\ud800"},
+            {"SS": [CANARY, f"{CANARY}2"]},
+            {"B": CANARY.encode()},
+            {"BS": [CANARY.encode()]},
+            {"N": "4444444444444444444444444444444444444.5"},
+            {"NULL": True},
+        ]
+    ),
+    lambda below: st.one_of(
+        st.lists(below, max_size=3).map(lambda elements: {"L": elements}),
+        st.dictionaries(NAMES, below, max_size=3).map(lambda members: {"M": members}),
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(NAMES, ATTRIBUTES, max_size=4), st.sampled_from(["refuse", "drop"]))
+def test_whatever_an_item_has_nothing_of_it_that_is_not_kept_comes_through(
+    attributes: dict[str, Any], unclassified: str
+) -> None:
+    mask = table_mask(
+        *(["a", CUSTOMER], ["b.*", DROP], ["b.a.x", CUSTOMER], ["c[].x", CUSTOMER], ["c[].x.x", MAIL], ["d", CUSTOMER]),
+        *(["d{}", {"rule": "last", "line": 5, "characters": 1}, CUSTOMER], ["d.b[]", CUSTOMER]),
+        unclassified=unclassified,
+    )
+    refused = None
+    made = None
+    try:
+        made = masked(mask, **attributes)
+    except Unclassified as error:
+        refused = error
+    told = repr(made) if refused is None else told_by(refused)
+    assert CANARY not in told
+    assert "44444444" not in told
+
+
 def test_a_table_that_no_rules_are_for_is_refused_and_so_is_another_key() -> None:
     with pytest.raises(Unclassified, match=r"^the policy has no rules for the table items"):
         mask_of().key(ITEMS.record("c-1", "17"))

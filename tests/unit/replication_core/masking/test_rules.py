@@ -258,8 +258,9 @@ def test_masked_digits_keep_length_separators_and_so_many_at_the_end(text: str, 
 
 
 @given(NUMBERS.map(spelled))
-def test_a_number_of_masked_digits_keeps_its_length_and_its_sign(number: str) -> None:
+def test_a_number_of_masked_digits_keeps_its_length_and_its_sign_and_is_in_its_one_spelling(number: str) -> None:
     masked = made("digits", {}, "N", number)
+    assert number_text(masked) == masked
     assert [each.isdigit() or each for each in masked] == [each.isdigit() or each for each in number]
 
 
