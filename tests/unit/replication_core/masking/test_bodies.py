@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from record_files.splitting import RECORD_BYTES, Format, Position
@@ -101,6 +101,7 @@ def chunked(data: bytes, size: int) -> Iterator[bytes]:
     return (data[at : at + size] for at in range(0, len(data), size))
 
 
+@settings(deadline=None)
 @given(
     found=st.lists(records, max_size=20),
     format_=st.sampled_from(Format),
@@ -148,6 +149,7 @@ bits = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(soup=st.lists(bits, max_size=20).map(b"".join), format_=st.sampled_from(Format), cut=st.integers(0, 60))
 def test_bytes_of_any_kind_are_masked_or_refused(soup: bytes, format_: Format, cut: int) -> None:
     for body in (soup, gzip.compress(soup)[:cut], gzip.compress(soup)):

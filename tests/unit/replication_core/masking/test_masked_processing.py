@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processor_lambda.files import FileBucket, InputFile
@@ -158,6 +158,7 @@ def shuffled(records: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[di
     return records.flatmap(lambda record: st.permutations(list(record.items())).map(dict))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=st.data(),
     format_=st.sampled_from(Format),
