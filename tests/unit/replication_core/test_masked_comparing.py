@@ -1,5 +1,6 @@
 """What a verification finds under a policy, in moto: what differs, is unmasked, stale or extra."""
 
+import gzip
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from tests.made_policies import KEEP, item_policy, made_mask, policy, pseudonym
-from tests.unit.replication_core.cloud import Cloud, cloud
+from tests.unit.replication_core.cloud import Cloud, Fault, cloud
 
 FIELDS = [["id", pseudonym("customer")], ["n", KEEP]]
 
@@ -87,6 +88,18 @@ def replicate(made: Cloud, *keys: RecordKey) -> None:
 
 def place(made: Cloud, key: RecordKey) -> RecordKey:
     return made_mask(made.settings.masking).key(key)
+
+
+def without_checksums(operation: str) -> Fault | None:
+    """Have no head tell a checksum."""
+
+    def fault(_operation: str, _request: Any, send: Any) -> Any:
+        answer = send()
+        for name in [name for name in answer.headers if name.lower().startswith("x-amz-checksum")]:
+            del answer.headers[name]
+        return answer
+
+    return fault if operation == "s3.HeadObject" else None
 
 
 def first_look(made: Cloud, **how: Any) -> list[Finding]:
@@ -165,6 +178,26 @@ def test_a_masked_body_that_was_changed_by_hand_is_found_by_masking_its_source_a
     assert not any("dev-data" in url and "tagging" not in url for url in read), "the replica itself is never read"
     replicate(made, ROWS)
     assert found(made, deep=True) == []
+
+
+def test_a_gzip_body_that_another_compressor_has_written_is_read_and_equal(made: Cloud) -> None:
+    key = OBJECTS.record("rows/big.jsonl")
+    body = b"".join(f'{{"id": "ann-{number}", "n": {number}}}\n'.encode() for number in range(500))
+    made.put(key.object_key, gzip.compress(body))
+    replicate(made, key)
+    where = place(made, key)
+    stored = made.clients.target_s3.get_object(Bucket=made.settings.target_bucket, Key=where.object_key)["Body"].read()
+    put_replica(made, where, Body=gzip.compress(gzip.decompress(stored), 1), ChecksumAlgorithm="CRC32")
+    assert found(made, deep=True) == []
+    for other in (gzip.compress(gzip.decompress(stored)[:-2]), stored[:-20], b"no gzip"):
+        put_replica(made, where, Body=other, ChecksumAlgorithm="CRC32")
+        assert verdicts(made, deep=True) == {(key, False): Verdict.DIFFERENT}
+
+
+def test_a_body_of_whose_whole_nothing_tells_a_checksum_is_read(made: Cloud) -> None:
+    put_replica(made, place(made, ROWS), Body=b'{"id": "ann-1", "n": 1}\n')
+    made.fault_for = without_checksums
+    assert verdicts(made, deep=True) == {(ROWS, False): Verdict.DIFFERENT}
 
 
 def test_a_body_that_the_policy_refuses_is_missing_until_it_is_read(made: Cloud) -> None:

@@ -43,12 +43,12 @@ def object_differences(
 
 
 def masked_differences(
-    desired: DesiredObject, original: Head, replica: ObjectState, made: str | None = None
+    desired: DesiredObject, original: Head, replica: ObjectState, is_same: bool | None = None
 ) -> tuple[str, ...]:
     """Return what of a replica that the route's policy has made is not as it is to be; nothing if all is.
 
-    Masked bytes are those of the version that the provenance names, whatever their size, unless it is known what was
-    `made` of them, as the CRC32 of the whole in base64. Others are compared as the bytes of an unmasked replica are.
+    Masked bytes are those of the version that the provenance names, whatever their size, unless it is known otherwise
+    whether each `is_same`. Others are compared as the bytes of an unmasked replica are.
     """
     telling, found = desired.telling, dict(replica.head.metadata)
     headers = {name: value for name, value in telling.arguments.items() if name not in {"Metadata", "Tagging"}}
@@ -56,7 +56,7 @@ def masked_differences(
     added = _PROVENANCE | {PROVENANCE_POLICY}
     return (
         *(
-            _masked_content(replica.head, made)
+            (("bytes",) if is_same is False else ())
             if desired.masked
             else _content(original, replica, is_of_version, told=True)
         ),
@@ -97,13 +97,6 @@ def _content(original: Head, replica: ObjectState, is_of_version: bool, *, told:
         yield "bytes"
     if original.missing_metadata != replica.head.missing_metadata:
         yield "metadata that can't be told"
-
-
-def _masked_content(replica: Head, made: str | None) -> tuple[str, ...]:
-    if made is None:
-        return ()
-    # A checksum of an upload's parts ends with their number, and so is no whole object's.
-    return () if (replica.checksum_algorithm, replica.checksum) == ("CRC32", made) else ("bytes",)
 
 
 def _metadata(

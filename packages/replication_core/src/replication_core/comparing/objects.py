@@ -1,5 +1,6 @@
 """Comparison of objects: both buckets' listings side by side, then of each pair what a listing does not tell."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from replication_core.comparing.findings import (
     state_digest,
     unknown,
 )
+from replication_core.comparing.masked_bodies import is_masked_so
 from replication_core.comparing.masked_keys import MaskedKeys, place_of
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
@@ -30,7 +32,7 @@ from replication_core.masking.mask import Mask
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.heads import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
 from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
-from replication_core.objects.masked_copy import MaskedObject, masked_checksum
+from replication_core.objects.masked_copy import MaskedObject, masked_blocks
 from replication_core.objects.pinned import PinnedObject
 from replication_core.objects.states import Head, ObjectState, Tags
 from replication_core.parallel import bounded_map, in_parallel
@@ -339,7 +341,7 @@ def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Ma
             environment=sides.route.source_environment,
             mask=mask,
         )
-        made = _masked_again(sides, routed, key, original, desired) if deep else None
+        is_same = _masked_again(sides, routed, heads, desired) if deep else None
     except StoreError as refusal:
         if not refusal.permanent:
             raise
@@ -353,30 +355,35 @@ def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Ma
     replica_tags = read_tags(sides.target_s3, routed.target, heads.place.object_key, replica.version_id)
     if replica_tags is None:
         raise SourceMoved
-    what = masked_differences(desired, original, ObjectState(replica, replica_tags.tags), made)
+    what = masked_differences(desired, original, ObjectState(replica, replica_tags.tags), is_same)
     return found(Verdict.DIFFERENT, *what) if what else None
 
 
-def _masked_again(
-    sides: Sides, routed: RoutedDataset, key: RecordKey, original: Head, desired: DesiredObject | None
-) -> str | None:
-    """Return the checksum that a replica with a masked body is to have; None of any other.
+def _masked_again(sides: Sides, routed: RoutedDataset, heads: _Heads, desired: DesiredObject | None) -> bool | None:
+    """Tell whether the replica has the bytes that its source's are masked to; None where they are not masked.
 
-    The body is read and masked as a stream. Raises Unclassified where the policy refuses it, and SourceMoved.
+    Where there is no replica it has not. Raises Unclassified where the policy refuses the source, and SourceMoved.
     """
     if desired is None or desired.masked is None:
         return None
-    source = PinnedObject(
-        s3=sides.source_s3,
-        bucket=routed.source,
-        key=key.object_key,
-        version_id=original.version_id,
-        etag=original.etag,
-        size=original.size,
-    )
+    original, replica = heads.original, heads.replica
     encoding = dict(original.headers).get("ContentEncoding", "")
-    body = partial(desired.masked.body, content_encoding=encoding)
-    return masked_checksum(MaskedObject(source=source, body=body, arguments={}))
+    asked = MaskedObject(
+        source=_pinned(sides.source_s3, routed.source, heads.key, original),
+        body=partial(desired.masked.body, content_encoding=encoding),
+        arguments={},
+    )
+    if replica is None:
+        # For the refusals of its records.
+        deque(masked_blocks(asked), maxlen=0)
+        return False
+    return is_masked_so(asked, replica, _pinned(sides.target_s3, routed.target, heads.place, replica))
+
+
+def _pinned(client: "S3Client", bucket: str, key: RecordKey, head: Head) -> PinnedObject:
+    return PinnedObject(
+        s3=client, bucket=bucket, key=key.object_key, version_id=head.version_id, etag=head.etag, size=head.size
+    )
 
 
 def _compare_heads(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from replication_core.masking.bodies import BodyBlock, BodyPosition, MaskedBody
     from replication_core.masking.mask import ObjectMask
 
-__all__ = ["MASKED_PART_SIZE", "MadeReplica", "MaskedCopy", "MaskedObject", "masked_checksum"]
+__all__ = ["MASKED_PART_SIZE", "MadeReplica", "MaskedCopy", "MaskedObject", "masked_blocks"]
 
 MASKED_PART_SIZE = 8 * 1024**2
 """Bytes of a part, but for the rest of its last block, and of the largest body that is put at once.
@@ -79,20 +79,11 @@ class MaskedObject:
         return cls(source=source, body=partial(rule.body, content_encoding=encoding), arguments=arguments)
 
 
-def masked_checksum(asked: MaskedObject) -> str:
-    """Return the CRC32 of a masked body, in base64: S3's checksum of the whole object of a replica that is equal.
-
-    It reads and masks all of it, in no more memory than a copy. Raises as `MaskedCopy.copy` does.
-    """
-    crc = 0
-    for block in _blocks(asked):
-        crc = zlib.crc32(block.data, crc)
-    return _text(crc)
-
-
-def _blocks(
+def masked_blocks(
     asked: MaskedObject, position: "BodyPosition | None" = None, see_deadline: Callable[[], None] = lambda: None
 ) -> "Iterator[BodyBlock]":
+    """Yield what becomes of an object's bytes from a position on; raises Unclassified, SourceMoved and StoreError."""
+
     def chunks() -> Iterable[bytes]:
         for chunk in asked.source.chunks(position.source_offset if position else 0):
             see_deadline()
@@ -163,7 +154,7 @@ class MaskedCopy:
         enough = max(self.part_size, -(-_GROWTH * asked.source.size // MOST_PARTS))
         part: list[bytes] = []
         try:
-            for block in _blocks(asked, upload.position, self._see_deadline):
+            for block in masked_blocks(asked, upload.position, self._see_deadline):
                 part.append(block.data)
                 if sum(map(len, part)) >= enough:
                     upload.add(b"".join(part), block.position)
