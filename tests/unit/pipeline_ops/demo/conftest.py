@@ -1,9 +1,12 @@
-"""Three environments in moto, and a mirror that does by brute force what the replicator does."""
+"""Three environments in moto, and a mirror that masks by brute force as the replicator does."""
 
+import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -12,13 +15,28 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from moto import mock_aws
 
+from masking_policy.compiler import compile_policy
 from pipeline_common.contracts import ReplicationOutputs, RouteOutputs, StorageOutputs, StoredDataset
 from pipeline_ops.demo.stores import DemoStore, SystemOutputs
-from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.masking.mask import Mask
+from replication_core.masking.pseudonyms import Pseudonyms
+from replication_core.masking.refusals import Unclassified
 
 REGION = "eu-west-1"
 TARGETS = ("dev", "staging")
-COPIED = ("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires")
+COPIED = (
+    *("ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Expires"),
+    "WebsiteRedirectLocation",
+)
+DEAD_LETTERS = "dead-letters"
+ROOT = Path(__file__).parents[4]
+
+told: dict[str, set[str]] = {}
+"""The letters that the mirror has sent, by queue."""
+
+done: dict[tuple[str, RecordKey], str] = {}
+"""The version of each object that the mirror has last brought to each target."""
 
 
 def moto_client(service: str, /, *, region: str = REGION, config: Config | None = None) -> Any:
@@ -63,8 +81,11 @@ def system(one_call_at_a_time: None) -> Iterator[SystemOutputs]:
     """The outputs of a system in moto."""
     with mock_aws():
         outputs: dict[str, dict[str, Any]] = {}
+        told.clear()
+        done.clear()
         for environment in ("prod", *TARGETS):
-            outputs[f"storage/{environment}"] = values = storage_outputs(environment)
+            url = moto_client("sqs").create_queue(QueueName=f"{environment}-{DEAD_LETTERS}")["QueueUrl"]
+            outputs[f"storage/{environment}"] = values = {**storage_outputs(environment), "dlq_url": url}
             s3 = moto_client("s3")
             s3.create_bucket(Bucket=values["bucket_name"], CreateBucketConfiguration={"LocationConstraint": REGION})
             s3.put_bucket_versioning(Bucket=values["bucket_name"], VersioningConfiguration={"Status": "Enabled"})
@@ -81,8 +102,9 @@ def system(one_call_at_a_time: None) -> Iterator[SystemOutputs]:
                 ],
             )
         routes = {f"{target}_{name}": "unused" for target in TARGETS for name in ROUTE_FIELDS}
+        routes |= {f"{target}_queue_url": url for target in TARGETS}
         unused = dict.fromkeys(REPLICATION_FIELDS, "unused")
-        outputs["replication/prod"] = {**unused, **routes, "targets": ",".join(TARGETS)}
+        outputs["replication/prod"] = {**unused, **routes, "targets": ",".join(TARGETS), "region": REGION}
         yield outputs
 
 
@@ -108,45 +130,78 @@ def mirror(source: DemoStore) -> Callable[[DemoStore], None]:
     return lambda target: mirror_once(source, target)
 
 
+@cache
+def mask_of(environment: str) -> Mask:
+    """Return the committed policy's mask, by a key of the target's own."""
+    file = ROOT / "projects" / "replication" / "policies" / "lower.yaml"
+    policy = compile_policy(file.read_text(), file.name).policy
+    return Mask(policy, Pseudonyms(environment.encode().ljust(32), policy.generation))
+
+
 def mirror_once(source: DemoStore, target: DemoStore) -> None:
-    keys = source.object_marks().keys()
-    for gone in target.object_marks().keys() - keys:
-        if gone.object_key.startswith("demo/"):  # what never was in the source is none of a replicator's business
-            target.s3.delete_object(Bucket=target.bucket, Key=gone.object_key)
-    for key in keys:
-        mirror_object(source, target, key.object_key)
-    items = dict(source.items())
-    for gone_item in [key for key, _ in target.items() if key not in items]:
-        target.dynamodb.delete_item(TableName=target.table, Key=gone_item.attributes())
-    for item in items.values():
-        added = {
-            "environment": {"S": target.environment},
-            "replicatedFrom": {"S": source.environment},
-            "replicationTimestamp": {"S": "2024-05-06T07:08:09.123456+00:00"},
-        }
-        target.dynamodb.put_item(TableName=target.table, Item={**item, **added})
+    """Bring a target level with the source by brute force; what the policy refuses becomes a dead letter, once."""
+    mask = mask_of(target.environment)
+    kept: set[RecordKey] = set()
+    for key in source.object_marks():
+        with refusing(key, target):
+            kept.add(mask.key(key))
+            mirror_object(source, target, key, mask)
+    for key, item in source.items():
+        with refusing(key, target):
+            masked = mask.item(item, ITEMS)
+            assert masked is not None
+            kept.add(ITEMS.of_item(masked))
+            told = {"environment": target.environment, "replicatedFrom": source.environment}
+            told |= {"replicatedPolicy": mask.fingerprint(ITEMS), "replicationTimestamp": "2024-05-06T07:08:09+00:00"}
+            added = {name: {"S": value} for name, value in told.items()}
+            target.dynamodb.put_item(TableName=target.table, Item={**masked, **added})
+    for gone in target.object_marks().keys() - kept:
+        done.clear()  # it may come back as the version that it was
+        target.s3.delete_object(Bucket=target.bucket, Key=gone.object_key)
+    for gone in [key for key, _ in target.items() if key not in kept]:
+        target.dynamodb.delete_item(TableName=target.table, Key=gone.attributes())
 
 
-def mirror_object(source: DemoStore, target: DemoStore, key: str) -> None:
+@contextmanager
+def refusing(key: RecordKey, target: DemoStore) -> Iterator[None]:
     try:
-        original = source.s3.get_object(Bucket=source.bucket, Key=key)
-        tags = source.s3.get_object_tagging(Bucket=source.bucket, Key=key)["TagSet"]
+        yield
+    except Unclassified as error:
+        sqs = moto_client("sqs")
+        url = sqs.get_queue_url(QueueName=f"prod-{DEAD_LETTERS}")["QueueUrl"]
+        event = dict(zip(key.dataset.attribute_names, key.values, strict=True))
+        letter = {"event": event, "target": target.environment, "error": {"type": error.kind, "message": str(error)}}
+        told.setdefault(url, set())
+        if (body := json.dumps(letter)) not in told[url]:
+            told[url].add(body)
+            sqs.send_message(QueueUrl=url, MessageBody=body)
+
+
+def mirror_object(source: DemoStore, target: DemoStore, key: RecordKey, mask: Mask) -> None:
+    try:
+        original: Any = source.s3.get_object(Bucket=source.bucket, Key=key.object_key)
+        tags = source.s3.get_object_tagging(Bucket=source.bucket, Key=key.object_key)["TagSet"]
     except source.s3.exceptions.NoSuchKey:
         return  # deleted since it was listed: the next round sees to it
-    headers: Mapping[str, Any] = {**original}
+    masked = mask.object(key.object_key, OBJECTS)
+    if done.get((target.environment, key)) == original["VersionId"]:
+        return
+    done[target.environment, key] = original["VersionId"]
+    body = original["Body"].read()
+    if not masked.is_opaque:
+        body = b"".join(block.data for block in masked.body().blocks([body]))
+    headers = masked.headers({name: str(original[name]) for name in COPIED if name in original})
+    provenance = {"replicated-from": source.environment, "replicated-from-version": original["VersionId"]}
     target.s3.put_object(
         Bucket=target.bucket,
-        Key=key,
-        Body=original["Body"].read(),
-        Metadata={
-            **original["Metadata"],
-            "replicated-from": source.environment,
-            "replicated-from-version": original["VersionId"],
-        },
-        **{name: headers[name] for name in (*COPIED, "WebsiteRedirectLocation") if name in headers},
+        Key=masked.key,
+        Body=body,
+        Metadata={**masked.metadata(original["Metadata"]), **provenance, "replicated-policy": masked.fingerprint},
+        **headers,  # type: ignore[arg-type] # each header has a type of its own
     )
-    if tags:
-        target.s3.put_object_tagging(Bucket=target.bucket, Key=key, Tagging={"TagSet": tags})
+    if kept := masked.tags(tuple((tag["Key"], tag["Value"]) for tag in tags)):
+        tag_set: Any = [{"Key": name, "Value": value} for name, value in kept]
+        target.s3.put_object_tagging(Bucket=target.bucket, Key=masked.key, Tagging={"TagSet": tag_set})
 
 
 @pytest.fixture

@@ -1,25 +1,29 @@
 """The demo from its changes to its exit code, in moto, with a mirror in the replicator's place."""
 
+import gzip
 import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from pipeline_ops.demo.arrivals import apply_and_watch
+from pipeline_ops.demo.arrivals import RefusalLetters, apply_and_watch
 from pipeline_ops.demo.changes import DemoChange, scenario
 from pipeline_ops.demo.comparison import compare
+from pipeline_ops.demo.people import CUSTOMERS
 from pipeline_ops.demo.run import run_demo
 from pipeline_ops.demo.stores import DemoStore, UnreadableObjectError
 from pipeline_ops.errors import OperatorError
 from replication_core.datasets import OBJECTS, RecordKey
 from tests.unit.pipeline_ops.demo.conftest import moto_client
 
+NO_LETTERS = RefusalLetters(None, "unused")
 Mirroring = Callable[..., AbstractContextManager[None]]
 
 
@@ -38,13 +42,17 @@ def test_a_faithful_replication_gives_exit_code_0_and_every_changes_seconds(syst
         code = run_demo(moto_client, system, out, as_json=False, deadline_seconds=60)
     text = printed(out)
     assert code == 0, text
-    assert "Different between prod and dev, staging: nothing." in text
+    assert "Different from what the policy makes of prod, in dev, staging: nothing." in text
+    assert re.search(r"Of \d+ planted values, in \d+ places where none may be, found: none\.", text)
     assert "never" not in text
     rows = [line.split("│") for line in text.splitlines() if line.startswith("│")]
-    seconds = [cell.strip() for row in rows if row[1].strip().isdigit() for cell in row[4:6]]
-    assert len(seconds) == 2 * sum(len(wave.changes) for wave in scenario("x"))
+    seconds = [cell.strip() for row in rows if row[1].strip().isdigit() for cell in row[5:7]]
+    assert len(seconds) == 2 * sum(len(wave.changes) for wave in scenario("c0ffee00"))
     assert all(re.fullmatch(r"\d+\.\d", cell) for cell in seconds)
-    for wave in scenario("x"):
+    became = Counter(row[4].strip() for row in rows if row[1].strip().isdigit())
+    assert became["refused"] == 4
+    assert became.keys() == {"copied", "masked", "refused", "removed"}
+    for wave in scenario("c0ffee00"):
         for change in wave.changes:
             assert change.title in text
 
@@ -59,7 +67,7 @@ def test_a_target_that_gets_nothing_gives_exit_code_1_and_is_named(system: Any, 
     by_target = {one["environment"]: one for one in answer["comparison"]}
     staging = by_target["staging"]
     assert {one["kind"] for one in staging["differences"]} == {"missing"}
-    assert len(staging["differences"]) == staging["objects"] + staging["items"] > 10
+    assert len(staging["differences"]) == staging["objects"] + staging["items"] - staging["refused"] > 10
     created = [change for change in answer["changes"] if change["wave"] == "created"]
     assert all(change["seconds"]["staging"] is None for change in created)
 
@@ -76,22 +84,36 @@ def test_a_difference_left_after_all_changes_were_seen_gives_exit_code_1(
     assert "left over: is in dev and not in prod" in printed(out)
 
 
-def _spoiled(dev: DemoStore) -> Callable[[DemoStore, DemoStore], Any]:
-    def spoil(source: DemoStore, target: DemoStore) -> Any:
+def _spoiled(dev: DemoStore) -> Callable[[DemoStore, Sequence[DemoStore]], Any]:
+    def spoil(source: DemoStore, targets: Sequence[DemoStore]) -> Any:
         dev.s3.put_object(Bucket=dev.bucket, Key="left over", Body=b"")
-        return compare(source, target)
+        return compare(source, targets)
 
     return spoil
 
 
+def test_something_of_a_customer_left_in_a_target_gives_exit_code_1_and_is_told_by_its_name(
+    system: Any, dev: DemoStore, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline_ops.demo.run.scenario", lambda run: scenario(run)[:1])
+    _put(dev, "assets/backup", gzip.compress(CUSTOMERS[0].email.encode()))
+    dev.s3.delete_object(Bucket=dev.bucket, Key="assets/backup")  # the version is there still
+    out = console()
+    with mirroring("dev", "staging"):
+        code = run_demo(moto_client, system, out, as_json=False, deadline_seconds=60)
+    assert code == 1
+    assert "the email of customer 1, as it is, gzipped" in " ".join(printed(out).split())
+    assert CUSTOMERS[0].email not in printed(out)
+
+
 def test_no_wave_changes_one_object_or_item_twice() -> None:
-    for wave in scenario("x"):
+    for wave in scenario("c0ffee00"):
         subjects = [change.subject for change in wave.changes]
         assert len(subjects) == len(set(subjects)), wave.title
 
 
 def test_the_scenario_has_the_kinds_that_the_demo_promises() -> None:
-    changes = [change for wave in scenario("run") for change in wave.changes]
+    changes = [change for wave in scenario("c0ffee00") for change in wave.changes]
     keys = [change.subject.object_key for change in changes if change.subject.dataset.is_bucket]
     items = [change.subject.values for change in changes if not change.subject.dataset.is_bucket]
     assert any(len(key.encode()) == 1024 for key in keys)
@@ -99,7 +121,7 @@ def test_the_scenario_has_the_kinds_that_the_demo_promises() -> None:
     assert any(not key.isascii() for key in keys)
     assert any(key.endswith("/") for key in keys)
     assert any(len(timestamp) == 38 for _, timestamp in items)
-    assert all("run" in key for key in [*keys, *(name for name, _ in items)])
+    assert all("c0ffee00" in key for key in [*keys, *(name for name, _ in items)])
 
 
 def test_what_a_change_raises_ends_the_watch_at_once(source: DemoStore, dev: DemoStore) -> None:
@@ -111,14 +133,14 @@ def test_what_a_change_raises_ends_the_watch_at_once(source: DemoStore, dev: Dem
         DemoChange("fail", OBJECTS.record("b"), fail),
     ]
     with pytest.raises(RuntimeError, match="refused"):
-        apply_and_watch(source, [dev], changes, deadline_seconds=600)
+        apply_and_watch(source, [dev], changes, NO_LETTERS, deadline_seconds=600)
 
 
 def test_an_overwrite_of_the_same_size_is_not_seen_before_it_is_there(source: DemoStore, dev: DemoStore) -> None:
-    _put(source, "key", b"old")
-    _put(dev, "key", b"old")
-    change = DemoChange("overwrite", OBJECTS.record("key"), lambda store: _put(store, "key", b"new"))
-    [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=0.3, poll_seconds=0.05)
+    _put(source, "assets/key", b"old")
+    _put(dev, "assets/key", b"old")
+    change = DemoChange("overwrite", OBJECTS.record("assets/key"), lambda store: _put(store, "assets/key", b"new"))
+    [outcome] = apply_and_watch(source, [dev], [change], NO_LETTERS, deadline_seconds=0.3, poll_seconds=0.05)
     assert outcome.seconds == {"dev": None}
 
 
@@ -131,13 +153,13 @@ def test_a_watch_costs_a_listing_per_poll_and_no_reads_of_what_is_not_new(source
     dev.s3.meta.events.register(
         "before-call", lambda model, **_: calls.update([model.name] if model.name != "ListObjectsV2" else ["list"])
     )
-    _put(dev, "key-0", b"old")
+    _put(dev, "assets/key-0", b"old")
     calls.clear()
     changes = [
-        DemoChange("put", OBJECTS.record(f"key-{n}"), lambda store, key=f"key-{n}": _put(store, key, b"new"))  # type: ignore[misc]
+        DemoChange("put", OBJECTS.record(f"assets/key-{n}"), partial(_put, key=f"assets/key-{n}", body=b"new"))
         for n in range(10)
     ]
-    outcomes = apply_and_watch(source, [dev], changes, deadline_seconds=0.5, poll_seconds=0.05)
+    outcomes = apply_and_watch(source, [dev], changes, NO_LETTERS, deadline_seconds=0.5, poll_seconds=0.05)
     assert [outcome.seconds for outcome in outcomes] == [{"dev": None}] * 10
     assert calls["list"] >= 3
     assert calls["GetObject"] <= 2
@@ -163,8 +185,8 @@ def test_a_replica_whose_read_is_cut_off_is_seen_at_a_later_look(
 
     monkeypatch.setattr(DemoStore, "object", once_unreadable)
     monkeypatch.setattr("pipeline_ops.demo.arrivals.differences", lambda *_, **__: [])
-    _put(dev, "key")
-    change = DemoChange("put", OBJECTS.record("key"), lambda store: _put(store, "key"))
-    [outcome] = apply_and_watch(source, [dev], [change], deadline_seconds=30, poll_seconds=0.01)
+    _put(dev, "assets/key")
+    change = DemoChange("put", OBJECTS.record("assets/key"), lambda store: _put(store, "assets/key"))
+    [outcome] = apply_and_watch(source, [dev], [change], NO_LETTERS, deadline_seconds=30, poll_seconds=0.01)
     assert failed
     assert outcome.seconds["dev"] is not None

@@ -1,7 +1,7 @@
-"""The demo's changes of production: files and items of the kinds that real ones come in.
+"""The demo's changes of production: files and items of the kinds that real ones come in, customers among them.
 
 The changes go in waves, and no wave changes the same object or item twice, so that each change can be watched
-until every target has it. All keys carry the run's own prefix: a second run on the same system meets no leftovers.
+until every target has it. All keys carry the run's own name: a second run on the same system meets no leftovers.
 """
 
 import gzip
@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
 from pipeline_common.contracts import ProcessingOutputs
+from pipeline_ops.demo.people import CUSTOMERS, PASSPORT, SIGNATURE
 from pipeline_ops.demo.stores import DemoStore
 from pipeline_ops.errors import OperatorError
 from processor_lambda.files import FileBucket
@@ -25,7 +27,7 @@ from processor_lambda.settings import REJECTED_PREFIX
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.object_keys import KEY_BYTES
 
-__all__ = ["DemoChange", "Wave", "processed", "scenario"]
+__all__ = ["DemoChange", "Wave", "assets_prefix", "processed", "scenario"]
 
 MEBIBYTE = 1024 * 1024
 PART_BYTES = 5 * MEBIBYTE
@@ -41,9 +43,7 @@ PROCESSED_SECONDS = 120.0
 """How long the demo waits for its file to be processed, a cold start included."""
 
 _POLL_SECONDS = 0.2
-_FIRST_TIMESTAMP = 1_700_000_000
-_ROWS = 3
-_DIGITS = "12345678901234567890123456789012345678"
+_LATEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,29 @@ def scenario(run: str) -> list[Wave]:
     """Return the run's waves; the last one removes a delete marker, so that the source's bucket must be versioned."""
     return [
         Wave("created, cold start", _first(run)),
-        Wave("created", [*_created_objects(run), *_created_items(run)]),
-        Wave("changed", [*_changed_objects(run), *_changed_items(run)]),
+        Wave("created", [*_created_objects(run), *_created_items(run), *_created_customers(run), *_refused(run)]),
+        Wave("changed", [*_changed_objects(run), *_changed_items(run), *_changed_customers(run)]),
         Wave("removed", _removed(run)),
         Wave("restored", _restored(run)),
     ]
 
 
 def _object(run: str, path: str) -> RecordKey:
-    return OBJECTS.record(f"demo/{run}/{path}")
+    return OBJECTS.record(f"{assets_prefix(run)}{path}")
 
 
-def _item(run: str, name: str, timestamp: str) -> RecordKey:
-    return ITEMS.record(f"{run}-{name}", timestamp)
+def assets_prefix(run: str) -> str:
+    """Return what the keys of a run's assets begin with."""
+    return f"assets/demo-{run}/"
+
+
+def _item(run: str, name: str, number: int) -> RecordKey:
+    return ITEMS.record(f"{run}-{name}", timestamp(run, number))
+
+
+def timestamp(run: str, number: int) -> str:
+    """Return a timestamp of an item's own; of more digits, which a longer run's name had, it might look like a card."""
+    return str(int(run, 16) * 100 + number)
 
 
 def _calls(title: str, key: RecordKey, *calls: tuple[str, dict[str, Any]]) -> DemoChange:
@@ -128,13 +138,13 @@ def _metadata(entries: int) -> dict[str, str]:
 def _first(run: str) -> list[DemoChange]:
     return [
         _put("object", _object(run, "hello.txt"), b"hello\n"),
-        _put_item("item", _item(run, "hello", "1"), {"greeting": {"S": "hello"}}),
+        _put_item("item", _item(run, "hello", 1), {"state": {"S": "hello"}}),
     ]
 
 
 def _created_objects(run: str) -> list[DemoChange]:
     events = "".join(json.dumps({"event": number, "name": "opened"}) + "\n" for number in range(500)).encode()
-    long_path = "long/".ljust(KEY_BYTES - len(f"demo/{run}/"), "k")
+    long_path = "long/".ljust(KEY_BYTES - len(assets_prefix(run)), "k")
     return [
         _put("text", _object(run, "reports/orders.csv"), _table(200, "a"), ContentType="text/csv; charset=utf-8"),
         _put("binary", _object(run, "models/weights.bin"), os.urandom(300_000), ContentType="application/octet-stream"),
@@ -154,11 +164,11 @@ def _created_objects(run: str) -> list[DemoChange]:
         _put("+ % & and more in the key", _object(run, "odd/a+b %20 & c=d;e,f%2Bg@h!(i)'j.txt"), b"odd\n"),
         _put("key of 1,024 bytes", _object(run, long_path), b"long\n"),
         _put(
-            "ten tags",
+            "ten tags, one to be kept",
             _object(run, "tagged/invoice.json"),
             b'{"invoice": 1}',
             ContentType="application/json",
-            Tagging="&".join(f"tag-{number}=value+%2B+{number}%3D%2F%3A%40" for number in range(10)),
+            Tagging="class=page&" + "&".join(f"tag-{number}=value+%2B+{number}%3D%2F%3A%40" for number in range(9)),
         ),
         _put("user metadata", _object(run, "described/scan.tif"), os.urandom(2_000), Metadata=_metadata(20)),
         _put(
@@ -167,7 +177,7 @@ def _created_objects(run: str) -> list[DemoChange]:
             b"<h1>hello</h1>\n",
             ContentType="text/html; charset=utf-8",
             CacheControl="public, max-age=60, stale-while-revalidate=30",
-            ContentDisposition='attachment; filename="in\'dex.html"',
+            ContentDisposition=f'attachment; filename="{CUSTOMERS[0].name}.html"',
             ContentEncoding="identity",
             ContentLanguage="en, de",
             Expires=datetime(2035, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -176,7 +186,7 @@ def _created_objects(run: str) -> list[DemoChange]:
             Tagging="class=page",
         ),
         _put("zero bytes", _object(run, "jobs/_SUCCESS"), b"", ContentType="text/plain"),
-        _put("folder marker", _object(run, "incoming/"), b""),
+        _put("folder marker", _object(run, "empty/"), b""),
         _put("one to be removed", _object(run, "old/yesterday.csv"), _table(50, "y")),
     ]
 
@@ -186,7 +196,10 @@ def _upload(run: str) -> Callable[[DemoStore], object]:
         io.BytesIO(os.urandom(12 * MEBIBYTE)),
         store.bucket,
         _object(run, "exports/full.parquet").object_key,
-        ExtraArgs={"ContentType": "application/vnd.apache.parquet", "Metadata": {"rows": "100000"}},
+        ExtraArgs={
+            "ContentType": "application/vnd.apache.parquet",
+            "Metadata": {"rows": "100000", "owner": CUSTOMERS[0].name},
+        },
         Config=TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES),
     )
 
@@ -217,59 +230,120 @@ def _changed_objects(run: str) -> list[DemoChange]:
 
 
 def _created_items(run: str) -> list[DemoChange]:
+    digits = _digits(run)
+    readings = {
+        "whole": {"N": digits},
+        "negative": {"N": "-" + digits},
+        "fraction": {"N": "0." + digits},
+        "large": {"N": "9.9999999999999999999999999999999999999E+125"},
+        "small": {"N": "1E-130"},
+        "set": {"NS": [digits, "-1", "0.1"]},
+    }
+    binary = {
+        "blob": {"B": bytes(range(256))},
+        "blobs": {"BS": [b"\x00", b"\xff\xfe", b"text"]},
+        "no-text": {"S": ""},
+        "no-bytes": {"B": b""},
+        "names": {"SS": ["b", "a", "\u00fc"]},
+        "unicode-\u2603": {"BOOL": True},
+    }
+    leaf = [{"NULL": True}, {"BOOL": False}, {"N": "1.10"}, {"S": "leaf"}, {"SS": ["x", "y"]}, {"B": b"\x01"}]
+    nested = {"flags": {"L": leaf}, "limits": {"M": {"rows": {"N": "10"}, "who": {"S": "all"}}}}
+    large = {f"column-{n}": {"S": "x" * 30_000} for n in range(10)}
+    order = {"state": {"S": "new"}, "amount": {"N": "10.5"}, "labels": {"SS": ["gift", "express"]}}
     return [
-        _put_item("item", _item(run, "order", "1700000000000"), {"state": {"S": "new"}, "total": {"N": "10.5"}}),
-        _put_item(
-            "item with numbers of 38 digits",
-            _item(run, "numbers", _DIGITS),
-            {
-                "whole": {"N": _DIGITS},
-                "negative": {"N": "-" + _DIGITS},
-                "fraction": {"N": "0." + _DIGITS},
-                "large": {"N": "9.9999999999999999999999999999999999999E+125"},
-                "small": {"N": "1E-130"},
-                "set": {"NS": [_DIGITS, "-1", "0.1"]},
-            },
-        ),
-        _put_item(
-            "item with binary and empty values",
-            _item(run, "binary", "0"),
-            {
-                "blob": {"B": bytes(range(256))},
-                "blobs": {"BS": [b"\x00", b"\xff\xfe", b"text"]},
-                "no-text": {"S": ""},
-                "no-bytes": {"B": b""},
-                "names": {"SS": ["b", "a", "\u00fc"]},
-            },
-        ),
-        _put_item(
-            "item, nested", _item(run, "nested", "-5"), {"tree": _tree(depth=8), "unicode-\u2603": {"BOOL": True}}
-        ),
-        _put_item("item of 300 KB", _item(run, "large", "2"), {f"column-{n}": {"S": "x" * 30_000} for n in range(10)}),
-        _put_item("one to be removed", _item(run, "gone", "3"), {"state": {"S": "here"}}),
+        _put_item("item", _item(run, "order", 2), order),
+        _put_item("item with numbers of 38 digits", _numbers(run), {"readings": {"M": readings}}),
+        _put_item("item with binary and empty values", _item(run, "binary", 3), {"readings": {"M": binary}}),
+        _put_item("item, nested", _item(run, "nested", 4), {"settings": {"M": nested}}),
+        _put_item("item of 300 KB", _item(run, "large", 5), {"readings": {"M": large}}),
+        _put_item("one to be removed", _item(run, "gone", 6), {"state": {"S": "here"}}),
     ]
 
 
-def _tree(depth: int) -> dict[str, Any]:
-    leaf = {"L": [{"NULL": True}, {"BOOL": False}, {"N": "1.10"}, {"S": "leaf"}, {"SS": ["x", "y"]}, {"B": b"\x01"}]}
-    return {"M": {"leaf": leaf, "next": _tree(depth - 1)}} if depth else {"M": {"leaf": leaf, "empty": {"M": {}}}}
+def _digits(run: str) -> str:
+    return timestamp(run, 7).ljust(38, "7")
+
+
+def _numbers(run: str) -> RecordKey:
+    return ITEMS.record(f"{run}-numbers", _digits(run))
 
 
 def _changed_items(run: str) -> list[DemoChange]:
-    order, numbers = _item(run, "order", "1700000000000"), _item(run, "numbers", _DIGITS)
     update = _update_item(
-        order,
-        "SET #state = :paid, positions = :positions ADD visits :one REMOVE #total",
-        ExpressionAttributeNames={"#state": "state", "#total": "total"},
-        ExpressionAttributeValues={":paid": {"S": "paid"}, ":one": {"N": "1"}, ":positions": {"L": [{"N": "2"}]}},
+        _item(run, "order", 2),
+        "SET #state = :paid ADD quantity :one REMOVE amount",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":paid": {"S": "paid"}, ":one": {"N": "1"}},
     )
-    visit = _update_item(numbers, "ADD visits :one", ExpressionAttributeValues={":one": {"N": "1"}})
+    visit = _update_item(_numbers(run), "ADD quantity :one", ExpressionAttributeValues={":one": {"N": "1"}})
+    other = {"readings": {"M": {"blob": {"S": "text"}, "names": {"BOOL": False}}}}
     return [
-        _calls("item updated: set, add, remove", order, update),
-        _calls(f"burst of {BURST} updates", numbers, *[visit] * BURST),
-        _put_item(
-            "item replaced: types changed", _item(run, "binary", "0"), {"blob": {"S": "text"}, "names": {"L": []}}
-        ),
+        _calls("item updated: set, add, remove", _item(run, "order", 2), update),
+        _calls(f"burst of {BURST} updates", _numbers(run), *[visit] * BURST),
+        _put_item("item replaced: types changed", _item(run, "binary", 3), other),
+    ]
+
+
+# --- Customers
+
+
+def _customer_item(run: str, number: int) -> RecordKey:
+    return ITEMS.record(CUSTOMERS[number].id(run), timestamp(run, 10 + number))
+
+
+def _customer(number: int) -> dict[str, Any]:
+    customer, friend = CUSTOMERS[number], CUSTOMERS[number - 1]
+    return {
+        "name": {"S": customer.name},
+        "email": {"S": customer.email},
+        "phone": {"S": customer.phone},
+        "born": {"S": customer.born},
+        "address": {"M": {"street": {"S": customer.street}, "city": {"S": "Nowhere"}}},
+        "card": {"S": customer.card},
+        "iban": {"S": customer.iban},
+        "contacts": {"L": [{"M": {"name": {"S": friend.name}, "email": {"S": friend.email}}}]},
+        "visited": {"S": f"{customer.born}T08:15:00Z"},
+        "message": {"S": f"Please write to {customer.email} or charge {customer.card}. Thanks!"},
+        "note": {"S": f"{customer.name} called."},
+    }
+
+
+def _created_customers(run: str) -> list[DemoChange]:
+    scores = {each.id(run): {"N": str(100 + number)} for number, each in enumerate(CUSTOMERS)}
+    keys = [each.id(run) for each in CUSTOMERS]
+    binary = {"signature": {"B": SIGNATURE}, "signatures": {"BS": [SIGNATURE, SIGNATURE[::-1]]}}
+    return [
+        _put_item("a customer", _customer_item(run, 0), _customer(0)),
+        _put_item("a customer, signed", _customer_item(run, 1), {**_customer(1), **binary}),
+        _put_item("points by customer", _item(run, "scores", 20), {"scores": {"M": scores}}),
+        _put_item("the customer's order", ITEMS.record(keys[0], timestamp(run, 21)), {"amount": {"N": "9.99"}}),
+        _put_item("order that names its customer", _item(run, "of", 22), {"customer": {"S": keys[0]}}),
+    ]
+
+
+def _refused(run: str) -> list[DemoChange]:
+    customer = CUSTOMERS[2]
+    export = OBJECTS.record(f"exports/{run}/{customer.id(run)}.txt")
+    rejected = OBJECTS.record(f"rejected/incoming/{customer.id(run)}/unknown-{run}.jsonl")
+    line = json.dumps({"line": 1, "record": 1, "passport": PASSPORT}).encode() + b"\n"
+    return [
+        _put("key that no rule knows", export, f"{customer.name}, {customer.phone}\n".encode()),
+        _put("field that no rule knows", rejected, line),
+        _put_item("attribute that no rule knows", _customer_item(run, 2), {"passport": {"S": PASSPORT}}),
+        _put_item("e-mail address in what is kept", _item(run, "leak", 23), {"state": {"S": f"ask {customer.email}"}}),
+    ]
+
+
+def _changed_customers(run: str) -> list[DemoChange]:
+    born = _update_item(
+        _customer_item(run, 0),
+        "SET born = :born REMOVE card",
+        ExpressionAttributeValues={":born": {"S": CUSTOMERS[2].born}},
+    )
+    return [
+        _calls("a customer, updated", _customer_item(run, 0), born),
+        _put_item("refused before, put right", _customer_item(run, 2), _customer(2)),
     ]
 
 
@@ -279,10 +353,11 @@ def _removed(run: str) -> list[DemoChange]:
         "deleted, multipart": "exports/full.parquet",
         "deleted, odd key": "odd/a+b %20 & c=d;e,f%2Bg@h!(i)'j.txt",
     }
-    items = _item(run, "gone", "3"), _item(run, "large", "2")
+    items = {"item removed": _item(run, "large", 5), "item removed, for a while": _item(run, "gone", 6)}
+    items |= {"a customer, removed": _customer_item(run, 1)}
     return [
         *(_calls(title, _object(run, path), ("delete_object", {})) for title, path in objects.items()),
-        *(_calls("item removed", key, ("delete_item", {"Key": key.attributes()})) for key in items),
+        *(_calls(title, key, ("delete_item", {"Key": key.attributes()})) for title, key in items.items()),
     ]
 
 
@@ -290,7 +365,7 @@ def _restored(run: str) -> list[DemoChange]:
     key = _object(run, "old/yesterday.csv")
     return [
         DemoChange("delete marker removed", key, lambda store: _remove_delete_marker(store, key.object_key)),
-        _put_item("inserted again", _item(run, "gone", "3"), {"state": {"S": "back"}}),
+        _put_item("inserted again", _item(run, "gone", 6), {"state": {"S": "back"}}),
     ]
 
 
@@ -301,35 +376,64 @@ def _remove_delete_marker(store: DemoStore, key: str) -> None:
 
 
 def processed(source: DemoStore, outputs: ProcessingOutputs, run: str) -> Wave:
-    """Drop a CSV into the source's input, and return the wave of what comes of it: file, items, results, rejections.
+    """Drop customers' files into the source's input, and return the wave of what comes of them.
 
-    The changes make nothing themselves: each waits until the source's processor has made it, so that a target's
-    seconds count from there. Applying one raises OperatorError when that takes longer than PROCESSED_SECONDS.
+    That is files, items, results and rejections. The changes make nothing themselves: each waits until the source's
+    processor has made it, so that a target's seconds count from there. Applying one raises OperatorError when that
+    takes longer than PROCESSED_SECONDS.
     """
-    key = f"{outputs.input_prefix}demo-{run}/orders.csv"
-    items = [ITEMS.record(f"{run}-csv-{number}", str(_FIRST_TIMESTAMP + number)) for number in range(_ROWS)]
-    rows = [f"{','.join(item.values)},{number}.5\n" for number, item in enumerate(items)]
-    body = "".join(["id,timestamp,amount\n", *rows, f"{run}-csv-bad,{_FIRST_TIMESTAMP},not a number\n"])
-    source.s3.put_object(Bucket=source.bucket, Key=key, Body=body.encode(), ContentType="text/csv")
     bucket = FileBucket(s3=source.s3, name=source.bucket)
     results = Results(bucket=bucket, environment=outputs.environment)
-    name = bucket.head(key).run
-    rejected = f"{REJECTED_PREFIX}{key}.jsonl"
-    changes = [
-        _awaited("CSV to be processed", OBJECTS.record(key), lambda: True),
-        *(_awaited("item of a record", item, lambda item=item: source.read(item) is not None) for item in items),  # type: ignore[misc]
+    changes: list[DemoChange] = []
+    runs: list[str] = []
+    for number, (file, body) in enumerate(_files(run).items()):
+        customer = CUSTOMERS[number].id(run)
+        key = f"{outputs.input_prefix}{customer}/{file}"
+        source.s3.put_object(Bucket=source.bucket, Key=key, Body=body, Metadata={"customer": customer})
+        runs.append(name := bucket.head(key).run)
+        item = ITEMS.record(customer, timestamp(run, 30 + number))
+        of_file = f"{file.partition('.')[2]} of a customer"
+        changes += [
+            _awaited(f"{of_file}, to be processed", OBJECTS.record(key), lambda: True),
+            _awaited("item of its record", item, partial(source.read, item)),
+            _awaited("the run's summary", OBJECTS.record(results.key(name)), partial(results.find, name)),
+        ]
+    rejected = f"{REJECTED_PREFIX}{outputs.input_prefix}{CUSTOMERS[0].id(run)}/orders-{run}.csv.jsonl"
+
+    def latest_is_there() -> bool:
+        summaries = filter(None, map(results.find, runs))
+        last = max(summaries, key=lambda summary: (summary["last_modified"], summary["key"]))
+        return bool((results.find(_LATEST) or {}).get("run") == last["run"])
+
+    changes += [
         _awaited("rejected records", OBJECTS.record(rejected), lambda: bucket.exists(rejected)),
-        _awaited("the run's summary", OBJECTS.record(results.key(name)), lambda: results.find(name) is not None),
-        _awaited(
-            "the latest summary",
-            OBJECTS.record(results.key("latest")),
-            lambda: (results.find("latest") or {}).get("run") == name,
-        ),
+        _awaited("the latest summary", OBJECTS.record(results.latest_key), latest_is_there),
     ]
     return Wave("processed", changes)
 
 
-def _awaited(title: str, subject: RecordKey, is_there: Callable[[], bool]) -> DemoChange:
+def _files(run: str) -> dict[str, bytes]:
+    """Return a table and packed JSON Lines, one good record in each, and a bad one in the table."""
+    first, second = CUSTOMERS[:2]
+    header = "id,timestamp,name,email,phone,born,amount\n"
+    good = f"{first.id(run)},{timestamp(run, 30)},{first.name},{first.email},{first.phone},{first.born},4.50\n"
+    bad = f"{first.id(run)},{timestamp(run, 32)},{first.name},,,,not a number\n"
+    record = {
+        "id": second.id(run),
+        "timestamp": int(timestamp(run, 31)),
+        "name": second.name,
+        "email": second.email,
+        "address": {"street": second.street},
+        "quantity": 3,
+        "born": None,
+    }
+    return {
+        f"orders-{run}.csv": f"{header}{good}{bad}".encode(),
+        f"orders-{run}.jsonl.gz": gzip.compress(json.dumps(record).encode() + b"\n"),
+    }
+
+
+def _awaited(title: str, subject: RecordKey, is_there: Callable[[], object]) -> DemoChange:
     def wait(_store: DemoStore) -> None:
         deadline = time.monotonic() + PROCESSED_SECONDS
         while not is_there():

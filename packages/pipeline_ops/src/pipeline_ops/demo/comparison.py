@@ -1,39 +1,34 @@
-"""Differences between a source and its replica, found by reading both whole.
+"""Differences between a source and its replicas, found by reading both whole.
 
-Nothing here knows the replicator's code. A replica is expected to carry three attributes more than its item
-(`environment`, `replicatedFrom`, `replicationTimestamp`) and provenance metadata more than its object, and each of
-those is checked too. A difference names the object or the item and what of it differs; it never tells the data.
+Nothing here knows the replicator's code. What a replica has to be is told again by `pipeline_ops.demo.restated`; and it
+is expected to carry four attributes more than its item (`environment`, `replicatedFrom`, `replicatedPolicy`,
+`replicationTimestamp`), or provenance metadata more than its object, and each of those is checked too. A difference
+names the object or the item and what of it differs; it never tells the data.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipeline_ops.demo.restated import ENVIRONMENT, Identity, Record, Restatement, identity, is_refused
 from pipeline_ops.demo.stores import DemoStore, ObservedItem, ObservedObject, UnreadableObjectError
 from replication_core.datasets import RecordKey
 
 __all__ = ["Comparison", "Difference", "compare", "differences"]
 
-ENVIRONMENT = "environment"
 REPLICATED_FROM = "replicatedFrom"
+REPLICATED_POLICY = "replicatedPolicy"
 REPLICATION_TIMESTAMP = "replicationTimestamp"
-ADDED_ATTRIBUTES = frozenset({ENVIRONMENT, REPLICATED_FROM, REPLICATION_TIMESTAMP})
+ADDED_ATTRIBUTES = frozenset({ENVIRONMENT, REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP})
 
 PROVENANCE = "replicated-from"
 PROVENANCE_VERSION = "replicated-from-version"
-_PROVENANCE_PREFIX = "replicated-"
+PROVENANCE_POLICY = "replicated-policy"
+ADDED_METADATA = frozenset({PROVENANCE, PROVENANCE_VERSION, PROVENANCE_POLICY})
 
-METADATA_LIMIT_BYTES = 2048
-"""S3's limit of user metadata, keys and values together.
-
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
-"""
-
-_PROVENANCE_ROOM_BYTES = 512
-"""Above METADATA_LIMIT_BYTES less this the source's own metadata may leave no room for the provenance."""
-
-_SETS = {"SS", "NS", "BS"}
+FINGERPRINT = "[0-9a-f]{24}"
 
 
 @dataclass(frozen=True)
@@ -41,14 +36,15 @@ class Difference:
     """One thing that is not as it is in the source."""
 
     environment: str
-    subject: RecordKey
+    subject: RecordKey | None
+    """The source's record, or the replica that has none; nothing where all of the target is meant."""
     kind: str
-    """`missing`, `extra`, `unreadable`, or what differs: `bytes`, `header`, `metadata`, `provenance`, `tag`,
-    `attribute`."""
+    """`missing`, `extra`, `unreadable`, or what differs: `key`, `bytes`, `field`, `header`, `metadata`, `provenance`,
+    `tag`, `attribute`, `pseudonym`."""
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.environment}: {self.subject}: {self.detail}"
+        return f"{self.environment}: {'' if self.subject is None else f'{self.subject}: '}{self.detail}"
 
 
 @dataclass(frozen=True)
@@ -59,123 +55,122 @@ class Comparison:
     objects: int
     object_bytes: int
     items: int
+    refused: int
+    """Of the source's records those that the policy refuses: in no target."""
     differences: list[Difference]
 
 
-def compare(source: DemoStore, target: DemoStore) -> Comparison:
-    """Compare the whole of both, read now: every object by every byte, every item by every attribute."""
-    there, copied = source.object_marks(), target.object_marks()
-    originals, replicas = dict(source.items()), dict(target.items())
-    size, found = 0, []
-    for key in sorted(there.keys() | copied.keys()):
+def compare(source: DemoStore, targets: Sequence[DemoStore]) -> list[Comparison]:
+    """Compare the whole of the source with that of each target, read now: every record by all that it has.
+
+    Nor may one target have a pseudonym of another: who has both could join them.
+    """
+    originals, unreadable = _read(source)
+    comparisons, seen = [], set[str]()
+    for target in targets:
+        replicas, found = _read(target)
+        restated = Restatement()
+        found += unreadable
+        unread = {identity(each.subject, None) for each in found if each.subject}
+        for pair in _pairs(originals, replicas, unread):
+            found += differences(*pair, restated, source=source.environment, target=target.environment)
+        if joined := len(seen & restated.pseudonyms):
+            detail = f"{joined} of its pseudonyms are another target's as well"
+            found.append(Difference(target.environment, None, "pseudonym", detail))
+        seen |= restated.pseudonyms
+        comparisons.append(_comparison(target.environment, originals, found))
+    return comparisons
+
+
+def _comparison(environment: str, originals: Sequence[Record], found: list[Difference]) -> Comparison:
+    objects = [state for _, state in originals if isinstance(state, ObservedObject)]
+    return Comparison(
+        environment,
+        objects=len(objects),
+        object_bytes=sum(each.size for each in objects),
+        items=len(originals) - len(objects),
+        refused=sum(map(is_refused, originals)),
+        differences=found,
+    )
+
+
+def _read(store: DemoStore) -> tuple[list[Record], list[Difference]]:
+    records: list[Record] = list(store.items())
+    unreadable = []
+    for key in store.object_marks():
         try:
-            original = source.object(key) if key in there else None
-            replica = target.object(key) if key in copied else None
+            if (state := store.object(key)) is not None:
+                records.append((key, state))
         except UnreadableObjectError as error:
-            found.append(Difference(target.environment, key, "unreadable", error.reason))
-            continue
-        size += original.size if original else 0
-        found += differences(key, original, replica, source=source.environment, target=target.environment)
-    for key in sorted(originals.keys() | replicas.keys()):
-        pair = originals.get(key), replicas.get(key)
-        found += differences(key, *pair, source=source.environment, target=target.environment)
-    return Comparison(target.environment, len(there), size, len(originals), found)
+            unreadable.append(Difference(store.environment, key, "unreadable", error.reason))
+    return records, unreadable
+
+
+def _pairs(
+    originals: Sequence[Record], replicas: Sequence[Record], unread: Collection[Identity]
+) -> Iterator[tuple[Record | None, Record | None]]:
+    """Yield each record with its replica, and what has no other one with None; but for what could not be read."""
+    left: dict[Identity, list[Record]] = {}
+    for replica in replicas:
+        left.setdefault(identity(*replica), []).append(replica)
+    for original in originals:
+        of_it = left.get(one := identity(*original), [])
+        if one not in unread:
+            yield original, of_it.pop() if of_it else None
+    for one, others in left.items():
+        for replica in others if one not in unread else ():
+            yield None, replica
 
 
 def differences(
-    key: RecordKey,
-    original: ObservedObject | ObservedItem | None,
-    replica: ObservedObject | ObservedItem | None,
-    *,
-    source: str,
-    target: str,
+    original: Record | None, replica: Record | None, restated: Restatement, *, source: str, target: str
 ) -> list[Difference]:
-    """Return how a record's replica in the target differs from the source's, what was added to it included."""
-    found = _differences(original, replica, source, target)
-    return [Difference(target, key, kind, detail) for kind, detail in found]
+    """Return how a record's replica in the target differs from what the policy makes of it, with what is added."""
+    record = original or replica
+    found = _differences(original, replica, restated, source, target)
+    return [Difference(target, record[0], kind, detail) for kind, detail in found] if record else []
 
 
-def _differences(original: Any, replica: Any, source: str, target: str) -> Iterator[tuple[str, str]]:
-    if replica is None and original is not None:
-        yield "missing", f"is in {source} and not in {target}"
-    elif original is None and replica is not None:
+def _differences(
+    original: Record | None, replica: Record | None, restated: Restatement, source: str, target: str
+) -> Iterator[tuple[str, str]]:
+    if original is None:
         yield "extra", f"is in {target} and not in {source}"
-    elif isinstance(original, ObservedObject):
-        yield from _of_objects(original, replica, source)
-    elif original is not None:
-        yield from _of_items(original, replica, source, target)
+    elif is_refused(original):
+        if replica is not None:
+            yield "extra", f"is in {target}, and the policy refuses it"
+    elif replica is None:
+        yield "missing", f"is in {source} and not in {target}"
+    else:
+        yield from restated.key_faults(original[0], replica[0])
+        match original[1], replica[1]:
+            case ObservedObject() as state, ObservedObject() as mask:
+                own = replace(mask, metadata=_without(mask.metadata, ADDED_METADATA))
+                yield from restated.object_faults(original[0].object_key, state, own)
+                yield from _added_metadata(state, mask, source)
+            case dict() as item, dict() as masked:
+                yield from restated.item_faults(*(_without(each, ADDED_ATTRIBUTES) for each in (item, masked)))
+                yield from _added_attributes(masked, source, target)
 
 
-def _of_objects(original: ObservedObject, replica: ObservedObject, source: str) -> Iterator[tuple[str, str]]:
-    if (original.size, original.sha256) != (replica.size, replica.sha256):
-        yield "bytes", f"its bytes ({replica.size}) are not those ({original.size}) in {source}"
-    yield from _entries("header", original.headers, replica.headers, source)
-    added = {
-        name: value
-        for name, value in replica.metadata.items()
-        if name.startswith(_PROVENANCE_PREFIX) and name not in original.metadata
-    }
-    yield from _entries("metadata", original.metadata, _without(replica.metadata, added), source)
-    for detail in _provenance(original, added, replica.tags, source):
-        yield "provenance", detail
-    yield from _entries("tag", _without(original.tags, {PROVENANCE}), _without(replica.tags, {PROVENANCE}), source)
-
-
-def _without(entries: Mapping[str, Any], names: Any) -> dict[str, Any]:
+def _without(entries: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in entries.items() if name not in names}
 
 
-def _entries(
-    what: str, original: Mapping[str, Any], replica: Mapping[str, Any], source: str
-) -> Iterator[tuple[str, str]]:
-    for name in sorted(original.keys() | replica.keys()):
-        if name not in replica:
-            yield what, f"{what} {name!r} is missing"
-        elif name not in original:
-            yield what, f"{what} {name!r} is not in {source}"
-        elif original[name] != replica[name]:
-            yield what, f"{what} {name!r} has another value than in {source}"
+def _added_metadata(original: ObservedObject, replica: ObservedObject, source: str) -> Iterator[tuple[str, str]]:
+    version = original.version_id or "null"
+    told = re.escape(version) if version != "null" else ".+"
+    for name, promise in {PROVENANCE: source, PROVENANCE_VERSION: told, PROVENANCE_POLICY: FINGERPRINT}.items():
+        if not re.fullmatch(promise, replica.metadata.get(name, "")):
+            yield "provenance", f"provenance {name!r} is not what was replicated"
 
 
-def _provenance(
-    original: ObservedObject, added: Mapping[str, str], tags: Mapping[str, str], source: str
-) -> Iterator[str]:
-    used = sum(len(name.encode()) + len(value.encode()) for name, value in original.metadata.items())
-    required = used <= METADATA_LIMIT_BYTES - _PROVENANCE_ROOM_BYTES
-    expected = {PROVENANCE: source}
-    if original.version_id not in {None, "null"}:
-        expected[PROVENANCE_VERSION] = str(original.version_id)
-    # The source's own entry of such a name wins, and was compared as metadata.
-    for name, value in _without(expected, original.metadata).items():
-        if name in added:
-            if added[name] != value:
-                yield f"provenance {name!r} does not say what was replicated"
-        elif required:
-            yield f"provenance {name!r} is missing"
-        elif name == PROVENANCE and tags.get(PROVENANCE) != source:
-            yield "neither its metadata nor a tag tells that it is a replica"
-
-
-def _of_items(original: ObservedItem, replica: ObservedItem, source: str, target: str) -> Iterator[tuple[str, str]]:
-    kept, rest = (_unordered(_without(item, ADDED_ATTRIBUTES)) for item in (original, replica))
-    yield from _entries("attribute", kept, rest, source)
-    for name, value in {ENVIRONMENT: target, REPLICATED_FROM: source}.items():
-        if replica.get(name) != {"S": value}:
-            yield "attribute", f"attribute {name!r} is not the text {value!r}"
+def _added_attributes(replica: ObservedItem, source: str, target: str) -> Iterator[tuple[str, str]]:
+    for name, promise in {ENVIRONMENT: target, REPLICATED_FROM: source, REPLICATED_POLICY: FINGERPRINT}.items():
+        if not re.fullmatch(promise, replica.get(name, {}).get("S", "")):
+            yield "attribute", f"attribute {name!r} is not {promise!r}"
     if not _is_utc_time(replica.get(REPLICATION_TIMESTAMP, {}).get("S")):
         yield "attribute", f"attribute {REPLICATION_TIMESTAMP!r} is not an ISO-8601 time in UTC"
-
-
-def _unordered(value: Any) -> Any:
-    """Return attributes with every set in them, which has no order, as one."""
-    if isinstance(value, list):
-        return [_unordered(each) for each in value]
-    if not isinstance(value, Mapping):
-        return value
-    return {
-        name: set(inner) if name in _SETS and isinstance(inner, list) else _unordered(inner)
-        for name, inner in value.items()
-    }
 
 
 def _is_utc_time(text: Any) -> bool:

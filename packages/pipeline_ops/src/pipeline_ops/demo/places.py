@@ -6,7 +6,7 @@ Read with boto3 alone, whoever owns them. A place is named so that somebody can 
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,10 +43,14 @@ def bucket(s3: "S3Client", name: str) -> Iterator[Place]:
         for version in page.get("Versions", ()):
             of: Any = {"Bucket": name, "Key": version["Key"], "VersionId": version["VersionId"]}
             where = f"s3://{name}/{version['Key']} ({version['VersionId']})"
-            answer: Any = s3.get_object(**of)
-            with closing(answer.pop("Body")) as body:
-                yield Place(where, body.iter_chunks(_PIECE_BYTES))
-            yield _told(f"{where}, what S3 tells of it", version, answer, s3.get_object_tagging(**of))
+            yield _told(f"{where}, as it is listed", version)
+            with suppress(s3.exceptions.NoSuchKey):  # gone since it was listed
+                answer: Any = s3.get_object(**of)
+                with closing(answer.pop("Body")) as body:
+                    yield Place(where, body.iter_chunks(_PIECE_BYTES))
+                yield _told(f"{where}, its headers and metadata", answer)
+                # Emulators know no tags of a version that is not the current one.
+                yield _told(f"{where}, its tags", s3.get_object_tagging(**of))
     for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", ()):
         yield _told(f"s3://{name}: unfinished upload {upload['UploadId']}", upload)
 

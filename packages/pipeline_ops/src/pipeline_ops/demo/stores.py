@@ -1,15 +1,14 @@
 """An environment's bucket and table and their contents, read by boto3 alone.
 
-Nothing here knows the replicator: it is what an outsider with the AWS API sees. A state holds an object's digest and
-never its bytes, so that a comparison needs no more memory for larger objects.
+Nothing here knows the replicator: it is what an outsider with the AWS API sees. A state holds an object's digest, and
+its bytes only where they are few, so that a comparison needs no more memory for larger objects.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -42,7 +41,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html; encryp
 class are each bucket's own policy.
 """
 
-_CHUNK_BYTES = 1024 * 1024
+CONTENT_BYTES = _CHUNK_BYTES = 1024 * 1024
 _TRIES = 5
 _PAUSE_SECONDS = 0.2
 
@@ -65,6 +64,8 @@ class ObservedObject:
     headers: Mapping[str, str]
     metadata: Mapping[str, str]
     tags: Mapping[str, str]
+    content: bytes | None = field(default=None, repr=False)
+    """The bytes of an object that has no more than CONTENT_BYTES."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,12 @@ class DemoStore:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 return None
             raise
-        digest, size = hashlib.sha256(), 0
+        digest, size, content = hashlib.sha256(), 0, b""
         with closing(response["Body"]) as body:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 digest.update(chunk)
                 size += len(chunk)
+                content = content + chunk if size <= CONTENT_BYTES else b""
         return ObservedObject(
             size=size,
             sha256=digest.hexdigest(),
@@ -133,6 +135,7 @@ class DemoStore:
             headers={name: str(response[name]) for name in HEADERS if response.get(name)},
             metadata=response["Metadata"],
             tags=self._tags(key, response.get("VersionId")),
+            content=content if size <= CONTENT_BYTES else None,
         )
 
     def _tags(self, key: str, version_id: str | None) -> Mapping[str, str]:
@@ -153,11 +156,6 @@ class DemoStore:
             for page in pages
             for entry in page.get("Contents", [])
         }
-
-    def marks_of(self, keys: Collection[RecordKey]) -> dict[RecordKey, str]:
-        """Tell by one listing which of these objects are there, and their marks."""
-        prefix = os.path.commonprefix([key.object_key for key in keys])  # noqa: RUF071 - S3's prefixes are text, too
-        return {key: mark for key, mark in self.object_marks(prefix).items() if key in keys}
 
     def items_of(self, keys: Collection[RecordKey]) -> dict[RecordKey, ObservedItem]:
         """Read those of these items, at most 100, that there are, consistently."""
