@@ -170,6 +170,27 @@ def test_of_a_dataset_that_the_policy_does_not_know_every_replica_goes(world: Wo
     assert cleared(world, neither, ITEMS.name).deleted == {"items": 1}
 
 
+def test_in_a_bucket_without_versions_what_the_route_writes_meanwhile_stays(
+    world: World, policy: MaskingPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def changed(**given: Any) -> Any:
+        asked.append(given)
+        raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "another one"}}, "DeleteObject")
+
+    put(world, "incoming/alice.csv", **MARK)
+    monkeypatch.setattr(world.s3, "get_bucket_versioning", lambda **_: {})
+    monkeypatch.setattr(world.s3, "delete_object", changed)
+    done = cleared(world, policy, "objects")
+    (given,) = asked
+    assert (given["IfMatch"], "VersionId" in given) == (
+        world.s3.head_object(Bucket="dev-data", Key=given["Key"])["ETag"],
+        False,
+    )
+    assert (done.deleted.total(), done.failures) == (0, {})
+
+
 def test_what_can_not_be_deleted_is_told_and_stops_nothing_else(
     world: World, policy: MaskingPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
@@ -34,6 +34,9 @@ _KEYS_AT_ONCE = 64
 
 OBJECTS, VERSIONS, MARKERS, UPLOADS, ITEMS = "objects", "noncurrent versions", "delete markers", "uploads", "items"
 """What there may be left of."""
+
+_CHANGED = frozenset({"PreconditionFailed", "412", *ABSENT})
+"""What S3 answers where an object is another one meanwhile, or none."""
 
 OWN = "the target's own"
 """What no route has made, which stays."""
@@ -106,6 +109,7 @@ class _Entry:
     version_id: str
     is_marker: bool
     is_latest: bool
+    etag: str = ""
 
 
 def _by_key(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
@@ -122,7 +126,7 @@ class _TargetBucket:
     def entries(self) -> Iterator[_Entry]:
         for page in self._pages("list_object_versions", "ListObjectVersions"):
             found = [
-                _Entry(each["Key"], each["VersionId"], is_marker, each["IsLatest"])
+                _Entry(each["Key"], each["VersionId"], is_marker, each["IsLatest"], each.get("ETag", ""))
                 for name, is_marker in (("Versions", False), ("DeleteMarkers", True))
                 for each in page.get(name, ())
             ]
@@ -143,8 +147,8 @@ class _TargetBucket:
             left = [entry for entry in versions if entry not in stale]
             markers = [entry for entry in entries if entry.is_marker] if is_routes and not left else []
             for entry in (*stale, *markers):
-                self._delete(entry)
-                done.deleted[MARKERS if entry.is_marker else OBJECTS if entry.is_latest else VERSIONS] += 1
+                what = MARKERS if entry.is_marker else OBJECTS if entry.is_latest else VERSIONS
+                done.deleted[what] += self._delete(entry)
             done.left[OWN] += sum(made_by[entry] is None for entry in left)
         except StoreError as error:
             done.failures[_why(error)] += 1
@@ -221,9 +225,23 @@ class _TargetBucket:
                 raise
             return True
 
-    def _delete(self, entry: _Entry) -> None:
+    @cached_property
+    def _has_versions(self) -> bool:
+        with translated("GetBucketVersioning"):
+            return "Status" in self.sides.target_s3.get_bucket_versioning(Bucket=self.routed.target)
+
+    def _delete(self, entry: _Entry) -> bool:
+        """Delete a version for good; where there are none, the object unless the route has written it meanwhile."""
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+        which: Any = {"VersionId": entry.version_id} if self._has_versions else {"IfMatch": entry.etag}
         with translated("DeleteObject"):
-            self.sides.target_s3.delete_object(Bucket=self.routed.target, Key=entry.key, VersionId=entry.version_id)
+            try:
+                self.sides.target_s3.delete_object(Bucket=self.routed.target, Key=entry.key, **which)
+            except ClientError as error:
+                if code_of(error) in _CHANGED:
+                    return False
+                raise
+        return True
 
 
 def _unless_absent(call: Callable[[], Any]) -> None:
