@@ -226,6 +226,7 @@ def test_what_a_key_decides_about_a_sample_no_attribute_makes_ambiguous() -> Non
             "% of the masked keys",
         ),
         (("key: {id: {pseudonym: customer, prefix", "key: {id: {pseudonym: mail, prefix"), "all of it travels"),
+        (("match: assets/**", "match: Incoming/**"), "write Incoming if it is the same"),
     ],
 )
 def test_what_may_be_meant_otherwise_is_warned_of(change: tuple[str, str], says: str) -> None:
@@ -263,6 +264,9 @@ HOSTILE = [
     "x" * 300_000,
     "a: &0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{n}: &{n} [{','.join([f'*{n - 1}'] * 9)}]\n" for n in range(1, 9)),
     WHOLE.replace("version: 1", "version: 1\n<<: {generation: 2}"),
+    WHOLE.replace("generation: 1", 'generation: 1\n"a\\n\\e[31mb": 2'),
+    WHOLE.replace("refuse", '"\\n\\u202e"'),
+    WHOLE.replace("{email: mail}", '{"\\e": mail}'),
 ]
 
 
@@ -270,7 +274,7 @@ HOSTILE = [
 def test_hostile_yaml_is_refused_in_a_sentence(text: str | bytes) -> None:
     found = faults(text)
     assert found
-    assert all(len(str(fault)) < 500 for fault in found)
+    assert all(len(str(fault)) < 500 and str(fault).isprintable() for fault in found)
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60)))

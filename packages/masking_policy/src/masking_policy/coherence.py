@@ -79,6 +79,11 @@ def _check_bucket(name: str, bucket: BucketRules, policy: MaskingPolicy, faults:
         rule, first = bucket.rules[other], bucket.rules[one]
         what = f"and {first.match} of line {first.line} can have the same key, and neither is more specific"
         faults.add(rule.line, object_place(name, rule), what, "change one of them, or write one rule for both")
+    folders = {each.text: rule for rule in bucket.rules for each in rule.pattern.segments if not each.names}
+    for folder, near in near_misses(sorted(folders), sorted(folders)):
+        if folder < near:
+            what, fix = f"has {near}, which is almost {folder}", f"write {folder} if it is the same, else leave it"
+            faults.warn(folders[near].line, object_place(name, folders[near]), what, fix)
     for number, rule in enumerate(bucket.rules):
         place = object_place(name, rule)
         _check_masked_keys(f"{place}.key", bucket, number, faults)

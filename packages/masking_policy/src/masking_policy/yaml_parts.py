@@ -65,7 +65,8 @@ class YamlPart:
             if not isinstance(key, yaml.ScalarNode) or key.tag == f"{_PREFIX}merge":
                 self.fault("has a name that is none, or <<", "write out what is meant, name by name")
                 continue
-            part = YamlPart(value, f"{self.place}.{key.value}".removeprefix("."), self._faults)
+            name = key.value if key.value.isprintable() else ascii(key.value)
+            part = YamlPart(value, f"{self.place}.{name}".removeprefix("."), self._faults)
             if key.value in found:
                 part.line = int(key.start_mark.line) + 1
                 part.fault(f"stands there twice, first in line {found[key.value].line}", "keep one of them")
