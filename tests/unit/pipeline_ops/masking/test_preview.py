@@ -122,7 +122,7 @@ COLUMNS = [["id", PSEUDONYM], ["city", KEEP], ["card", {"rule": "last", "line": 
     ("format_", "body"),
     [
         ("csv", CSV.encode()),
-        ("csv", gzip.compress(CSV.encode())),
+        ("csv", gzip.compress(CSV.encode(), mtime=0)),
         ("json-lines", json.dumps({"id": SECRET, "city": SECRET, "card": "4111111111111111"}).encode() + b"\n{"),
         ("json-array", json.dumps([{"id": SECRET, "city": SECRET, "card": "4111111111111111"}]).encode()),
     ],
