@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masking_policy.compiler import compile_policy
@@ -73,6 +73,7 @@ PRINTABLE = st.characters(
 PATHS = st.lists(st.text(PRINTABLE, min_size=1, max_size=5), min_size=1, max_size=3).map(".".join)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(PATHS, RULES, max_size=6))
 def test_whatever_rules_a_file_has_its_policy_goes_through_its_document(rules: dict[str, object]) -> None:
     attributes = {path: rule for path, rule in rules.items() if path.partition(".")[0] != "id"}
@@ -90,6 +91,7 @@ MATCHES = st.tuples(st.lists(SEGMENTS, min_size=1, max_size=3, unique=True), st.
 )
 
 
+@settings(deadline=None)
 @given(st.lists(MATCHES, min_size=1, max_size=5, unique=True), st.text("ab-/", min_size=1, max_size=6))
 def test_of_random_patterns_every_key_has_just_one_or_none_or_the_file_is_refused(matches: list[str], key: str) -> None:
     rules = [
@@ -277,6 +279,7 @@ def test_hostile_yaml_is_refused_in_a_sentence(text: str | bytes) -> None:
     assert all(len(str(fault)) < 500 and str(fault).isprintable() for fault in found)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60)))
 def test_whatever_stands_in_a_file_it_is_a_policy_or_is_refused(text: str | bytes) -> None:
     assert faults(text)
@@ -306,6 +309,7 @@ ODDITIES = [
 ]
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(WHOLE)), st.integers(0, 20), st.one_of(st.sampled_from(ODDITIES), st.text(max_size=2)))
 def test_a_file_with_anything_in_any_place_is_refused_or_can_be_masked_by(place: int, size: int, odd: str) -> None:
     text = WHOLE[:place] + odd + WHOLE[place + size :]

@@ -1,7 +1,7 @@
 """Paths, and the trie that finds the rule of each value."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from replication_core.masking.paths import Node, Path, PathError, Placed, Step, parse_path, path_text, trie
@@ -42,6 +42,7 @@ def searched(rules: dict[Path, str], value: tuple[str | Step, ...]) -> str | Non
     return rules[min(leading, key=lambda path: [*(step is Step.ANY for step in path), 2])]
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.lists(st.one_of(st.text(min_size=1), st.sampled_from(Step)), max_size=5))
 def test_a_path_is_read_back_as_it_was_written(first: str, others: list[str | Step]) -> None:
     assert parse_path(path_text((first, *others))) == (first, *others)
@@ -73,6 +74,7 @@ def test_what_is_no_path_is_refused(text: str) -> None:
         parse_path(text)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(PATHS, st.sampled_from(["keep", "drop"]), max_size=8), VALUES)
 @example({("a", "b"): "drop", (Step.ANY, Step.ANY, "c"): "keep"}, ("a", "b", "c"))
 @example({("a", Step.ANY): "drop", ("a", "b", "c"): "keep"}, ("a", "b", "c"))
