@@ -200,7 +200,7 @@ COMMANDS = {
     "resume": "Start a paused route again: -- <target>.",
     "rollback": "Put a route back to a former version of its function: -- <target> [<version>|<release>].",
     "replicate": "Reconcile one record now: -- <target> <key> | <id> <timestamp> | <dataset> <key>.",
-    "mask": "Check, draft, preview, apply and report masking: -- check|diff|discover|preview|apply|report; -h tells.",
+    "mask": "Masking: -- check | diff | discover | preview | shadow | apply | report; -h after one explains it.",
     "redrive": "Send an environment's dead letters back: [-- <environment>] [--route TARGET] [--reason R] [--list].",
     "local": "Bring the whole system up on this machine, until Ctrl-C: [-- --detach | --stop].",
     "demo": "Deploy everything on this machine, change production's data and show it arrive.",

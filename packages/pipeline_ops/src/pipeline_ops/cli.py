@@ -442,6 +442,16 @@ def apply() -> None:
 
 @mask.command()
 @click.argument("target")
+@click.option("--policy", type=_FILE, required=True, help="The next policy: its file, which need not be deployed.")
+@sample_option
+@where_options
+@runs("masking.shadow_command:shadow")
+def shadow() -> None:
+    """Say what a next policy would change of a sample of a target's replicas, and write nothing."""
+
+
+@mask.command()
+@click.argument("target")
 @sample_option
 @click.option("--report", "file", type=_FILE, help="Write it to this file, and a page beside it; by default in .local.")
 @where_options

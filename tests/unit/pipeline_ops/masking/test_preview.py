@@ -11,7 +11,6 @@ import pytest
 from pipeline_ops.masking.preview import Preview, Previewer
 from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.masking.policy import MaskingPolicy
-from replication_core.masking.pseudonyms import Pseudonyms
 from tests.unit.pipeline_ops.masking.conftest import KEEP, PSEUDONYM, a_policy, sides_of
 from tests.unit.pipeline_ops.routes.conftest import World
 
@@ -20,9 +19,7 @@ SECRET = "zebra-quartz-7391"
 
 def previewer(world: World, policy: Mapping[str, Any] | None = None) -> Previewer:
     compiled = MaskingPolicy.parse(policy or a_policy())
-    return Previewer(
-        sides=sides_of(world), policy=compiled, pseudonyms=Pseudonyms(b"\1" * 32, compiled.generation), is_own_key=True
-    )
+    return Previewer(sides=sides_of(world), policy=compiled, root=b"\1" * 32, is_own_key=True)
 
 
 def an_item(world: World, id_: str, by: Mapping[str, Any] | None = None) -> Preview:

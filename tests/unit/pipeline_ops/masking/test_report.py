@@ -19,7 +19,6 @@ from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.state import Backend
 from replication_core.comparing.sides import Sides
 from replication_core.masking.policy import MaskingPolicy
-from replication_core.masking.pseudonyms import Pseudonyms
 from tests.unit.pipeline_ops.masking.conftest import a_policy, masked_spec
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import envelope, put
@@ -48,7 +47,7 @@ def deployed(world: World, backend: Backend, tmp_path: Path, monkeypatch: pytest
     )
 
     def of(_: object, sides: Sides, policy: MaskingPolicy) -> Previewer:
-        return Previewer(sides=sides, policy=policy, pseudonyms=Pseudonyms(b"\1" * 32, 1), is_own_key=True)
+        return Previewer(sides=sides, policy=policy, root=b"\1" * 32, is_own_key=True)
 
     monkeypatch.setattr(report_command, "deployed_replication", lambda _: deployed)
     monkeypatch.setattr(Previewer, "of", of)

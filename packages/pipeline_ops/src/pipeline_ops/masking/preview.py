@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from pipeline_ops.masking.first_records import UnreadableFileError, first_records
@@ -105,7 +105,9 @@ class Previewer:
 
     sides: Sides
     policy: MaskingPolicy
-    pseudonyms: Pseudonyms
+    root: bytes = field(repr=False)
+    """What the pseudonyms are derived from."""
+
     is_own_key: bool
     """Whether the pseudonyms are those that the route makes; else they are this run's alone."""
 
@@ -121,10 +123,14 @@ class Previewer:
             key = RouteKey(kms=replication.client("kms", region=spec.source_region), arn=spec.mask_key_arn)
             with explained(f"The key of the route to {spec.target} can't be used"):
                 root = key.root()
-        pseudonyms = Pseudonyms(root, policy.generation)
-        return cls(sides=sides, policy=policy, pseudonyms=pseudonyms, is_own_key=bool(spec.mask_key_arn))
+        return cls(sides=sides, policy=policy, root=root, is_own_key=bool(spec.mask_key_arn))
 
-    @property
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        """What makes the pseudonyms."""
+        return Pseudonyms(self.root, self.policy.generation)
+
+    @cached_property
     def mask(self) -> Mask:
         """What the route would mask by."""
         return Mask(self.policy, self.pseudonyms)
