@@ -199,6 +199,17 @@ def test_gzip_that_breaks_off_is_refused(body: bytes, why: str) -> None:
         masked(Format.LINES, body)
 
 
+def test_an_array_that_breaks_off_behind_a_block_is_refused_also_by_who_goes_on_there() -> None:
+    body = b'[{"d": "%s", "n": 1},' % (b"x" * 64)
+    found = MaskedBody(Format.ARRAY, MASK).blocks([b"[" + b" " * 64, body[1:]])
+    block = next(found)
+    while block.position.source_offset < len(body) + 64:
+        block = next(found)
+    for rest in (found, MaskedBody(Format.ARRAY, MASK, block.position).blocks([])):
+        with pytest.raises(Unclassified, match="not closed"):
+            next(rest)
+
+
 def test_an_encoding_that_nobody_decodes_is_refused() -> None:
     with pytest.raises(Unclassified, match="only gzip"):
         list(MaskedBody(Format.LINES, MASK, content_encoding="br").blocks([b"{}"]))

@@ -168,11 +168,10 @@ def _ended(data: bytes, record: bytes, masked: bytes | None) -> bytes:
 
 def _pieces(splitting: Splitter, chunks: Iterable[bytes]) -> Iterator[tuple[Raw | None, bytes]]:
     """Yield all of a file's bytes: those that end with a record, and, with None, those that no record is in."""
-    rest, origin, is_empty = b"", splitting.offset, True
+    rest, origin = b"", splitting.offset
     for chunk in chain(chunks, (None,)):
-        if chunk is None and is_empty:
-            return
-        is_empty = False
+        if chunk is None and not origin and not rest:
+            return  # an empty file, of whatever format
         rest += chunk or b""
         start = 0
         for raw in splitting.close() if chunk is None else splitting.feed(chunk):
