@@ -197,7 +197,7 @@ COMMANDS = {
     "verify": "Compare a target's replicas with production: -- <target> [--objects PREFIX] [--items] [--repair].",
     "backfill": "Replicate what is in production already: -- <target> [--objects PREFIX] [--items] [--since TIME].",
     "pause": "Stop a route; its changes wait in its queue: -- <target>.",
-    "resume": "Start a paused route again: -- <target>.",
+    "resume": "Start a paused route again: -- <target>. --deletes lets through what its brake holds.",
     "rollback": "Put a route back to a former version of its function: -- <target> [<version>|<release>].",
     "replicate": "Reconcile one record now: -- <target> <key> | <id> <timestamp> | <dataset> <key>.",
     "mask": "Masking: -- check | diff | discover | preview | shadow | apply | report; -h after one explains it.",

@@ -38,6 +38,7 @@ class MadeRoute:
 
     sample_keys: int = 1000
     settle_seconds: int = 300
+    brake_table: str = ""
 
     @property
     def spec(self) -> RouteSpec:
@@ -55,7 +56,7 @@ class MadeRoute:
             for name in (
                 *("target", "source_environment", "source_region", "target_region", "queue_url", "dlq_url"),
                 *("success_topic_arn", "failure_topic_arn", "release", "notifications"),
-                *("masking", "sample_keys", "settle_seconds"),
+                *("masking", "sample_keys", "settle_seconds", "brake_table"),
             )
         }
         return RouteSpec(

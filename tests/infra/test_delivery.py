@@ -408,6 +408,7 @@ def test_a_functions_own_policy_is_within_the_bounds_of_its_roles(stack: str) ->
     bounds = delivery().named(POLICY, f"workload-{environment}{REPLICATES.get(project, '')}").document()
     instances = delivery().named(POLICY, "workload-dev-instances").document()
     tags = {key.replace("__", ":"): value for key, value in of(project, environment).items()}
+    tags |= {"lambda:FunctionArn": FUNCTION.format(f"{project}-{environment}-route-dev-replicator")}
     for one in STACKS[stack]().of("aws:iam/rolePolicy:RolePolicy"):
         for statement in json.loads(real_names(one.inputs["policy"]))["Statement"]:
             if statement["Effect"] != "Allow":

@@ -186,6 +186,7 @@ OF_EVERY_RESOURCE = {
     "cloudwatch:GetMetricData",
     "kms:CreateKey",
     "lambda:CreateEventSourceMapping",
+    "lambda:ListEventSourceMappings",
     "logs:DescribeLogGroups",
 }
 """What AWS limits to no resource; those that change something are limited by a condition."""

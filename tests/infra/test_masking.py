@@ -11,7 +11,7 @@ from replication_core.route_spec import ROUTE_FILE, ROUTES_FILE, RouteSpec
 from tests.infra import recording
 from tests.infra.deployed import TARGETS, committed_replication, replication, stack_outputs, storage
 from tests.infra.iam import allows
-from tests.infra.recording import ACCOUNT, Recording, Registration, record
+from tests.infra.recording import ACCOUNT, REGION, Recording, Registration, record
 from tests.integration.repositories import copied_repository
 from tests.unmasked import UNMASKED
 
@@ -169,6 +169,41 @@ def test_a_masked_replica_may_be_at_any_key_of_the_target_and_is_read_of_the_sou
         assert allows(rights, "s3:PutObject", f"{buckets['dev']}/reports/1")
         assert allows(rights, "s3:PutObject", f"{buckets['dev']}/elsewhere") is anywhere
         assert not allows(rights, "s3:GetObject", f"{buckets['prod']}/elsewhere")
+
+
+# The brake
+
+BRAKE = "brake: {deletes: 100, share: 20, minutes: 10}\n"
+
+
+def test_a_route_with_a_brake_counts_in_a_table_of_its_own_and_may_pause_itself_alone(policies: Path) -> None:
+    (policies / "mine.yaml").write_text(POLICY + BRAKE)
+    made = masked()
+    (table,) = made.of("aws:dynamodb/table:Table")
+    assert spec_of(made.named(FUNCTION, "route-dev-replicator")).brake_table == table.physical
+    rights = made.named(RIGHTS, "route-dev-replicator-rights").document()
+    assert allows(rights, "dynamodb:UpdateItem", table.arn)
+    assert not allows(rights, "dynamodb:DeleteTable", table.arn)
+    mapping = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:m"
+    for function, is_own in (
+        ("replication-prod-route-dev-replicator-1a2b3c4:live", True),
+        ("replication-prod-route-staging-replicator-1a2b3c4:live", False),
+        ("replication-prod-pr1-route-dev-replicator-1a2b3c4:live", False),
+        ("processing-prod-processor-1a2b3c4:live", False),
+    ):
+        context = {"lambda:FunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}
+        assert allows(rights, "lambda:UpdateEventSourceMapping", mapping, context=context) is is_own, function
+    alarm = made.named("aws:cloudwatch/metricAlarm:MetricAlarm", "route-dev-brake-holds").inputs
+    assert (alarm["metricName"], alarm["threshold"]) == ("BrakedDeletes", 1)
+    assert alarm["dimensions"] == {"target": "dev"}
+
+
+def test_a_route_without_a_brake_has_neither(policies: Path) -> None:
+    (policies / "mine.yaml").write_text(POLICY)
+    made = masked()
+    assert made.of("aws:dynamodb/table:Table") == []
+    assert spec_of(made.named(FUNCTION, "route-dev-replicator")).brake_table == ""
+    assert "EventSourceMapping" not in str(made.named(RIGHTS, "route-dev-replicator-rights").document())
 
 
 # What is refused

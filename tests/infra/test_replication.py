@@ -150,7 +150,8 @@ def test_a_route_knows_its_source_its_target_and_where_it_reports(
         object_exclude=("results/prod/unfinished/",),
     ).spec
     found = route_of(deployed, target)
-    assert found == replace(expected, masking=found.masking, mask_key_arn=found.mask_key_arn)
+    of_masking = {name: getattr(found, name) for name in ("masking", "mask_key_arn", "brake_table")}
+    assert found == replace(expected, **of_masking)
     assert RouteSpec.parse(contract.spec) == found
 
 
@@ -317,6 +318,7 @@ def test_what_somebody_has_to_look_at_alarms(deployed: Recording) -> None:
         expected[f"route-{target}-lost"] = ("AWS/Events", "InvocationsFailedToBeSentToDlq")
         expected[f"route-{target}-queue-age"] = ("AWS/SQS", "ApproximateAgeOfOldestMessage")
         expected[f"route-{target}-lag"] = ("DataPipeline/Replication", "ReplicationLatency")
+        expected[f"route-{target}-brake-holds"] = ("DataPipeline/Replication", "BrakedDeletes")
         expected[f"route-{target}-replicator-errors"] = ("AWS/Lambda", "Errors")
         expected[f"route-{target}-replicator-throttles"] = ("AWS/Lambda", "Throttles")
     expected["route-staging-sample-drift"] = ("DataPipeline/Replication", "ReplicaDrift")

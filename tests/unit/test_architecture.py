@@ -78,7 +78,9 @@ def test_a_project_imports_the_common_package_and_the_settings_of_its_lambda_and
             if package in LAMBDA_PACKAGES:
                 assert rest.partition(".")[0] == "settings", f"{path} imports {name}"
             if package == "replication_core":
-                assert rest.partition(".")[0] in {"", "datasets", "masking", "route_spec"}, f"{path} imports {name}"
+                assert rest.partition(".")[0] in {"", "datasets", "delete_brake", "masking", "route_spec"}, (
+                    f"{path} imports {name}"
+                )
 
 
 @pytest.mark.parametrize("project", PROJECTS)

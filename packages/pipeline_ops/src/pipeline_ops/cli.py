@@ -318,10 +318,14 @@ def pause() -> None:
 
 @cli.command()
 @click.argument("target")
+@click.option("--deletes", is_flag=True, help="Let the deletes through, too, that its brake holds.")
 @where_options
 @runs("routes.switch:switch", enabled=True)
 def resume() -> None:
-    """Start a paused route again: it works off what has waited."""
+    """Start a paused route again: it works off what has waited.
+
+    A brake that holds is released, and counts anew. With --deletes it counts nothing for an hour.
+    """
 
 
 @cli.command()

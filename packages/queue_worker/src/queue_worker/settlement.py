@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from queue_worker.messages import MAX_ATTEMPTS, MAX_RECEIVES, NOT_STARTED_SECONDS, backoff_seconds
 from replication_core.aws.errors import StoreError
 
-__all__ = ["Again", "Done", "GivenUp", "Settlement", "failed", "not_started"]
+__all__ = ["Again", "Done", "GivenUp", "Settlement", "failed", "not_started", "put_off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ def not_started(attempts: int, *, key: str | None = None) -> Again | GivenUp:
 
     It is given up before its queue does that, which would leave a dead letter without a reason.
     """
-    if attempts < MAX_RECEIVES - 1:
-        return Again(NOT_STARTED_SECONDS)
-    return GivenUp(StoreError("NotStarted", f"{attempts} invocations had no time for it"), key)
+    error = StoreError("NotStarted", f"{attempts} invocations had no time for it")
+    return put_off(error, attempts, seconds=NOT_STARTED_SECONDS, key=key)
+
+
+def put_off(error: StoreError, attempts: int, *, seconds: int, key: str | None = None) -> Again | GivenUp:
+    """Settle a message that comes back after so long without having been tried, as often as its queue lets it."""
+    return Again(seconds) if attempts < MAX_RECEIVES - 1 else GivenUp(error, key)

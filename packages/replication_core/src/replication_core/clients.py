@@ -44,6 +44,9 @@ class Clients:
     kms: Any = None
     """Where the route's key is, the source's region; None where the route masks nothing."""
 
+    lambda_: Any = None
+    """By which a route pauses itself; None where no brake makes it."""
+
 
 def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
     """Make a route's clients, each in its own region."""
@@ -69,6 +72,7 @@ def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = 
         sqs=client("sqs", route.source_region),
         sns=client("sns", route.failure_topic_arn.split(":")[3]),
         kms=client("kms", route.source_region) if route.masking else None,
+        lambda_=client("lambda", route.source_region) if route.brake_table else None,
     )
 
 

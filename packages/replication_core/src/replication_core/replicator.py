@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -14,9 +16,11 @@ from replication_core.batching import batches
 from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
 from replication_core.deadline import Deadline
+from replication_core.delete_brake import BrakeTable, DeleteBrake, freely
 from replication_core.desired import DEFAULT_LARGE_FROM
-from replication_core.items.dynamodb import READ_BATCH, ItemStore
+from replication_core.items.dynamodb import READ_BATCH, ItemStore, count_items
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
+from replication_core.objects.listings import list_objects
 from replication_core.objects.masked_copy import MASKED_PART_SIZE, MaskedCopy
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.objects.unfinished import UnfinishedCopy
@@ -162,10 +166,12 @@ def build_replicator(
     )
     masked_copy = MaskedCopy(client=clients.copying_s3, part_size=masked_part_size, out_of_time=deadline.passed)
     mask = route_mask(route, clients.kms)
+    brake = _brake(route, clients)
     objects: dict[str, ObjectStore] = {}
     items: dict[str, ItemStore] = {}
     for routed in route.routed:
         if routed.dataset.is_bucket:
+            count = partial(_count_objects, clients.target_s3, routed.target)
             calls = S3Objects(
                 clients=clients,
                 route=route,
@@ -174,10 +180,13 @@ def build_replicator(
                 masked_copy=masked_copy,
                 large_from=large_from,
                 mask=mask,
+                admit=brake.of(routed.dataset.name, count) if brake else freely,
             )
             objects[routed.dataset.name] = ObjectStore(calls)
         else:
-            items[routed.dataset.name] = ItemStore(clients=clients, route=route, routed=routed, mask=mask)
+            count = partial(count_items, clients.target_dynamodb, routed.target)
+            admit = brake.of(routed.dataset.name, count) if brake else freely
+            items[routed.dataset.name] = ItemStore(clients=clients, route=route, routed=routed, mask=mask, admit=admit)
     return Replicator(
         route=route,
         objects=objects,
@@ -185,3 +194,14 @@ def build_replicator(
         executor=ThreadPoolExecutor(threads, thread_name_prefix="replicate"),
         deadline=deadline,
     )
+
+
+def _brake(route: RouteSpec, clients: Clients) -> DeleteBrake | None:
+    if route.policy is None or route.policy.brake is None:
+        return None
+    table = BrakeTable(dynamodb=clients.source_dynamodb, name=route.brake_table)
+    return DeleteBrake(policy=route.policy.brake, table=table)
+
+
+def _count_objects(client: Any, bucket: str, most: int) -> int:
+    return sum(1 for _ in islice(list_objects(client, bucket), most))

@@ -173,6 +173,9 @@ class RouteSpec(SourceDatasets):
     mask_key_arn: str = ""
     """The HMAC key that the route's pseudonyms are made with; empty where it masks nothing."""
 
+    brake_table: str = ""
+    """The table in the source's region that the route's deletes are counted in; empty where its policy has no brake."""
+
     def __post_init__(self) -> None:
         """Name the target's environment where nobody has."""
         object.__setattr__(self, "target_environment", self.target_environment or self.target)
@@ -219,11 +222,13 @@ class RouteSpec(SourceDatasets):
             raise RouteSpecError(f"a route's notifications are one of {', '.join(NOTIFICATIONS)}")
         try:
             plain["datasets"] = tuple(map(RoutedDataset.parse, document["datasets"]))
-            if plain["masking"]:
-                _policy(plain["masking"])
-            return cls(**plain)
+            route = cls(**plain)
+            has_brake = route.policy is not None and route.policy.brake is not None
         except (TypeError, ValueError, KeyError) as error:
             raise RouteSpecError(f"a route's specification is not usable: {error}") from error
+        if has_brake and not route.brake_table:
+            raise RouteSpecError("a route's specification has a brake, and names no table to count in")
+        return route
 
 
 def _exact(value: Any) -> Any:

@@ -5,14 +5,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from queue_worker.messages import Message
-from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_started
+from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_started, put_off
 from replication_core.aws.errors import StoreError
 from replication_core.changes import Change, message
 from replication_core.datasets import RecordKey
+from replication_core.delete_brake import Braked
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Outcome
 
 __all__ = ["Batch", "Dead"]
+
+BRAKED_SECONDS = 60
+"""How long a message is out of sight that a brake holds: by then the route has paused itself.
+
+Where that fails it comes back nine times, and is a dead letter after that.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Batch:
         if not bad:
             return Done()
         self._failed[message] = {change.key: error for change, error in bad.items()}
+        if held := next((change for change in bad if isinstance(bad[change], Braked)), None):
+            return put_off(bad[held], message.attempts, seconds=BRAKED_SECONDS, key=str(held.key))
         # It is tried again where that may help any of its keys.
         change = min(bad, key=lambda each: bad[each].permanent)
         notice = _message(list(bad)) if len(bad) < len(changes) else None

@@ -17,9 +17,12 @@ from queue_worker.messages import Message
 from queue_worker.settlement import Settlement
 from queue_worker.worker import Settled, Worker
 from replication_core.aws.batches import send
+from replication_core.aws.errors import StoreError
+from replication_core.aws.failures import translated
 from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, Change, is_own, parse
 from replication_core.clients import Clients, connect
 from replication_core.datasets import RecordKey
+from replication_core.delete_brake import Braked
 from replication_core.reconcile import Action, Outcome
 from replication_core.replicator import PART_THREADS, THREADS, Replicator, build_replicator
 from replication_core.route_spec import RouteSpec
@@ -82,6 +85,8 @@ class RouteFunction:
             return batch.settle(outcomes)
 
         settled = self.worker.process(event, work, *_NOTICES)
+        if any(isinstance(outcome.error, Braked) for outcome in outcomes.values()):
+            self._pause(event)
         self._report(batch, outcomes, settled)
         return settled.response()
 
@@ -120,6 +125,17 @@ class RouteFunction:
         outcomes |= {left[position].key: Outcome(Action.FAILED, error=error) for position, error in unsent.items()}
         self._log(outcomes)
         return outcomes
+
+    def _pause(self, event: Mapping[str, Any]) -> None:
+        """Have no more messages handed out, until somebody resumes the route; where that fails, the brake holds on."""
+        try:
+            with translated("UpdateEventSourceMapping"):
+                client, queue = self.clients.lambda_, event["Records"][0]["eventSourceARN"]
+                for mapping in client.list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]:
+                    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+            self.worker.logger.warning("paused by its brake", extra={"target": self.spec.target})
+        except StoreError as error:
+            self.worker.warn("not paused by its brake", error)
 
     def _log(self, outcomes: Mapping[RecordKey, Outcome]) -> None:
         for key, outcome in outcomes.items():

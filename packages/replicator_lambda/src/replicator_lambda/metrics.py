@@ -7,9 +7,11 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from queue_worker.metrics import metrics_of
 from replication_core.datasets import RecordKey
+from replication_core.delete_brake import Braked
 from replication_core.reconcile import Action, Outcome
 from replication_core.route_spec import RouteSpec
 from replicator_lambda.settings import (
+    BRAKED_METRIC,
     BYTES_METRIC,
     CHANGES_METRIC,
     DELETES_METRIC,
@@ -42,6 +44,8 @@ def emit(
         REREADS_METRIC: sum(outcome.rereads for outcome in outcomes.values()),
         FAILURES_METRIC: failures,
     }
+    if route.brake_table:
+        counts[BRAKED_METRIC] = sum(isinstance(outcome.error, Braked) for outcome in outcomes.values())
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
     metrics.add_metric(BYTES_METRIC, MetricUnit.Bytes, sum(outcome.size for outcome in level.values()))

@@ -3,6 +3,7 @@
 from queue_worker.messages import MAX_RECEIVES
 
 __all__ = [
+    "BRAKED_METRIC",
     "BYTES_METRIC",
     "CHANGES_METRIC",
     "DELETES_METRIC",
@@ -44,6 +45,9 @@ BYTES_METRIC = "ReplicatedBytes"
 
 DELETES_METRIC = "ReplicatedDeletes"
 """Keys whose replica was deleted because the source has none."""
+
+BRAKED_METRIC = "BrakedDeletes"
+"""Keys whose replica the route's brake did not let be deleted."""
 
 FAILURES_METRIC = "ReplicationFailures"
 """Notices that ended as an envelope in the dead-letter queue."""

@@ -12,7 +12,18 @@ from typing import Any
 from delivery_project.stack_names import StackNames
 from pipeline_common.infra.policies import Statement, allow
 
-__all__ = ["PROJECTS", "SERVICES", "Grant", "Service", "emptying", "masking", "reading", "sparing", "writing"]
+__all__ = [
+    "PROJECTS",
+    "SERVICES",
+    "Grant",
+    "Service",
+    "braking",
+    "emptying",
+    "masking",
+    "reading",
+    "sparing",
+    "writing",
+]
 
 Conditions = Mapping[str, Mapping[str, Any]]
 
@@ -440,7 +451,7 @@ _OF_FUNCTIONS = ("Alarms", "Dashboards", "Functions", "Logs", "Queues", "Roles",
 PROJECTS: Mapping[str, Sequence[str]] = {
     "storage": ("Alarms", "Buckets", "Keys", "Queues", "Tables", "Topics"),
     "processing": _OF_FUNCTIONS,
-    "replication": (*_OF_FUNCTIONS, "Buckets", "Keys", "Trails"),
+    "replication": (*_OF_FUNCTIONS, "Buckets", "Keys", "Tables", "Trails"),
 }
 """The services of which each project declares something."""
 
@@ -478,6 +489,17 @@ def emptying(names: StackNames) -> list[Statement]:
 def masking(names: StackNames) -> Statement:
     """Return the statement by which pseudonyms can be made with a stack's own keys."""
     return Grant(actions=("kms:GenerateMac",), on=_KEYS, where=_owned).statement("Pseudonyms", names)
+
+
+def braking(names: StackNames) -> list[Statement]:
+    """Return the statements by which a stack's functions can count in its own tables, and pause themselves."""
+    counting = Grant(actions=("dynamodb:GetItem", "dynamodb:UpdateItem"), on=_TABLES)
+    finding = Grant(actions=("lambda:ListEventSourceMappings",))
+    pausing = Grant(actions=("lambda:UpdateEventSourceMapping",), on=_MAPPINGS, where=_of_own_functions)
+    return [
+        grant.statement(sid, names)
+        for sid, grant in (("CountDeletes", counting), ("FindMappings", finding), ("PauseItself", pausing))
+    ]
 
 
 def sparing(names: StackNames) -> list[Statement]:

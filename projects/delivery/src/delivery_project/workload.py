@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from delivery_project.config import EnvironmentConfig
-from delivery_project.services import masking, sparing
+from delivery_project.services import braking, masking, sparing
 from delivery_project.stack_names import Account, StackNames
 from pipeline_common.infra.policies import allow, document
 
@@ -24,8 +24,8 @@ class Workload:
     def bounds(self) -> dict[str, Any]:
         """The policy that says what such a function may do at most.
 
-        It works on objects, items and messages, and never on a bucket, a table, a role or a policy. What of it a
-        function may, its own policy says.
+        It works on objects, items and messages, and never on a bucket, a table, a role or a policy; a route may pause
+        itself. What of it a function may, its own policy says.
         """
         account, storage = self.stack.account, replace(self.stack, project="storage")
         read = list(dict.fromkeys([storage, *self.written]))
@@ -87,7 +87,7 @@ class Workload:
                 [f"arn:{account.partition}:kms:{account.region}:{account.account_id}:key/*"],
                 conditions={"StringEquals": {"kms:ViaService": f"sns.{account.region}.amazonaws.com"}},
             ),
-            masking(self.stack),
+            *([masking(self.stack), *braking(self.stack)] if self.stack.project == "replication" else []),
             allow(
                 "Logs",
                 ["logs:CreateLogStream", "logs:PutLogEvents"],

@@ -16,6 +16,7 @@ from pipeline_common.infra.policies import (
 from replication_project.dataset_pairs import DatasetPair
 
 __all__ = [
+    "brake_rights",
     "former_rule_arns",
     "mask_key_policy",
     "notifier_rights",
@@ -42,7 +43,12 @@ CONSUME = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttr
 
 
 def replicator_rights(
-    pairs: Sequence[DatasetPair], *, source: StorageOutputs, queue_arn: str, mask_key_arn: str = ""
+    pairs: Sequence[DatasetPair],
+    *,
+    source: StorageOutputs,
+    queue_arn: str,
+    mask_key_arn: str = "",
+    own_brake: Sequence[Statement] = (),
 ) -> list[Statement]:
     """Return a route's rights: read what the target gets, write the target, consume its queue, and report.
 
@@ -63,6 +69,7 @@ def replicator_rights(
         ),
         # What masks a body, and has no time for the rest of it, asks its own queue for that.
         allow("OwnQueue", (*CONSUME, "sqs:SendMessage") if mask_key_arn else CONSUME, [queue_arn]),
+        *own_brake,
         allow("DeadLetters", ["sqs:SendMessage"], [source.dlq_arn]),
         allow("Notifications", ["sns:Publish"], [source.success_topic_arn, source.failure_topic_arn]),
     ]
@@ -82,6 +89,29 @@ def verifier_rights(pairs: Sequence[DatasetPair], *, mask_key_arn: str = "") -> 
         allow("ReadItems", ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:Scan"], _both(tables)),
         *_pseudonyms(mask_key_arn),
     )
+
+
+def brake_rights(
+    pairs: Sequence[DatasetPair], *, source: StorageOutputs, target: str, table_arn: str
+) -> list[Statement]:
+    """Return the rights of a route with a brake: to count its deletes and its replicas, and to pause itself.
+
+    What reads its queue is told by its function alone, whose name the engine makes; which one that is can be listed of
+    no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+    """
+    place = f"arn:{source.partition}:lambda:{source.region}:{source.account_id}"
+    own = f"{place}:function:replication-{source.instance}-route-{target}-replicator-*"
+    return [
+        allow("CountDeletes", ["dynamodb:GetItem", "dynamodb:UpdateItem"], [table_arn]),
+        *_of_some(allow("CountReplicaItems", ["dynamodb:Scan"], [each.replica.arn for each in _parted(pairs)[1]])),
+        allow("FindOwnMapping", ["lambda:ListEventSourceMappings"], ["*"]),
+        allow(
+            "PauseItself",
+            ["lambda:UpdateEventSourceMapping"],
+            [f"{place}:event-source-mapping:*"],
+            conditions={"ArnLike": {"lambda:FunctionArn": own}},
+        ),
+    ]
 
 
 def _parted(pairs: Sequence[DatasetPair]) -> tuple[list[DatasetPair], list[DatasetPair]]:

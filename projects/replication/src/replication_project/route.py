@@ -8,22 +8,25 @@ import pulumi_aws as aws
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_common.holds import Hold
-from pipeline_common.infra.alarms import alarm
+from pipeline_common.infra.alarms import ONE_DAY_SECONDS, alarm
 from pipeline_common.infra.exports import eventually
 from pipeline_common.infra.lambda_archive import with_document
 from pipeline_common.infra.live_function import LiveFunction
 from pipeline_common.infra.part import Shift
+from pipeline_common.infra.policies import Statement
 from pipeline_common.infra.queue_function import Feed, QueueConfig, QueueFunction
 from pipeline_common.release import deployed_version
+from replication_core.delete_brake import BRAKE_EXPIRY, BRAKE_KEY
 from replication_core.masking.policy import MaskingPolicy
 from replication_core.route_spec import ROUTE_FILE, RouteSpec
 from replication_project.config import ReplicationConfig, TargetConfig
-from replication_project.policies import former_rule_arns, mask_key_policy, replicator_rights
+from replication_project.policies import brake_rights, former_rule_arns, mask_key_policy, replicator_rights
 from replication_project.rule_patterns import change_pattern
 from replication_project.sample_verification import SampleVerification
 from replication_project.specification import route_spec
 from replication_project.stores import Stores
 from replicator_lambda.settings import (
+    BRAKED_METRIC,
     LATENCY_METRIC,
     MAX_RECEIVES,
     METRICS_NAMESPACE,
@@ -68,6 +71,8 @@ class ReplicationRoute(pulumi.ComponentResource):
     rule: aws.cloudwatch.EventRule
     mask_key: aws.kms.Key | None = None
     """The key that pseudonyms are made with; None where nothing is masked."""
+    brake_table: aws.dynamodb.Table | None = None
+    """Where its deletes are counted; None where its policy has no brake."""
     worker: QueueFunction
     spec: pulumi.Output[RouteSpec]
     verification: SampleVerification | None = None
@@ -99,6 +104,8 @@ class ReplicationRoute(pulumi.ComponentResource):
         if policy is not None:
             self.mask_key = self._mask_key()
         self._mask_key_arn = self.mask_key.arn if self.mask_key else pulumi.Output.from_input("")
+        if policy is not None and policy.brake is not None:
+            self.brake_table = self._brake_table()
         self.worker = self._worker(code)
         if target.verify is not None:
             self.verification = SampleVerification(
@@ -115,6 +122,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             *self._rule_alarms(),
             *self.worker.alarms,
             self._lag_alarm(),
+            *([self._brake_alarm()] if self.brake_table else []),
             *(self.verification.alarms if self.verification else ()),
         ]
         self.register_outputs({"queue_url": self.worker.queue.url, "alias_arn": self.worker.function.alias.arn})
@@ -156,12 +164,47 @@ class ReplicationRoute(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=self._config.deletion_protection),
         )
 
+    def _brake_table(self) -> aws.dynamodb.Table:
+        return aws.dynamodb.Table(
+            f"{self._name}-brake",
+            billing_mode="PAY_PER_REQUEST",
+            hash_key=BRAKE_KEY,
+            attributes=[aws.dynamodb.TableAttributeArgs(name=BRAKE_KEY, type="S")],
+            ttl=aws.dynamodb.TableTtlArgs(attribute_name=BRAKE_EXPIRY, enabled=True),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _brake_alarm(self) -> aws.cloudwatch.MetricAlarm:
+        return alarm(
+            f"{self._name}-brake-holds",
+            namespace=METRICS_NAMESPACE,
+            metric=BRAKED_METRIC,
+            dimensions=self._dimensions,
+            statistic="Maximum",
+            threshold=1,
+            period_seconds=ONE_DAY_SECONDS,
+            description=f"The route would delete too much of {self._target.environment}, and has paused itself.",
+            runbook="a-brake-that-holds",
+            topic_arn=self._topic_arn,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    @property
+    def _dimensions(self) -> dict[str, pulumi.Output[str]]:
+        target = self._target.environment
+        return {TARGET_DIMENSION: self._stores.apply(lambda known: str(known.targets[target].instance))}
+
     def _worker(self, code: pulumi.AssetArchive) -> QueueFunction:
         config, environment = self._config, self._target.environment
 
         def function(queue: aws.sqs.Queue) -> LiveFunction:
             """Register the function that works off the queue, which its specification names."""
-            told = pulumi.Output.all(stores=self._stores, queue_url=queue.url, mask_key_arn=self._mask_key_arn)
+            told = pulumi.Output.all(
+                stores=self._stores,
+                queue_url=queue.url,
+                mask_key_arn=self._mask_key_arn,
+                brake_table=self.brake_table.name if self.brake_table else "",
+            )
             release = str(deployed_version())
             self.spec = told.apply(
                 lambda known: route_spec(config, self._target, policy=self._policy, release=release, **known)
@@ -200,19 +243,23 @@ class ReplicationRoute(pulumi.ComponentResource):
             description=f"Makes {target.environment} equal to its source, key by key",
             code=self._code,
             environment={},
-            rights=pulumi.Output.all(stores=self._stores, queue_arn=queue.arn, mask_key_arn=self._mask_key_arn).apply(
-                lambda known: replicator_rights(
-                    known["stores"].pairs[target.environment],
-                    source=known["stores"].source,
-                    queue_arn=known["queue_arn"],
-                    mask_key_arn=known["mask_key_arn"],
-                )
-            ),
+            rights=pulumi.Output.all(
+                self._stores,
+                queue.arn,
+                self._mask_key_arn,
+                self.brake_table.arn if self.brake_table else "",
+            ).apply(lambda known: self._rights(*known)),
             alarm_topic_arn=self._topic_arn,
             held_at=self._hold.version if self._hold else None,
             shift=self._shift,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _rights(self, stores: Stores, queue_arn: str, mask_key_arn: str, brake_table_arn: str) -> list[Statement]:
+        target, source = self._target.environment, stores.source
+        pairs = stores.pairs[target]
+        brake = brake_rights(pairs, source=source, target=target, table_arn=brake_table_arn) if brake_table_arn else ()
+        return replicator_rights(pairs, source=source, queue_arn=queue_arn, mask_key_arn=mask_key_arn, own_brake=brake)
 
     def _rule_alarms(self) -> list[aws.cloudwatch.MetricAlarm]:
         return [
@@ -238,7 +285,7 @@ class ReplicationRoute(pulumi.ComponentResource):
             f"{self._name}-lag",
             namespace=METRICS_NAMESPACE,
             metric=LATENCY_METRIC,
-            dimensions={TARGET_DIMENSION: self._stores.apply(lambda known: str(known.targets[environment].instance))},
+            dimensions=self._dimensions,
             statistic="Maximum",
             threshold=seconds * 1000,  # the metric is in milliseconds
             periods=3,

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from pipeline_common.infra.alarms import alarm
+from pipeline_common.infra.alarms import ONE_DAY_SECONDS, alarm
 from pipeline_common.infra.event_target import event_target
 from pipeline_common.infra.live_function import LIVE_ALIAS, LiveFunction
 from replication_project.config import ReplicationConfig, TargetConfig, VerificationConfig
@@ -27,8 +27,6 @@ SETTINGS = {"memory_mb": 512, "timeout_seconds": 900, "errors_alarm_count": 1, "
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
-
-ONE_DAY_SECONDS = 24 * 3600
 
 
 FINDS = (

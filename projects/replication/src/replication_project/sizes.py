@@ -3,10 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline_common.contracts import StorageOutputs
-from pipeline_common.infra.limits import function_faults, longest_queue_arn, pattern_fault
+from pipeline_common.infra.limits import (
+    function_faults,
+    longest_key_arn,
+    longest_queue_arn,
+    longest_table_arn,
+    pattern_fault,
+)
 from replication_project.config import ReplicationConfig, TargetConfig
 from replication_project.dataset_pairs import DatasetPair
-from replication_project.policies import notifier_rights, replicator_rights, verifier_rights
+from replication_project.policies import brake_rights, notifier_rights, replicator_rights, verifier_rights
 from replication_project.rule_patterns import change_pattern
 
 __all__ = ["size_faults"]
@@ -40,11 +46,19 @@ def size_faults(config: ReplicationConfig, source: StorageOutputs, pairs: Pairs)
 def _target_faults(
     config: ReplicationConfig, target: TargetConfig, source: StorageOutputs, gets: Sequence[DatasetPair]
 ) -> list[str]:
-    # What is too much for one function of a target mostly is so for the other, and is said once.
-    faults = function_faults(
-        rights=replicator_rights(gets, source=source, queue_arn=longest_queue_arn()), environment={}
+    key_arn = longest_key_arn() if target.is_masked else ""
+    # Whether the policy has a brake, too, is not known here.
+    brake = brake_rights(gets, source=source, target=target.environment, table_arn=longest_table_arn())
+    rights = replicator_rights(
+        gets,
+        source=source,
+        queue_arn=longest_queue_arn(),
+        mask_key_arn=key_arn,
+        own_brake=brake if target.is_masked else (),
     )
+    # What is too much for one function of a target mostly is so for the other, and is said once.
+    faults = function_faults(rights=rights, environment={})
     if not faults and target.verify is not None:
-        faults = function_faults(rights=verifier_rights(gets), environment={})
+        faults = function_faults(rights=verifier_rights(gets, mask_key_arn=key_arn), environment={})
     pattern = pattern_fault(change_pattern(config.capture, gets))
     return [*faults, *([pattern] if pattern else [])]

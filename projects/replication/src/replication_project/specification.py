@@ -21,6 +21,7 @@ def route_spec(
     stores: Stores,
     queue_url: str,
     mask_key_arn: str,
+    brake_table: str,
     release: str,
 ) -> RouteSpec:
     """Return what the functions of a target's route, and the operator's commands, are told of it."""
@@ -48,6 +49,7 @@ def route_spec(
         masking=policy.document() if policy else {},
         unmasked_reason=target.reason or "",
         mask_key_arn=mask_key_arn,
+        brake_table=brake_table,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.state import Backend
 from replication_core.changes import message
 from replication_core.datasets import Dataset
+from replication_core.delete_brake import BRAKE_KEY, BrakeTable
 from tests.made_datasets import OTHERS, numbered
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.routes.test_dead_letters import NOTICE, envelope, put
@@ -103,6 +105,29 @@ def test_pause_says_until_when_and_resume_that_the_route_is_enabled_already(worl
     assert json.loads(run("resume", "dev", "--json").stdout) == {"target": "dev", "enabled": True, "changed": False}
     world.functions.states = ["Enabled"]
     assert run("resume", "dev").stdout == "The route to dev is already enabled.\n"
+
+
+def test_a_brake_that_holds_is_shown_and_released_by_resume(world: World) -> None:
+    assert run("resume", "dev", "--deletes").exit_code == 2, "it has none"
+    world.dynamodb.create_table(
+        TableName="brake",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": BRAKE_KEY, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": BRAKE_KEY, "AttributeType": "S"}],
+    )
+    world.specs["dev"] = replace(world.settings.spec, brake_table="brake").document()
+    table = BrakeTable(dynamodb=world.dynamodb, name="brake")
+    table.hold("more than 3 replicas within 10 minutes")
+    told = "it would delete more than 3 replicas within 10 minutes, and its brake holds: `nox -s resume -- dev`"
+    answer = run("status", "dev", "--json")
+    assert answer.exit_code == 1
+    (route,) = json.loads(answer.stdout)["routes"]
+    assert any(problem.startswith(told) for problem in route["problems"])
+    assert "counts its deletes anew" in run("resume", "dev").stdout
+    assert (table.state().held, table.state().lifted_until) == ("", 0)
+    assert run("resume", "dev").stdout == "The route to dev is already enabled.\n"
+    assert "deletes as much as it likes for an hour" in run("resume", "dev", "--deletes").stdout
+    assert table.state().lifted_until > time.time() + 3000
 
 
 def test_a_key_that_could_not_be_replicated_ends_with_1(world: World) -> None:

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-__all__ = ["RUNBOOK", "alarm"]
+__all__ = ["ONE_DAY_SECONDS", "RUNBOOK", "alarm"]
+
+ONE_DAY_SECONDS = 24 * 3600
+"""The period of an alarm on what is told of once: the silence after it must not tell that all is well again."""
 
 RUNBOOK = "docs/runbook.md"
 """Where each alarm's section stands, from the repository's root."""

@@ -47,7 +47,7 @@ RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
 """The functions' processor; dependencies are pure Python, so that the same archive runs on any."""
 
-AWS_SERVICES = frozenset({"dynamodb", "kms", "s3", "sns", "sqs", "sts"})
+AWS_SERVICES = frozenset({"dynamodb", "kms", "lambda", "s3", "sns", "sqs", "sts"})
 """The services whose API descriptions the functions can load; sts is what credentials may come from."""
 
 LOCK = Path("requirements", "lambda.txt")

@@ -5,6 +5,7 @@ be, with names that are as long as the engine's can be, and measured.
 """
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -23,9 +24,11 @@ __all__ = [
     "AlarmCount",
     "RetentionDays",
     "function_faults",
+    "longest_key_arn",
     "longest_queue_arn",
     "longest_queue_url",
     "longest_storage",
+    "longest_table_arn",
     "pattern_fault",
 ]
 
@@ -109,6 +112,16 @@ def longest_queue_url() -> str:
 def longest_queue_arn() -> str:
     """Return a queue's ARN that is as long as it can be."""
     return _arn("sqs", LONGEST_NAME)
+
+
+def longest_table_arn() -> str:
+    """Return a table's ARN that is as long as it can be."""
+    return _arn("dynamodb", f"table/{LONGEST_NAME}")
+
+
+def longest_key_arn() -> str:
+    """Return the ARN of a key of KMS, which are all of one length but for the region."""
+    return _arn("kms", f"key/{uuid.UUID(int=0)}")
 
 
 def function_faults(*, rights: Sequence[Statement], environment: Mapping[str, str]) -> list[str]:

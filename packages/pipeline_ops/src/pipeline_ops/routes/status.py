@@ -17,6 +17,7 @@ from pipeline_ops.errors import FAILED, MISUSED, OperatorError
 from pipeline_ops.history import History
 from pipeline_ops.masking.safety import Protection, Safety, safety_of
 from pipeline_ops.routes.backlog import depth_of, newest_first, oldest_change
+from pipeline_ops.routes.brake import held_by_brake
 from pipeline_ops.routes.capture import capture_problems, route_problems
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
@@ -74,6 +75,12 @@ class RouteStatus:
     safety: Safety | None = None
     """What its target's data is; None where nobody asked."""
 
+    braked: str = ""
+    """What its brake keeps it from deleting; empty where it holds nothing."""
+
+    resume_command: str = ""
+    """What starts it again."""
+
     mismatches: Sequence[str] = ()
     """What keeps changes from its queue, and where its function is of other stores, a sentence each."""
 
@@ -84,6 +91,11 @@ class RouteStatus:
         if self.safety and self.safety.protection is Protection.UNSAFE:
             found.append(str(self.safety))
         days = RouteOutputs.QUEUE_RETENTION_DAYS
+        if self.braked:
+            found.append(
+                f"it would delete {self.braked}, and its brake holds: `{self.resume_command}` once production has them "
+                f"again, `{self.resume_command} --deletes` if they are to go"
+            )
         if self.state != ENABLED:
             found.append(f"{self.state}: changes wait in the queue, for {days} days at most")
         if self.lag_seconds is not None and self.lag_seconds >= _NEAR_RETENTION.total_seconds():
@@ -97,7 +109,7 @@ class RouteStatus:
 
     def exported(self) -> dict[str, Any]:
         """Return it as a JSON document."""
-        own = {"mismatches", "redrive_command", "safety"}
+        own = {"mismatches", "redrive_command", "resume_command", "safety"}
         told = {name: value for name, value in vars(self).items() if name not in own}
         last_success = self.last_success and self.last_success.isoformat()
         held = self.held and self.held.document()
@@ -216,6 +228,8 @@ def _route(replication: SourceRoutes, route: Route, reasons: Mapping[str, int], 
         release=str(version_described(live["Configuration"].get("Description", "")) or ""),
         held=route.hold,
         alarms=alarms,
+        braked=held_by_brake(replication, route),
+        resume_command=replication.where.command("resume", route.target),
         mismatches=[*_unrecorded(replication, route, version), *route_problems(replication, route)],
         redrive_command=replication.where.command("redrive", "--route", route.target),
     )

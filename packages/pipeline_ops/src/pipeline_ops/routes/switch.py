@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pipeline_common.contracts import RouteOutputs
 from pipeline_ops.errors import OperatorError
+from pipeline_ops.routes.brake import release_brake
 from pipeline_ops.routes.deployed_replication import deployed_replication
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from pipeline_ops.terminal import document, tell, waiting
@@ -77,14 +78,18 @@ def set_enabled(
     return True
 
 
-def switch(target: str, where: Where, as_json: bool, *, enabled: bool) -> None:
-    """Start a route, or stop it and say until when it has to be started again."""
+def switch(target: str, where: Where, as_json: bool, *, enabled: bool, deletes: bool = False) -> None:
+    """Start a route, its brake released, or stop it and say until when it has to be started again."""
     replication = deployed_replication(where).replication
     route = replication.route(target)
+    released = enabled and release_brake(replication, route, deletes=deletes)
     with waiting(f"Waiting until Lambda has {'enabled' if enabled else 'paused'} the route to {target}"):
         changed = set_enabled(replication, route, enabled=enabled)
     if as_json:
-        document({"target": target, "enabled": enabled, "changed": changed})
+        document({"target": target, "enabled": enabled, "changed": changed or released})
+    elif released:
+        what = "deletes as much as it likes for an hour" if deletes else "counts its deletes anew"
+        tell(f"The route to {target} is enabled, its brake is released, and it {what}.")
     elif not changed:
         tell(f"The route to {target} is already {'enabled' if enabled else 'paused'}.")
     elif enabled:

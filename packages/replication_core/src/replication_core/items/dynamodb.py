@@ -14,6 +14,7 @@ from replication_core.aws.failures import told, translated
 from replication_core.batching import batches, thoroughly
 from replication_core.clients import Clients
 from replication_core.datasets import Dataset, RecordKey
+from replication_core.delete_brake import Admit, freely
 from replication_core.desired import desired_item, desired_key, possible_keys
 from replication_core.items.batch_write import WRITE_BATCH, unprocessed, write_items
 from replication_core.items.states import Item, ItemState
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from replication_core.masking.mask import Mask
 
-__all__ = ["READ_BATCH", "ItemStore", "policy_of", "projection", "read_items"]
+__all__ = ["READ_BATCH", "ItemStore", "count_items", "policy_of", "projection", "read_items"]
 
 READ_BATCH = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
@@ -46,6 +47,7 @@ class ItemStore:
     route: RouteSpec
     routed: RoutedDataset
     mask: Masking = unmasked
+    admit: Admit = freely
     clock: Callable[[], datetime] = _now
 
     def read(self, keys: Collection[RecordKey]) -> Reading[RecordKey, ItemState]:
@@ -66,7 +68,9 @@ class ItemStore:
         answers: dict[RecordKey, Written] = {
             key: each.done if isinstance(each, _Write) else each for key, each in wanted.items()
         }
-        answers.update(self._put({key: each for key, each in wanted.items() if isinstance(each, _Write)}))
+        writes = {key: each for key, each in wanted.items() if isinstance(each, _Write)}
+        held = self._held(writes)
+        answers.update(held | self._put({key: each for key, each in writes.items() if key not in held}))
         if mask is None:
             return answers
         answers.update({key: _as_refusal(answer) for key, answer in answers.items() if isinstance(answer, StoreError)})
@@ -94,6 +98,16 @@ class ItemStore:
         if replica is None or REPLICATION_TIMESTAMP in dataset.attribute_names:
             return replica
         return {**replica, REPLICATION_TIMESTAMP: {"S": self.clock().isoformat(timespec="milliseconds")}}
+
+    def _held(self, writes: Mapping[RecordKey, "_Write"]) -> dict[RecordKey, StoreError]:
+        """Return an error for each delete where they are not let through."""
+        deletes = [key for key, each in writes.items() if each.replica is None]
+        try:
+            if deletes:
+                self.admit(len(deletes))
+        except StoreError as error:
+            return dict.fromkeys(deletes, error)
+        return {}
 
     def _put(self, writes: Mapping[RecordKey, "_Write"]) -> dict[RecordKey, StoreError]:
         """Write these, and return an error for each that was not taken."""
@@ -178,6 +192,20 @@ def read_items(
     for batch in batches(keys, READ_BATCH):
         states.update(thoroughly(batch, get))
     return states
+
+
+def count_items(client: "DynamoDBClient", table: str, most: int) -> int:
+    """Count a table's items, as far as this number."""
+    found = 0
+    start: dict[str, Any] = {}
+    while found < most:
+        with translated("Scan"):
+            page: Any = client.scan(TableName=table, Select="COUNT", Limit=most - found, **start)
+        found += told("Scan", page, "Count")
+        if not page.get("LastEvaluatedKey"):
+            break
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    return found
 
 
 def _delete_outdated(client: "DynamoDBClient", table: str, key: RecordKey, fingerprint: str) -> None:

@@ -16,6 +16,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
+from replication_core.delete_brake import Admit, freely
 from replication_core.desired import DEFAULT_LARGE_FROM, DesiredObject, desired_key, desired_object, possible_keys
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.content import same_bytes
@@ -75,6 +76,7 @@ class S3Objects:
     """Objects of more bytes than this are copied in parts."""
 
     mask: Masking = unmasked
+    admit: Admit = freely
     clock: Callable[[], float] = time.monotonic
     _bucket_seen: float | None = field(default=None, init=False)
 
@@ -130,6 +132,7 @@ class S3Objects:
                 return self._copy_masked(desired, desired.masked, key, state.head, begun)
             self.abandon(key, begun)
             if desired is None:
+                self.admit(1)
                 self._delete(self._replica_key(key))
                 return Action.DELETED
             copy = self._copy_in_parts if desired.in_parts else self._copy_whole
@@ -147,6 +150,7 @@ class S3Objects:
         mask = self.mask()
         if mask is not None and mask.policy.keeps_deleted(self.routed.dataset.name):
             return Action.IGNORED
+        self.admit(1)
         self._delete(self._replica_key(key))
         return 0
 
