@@ -9,7 +9,7 @@ __all__ = ["KEY_BYTES", "fits_xml", "readings"]
 KEY_BYTES = 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """https://www.w3.org/TR/xml/#charsets; S3 takes them in keys all the same."""
 
 
