@@ -25,7 +25,7 @@ for handler in handlers:
     module, _, function = handler.rpartition(".")
     assert callable(getattr(importlib.import_module(module), function)), handler
 libraries = ("boto3", "botocore", "s3transfer", "aws_lambda_powertools")
-for name in (*libraries, "queue_worker", "replication_core", "replicator_lambda"):
+for name in (*libraries, "queue_worker", "record_files", "replication_core", "replicator_lambda"):
     assert os.path.realpath(sys.modules[name].__file__).startswith(os.getcwd()), name
 """
 
