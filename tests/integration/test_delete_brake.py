@@ -16,7 +16,7 @@ from local_cloud import LocalCloud
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.projects import Projects
-from pipeline_ops.routes.brake import held_by_brake, release_brake
+from pipeline_ops.routes.brake import held_by_brake, lift_brake
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.switch import set_enabled, state_of
 from tests.integration.repositories import copied_repository
@@ -90,7 +90,7 @@ def test_a_route_that_would_delete_too_much_pauses_itself_and_goes_on_when_it_is
     assert held_by_brake(site.replication, route) == f"more than {MOST} replicas within 60 minutes"
     assert len(site.ids("dev")) >= len(before) - MOST
     site.put("new")
-    assert release_brake(site.replication, route, deletes=True)
+    assert lift_brake(site.replication, route)
     set_enabled(site.replication, route, enabled=True)
     eventually(lambda: site.ids("dev") == {"n0", "new"}, what="what waited is worked off", within=180)
     assert held_by_brake(site.replication, route) == ""

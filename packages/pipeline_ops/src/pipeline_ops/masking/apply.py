@@ -22,6 +22,7 @@ from pipeline_ops.masking.recovery_points import recovery_points
 from pipeline_ops.routes import KEYS_PER_SECOND
 from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.backlog import POLL_SECONDS, Depth
+from pipeline_ops.routes.brake import lift_brake
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.routes.enqueuer import Enqueuer, failed_keys, follow
 from pipeline_ops.routes.route import THREADS, Route, explained, open_sides
@@ -37,6 +38,9 @@ __all__ = ["Application"]
 _OF_ANOTHER_POLICY = (Verdict.UNMASKED, Verdict.STALE)
 _VERIFIED_WITHIN = 900.0
 """Seconds that the route gets to work off what it has, so that lag is told from drift."""
+
+_UNBRAKED_SECONDS = 24 * 3600.0
+"""How long a brake counts nothing at most, where this is cut off."""
 
 
 @dataclass(kw_only=True)
@@ -145,6 +149,8 @@ class Application:
 
     def _resume(self, _: Activation) -> Mapping[str, Any]:
         deployed, route = self._route()
+        # What the policy leaves out is deleted on purpose.
+        lift_brake(deployed.replication, route, seconds=_UNBRAKED_SECONDS)
         set_enabled(deployed.replication, route, enabled=True, pause=self.pause, clock=self.clock)
         return {}
 
@@ -176,6 +182,7 @@ class Application:
         follow(enqueuer.backlog, work.checkpoint.enqueued, self.say)
         failed = failed_keys(deployed.dead_letters, route, work.reason)
         self.say(f"Masked: {counted(work.checkpoint.enqueued, 'key')}; refused or given up: {len(failed.keys):,}")
+        lift_brake(deployed.replication, route, seconds=0)
         work.forget()
         return {"backfill": work.checkpoint.run}
 

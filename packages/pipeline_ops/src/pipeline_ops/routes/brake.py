@@ -2,11 +2,11 @@
 
 import time
 
-from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.errors import OperatorError
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from replication_core.delete_brake import BrakeTable
 
-__all__ = ["LIFTED_SECONDS", "held_by_brake", "release_brake"]
+__all__ = ["LIFTED_SECONDS", "held_by_brake", "lift_brake", "release_brake"]
 
 LIFTED_SECONDS = 3600
 """How long deletes are not counted that somebody lets through: what waits then is worked off first."""
@@ -22,19 +22,18 @@ def held_by_brake(replication: SourceRoutes, route: Route) -> str:
         return table.state().held if table else ""
 
 
-def release_brake(replication: SourceRoutes, route: Route, *, deletes: bool) -> bool:
-    """Have the brake let go where it holds, and with `deletes` not count for an hour; return whether it did either.
+def release_brake(replication: SourceRoutes, route: Route) -> bool:
+    """Have the brake let go where it holds, and count from nothing; return whether it held."""
+    return bool(held_by_brake(replication, route)) and lift_brake(replication, route, seconds=0)
 
-    Raises OperatorError, as misuse, where deletes are to be let through and the route has no brake.
-    """
+
+def lift_brake(replication: SourceRoutes, route: Route, *, seconds: float = LIFTED_SECONDS) -> bool:
+    """Have the brake let go and not count for so long; return whether there is one."""
     table = _table(replication, route)
-    if table is None and deletes:
-        raise OperatorError(f"The route to {route.target} has no brake: leave --deletes out.", MISUSED)
-    if table is None or not (deletes or held_by_brake(replication, route)):
-        return False
     with explained(f"The brake of the route to {route.target} can't be released"):
-        table.release(lifted_until=time.time() + LIFTED_SECONDS if deletes else 0)
-    return True
+        if table:
+            table.release(lifted_until=time.time() + seconds)
+    return table is not None
 
 
 def _table(replication: SourceRoutes, route: Route) -> BrakeTable | None:

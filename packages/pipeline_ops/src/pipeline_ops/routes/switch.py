@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pipeline_common.contracts import RouteOutputs
-from pipeline_ops.errors import OperatorError
-from pipeline_ops.routes.brake import release_brake
+from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.routes.brake import lift_brake, release_brake
 from pipeline_ops.routes.deployed_replication import deployed_replication
 from pipeline_ops.routes.route import Route, SourceRoutes, explained
 from pipeline_ops.terminal import document, tell, waiting
@@ -82,7 +82,10 @@ def switch(target: str, where: Where, as_json: bool, *, enabled: bool, deletes: 
     """Start a route, its brake released, or stop it and say until when it has to be started again."""
     replication = deployed_replication(where).replication
     route = replication.route(target)
-    released = enabled and release_brake(replication, route, deletes=deletes)
+    release = lift_brake if deletes else release_brake
+    released = enabled and release(replication, route)
+    if deletes and not released:
+        raise OperatorError(f"The route to {target} has no brake: leave --deletes out.", MISUSED)
     with waiting(f"Waiting until Lambda has {'enabled' if enabled else 'paused'} the route to {target}"):
         changed = set_enabled(replication, route, enabled=enabled)
     if as_json:
