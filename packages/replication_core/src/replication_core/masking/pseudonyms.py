@@ -33,8 +33,8 @@ class Pseudonyms:
 
     A namespace's key is HKDF-SHA256 of the root (RFC 5869), so that who learnt one would know no other. A digest is
     HMAC-SHA256 over the value's type and the value, cut to 128 bits. Types and values are framed: each has its length
-    before it, so that no two inputs are one text. What tells itself of a namespace by a leading `~` is the masking's
-    own: no policy has such a name.
+    before it, so that no two inputs are one text. Namespaces that begin with `~` are the masking's own: no policy has
+    such a name.
     """
 
     def __init__(self, root: bytes, generation: int) -> None:
