@@ -167,6 +167,32 @@ def test_an_opaque_object_is_copied_by_s3_with_what_the_policy_makes_of_the_rest
     assert (replica["body"], replica["ContentType"], replica["metadata"]) == (b"\x00", "image/png", {"owner": "data"})
 
 
+@pytest.mark.parametrize("key", [CSV, "assets/logo"])
+def test_a_header_that_a_rule_keeps_is_sent_as_it_was_stored(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    rules = [{**each, "headers": {"Expires": KEEP}} for each in policy()["buckets"]["objects"]["rules"]]
+    cloud.put(key, rows(1))
+    # moto stores no Expires.
+    original = cloud.clients.source_s3.head_object
+    monkeypatch.setattr(
+        cloud.clients.source_s3, "head_object", lambda **asked: original(**asked) | {"ExpiresString": "0"}
+    )
+    assert reconciled(cloud, key, mask_of(policy(rules=rules))).action is Action.COPIED
+    written = "s3.PutObject" if key == CSV else "s3.CopyObject"
+    at = max(place_ for place_, called in enumerate(cloud.calls) if called == written)
+    assert cloud.requests[at].headers["Expires"] in {"0", b"0"}
+
+
+@pytest.mark.parametrize("key", [CSV, f"{CSV}.gz", "incoming/jane/orders.jsonl"])
+def test_an_empty_body_of_records_has_an_empty_replica(cloud: Cloud, key: str) -> None:
+    cloud.put(key, gzip.compress(b"") if key.endswith("gz") else b"")
+    assert reconciled(cloud, key).action is Action.COPIED
+    replica = cloud.replica(place(key))
+    assert replica is not None
+    assert (gzip.decompress(replica["body"]) if key.endswith("gz") else replica["body"]) == b""
+
+
 def test_a_deleted_object_is_deleted_by_its_key_alone(cloud: Cloud) -> None:
     cloud.put(CSV, rows(1))
     reconciled(cloud, CSV)
