@@ -246,7 +246,14 @@ class Objects:
     def _version(self, key: str, name: str) -> Version | None:
         return next((each for each in self.versions[key] if each is not None and each.name == name), None)
 
-    def copy(self, key: str, state: ObjectState) -> int:
+    def decides_by_tags(self) -> bool:
+        return False
+
+    def abandon(self, key: str, begun: object) -> None:
+        assert begun is None
+
+    def copy(self, key: str, state: ObjectState, begun: object) -> int:
+        self.abandon(key, begun)
         if self.copying is Copying.TAGS_ONLY_WHERE_THE_COPY_IS_THERE:
             there = step(lambda: self.replica.get(key))
             if there is not None and there[:2] == (state.head.etag, state.head.metadata):
@@ -287,8 +294,9 @@ class Objects:
     def has_replica(self, key: str) -> bool:
         return step(lambda: key in self.replica)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str) -> int:
         step(lambda: self.replica.pop(key, None))
+        return 0
 
 
 SPELLINGS: Mapping[Dataset, Sequence[Sequence[tuple[str, ...]]]] = {
