@@ -210,6 +210,13 @@ def test_where_the_policy_keeps_what_is_deleted_the_replica_stays(cloud: Cloud) 
     assert cloud.keys(cloud.settings.target_bucket) == {place(CSV)}
 
 
+@pytest.mark.parametrize("by", [None, "another policy"])
+def test_what_the_policy_keeps_of_a_deleted_object_is_what_it_has_made(cloud: Cloud, by: str | None) -> None:
+    put_replica(cloud, CSV, **{"replicated-from": "prod"}, **({"replicated-policy": by} if by else {}))
+    assert reconciled(cloud, CSV, mask_of(policy(deletes="keep"))).action is Action.IGNORED
+    assert cloud.keys(cloud.settings.target_bucket) == set()
+
+
 def test_an_object_whose_tags_no_longer_let_it_travel_leaves_the_target(cloud: Cloud) -> None:
     shared = mask_of(policy(tags=[{"attribute": "a", "op": "equals", "value": {"S": "shared"}}]))
     cloud.put("assets/logo", Tagging="a=shared")

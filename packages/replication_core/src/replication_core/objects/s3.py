@@ -143,12 +143,13 @@ class S3Objects:
             raise
 
     def delete(self, key: str) -> int | Action:
-        """Delete the replica, unless the policy keeps it.
+        """Delete the replica, unless the policy has made it and keeps it.
 
         A versioned target keeps it below a delete marker, also where there was none.
         """
         mask = self.mask()
         if mask is not None and mask.policy.keeps_deleted(self.routed.dataset.name):
+            self.delete_outdated(key)
             return Action.IGNORED
         self.admit(1)
         self._delete(self._replica_key(key))
@@ -165,7 +166,7 @@ class S3Objects:
         return any(self._marked(place) for place in self._places(key))
 
     def delete_outdated(self, key: str) -> bool:
-        """Delete what another policy, or none, has made of an object that the policy refuses; tell if it was there.
+        """Delete what another policy, or none, has made of an object; tell if it was there.
 
         Raises a retryable StoreError where that fails: it must not be left as it is.
         """
@@ -177,7 +178,7 @@ class S3Objects:
                     self._delete(place)
                     found = True
         except StoreError as error:
-            why = f"the policy refuses the object, and what there is of it can't be deleted: {error.message}"
+            why = f"what another policy, or none, has made of the object can't be deleted: {error.message}"
             raise StoreError(error.kind, why) from error
         return found
 
