@@ -162,10 +162,15 @@ class KeyPattern:
         """A regular expression with a group for each wildcard."""
         return "/".join(segment.regex for segment in self.segments)
 
+    @cached_property
+    def literals(self) -> tuple[str, ...]:
+        """What stands before each wildcard, and behind the last one."""
+        return tuple("/".join(segment.text for segment in self.segments).split(_ANY))
+
     def fill(self, values: Sequence[str]) -> str:
         """Return the key whose wildcards stand for these values."""
-        literals = "/".join(segment.text for segment in self.segments).split(_ANY)
-        return literals[0] + "".join(value + literal for value, literal in zip(values, literals[1:], strict=True))
+        first, *others = self.literals
+        return first + "".join(value + literal for value, literal in zip(values, others, strict=True))
 
     def ties_with(self, other: "KeyPattern") -> bool:
         """Tell whether there may be a key of both, and neither is more specific."""

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from replication_core.masking.conditions import Holds, all_hold, value_at
 from replication_core.masking.paths import Node, Path, Placed, path_text, trie
 from replication_core.masking.policy import (
     DROP,
+    KEEP,
     OTHERS,
     MaskingPolicy,
     ObjectRule,
@@ -200,6 +201,9 @@ class _ObjectMasks:
         ]
         """What masks the texts that each wildcard stands for."""
 
+        self.unsure = list(_unsure(rule))
+        """Which wildcards keep what may be of a masked one's value, and the text by which that is told."""
+
         self.headers = _texts(masks, "headers", {**dict.fromkeys(_KEPT_HEADERS, Rule("keep")), **rule.headers})
         self.metadata = _texts(masks, "metadata", {**rule.metadata, **_left_out(*_OWN_METADATA)})
         self.tags = _texts(masks, "tags", {**rule.tags, **_left_out(REPLICA_TAG)})
@@ -211,6 +215,22 @@ class _ObjectMasks:
         if isinstance(rule.body, RecordsBody):
             by_record = sampled.among(rule.body.fields) if sampled and not names else {}
             self.records = RecordMask(rule.body.fields, masks, by_record)
+
+
+def _unsure(rule: ObjectRule) -> Iterator[tuple[int, str]]:
+    """Yield the wildcards behind a masked one in its segment, each with the literal that ends the masked one's value.
+
+    That ends it where it stands for the first time: of `{customer}-{file}` and `jane-doe-1` the file would be `doe-1`.
+    """
+    ends = ""
+    for place, (name, before, after) in enumerate(
+        zip(rule.pattern.wildcards, rule.pattern.literals, rule.pattern.literals[1:], strict=False)
+    ):
+        ends = "" if "/" in before else ends
+        if name and rule.key[name].kind != KEEP:
+            ends = after
+        elif ends:
+            yield place, ends
 
 
 def _left_out(*names: str) -> dict[str, Rule]:
@@ -248,6 +268,8 @@ class _BucketMask:
         if found is None:
             raise Unclassified("no rule is for its key")
         masks = self._masks[found.place]
+        if any(ends in found.values[place] for place, ends in masks.unsure):
+            raise _refused_key("can be read in two ways, and one would keep a part of what is masked", masks.rule)
         values = tuple([mask("S", value) for mask, value in zip(masks.key, found.values, strict=True)])
         masked = masks.rule.pattern.fill(values)
         if len(masked.encode()) > KEY_BYTES:
