@@ -239,13 +239,12 @@ def test_after_a_policy_is_applied_nothing_of_before_is_left_though_the_run_was_
     assert SECRET not in repr(target.versions())
     assert SECRET not in repr(target.items())
     assert (target.uploads(), target.waiting()) == (["of/the/team"], 0)
-    keys = sorted(key for key, is_marker, _ in target.versions() if not is_marker)
+    keys = {key for key, is_marker, _ in target.versions() if not is_marker}
     assert len(keys) == 5, keys
-    assert {"assets/logo", "of/the/team"} < set(keys)
+    assert {"assets/logo", "of/the/team"} < keys
     (item,) = target.items()
     assert item.keys() >= {"id", "timestamp", "kind", "replicatedPolicy"}
     assert "note" not in item
     told = left.cleared["objects"]
-    assert told["deleted"]["delete markers"] >= 1
     assert told["left"] == {"the target's own": 2}
     assert not left.cleared["items"]["failures"]
