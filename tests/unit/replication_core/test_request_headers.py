@@ -13,6 +13,7 @@ from replication_core.aws.clients import client_config
 from replication_core.datasets import OBJECTS
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.objects.large_copy import LargeCopy
+from replication_core.objects.masked_copy import MaskedCopy
 from replication_core.objects.request_headers import HEADER_BYTES, copy_source_bytes
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.reconcile import Action, Outcome, reconcile
@@ -54,6 +55,7 @@ def reconciled(s3: RawS3, key: str, **options: Any) -> Outcome:
             route=MadeRoute(source_bucket=SOURCE, source_table="").spec,
             routed=RoutedDataset(dataset=OBJECTS, source=SOURCE, target=TARGET),
             large_copy=LargeCopy(client=client, executor=executor),
+            masked_copy=MaskedCopy(client=client),
             **options,
         )
         return reconcile([key], ObjectStore(objects))[key]
