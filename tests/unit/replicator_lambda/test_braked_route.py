@@ -127,6 +127,17 @@ def test_deletes_that_are_let_through_are_done_and_others_count_anew(
     assert [braked.replica_item(f"n{number}") for number in range(4)] == [None] * 4
 
 
+def test_what_the_target_never_had_counts_as_no_delete(braked: Cloud, table: BrakeTable) -> None:
+    """Records that a policy has not travel are reconciled like others, and most changes may be of such."""
+    filled(braked, 10)
+    names = [f"never{number}" for number in range(20)]
+    assert replicate(braked, *map(item_notice, names), *map(object_notice, names)) == []
+    braked.remove_item("n0")
+    assert replicate(braked, item_notice("n0"), *map(item_notice, names)) == []
+    assert table.state().held == ""
+    assert braked.replica_item("n0") is None
+
+
 def test_a_share_of_a_small_dataset_is_enough(braked: Cloud, table: BrakeTable) -> None:
     filled(braked, 4)
     for name in ("n0", "n1", "n2"):

@@ -150,11 +150,11 @@ class BrakeTable:
             )
 
 
-Admit = Callable[[int], None]
-"""Lets so many replicas be deleted, or raises StoreError."""
+Admit = Callable[[Callable[[], int]], None]
+"""Lets as many replicas be deleted as the call says are there, or raises StoreError."""
 
 
-def freely(_number: int) -> None:
+def freely(_there: Callable[[], int]) -> None:
     """Let any number be deleted, as a route without a brake does."""
 
 
@@ -170,13 +170,15 @@ class DeleteBrake:
 
     def of(self, dataset: str, count: Callable[[int], int]) -> Admit:
         """Return what a dataset's store asks; `count` counts its replicas, as far as the number that it is given."""
-        return lambda number: self.admit(dataset, number, count)
+        return lambda there: self.admit(dataset, there(), count)
 
     def admit(self, dataset: str, number: int, count: Callable[[int], int]) -> None:
         """Let so many replicas of a dataset be deleted; raises Braked, and any StoreError of the table's.
 
-        A delete that is tried again counts again.
+        To delete none asks nobody. A delete that is tried again counts again while its replica is there.
         """
+        if not number:
+            return
         state, now = self.table.state(), self.clock()
         if state.held:
             raise Braked(state.held)

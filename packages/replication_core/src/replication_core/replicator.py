@@ -197,7 +197,8 @@ def build_replicator(
 
 
 def _brake(route: RouteSpec, clients: Clients) -> DeleteBrake | None:
-    if route.policy is None or route.policy.brake is None:
+    # A policy that can't be read is told of each key, by its mask.
+    if not route.brake_table or route.policy is None or route.policy.brake is None:
         return None
     table = BrakeTable(dynamodb=clients.source_dynamodb, name=route.brake_table)
     return DeleteBrake(policy=route.policy.brake, table=table)

@@ -101,13 +101,19 @@ class ItemStore:
 
     def _held(self, writes: Mapping[RecordKey, "_Write"]) -> dict[RecordKey, StoreError]:
         """Return an error for each delete where they are not let through."""
-        deletes = [key for key, each in writes.items() if each.replica is None]
+        deletes = {key: each.place for key, each in writes.items() if each.replica is None}
         try:
             if deletes:
-                self.admit(len(deletes))
+                self.admit(lambda: self._there(deletes.values()))
         except StoreError as error:
             return dict.fromkeys(deletes, error)
         return {}
+
+    def _there(self, places: Collection[RecordKey]) -> int:
+        """Return how many of these the target has; what can't be read may be there."""
+        client, dataset = self.clients.target_dynamodb, self.routed.dataset
+        found = read_items(client, self.routed.target, dataset, places, only=dataset.attribute_names)
+        return sum(state is not None for state in found.values())
 
     def _put(self, writes: Mapping[RecordKey, "_Write"]) -> dict[RecordKey, StoreError]:
         """Write these, and return an error for each that was not taken."""

@@ -132,8 +132,7 @@ class S3Objects:
                 return self._copy_masked(desired, desired.masked, key, state.head, begun)
             self.abandon(key, begun)
             if desired is None:
-                self.admit(1)
-                self._delete(self._replica_key(key))
+                self._remove(key)
                 return Action.DELETED
             copy = self._copy_in_parts if desired.in_parts else self._copy_whole
             return copy(desired, state.head, source)
@@ -151,8 +150,7 @@ class S3Objects:
         if mask is not None and mask.policy.keeps_deleted(self.routed.dataset.name):
             self.delete_outdated(key)
             return Action.IGNORED
-        self.admit(1)
-        self._delete(self._replica_key(key))
+        self._remove(key)
         return 0
 
     def abandon(self, key: str, begun: UnfinishedCopy | None) -> None:
@@ -209,6 +207,15 @@ class S3Objects:
         if isinstance(there, Absent) or not is_marked(self.clients.target_s3, self.routed.target, place, there):
             return None
         return there
+
+    def _remove(self, key: str) -> None:
+        place = self._replica_key(key)
+
+        def there() -> int:
+            return int(isinstance(read_head(self.clients.target_s3, self.routed.target, place), Head))
+
+        self.admit(there)
+        self._delete(place)
 
     def _delete(self, place: str) -> None:
         with translated("DeleteObject"):
