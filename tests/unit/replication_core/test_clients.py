@@ -1,9 +1,14 @@
 """How long a route's calls may take, and how often they are tried."""
 
+import logging
+import socket
+import threading
 from typing import Any
 
+import boto3
 import pytest
 
+from replication_core.aws.clients import client_config
 from replication_core.clients import connect
 from replication_core.objects.heads import read_head
 from replication_core.objects.states import Head
@@ -54,3 +59,29 @@ def test_only_copies_are_sent_by_the_patient_client(cloud: Cloud) -> None:
     route.process({"Records": [record(object_notice(key), id_=key) for key in ("one", "large")]})
     events.unregister("before-call.s3", unique_id="patient")
     assert set(sent) == {"CopyObject", "CreateMultipartUpload", "UploadPartCopy", "CompleteMultipartUpload"}
+
+
+def test_what_an_answer_says_in_headers_that_can_not_be_parsed_is_in_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("urllib3"), "level", logging.NOTSET)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-amz-meta-\xc3\xa9: a\r\nx-amz-meta-owner: canary\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{server.getsockname()[1]}",
+            region_name="eu-west-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=client_config(1, path_style=True),
+        )
+        client.head_object(Bucket="bucket", Key="key")
+    assert "canary" not in caplog.text

@@ -1,6 +1,7 @@
 """Configuration of the functions' clients."""
 
 import http.client
+import logging
 from collections.abc import Mapping
 
 from botocore.config import Config
@@ -36,8 +37,12 @@ def allow_many_headers() -> None:
 def client_config(
     connections: int, *, read_seconds: float = _READ_SECONDS, attempts: int = _ATTEMPTS, path_style: bool = False
 ) -> Config:
-    """Return a client's configuration: retries and timeouts explicit, and a connection for every thread."""
+    """Return a client's configuration: retries and timeouts explicit, and a connection for every thread.
+
+    urllib3 warns of headers that it can't parse, and quotes them: an object's metadata would be in the log.
+    """
     allow_many_headers()
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     return Config(
         max_pool_connections=connections,
         connect_timeout=_CONNECT_SECONDS,
