@@ -407,6 +407,22 @@ def test_different_objects_have_different_replicas(keys: list[str]) -> None:
     assert made[0] != made[1]
 
 
+@pytest.mark.parametrize(
+    ("content_type", "kept"),
+    [
+        ("text/csv; charset=utf-8; header=present", "text/csv; charset=utf-8; header=present"),
+        ('text/csv;charset="utf-8"', 'text/csv;charset="utf-8"'),
+        (f'application/pdf; name="{CANARY}.pdf"', "application/pdf"),
+        (f"text/csv; charset=utf-8; name={CANARY}", "text/csv; charset=utf-8"),
+        (f'text/csv; charset=utf-8 "{CANARY}"', "text/csv"),
+        ("", ""),
+    ],
+)
+def test_of_a_content_type_what_may_name_a_file_is_left_out(content_type: str, kept: str) -> None:
+    made = bucket_mask(object_rule("**")).object("a", FILES)
+    assert made.headers({"ContentType": content_type}) == {"ContentType": kept}
+
+
 def test_headers_metadata_and_tags_have_rules_of_their_own() -> None:
     rule = object_rule(
         "**",

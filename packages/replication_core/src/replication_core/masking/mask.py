@@ -54,6 +54,10 @@ _OWN_ATTRIBUTES = ("environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATIO
 _OWN_METADATA = frozenset({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, PROVENANCE_POLICY})
 _KEPT_HEADERS = ("ContentType", "ContentEncoding")
 
+_MEDIA_TYPE = re.compile(r'[^;]*(?:;\s*(?:charset|header)\s*=\s*"?[\w.:-]*"?\s*(?=;|\Z))*', re.ASCII | re.IGNORECASE)
+"""A Content-Type with what it tells of a text, and without more: https://www.rfc-editor.org/rfc/rfc2183 has a file's
+name told with the disposition, but many tell it as the type's parameter `name`."""
+
 _TAG_VALUE = re.compile(r"[\w\s+=.:/@-]{0,256}")
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
 
@@ -326,7 +330,10 @@ class ObjectMask:
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the replica's headers, by the SDK's names for them; raises Unclassified."""
-        return self._masks.headers(headers)
+        return {
+            name: value if name != "ContentType" else _MEDIA_TYPE.match(value)[0]  # type: ignore[index] # it matches all
+            for name, value in self._masks.headers(headers).items()
+        }
 
     def metadata(self, metadata: Mapping[str, str]) -> dict[str, str]:
         """Return the replica's metadata but for its provenance; raises Unclassified."""
