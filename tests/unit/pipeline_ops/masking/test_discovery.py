@@ -111,6 +111,13 @@ def test_of_files_the_shapes_of_keys_and_the_records_fields_are_found(world: Wor
     assert {rule.kind for rule in matches["{folder}/{file}.csv"].key.values()} == {"pseudonym"}
 
 
+def test_a_file_with_a_number_that_json_has_not_ends_no_look_at_the_others(world: World) -> None:
+    world.put("rows/a.jsonl", b'{"n": NaN}')
+    world.put("rows/b.jsonl", b'{"n": 1}')
+    [files] = looked_at(world, "objects").files.values()
+    assert dict(files.formats) == {"none": 1, "json-lines": 1}
+
+
 def test_only_the_source_is_read(world: World) -> None:
     world.put("elsewhere/a.csv", b"id\n1\n", bucket="dev-data")
     assert looked_at(world, "objects").records == 0

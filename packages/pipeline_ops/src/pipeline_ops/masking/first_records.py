@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, NoReturn
 
 from pipeline_ops.masking.leaves import NumberText, attribute_of
 from record_files.decompression import UnreadableError
@@ -71,10 +71,14 @@ def _records(chunks: Iterator[bytes], format_: Format, most: int) -> Iterator[Re
             cells = next(csv.reader([row], strict=True))
             yield {name: {"S": cell} for name, cell in zip(header, cells, strict=True) if cell}
         else:
-            record = json.loads(row, parse_int=NumberText, parse_float=NumberText)
+            record = json.loads(row, parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse)
             if not isinstance(record, dict):
                 raise UnreadableFileError("its records are no JSON objects")
             yield {name: attribute_of(value) for name, value in record.items()}
+
+
+def _refuse(_: str) -> NoReturn:
+    raise UnreadableFileError("a number of its records is none that JSON has")
 
 
 def _rows(chunks: Iterator[bytes], format_: Format) -> Iterator[str]:
