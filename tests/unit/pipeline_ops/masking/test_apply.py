@@ -16,7 +16,10 @@ from pipeline_ops.masking.apply import Application
 from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes.deployed_replication import DeployedReplication
+from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.verification import Verification
 from pipeline_ops.state import Backend
+from replication_core.comparing.findings import Verdict
 from replication_core.masking.policy import MaskingPolicy
 from tests.unit.pipeline_ops.masking.conftest import masked_spec
 from tests.unit.pipeline_ops.routes.conftest import World
@@ -224,3 +227,24 @@ def test_what_was_cleared_and_what_holds_former_data_still_is_recorded(applicati
     assert "the backup monthly" in kept
     recorded = replace(Activation(target="dev", policy="", by="x", begun=at), **told)
     assert Activation.parse(json.loads(json.dumps(recorded.document()))) == recorded
+
+
+def test_where_replicas_are_of_another_policy_still_all_is_done_anew_from_the_resumption_on(
+    application: Applied, activations: Activations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The brake is lifted again, which would hold in the middle."""
+    application.killed_in = "verify"
+    with pytest.raises(KilledError):
+        application.run()
+    left = activations.find("dev")
+    assert left is not None
+    found = Verification(
+        selection=Selection(parts=()), masks=True, quick=False, deep=False, report=tmp_path, worked_off=True
+    )
+    found.tally.counts[Verdict.STALE] = 1
+    monkeypatch.setattr("pipeline_ops.masking.apply.verify", lambda *_, **__: found)
+    with pytest.raises(OperatorError, match="Found 1 replica of another policy"):
+        own_steps(application)._verify(left)
+    again = activations.find("dev")
+    assert again is not None
+    assert list(again.done) == ["pause", "deploy"]

@@ -236,10 +236,10 @@ class Application:
         found = verify(sides, backlog, selection, report, quick=False, within=_VERIFIED_WITHIN, say=self.say)
         counts = {verdict.value: count for verdict, count in found.tally.counts.items() if count}
         if still := sum(found.tally.counts[verdict] for verdict in _OF_ANOTHER_POLICY):
-            self.activations.keep(activation.undone(ActivationStep.MASK))
+            self.activations.keep(activation.undone(ActivationStep.RESUME))
             raise OperatorError(
-                f"{counted(still, 'replica')} in {self.target} are not of the policy still, see {report}: the same "
-                "command masks and clears once more."
+                f"Found {counted(still, 'replica')} of another policy, or of none, in {self.target}, see {report}: the "
+                "same command masks and clears once more."
             )
         if found.tally.unknown or not found.worked_off:
             raise OperatorError(

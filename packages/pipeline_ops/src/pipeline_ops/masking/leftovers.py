@@ -1,8 +1,9 @@
 """Leftovers in a target: what its route wrote there before the present policy, or by none, and their removal.
 
-A replica tells by which policy it was made; what tells of no route is the target's own, and stays. The operator's own
-rights delete them, since the route could not name most of them: a masked key has no inverse, and a version or a delete
-marker is no state of a key.
+A replica tells by which policy it was made. What has no mark is the target's own, and stays, unless production has an
+object of its key, or the route has made another version of it: a former release's replicas might have no mark. The
+operator's own rights delete them, since the route could not name most of them: a masked key has no inverse, and a
+version or a delete marker is no state of a key.
 """
 
 from collections import Counter
