@@ -1,8 +1,9 @@
-"""Replicas whose bodies are masked: streamed through this process, in memory that no object's size can exceed.
+"""Replicas whose bodies are masked: streamed through this process, a part at a time.
 
-A small one is one PutObject. A larger one is a multipart upload, which an invocation that runs out of time leaves for
-the next one to go on with. Which bytes are in which part depends on the source's bytes and the policy alone, so that
-whoever uploads a part again, such as two deliveries of one message, uploads the same.
+Memory does not grow with objects of up to 20 GiB; of a larger one a part is a 2,500th, since there may be 10,000 and a
+masked body may be larger. A small one is one PutObject. A larger one is a multipart upload, which an invocation that
+runs out of time leaves for the next one to go on with. Which bytes are in which part depends on the source's bytes and
+the policy alone, so that whoever uploads a part again, such as two deliveries of one message, uploads the same.
 """
 
 import base64
