@@ -348,3 +348,22 @@ def test_a_set_of_keys_knows_those_that_were_added_in_about_eight_bytes_each() -
     assert taken < 10 * 50_000
     assert all(ITEMS.record(f"item-{number}", str(number)) in keys for number in range(50_000))
     assert not any(ITEMS.record(f"item-{number}", str(number + 1)) in keys for number in range(50_000))
+
+
+def test_what_was_copied_unmasked_is_of_no_policy_whatever_its_source_says() -> None:
+    document = POLICIES["kept keys"]
+    with cloud() as one:
+        one.with_policy(document)
+        mask = one.sides().mask()
+        assert mask
+        rule = mask.object(ROWS.object_key, OBJECTS)
+        copied = {"replicated-policy": rule.fingerprint, "own": "1"}
+    with cloud() as one, ThreadPoolExecutor(2) as executor:
+        one.put(ROWS.object_key, b'{"id": "ann", "n": 1}\n', Metadata=copied)
+        one.put_item("item-1", replicatedPolicy={"S": mask.fingerprint(ITEMS)})
+        one.replicator().reconcile([ROWS, ITEM])
+        assert all(not looked.findings for looked in compare_objects(one.sides(), one.objects, executor))
+        one.with_policy(document)
+        found = [*compare_objects(one.sides(), one.objects, executor)]
+        found += compare_items(one.sides(), one.items, executor)
+        assert {finding.verdict for looked in found for finding in looked.findings} == {Verdict.UNMASKED}

@@ -108,6 +108,14 @@ def test_metadata_that_a_head_leaves_out_is_kept(s3: RawS3) -> None:
     assert replica(s3, "k") == source
 
 
+def test_metadata_that_s3_alone_can_copy_is_given_up_where_it_tells_of_a_policy(s3: RawS3) -> None:
+    s3.objects[SOURCE, "k"] = RawObject({f"{META}title": "Straße".encode(), f"{META}replicated-policy": b"0123"})
+    error = reconciled(s3, "k").error
+    assert error is not None
+    assert (error.kind, error.permanent) == ("NotCopyable", True)
+    assert s3.objects.keys() == {(SOURCE, "k")}
+
+
 def short_entries(number: int) -> dict[str, bytes]:
     """Return so many entries of five bytes each."""
     return {f"{META}{entry:03}": b"vv" for entry in range(number)}

@@ -18,7 +18,7 @@ from replication_core.objects.heads import EXPIRES
 from replication_core.objects.provenance import masked_metadata, own_tags
 from replication_core.objects.request_headers import Telling, copy_source_bytes, tell, tell_masked
 from replication_core.objects.states import ObjectState
-from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY
+from replication_core.replicas import PROVENANCE_POLICY, REPLICATED_FROM, REPLICATED_POLICY
 
 if TYPE_CHECKING:
     from replication_core.masking.mask import Mask, ObjectMask
@@ -85,7 +85,7 @@ def desired_object(
     can be none, Unclassified among them.
     """
     if mask is None:
-        return _copied(state, bucket, key.object_key, large_from, partial(tell, state, environment))
+        return _unmasked(state, bucket, key.object_key, large_from, environment)
     rule = mask.object(key.object_key, key.dataset)
     if not rule.wants(own_tags(state.tags)):
         return None
@@ -95,6 +95,20 @@ def desired_object(
         copied = _copied(state, bucket, key.object_key, large_from, telling)
         return replace(copied, key=rule.key, fingerprint=fingerprint)
     return DesiredObject(key=rule.key, telling=telling(), fingerprint=fingerprint, masked=rule)
+
+
+def _unmasked(state: ObjectState, bucket: str, key: str, large_from: int, environment: str) -> DesiredObject:
+    """Return the replica that no policy makes, and that does not say that one did, though its source may."""
+    metadata = dict(state.head.metadata)
+    if PROVENANCE_POLICY not in metadata:
+        return _copied(state, bucket, key, large_from, partial(tell, state, environment))
+    del metadata[PROVENANCE_POLICY]
+    own = replace(state, head=replace(state.head, metadata=tuple(metadata.items())))
+    copied = _copied(own, bucket, key, large_from, partial(tell, own, environment))
+    if not copied.telling.exact:
+        why = f"metadata that S3 alone can copy, and {PROVENANCE_POLICY} among it, which only a policy's replica has"
+        raise StoreError("NotCopyable", why, permanent=True)
+    return copied
 
 
 def _copied(
@@ -171,7 +185,8 @@ def desired_item(item: Item, dataset: Dataset, *, source: str, target: str, mask
     """Return the replica of an item, but for the time of its writing; None where the policy has it not travel.
 
     `source` and `target` are the environments' names. What is added wins over attributes of the source so named, other
-    than those of the key, which a masked item may not have. Raises Unclassified.
+    than those of the key, which a masked item may not have; and none but a policy's replica says that one has made it.
+    Raises Unclassified.
     """
     added = {"environment": target, REPLICATED_FROM: source}
     if mask is not None:
@@ -182,4 +197,6 @@ def desired_item(item: Item, dataset: Dataset, *, source: str, target: str, mask
         if masked is None:
             return None
         item = masked
+    elif REPLICATED_POLICY in item and REPLICATED_POLICY not in dataset.attribute_names:
+        item = {name: value for name, value in item.items() if name != REPLICATED_POLICY}
     return {**item, **{name: {"S": value} for name, value in added.items() if name not in dataset.attribute_names}}

@@ -33,11 +33,12 @@ def object_differences(
     and where that could not be told, by size alone.
     """
     metadata, tags = _wanted(original, bucket, key, environment)
+    own = _without(dict(original.head.metadata), {PROVENANCE_POLICY})
     is_of_version = tells_version(dict(replica.head.metadata), original.head)
     return (
         *_content(original.head, replica, is_of_version, told=tells_version(metadata, original.head)),
         *_names("header", dict(original.head.headers), dict(replica.head.headers)),
-        *_metadata(metadata, dict(replica.head.metadata), dict(original.head.metadata), mark=_mark(tags, replica.tags)),
+        *_metadata(metadata, dict(replica.head.metadata), own, mark=_mark(tags, replica.tags)),
         *_names("tag", dict(own_tags(original.tags)), dict(own_tags(replica.tags))),
     )
 
