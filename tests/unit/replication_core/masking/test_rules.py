@@ -142,6 +142,7 @@ def test_every_kind_of_rule_is_among_these() -> None:
         ("bucket", {"by": "7"}, "N", "1" + "0" * 125, REFUSED),
         ("bucket", {"by": "10"}, "S", "17", REFUSED),
         ("shift", {"namespace": "visits", "days": 365}, "S", "1987-05-23T10:11:12Z", "1987-08-16T10:11:12Z"),
+        ("shift", {"namespace": "visits", "days": 365}, "S", "1987-05-23T10:11:12.4111111111", REFUSED),
         ("shift", {"namespace": "visits", "days": 365}, "S", "1987-05", REFUSED),
         ("shift", {"namespace": "visits", "days": 365}, "S", "9999-12-31", REFUSED),
         ("shift", {"namespace": "visits", "days": 365}, "N", "1700000000000", REFUSED),

@@ -148,7 +148,7 @@ class TableRules:
     """All of them hold for an item that travels."""
 
     deletes: str = "mirror"
-    """`mirror`, or `keep`: an item that is not there, or does not travel, leaves its replica where it is."""
+    """`mirror`, or `keep`: an item that is not there leaves its replica where it is; one that does not travel, none."""
 
     def document(self) -> dict[str, Any]:
         """Return it as the compiled document holds it."""

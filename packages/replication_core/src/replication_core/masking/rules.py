@@ -211,9 +211,9 @@ def _fake(settings: Settings, pseudonyms: Pseudonyms) -> Mapping[str, _Making]:
 
 _ISO = re.compile(
     r"(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})(?P<time>(?P<mark>[Tt ])(?P<hour>[0-9]{2})"
-    r"(?P<rest>:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?)(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?)?)?"
+    r"(?P<rest>:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?)?)?"
 )
-"""https://www.rfc-editor.org/rfc/rfc3339#appendix-A: ISO 8601's extended format, and what is less precise"""
+"""https://www.rfc-editor.org/rfc/rfc3339#appendix-A: ISO 8601's extended format, to nanoseconds or less precise"""
 
 _UNITS = ("year", "month", "day", "hour")
 
