@@ -6,7 +6,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from replication_core.aws.errors import StoreError
@@ -367,23 +366,14 @@ def _masked_again(sides: Sides, routed: RoutedDataset, heads: _Heads, desired: D
     if desired is None or desired.masked is None:
         return None
     original, replica = heads.original, heads.replica
-    encoding = dict(original.headers).get("ContentEncoding", "")
-    asked = MaskedObject(
-        source=_pinned(sides.source_s3, routed.source, heads.key, original),
-        body=partial(desired.masked.body, content_encoding=encoding),
-        arguments={},
-    )
+    source = PinnedObject.of(sides.source_s3, routed.source, heads.key.object_key, original)
+    asked = MaskedObject.of(source, original, desired.masked, {})
     if replica is None:
         # For the refusals of its records.
         deque(masked_blocks(asked), maxlen=0)
         return False
-    return is_masked_so(asked, replica, _pinned(sides.target_s3, routed.target, heads.place, replica))
-
-
-def _pinned(client: "S3Client", bucket: str, key: RecordKey, head: Head) -> PinnedObject:
-    return PinnedObject(
-        s3=client, bucket=bucket, key=key.object_key, version_id=head.version_id, etag=head.etag, size=head.size
-    )
+    stored = PinnedObject.of(sides.target_s3, routed.target, heads.place.object_key, replica)
+    return is_masked_so(asked, replica, stored)
 
 
 def _compare_heads(
