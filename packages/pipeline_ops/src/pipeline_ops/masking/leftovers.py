@@ -23,9 +23,10 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.scans import Segment, scan
 from replication_core.masking.policy import MaskingPolicy
-from replication_core.objects.heads import ABSENT
+from replication_core.objects.heads import ABSENT, Absent, is_marked, read_head
+from replication_core.objects.states import Head
 from replication_core.parallel import bounded_map, in_parallel
-from replication_core.replicas import PROVENANCE_POLICY, REPLICATED_FROM, REPLICATED_POLICY, is_replica
+from replication_core.replicas import PROVENANCE_POLICY, REPLICATED_FROM, REPLICATED_POLICY
 from replication_core.route_spec import RoutedDataset
 
 __all__ = ["Clearance", "clear", "fingerprint_at"]
@@ -198,33 +199,16 @@ class _TargetBucket:
 
         One that is gone meanwhile is as good as made by none: to delete it again does nothing.
         """
-        client: Any = self.sides.target_s3
-        named = {"Key": entry.key, "VersionId": entry.version_id}
-        with translated("HeadObject"):
-            try:
-                head = client.head_object(Bucket=self.routed.target, **named)
-            except ClientError as error:
-                if code_of(error) in ABSENT:
-                    return ""
-                raise
-        metadata = head.get("Metadata", {})
-
-        def tag_names() -> Collection[str]:
-            with translated("GetObjectTagging"):
-                answer = client.get_object_tagging(Bucket=self.routed.target, **named)
-            return {tag["Key"] for tag in answer["TagSet"]}
-
-        return metadata.get(PROVENANCE_POLICY, "") if is_replica(metadata, tag_names) else None
+        client, bucket = self.sides.target_s3, self.routed.target
+        head = read_head(client, bucket, entry.key, entry.version_id)
+        if isinstance(head, Absent):
+            return ""
+        if not is_marked(client, bucket, entry.key, head, entry.version_id):
+            return None
+        return dict(head.metadata).get(PROVENANCE_POLICY, "")
 
     def _source_has(self, key: str) -> bool:
-        with translated("HeadObject"):
-            try:
-                self.sides.source_s3.head_object(Bucket=self.routed.source, Key=key)
-            except ClientError as error:
-                if code_of(error) in ABSENT:
-                    return False
-                raise
-            return True
+        return isinstance(read_head(self.sides.source_s3, self.routed.source, key), Head)
 
     @cached_property
     def _has_versions(self) -> bool:

@@ -62,11 +62,12 @@ class Absent:
     """Whether a delete marker says so; else the bucket may be missing as well."""
 
 
-def read_head(client: "S3Client", bucket: str, key: str) -> Head | Absent:
-    """Read the head of the current object; raises StoreError where S3 refuses or fails."""
+def read_head(client: "S3Client", bucket: str, key: str, version_id: str | None = None) -> Head | Absent:
+    """Read the head of a version, or of the current one; raises StoreError where S3 refuses or fails."""
+    pinned: Any = {} if version_id is None else {"VersionId": version_id}
     with translated("HeadObject"):
         try:
-            return _head(client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
+            return _head(client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **pinned))
         except ClientError as error:
             if code_of(error) not in ABSENT:
                 raise
