@@ -114,6 +114,14 @@ def test_a_dataset_has_the_environments_settings_but_those_that_it_gives_itself(
     }
 
 
+def test_a_table_deletes_items_by_the_attribute_that_it_is_given() -> None:
+    store = declare({"orders": {**ORDERS, "timeToLive": "ends"}, "users": USERS}, "dev")
+    assert {one.name: one.inputs.get("ttl") for one in store.of(TABLE)} == {
+        "orders": {"enabled": True, "attributeName": "ends"},
+        "users": None,
+    }
+
+
 @pytest.mark.parametrize(
     ("dataset", "said"),
     [
@@ -121,6 +129,7 @@ def test_a_dataset_has_the_environments_settings_but_those_that_it_gives_itself(
         ({"kind": "queue"}, "storage:datasets.new.kind is 'queue' (what holds the records): it should be 'bucket' or"),
         ({"kind": "table"}, "storage:datasets.new: a table has a partitionKey: add one"),
         ({**ARCHIVE, "sortKey": key("a", "S")}, "storage:datasets.new: a bucket has no sortKey: remove that."),
+        ({**ARCHIVE, "timeToLive": "ends"}, "storage:datasets.new: a bucket has no timeToLive: remove that."),
         ({**USERS, "versioning": True}, "storage:datasets.new: a table has no versioning: remove that."),
         ({**USERS, "partitionKey": key("id", "M")}, "storage:datasets.new.partitionKey.type is 'M'"),
         ({**USERS, "partitionKey": key("", "S")}, "storage:datasets.new.partitionKey.name is ''"),

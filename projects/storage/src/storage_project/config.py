@@ -87,7 +87,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Nami
 """
 
 OF_BUCKETS = {"versioning", "retention_days", "noncurrent_retention_days", "incomplete_upload_days", "force_destroy"}
-OF_TABLES = {"partition_key", "sort_key", "indexes", "point_in_time_recovery"}
+OF_TABLES = {"partition_key", "sort_key", "indexes", "time_to_live", "point_in_time_recovery"}
 OF_WHAT_IS_THERE = {"kind", "existing", "partition_key", "sort_key"}
 """The settings of a dataset that only one kind has, and those that one has which is adopted."""
 
@@ -108,6 +108,13 @@ class DatasetConfig(StackConfig):
     )
     sort_key: KeyConfig | None = Field(default=None, description="a table's sort key")
     indexes: Mapping[PhysicalName, IndexConfig] = Field(default={}, description="a table's indexes by their names")
+    time_to_live: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="the attribute of a table's items that tells when each is deleted, in seconds since 1970",
+        examples=["expires"],
+    )
     versioning: bool | None = None
     retention_days: Days | None = None
     noncurrent_retention_days: Days | None = None

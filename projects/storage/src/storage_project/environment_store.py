@@ -97,7 +97,7 @@ class EnvironmentStore(pulumi.ComponentResource):
         settings = self._config.of(config)
         if dataset.is_bucket:
             return made_bucket(dataset, settings, parent=self)
-        return made_table(dataset, config.indexes, settings, parent=self)
+        return made_table(dataset, config, settings, parent=self)
 
     def _topic_key(self) -> aws.kms.Key:
         """Return the key of both topics.

@@ -1,6 +1,6 @@
 """A dataset's table: one that is made, or one that is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -9,17 +9,17 @@ from pipeline_common.contracts import StoredDataset
 from pipeline_common.infra.exports import eventually
 from replication_core.datasets import Dataset, KeyAttribute
 from storage_project.adoption import Adoption, looked_up
-from storage_project.config import IndexConfig, StorageConfig
+from storage_project.config import DatasetConfig, StorageConfig
 
 __all__ = ["adopted_table", "made_table"]
 
 
 def made_table(
-    dataset: Dataset, indexes: Mapping[str, IndexConfig], settings: StorageConfig, *, parent: pulumi.Resource
+    dataset: Dataset, config: DatasetConfig, settings: StorageConfig, *, parent: pulumi.Resource
 ) -> StoredDataset:
     """Declare the dataset's table, named after the dataset."""
     partition_key, sort_key, *_ = (*dataset.attribute_names, None)
-    used = (*dataset.key, *(attribute for index in indexes.values() for attribute in index.key))
+    used = (*dataset.key, *(attribute for index in config.indexes.values() for attribute in index.key))
     table = aws.dynamodb.Table(
         dataset.name,
         billing_mode="PAY_PER_REQUEST",
@@ -33,10 +33,11 @@ def made_table(
             aws.dynamodb.TableGlobalSecondaryIndexArgs(
                 name=name, key_schemas=_key_schemas(index.key), projection_type="ALL"
             )
-            for name, index in indexes.items()
+            for name, index in config.indexes.items()
         ],
         stream_enabled=True,
         stream_view_type="KEYS_ONLY",
+        ttl=_time_to_live(config.time_to_live),
         point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=settings.point_in_time_recovery),
         deletion_protection_enabled=settings.deletion_protection,
         opts=pulumi.ResourceOptions(parent=parent, protect=settings.deletion_protection),
@@ -47,6 +48,10 @@ def made_table(
         arn=eventually(table.arn),
         stream_arn=eventually(table.stream_arn),
     )
+
+
+def _time_to_live(attribute: str | None) -> aws.dynamodb.TableTtlArgs | None:
+    return aws.dynamodb.TableTtlArgs(enabled=True, attribute_name=attribute) if attribute else None
 
 
 def _key_schemas(key: Sequence[KeyAttribute]) -> list[aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs]:

@@ -90,12 +90,12 @@ def test_what_is_wrong_is_told_in_a_table_and_as_a_document_with_exit_code_1(che
     assert {fault["line"] for fault in policy["faults"]} == {5}
 
 
-def test_a_policy_is_held_against_what_the_committed_settings_say_is_stored(checkout: Checkout) -> None:
+@pytest.mark.parametrize("used", ["indexes: {by: {partitionKey: {name: state, type: S}}}", "timeToLive: state"])
+def test_a_policy_is_held_against_what_the_committed_settings_say_is_stored(checkout: Checkout, used: str) -> None:
     checkout.write(
         "projects/storage/Pulumi.prod.yaml",
         "config:\n  storage:datasets:\n    objects: {kind: bucket}\n    items: {kind: table, "
-        "partitionKey: {name: id, type: S}, sortKey: {name: timestamp, type: N}, "
-        "indexes: {by: {partitionKey: {name: state, type: S}}}}\n",
+        f"partitionKey: {{name: id, type: S}}, sortKey: {{name: timestamp, type: N}}, {used}}}\n",
     )
     [policy, _] = checkout.document("check")["policies"]
     assert [fault["place"] for fault in policy["faults"]] == ["datasets.items.attributes.state"]

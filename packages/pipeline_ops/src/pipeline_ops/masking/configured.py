@@ -102,7 +102,8 @@ def _dataset(name: str, entry: Mapping[str, Any]) -> KnownDataset:
     indexes = {index: _key(keys) for index, keys in entry.get("indexes", {}).items()}
     if Kind(entry["kind"]) is Kind.BUCKET:
         return KnownDataset(dataset=Dataset(name, Kind.BUCKET, OBJECTS.key))
-    return KnownDataset(dataset=Dataset(name, Kind.TABLE, _key(entry)), indexes=indexes)
+    time_to_live = str(entry.get("timeToLive", ""))
+    return KnownDataset(dataset=Dataset(name, Kind.TABLE, _key(entry)), indexes=indexes, time_to_live=time_to_live)
 
 
 def _key(entry: Mapping[str, Any]) -> tuple[KeyAttribute, ...]:
