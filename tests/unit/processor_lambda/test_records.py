@@ -1,5 +1,6 @@
 """What a record has to be, and the exact item that it becomes."""
 
+import csv
 import json
 from decimal import Decimal
 from hashlib import blake2b
@@ -145,6 +146,12 @@ def test_cells_are_text_but_for_declared_columns_and_empty_ones_are_none() -> No
     fields = header.read(b'a,1700000000.5,3,TRUE,,"0""07"\r')
     assert fields == {"id": "a", "timestamp": Decimal("1700000000.5"), "pieces": 3, "paid": True, "code": '0"07'}
     assert declared.record(fields).item["code"] == {"S": '0"07'}
+
+
+def test_a_short_row_leaves_the_processs_limit_of_a_cell_as_it_is() -> None:
+    before = csv.field_size_limit()
+    Header(b"id,timestamp", schema()).read(b"a,1")
+    assert csv.field_size_limit() >= before
 
 
 def test_a_numbers_cell_may_have_spaces_around_it_and_zeros_before_it() -> None:

@@ -113,7 +113,8 @@ class Header:
 
 
 def _cells(row: bytes) -> list[str]:
-    csv.field_size_limit(len(row) + 1)  # the process's own limit is less than an item may have
+    # The limit is the process's, and less than an item may have: it is raised, and lowered for nobody else.
+    csv.field_size_limit(max(csv.field_size_limit(), len(row) + 1))
     try:
         return next(csv.reader([_text(row).removesuffix("\r")], strict=True), [])
     except csv.Error as error:

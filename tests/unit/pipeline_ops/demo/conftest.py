@@ -205,11 +205,11 @@ def mirror_object(source: DemoStore, target: DemoStore, key: RecordKey, mask: Ma
 
 
 @pytest.fixture
-def mirroring(source: DemoStore, system: SystemOutputs) -> Callable[..., AbstractContextManager[None]]:
-    """Mirror the named targets over and over while the context is open."""
+def mirroring(source: DemoStore, system: SystemOutputs) -> Callable[..., AbstractContextManager[Callable[[], None]]]:
+    """Mirror the named targets over and over while the context is open, or until what it gives is called."""
 
     @contextmanager
-    def run(*targets: str) -> Iterator[None]:
+    def run(*targets: str) -> Iterator[Callable[[], None]]:
         stop = threading.Event()
 
         def loop() -> None:
@@ -219,10 +219,14 @@ def mirroring(source: DemoStore, system: SystemOutputs) -> Callable[..., Abstrac
 
         thread = threading.Thread(target=loop)
         thread.start()
-        try:
-            yield
-        finally:
+
+        def halt() -> None:
             stop.set()
             thread.join()
+
+        try:
+            yield halt
+        finally:
+            halt()
 
     return run

@@ -24,7 +24,7 @@ from replication_core.datasets import OBJECTS, RecordKey
 from tests.unit.pipeline_ops.demo.conftest import moto_client
 
 NO_LETTERS = RefusalLetters(None, "unused")
-Mirroring = Callable[..., AbstractContextManager[None]]
+Mirroring = Callable[..., AbstractContextManager[Callable[[], None]]]
 
 
 def console() -> Console:
@@ -76,16 +76,17 @@ def test_a_difference_left_after_all_changes_were_seen_gives_exit_code_1(
     system: Any, dev: DemoStore, mirroring: Mirroring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline_ops.demo.run.scenario", lambda run: scenario(run)[:1])
-    monkeypatch.setattr("pipeline_ops.demo.run.compare", _spoiled(dev))
     out = console()
-    with mirroring("dev", "staging"):
+    with mirroring("dev", "staging") as halt:
+        monkeypatch.setattr("pipeline_ops.demo.run.compare", _spoiled(dev, halt))
         code = run_demo(moto_client, system, out, as_json=False, deadline_seconds=60)
     assert code == 1
     assert "left over: is in dev and not in prod" in printed(out)
 
 
-def _spoiled(dev: DemoStore) -> Callable[[DemoStore, Sequence[DemoStore]], Any]:
+def _spoiled(dev: DemoStore, halt: Callable[[], None]) -> Callable[[DemoStore, Sequence[DemoStore]], Any]:
     def spoil(source: DemoStore, targets: Sequence[DemoStore]) -> Any:
+        halt()  # or it would be removed again
         dev.s3.put_object(Bucket=dev.bucket, Key="left over", Body=b"")
         return compare(source, targets)
 

@@ -45,7 +45,8 @@ def policy() -> MaskingPolicy:
 def masked_spec(world: World, target: str = "dev", **more: Any) -> dict[str, Any]:
     """Return a route's specification as a document, with the policy."""
     spec = replace(world.settings, target=target, queue_url=world.url(target)).spec
-    return replace(spec, masking=a_policy(**more), mask_key_arn="arn:aws:kms:us-east-1:123456789012:key/1").document()
+    key = "arn:aws:kms:us-east-1:123456789012:key/1"
+    return replace(spec, masking=a_policy(**more), mask_key_arn=key, brake_table="brake" * ("brake" in more)).document()
 
 
 def sides_of(world: World) -> Sides:

@@ -360,7 +360,8 @@ def recorded_environment(world: World, target: str) -> dict[str, str]:
     It did not say what it is.
     """
     variables: dict[str, str] = json.loads((RECORDED / f"replicator_{target}.json").read_text())
-    here = {name: value for name, value in vars(world.settings).items() if isinstance(value, str) and name != "release"}
+    later = {"release", "brake_table"}
+    here = {name: value for name, value in vars(world.settings).items() if isinstance(value, str) and name not in later}
     here |= {"target": target, "queue_url": world.url(target)}
     assert {f"REPLICATOR_{name.upper()}" for name in here} <= variables.keys()
     return variables | {f"REPLICATOR_{name.upper()}": value for name, value in here.items()}
