@@ -260,4 +260,4 @@ def test_the_deployed_function_compares_a_sample(system: RunningSystem, mirror: 
     told = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, told
     assert told["compared"] > 0
-    assert told.keys() == {"compared", "drifted"}
+    assert told.keys() == {"compared", "drifted", "unmasked"}

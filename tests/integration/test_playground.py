@@ -58,10 +58,10 @@ def test_an_outside_script_finds_the_system_by_its_description_until_it_is_stopp
     assert set(cloud["stacks"]) == {*everywhere, "replication/prod"}
 
     s3 = boto3.client("s3", endpoint_url=cloud["endpoint"], region_name=cloud["region"], **cloud["credentials"])
-    s3.put_object(Bucket=cloud["stacks"]["storage/prod"]["bucket_name"], Key="from outside.txt", Body=b"hello")
+    s3.put_object(Bucket=cloud["stacks"]["storage/prod"]["bucket_name"], Key="assets/from outside.txt", Body=b"hello")
     dev = cloud["stacks"]["storage/dev"]["bucket_name"]
     eventually(
-        lambda: "from outside.txt" in [o["Key"] for o in s3.list_objects_v2(Bucket=dev).get("Contents", [])],
+        lambda: "assets/from outside.txt" in [o["Key"] for o in s3.list_objects_v2(Bucket=dev).get("Contents", [])],
         what="the object in dev",
         within=90,
     )
