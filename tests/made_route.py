@@ -1,12 +1,29 @@
 """A route of the two datasets that there are by default, by its stores' names: what tests make routes of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from replication_core.clients import Clients
 from replication_core.datasets import ITEMS, OBJECTS
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
-__all__ = ["MadeRoute"]
+__all__ = ["MadeRoute", "clients_of"]
+
+
+def clients_of(client: Callable[[str], Any]) -> Clients:
+    """Return the clients of a route within one region, each made by its service's name and shared by both sides."""
+    s3, dynamodb = client("s3"), client("dynamodb")
+    return Clients(
+        source_s3=s3,
+        target_s3=s3,
+        copying_s3=s3,
+        source_dynamodb=dynamodb,
+        target_dynamodb=dynamodb,
+        sqs=client("sqs"),
+        sns=client("sns"),
+        kms=client("kms"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

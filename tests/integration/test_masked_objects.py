@@ -26,7 +26,7 @@ from replication_core.masking.policy import MaskingPolicy
 from replication_core.masking.pseudonyms import Pseudonyms
 from replication_core.replicator import build_replicator
 from replicator_lambda.handler import RouteFunction
-from tests.made_route import MadeRoute
+from tests.made_route import MadeRoute, clients_of
 
 pytestmark = pytest.mark.own_cloud
 
@@ -124,16 +124,7 @@ def site(cloud: LocalCloud, request: pytest.FixtureRequest) -> MaskedSite:
         success_topic_arn=topic,
         failure_topic_arn=topic,
     )
-    dynamodb = cloud.client("dynamodb")
-    clients = Clients(
-        source_s3=s3,
-        target_s3=s3,
-        copying_s3=s3,
-        source_dynamodb=dynamodb,
-        target_dynamodb=dynamodb,
-        sqs=sqs,
-        sns=sns,
-    )
+    clients = clients_of(cloud.client)
     key = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
     mask = Mask(MaskingPolicy.parse(POLICY), Pseudonyms(RouteKey(kms=kms, arn=key).root(), 1))
     replicator = build_replicator(settings.spec, clients, masked_part_size=PART)

@@ -29,7 +29,7 @@ from replication_core.replicator import build_replicator
 from replication_core.route_spec import RouteSpec
 from tests.made_datasets import table_definition
 from tests.made_policies import KEEP, item_policy, policy, pseudonym
-from tests.made_route import MadeRoute
+from tests.made_route import MadeRoute, clients_of
 
 pytestmark = pytest.mark.own_cloud
 
@@ -105,7 +105,7 @@ def cloud() -> Iterator[LocalCloud]:
 
 @pytest.fixture(scope="module")
 def site(cloud: LocalCloud) -> VerifiedSite:
-    s3, dynamodb, sqs, sns, kms = (cloud.client(name) for name in ("s3", "dynamodb", "sqs", "sns", "kms"))
+    s3, dynamodb, kms = (cloud.client(name) for name in ("s3", "dynamodb", "kms"))
     for name in (SOURCE, TARGET):
         s3.create_bucket(Bucket=name)
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -117,16 +117,7 @@ def site(cloud: LocalCloud) -> VerifiedSite:
         rows = gzip.compress(f'{{"id": "ann-{number}", "n": {number}}}\n'.encode())
         s3.put_object(Bucket=SOURCE, Key=f"rows/ann-{number}.jsonl.gz", Body=rows)
     settings = MadeRoute(source_bucket=SOURCE, source_table=SOURCE, target_bucket=TARGET, target_table=TARGET)
-    clients = Clients(
-        source_s3=s3,
-        target_s3=s3,
-        copying_s3=s3,
-        source_dynamodb=dynamodb,
-        target_dynamodb=dynamodb,
-        sqs=sqs,
-        sns=sns,
-        kms=kms,
-    )
+    clients = clients_of(cloud.client)
     arn = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
     return VerifiedSite(clients, settings.spec, arn)
 
