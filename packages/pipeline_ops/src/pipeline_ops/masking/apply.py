@@ -17,7 +17,8 @@ from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
 from pipeline_ops.masking.leftovers import Clearance, clear
-from pipeline_ops.masking.policies import digest_of, policy_in
+from pipeline_ops.masking.policies import digest_of
+from pipeline_ops.masking.policy_files import deployed_policy
 from pipeline_ops.masking.recovery_points import recovery_points
 from pipeline_ops.routes import KEYS_PER_SECOND
 from pipeline_ops.routes.backfill import Backfill
@@ -30,7 +31,7 @@ from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.switch import set_enabled
 from pipeline_ops.routes.verification import verify
 from replication_core.comparing.findings import Verdict
-from replication_core.masking.policy import MaskingPolicy, PolicyError
+from replication_core.masking.policy import MaskingPolicy
 from replication_core.route_spec import RoutedDataset
 
 __all__ = ["Application"]
@@ -87,7 +88,7 @@ class Application:
         found = self.activations.find(self.target)
         if found is None or found.ended or found.policy != self.wanted:
             return None
-        deployed = self._policy(self.deployed().replication.route(self.target))
+        deployed = deployed_policy(self.deployed().replication.route(self.target))
         is_deployed = deployed is not None and digest_of(deployed) == self.wanted
         return found if is_deployed or ActivationStep.DEPLOY not in found.done else None
 
@@ -107,16 +108,10 @@ class Application:
             )
         return deployed, route
 
-    def _policy(self, route: Route) -> MaskingPolicy | None:
-        try:
-            return policy_in(route.outputs.spec)
-        except PolicyError as error:
-            raise OperatorError(f"The policy of the route to {self.target} can't be read: {error}.") from error
-
     def _masked_route(self) -> tuple[DeployedReplication, Route, MaskingPolicy]:
         """Return the route with its policy; raises OperatorError where that is not the one that is applied."""
         deployed, route = self._route()
-        policy = self._policy(route)
+        policy = deployed_policy(route)
         if policy is None or digest_of(policy) != self.wanted:
             again = deployed.replication.where.command("mask", "apply", self.target)
             raise OperatorError(

@@ -17,6 +17,7 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.dynamodb import READ_BATCH, read_items
 from replication_core.items.states import ItemState
+from replication_core.masking.policy import KEPT_HEADERS
 from replication_core.objects.heads import Absent, read_head
 from replication_core.route_spec import RoutedDataset
 
@@ -164,7 +165,7 @@ def _look_at_object(sides: Sides, found: Discovered, key: str) -> None:
     found.records += 1
     files = found.files.setdefault(KeyShape.of(key), Files())
     files.objects += 1
-    files.told.update(name for name, _ in head.headers if name not in {"ContentType", "ContentEncoding"})
+    files.told.update(name for name, _ in head.headers if name not in KEPT_HEADERS)
     files.told.update({"metadata": 1} if head.metadata else {})
     files.told.update({"tags": 1} if head.tag_count else {})
     if head.archived or not head.size:

@@ -11,7 +11,15 @@ from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.routes.route import Route
 from replication_core.masking.policy import MaskingPolicy, PolicyError
 
-__all__ = ["configured_policy", "read_policy"]
+__all__ = ["configured_policy", "deployed_policy", "read_policy"]
+
+
+def deployed_policy(route: Route) -> MaskingPolicy | None:
+    """Return the policy that a route is deployed with, None where it masks nothing; raises OperatorError."""
+    try:
+        return policy_in(route.outputs.spec)
+    except PolicyError as error:
+        raise OperatorError(f"The policy of the route to {route.target} can't be read: {error}.") from error
 
 
 def read_policy(route: Route, file: Path | None) -> MaskingPolicy:
@@ -21,10 +29,7 @@ def read_policy(route: Route, file: Path | None) -> MaskingPolicy:
     """
     if file is not None:
         return _compiled(file)
-    try:
-        policy = policy_in(route.outputs.spec)
-    except PolicyError as error:
-        raise OperatorError(f"The policy of the route to {route.target} can't be read: {error}.") from error
+    policy = deployed_policy(route)
     if policy is None:
         raise OperatorError(
             f"The route to {route.target} masks nothing: name a policy that is not deployed yet, --policy FILE.",

@@ -25,14 +25,15 @@ from replication_core.items.dynamodb import read_items
 from replication_core.items.states import ItemState
 from replication_core.masking.attributes import AttributeMasks
 from replication_core.masking.mask import Mask, ObjectMask
-from replication_core.masking.paths import Node, Placed, trie
+from replication_core.masking.paths import Node, trie
 from replication_core.masking.policy import (
     DROP,
+    KEEP,
+    KEPT_HEADERS,
     OTHERS,
     MaskingPolicy,
     RecordsBody,
     Rule,
-    TableRules,
     is_covering,
 )
 from replication_core.masking.pseudonyms import Pseudonyms
@@ -147,7 +148,7 @@ class Previewer:
         if not isinstance(read, ItemState):
             return self._without_source(key)
         table = self.policy.tables.get(key.dataset.name)
-        values = list(self._become(leaves(read.item, _table_trie(table)))) if table else []
+        values = list(self._become(leaves(read.item, trie(table.placed(), is_covering)))) if table else []
         return self._judged(key, values, partial(self.mask.item, read.item, key.dataset))
 
     def _object(self, routed: RoutedDataset, key: RecordKey) -> Preview:
@@ -161,7 +162,7 @@ class Previewer:
         except Unclassified as error:
             return Preview(dataset=key.dataset.name, verdict=f"refused: {error.message}", refused=True)
         values = [
-            *self._texts("headers", head.headers, {"ContentType": Rule("keep"), "ContentEncoding": Rule("keep")}, made),
+            *self._texts("headers", head.headers, dict.fromkeys(KEPT_HEADERS, Rule(KEEP)), made),
             *self._texts("metadata", head.metadata, {}, made),
             *self._texts("tags", own_tags, {}, made),
             *self._body(routed.source, key.object_key, head, made),
@@ -250,11 +251,6 @@ class Previewer:
 
 def _in_base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def _table_trie(table: TableRules) -> Node[Rule]:
-    key = (Placed((name,), rule) for name, rule in table.key.items())
-    return trie([*key, *(each.placed() for each in table.attributes)], is_covering)
 
 
 def _body_trie(body: RecordsBody) -> Node[Rule]:

@@ -18,6 +18,7 @@ from replication_core.masking.paths import Node, Path, Placed, path_text, trie
 from replication_core.masking.policy import (
     DROP,
     KEEP,
+    KEPT_HEADERS,
     OTHERS,
     MaskingPolicy,
     ObjectRule,
@@ -52,7 +53,6 @@ _PROVENANCE_BYTES = 256
 
 _OWN_ATTRIBUTES = ("environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP)
 _OWN_METADATA = frozenset({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, PROVENANCE_POLICY})
-_KEPT_HEADERS = ("ContentType", "ContentEncoding")
 
 _MEDIA_TYPE = re.compile(r'[^;]*(?:;\s*(?:charset|header)\s*=\s*"?[\w.:-]*"?\s*(?=;|\Z))*', re.ASCII | re.IGNORECASE)
 """A Content-Type with what it tells of a text, and without more: https://www.rfc-editor.org/rfc/rfc2183 has a file's
@@ -157,10 +157,7 @@ class _TableMask:
     """What becomes of a table's items."""
 
     def __init__(self, table: TableRules, masks: AttributeMasks, sampled: _Sampled | None) -> None:
-        placed = [
-            *(Placed((name,), rule) for name, rule in table.key.items()),
-            *(each.placed() for each in table.attributes),
-        ]
+        placed = table.placed()
         root = trie(placed, is_covering)
         root.names |= {name: Node(Rule(DROP)) for name in _OWN_ATTRIBUTES if name not in table.key}
         self._attributes = masks.attributes(root)
@@ -208,7 +205,7 @@ class _ObjectMasks:
         self.unsure = list(_unsure(rule))
         """Which wildcards keep what may be of a masked one's value, and the text by which that is told."""
 
-        self.headers = _texts(masks, "headers", {**dict.fromkeys(_KEPT_HEADERS, Rule("keep")), **rule.headers})
+        self.headers = _texts(masks, "headers", {**dict.fromkeys(KEPT_HEADERS, Rule("keep")), **rule.headers})
         self.metadata = _texts(masks, "metadata", {**rule.metadata, **_left_out(*_OWN_METADATA)})
         self.tags = _texts(masks, "tags", {**rule.tags, **_left_out(REPLICA_TAG)})
         names = [name for name in rule.pattern.wildcards if name and sampled and sampled.is_of(rule.key[name])]

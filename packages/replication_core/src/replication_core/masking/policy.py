@@ -17,6 +17,7 @@ from replication_core.masking.paths import PathError, Placed, parse_path
 __all__ = [
     "DROP",
     "KEEP",
+    "KEPT_HEADERS",
     "OTHERS",
     "VERSION",
     "Brake",
@@ -44,6 +45,9 @@ DROP = "drop"
 
 OTHERS = "*"
 """Stands for every header, metadata or tag that has no rule by its name."""
+
+KEPT_HEADERS = ("ContentType", "ContentEncoding")
+"""The headers of an object that need no rule."""
 
 _FINGERPRINT_CHARACTERS = 24
 
@@ -149,6 +153,11 @@ class TableRules:
 
     deletes: str = "mirror"
     """`mirror`, or `keep`: an item that is not there leaves its replica where it is; one that does not travel, none."""
+
+    def placed(self) -> list[Placed[Rule]]:
+        """Return the rules of all attributes, each at its path: those of the key first."""
+        key = [Placed((name,), rule) for name, rule in self.key.items()]
+        return [*key, *(each.placed() for each in self.attributes)]
 
     def document(self) -> dict[str, Any]:
         """Return it as the compiled document holds it."""
