@@ -21,7 +21,6 @@ from pipeline_common.infra.part import Part
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
 from pipeline_ops.masking.apply import Application
-from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.masking.policy_files import configured_policy
 from pipeline_ops.masking.safety import Protection, safety_of
 from pipeline_ops.projects import Projects, StackId
@@ -217,7 +216,7 @@ def test_after_a_policy_is_applied_nothing_of_before_is_left_though_the_run_was_
         target="dev",
         deployed=target.deployed,
         deploy=target.deploy,
-        wanted=digest_of(configured_policy(target.deployment.projects, STACK, "dev")),
+        wanted=configured_policy(target.deployment.projects, STACK, "dev").digest,
         activations=activations,
         by="a tester",
         say=KilledOnce(["Masking", "Clearing objects"]),

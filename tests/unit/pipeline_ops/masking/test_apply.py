@@ -13,7 +13,6 @@ from pipeline_ops.errors import OperatorError
 from pipeline_ops.history import History
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
 from pipeline_ops.masking.apply import Application
-from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.routes.selection import Selection
@@ -89,7 +88,7 @@ def application(world: World, activations: Activations, policy: MaskingPolicy, t
         target="dev",
         deployed=deployed,
         deploy=deploy,
-        wanted=digest_of(policy),
+        wanted=policy.digest,
         activations=activations,
         by="somebody",
         say=lambda _: None,

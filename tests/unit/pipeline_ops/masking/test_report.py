@@ -11,7 +11,6 @@ from pipeline_ops import cli
 from pipeline_ops.history import History
 from pipeline_ops.masking import report_command
 from pipeline_ops.masking.activation import Activation, Activations
-from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.masking.preview import Previewer
 from pipeline_ops.masking.report import last_verification
 from pipeline_ops.projects import StackId
@@ -94,7 +93,7 @@ def test_the_report_has_the_activation_and_the_last_comparison(
     policy = MaskingPolicy.parse(json.loads(world.specs["dev"]["masking"]))
     at = "2026-11-27T10:00:00+00:00"
     kept = ({"store": "dev-data", "what": "point-in-time recovery", "until": "2027-01-01T00:00:00+00:00"},)
-    done = Activation(target="dev", policy=digest_of(policy), by="somebody", begun=at, done={"verify": at}, kept=kept)
+    done = Activation(target="dev", policy=policy.digest, by="somebody", begun=at, done={"verify": at}, kept=kept)
     Activations(backend, STACK).keep(done)
     folder = deployed.folder("verify")
     (folder / "dev-20261127T100000Z.jsonl").write_text('{"verdict": "missing"}\n{"verdict": "missing"}\n')

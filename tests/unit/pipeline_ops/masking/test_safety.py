@@ -11,7 +11,6 @@ from pipeline_ops.backend_files import files_of
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.history import DEPLOY, FAILED, ROLLBACK, DeployRecord, History
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
-from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.masking.safety import Protection, Safety, safety_of
 from pipeline_ops.projects import StackId
 from pipeline_ops.routes.status import read_status, status_view
@@ -48,7 +47,7 @@ def activated(history: History, policy: MaskingPolicy, *, ended: str = "", **mor
     done = {step.value: HOURS[3] for step in (ActivationStep.PAUSE, ActivationStep.DEPLOY)} | (
         {"verify": ended} if ended else {}
     )
-    activation = Activation(target="dev", policy=digest_of(policy), by="somebody", begun=HOURS[2], done=done)
+    activation = Activation(target="dev", policy=policy.digest, by="somebody", begun=HOURS[2], done=done)
     Activations(history.backend, STACK).keep(replace(activation, **more))
 
 

@@ -17,7 +17,6 @@ from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
 from pipeline_ops.masking.leftovers import Clearance, clear
-from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.masking.policy_files import deployed_policy
 from pipeline_ops.masking.recovery_points import recovery_points
 from pipeline_ops.routes import KEYS_PER_SECOND
@@ -89,7 +88,7 @@ class Application:
         if found is None or found.ended or found.policy != self.wanted:
             return None
         deployed = deployed_policy(self.deployed().replication.route(self.target))
-        is_deployed = deployed is not None and digest_of(deployed) == self.wanted
+        is_deployed = deployed is not None and deployed.digest == self.wanted
         return found if is_deployed or ActivationStep.DEPLOY not in found.done else None
 
     def _begun(self) -> Activation:
@@ -112,7 +111,7 @@ class Application:
         """Return the route with its policy; raises OperatorError where that is not the one that is applied."""
         deployed, route = self._route()
         policy = deployed_policy(route)
-        if policy is None or digest_of(policy) != self.wanted:
+        if policy is None or policy.digest != self.wanted:
             again = deployed.replication.where.command("mask", "apply", self.target)
             raise OperatorError(
                 f"The route to {self.target} is not deployed with the policy that is applied to it: somebody has "

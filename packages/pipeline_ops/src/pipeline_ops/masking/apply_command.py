@@ -14,7 +14,6 @@ from pipeline_ops.deployed_system import deployed_system
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.masking.activation import Activation, Activations
 from pipeline_ops.masking.apply import Application
-from pipeline_ops.masking.policies import digest_of
 from pipeline_ops.masking.policy_files import configured_policy
 from pipeline_ops.masking.recovery_points import RecoveryPoint
 from pipeline_ops.parts import chosen_part
@@ -38,7 +37,7 @@ def apply(target: str, where: Where, as_json: bool, yes: bool) -> None:
     system = deployed_system(projects)
     deployed = replication_in(system)
     deployed.replication.route(target)
-    wanted = digest_of(configured_policy(projects, stack, target))
+    wanted = configured_policy(projects, stack, target).digest
 
     def deploy() -> None:
         with open_deployment(projects, changes=True) as deployment:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_ops.masking.activation import Activation
-from pipeline_ops.masking.policies import digest_of, fingerprints
 from pipeline_ops.masking.preview import Treatment
 from pipeline_ops.masking.rule_counts import RuleCounts
 from pipeline_ops.masking.safety import Safety
@@ -70,10 +69,10 @@ class MaskingReport:
             "release": spec.release,
             "version": self.route.outputs.version,
             "protection": self.safety.document(),
-            "policy": {"digest": digest_of(self.policy), **self.policy.document()},
+            "policy": {"digest": self.policy.digest, **self.policy.document()},
             "fingerprints": [
                 {"dataset": dataset, "match": match, "fingerprint": told}
-                for dataset, match, told in fingerprints(self.policy)
+                for dataset, match, told in self.policy.fingerprints()
             ],
             "sample": {
                 "records": dict(self.counts.records),
@@ -141,7 +140,7 @@ def _facts(report: MaskingReport) -> Iterator[tuple[str, str]]:
     yield "source", spec.source_environment
     yield "release, version", f"{spec.release or 'unknown'}, {report.route.outputs.version or 'unknown'}"
     yield "the target is", str(report.safety)
-    yield "policy", digest_of(report.policy)
+    yield "policy", report.policy.digest
     yield "generation of the key", str(report.policy.generation)
     yield "what no rule is for", "refused" if report.policy.unclassified == "refuse" else "left out"
     if report.policy.sample:

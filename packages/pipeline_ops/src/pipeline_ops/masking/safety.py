@@ -10,7 +10,7 @@ from pipeline_ops.backend_files import UnreadHereError
 from pipeline_ops.history import DEPLOY, DONE, ROLLBACK, DeployRecord, History
 from pipeline_ops.live_aliases import route_function
 from pipeline_ops.masking.activation import Activation, Activations
-from pipeline_ops.masking.policies import digest_of, policy_in
+from pipeline_ops.masking.policies import policy_in
 from pipeline_ops.routes.route import Route
 from pipeline_ops.where import Where
 from replication_core.masking.policy import PolicyError
@@ -64,7 +64,7 @@ def safety_of(route: Route, history: History, where: Where) -> Safety:
         return Safety(Protection.UNSAFE, f"its policy can't be read: {error}")
     if policy is None:
         return Safety(Protection.UNMASKED, _why_unmasked(route))
-    digest = digest_of(policy)
+    digest = policy.digest
     try:
         activation = Activations(history.backend, history.stack).find(route.target)
     except UnreadHereError:
@@ -111,4 +111,4 @@ def _digest_in(spec: Mapping[str, Any] | None) -> str | None:
         policy = policy_in(spec)
     except PolicyError:
         return None
-    return digest_of(policy) if policy else None
+    return policy.digest if policy else None

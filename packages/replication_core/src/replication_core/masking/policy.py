@@ -6,7 +6,7 @@ YAML file that people write, and has refused there all that is contradictory; wh
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -337,9 +337,22 @@ class MaskingPolicy:
         if place not in self._fingerprints:
             applies = [self.tables[dataset].bare()] if rule is None else self._of_object(dataset, rule)
             sample = self.sample and self.sample.document()
-            told = canonical([self.version, self.generation, self.unclassified, sample, *applies])
-            self._fingerprints[place] = hashlib.sha256(told.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+            told = [self.version, self.generation, self.unclassified, sample, *applies]
+            self._fingerprints[place] = _digest(told)
         return self._fingerprints[place]
+
+    def fingerprints(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what replicas tell of it: by dataset and, in a bucket, by the rule's pattern."""
+        for name in self.tables:
+            yield name, "", self.fingerprint(name)
+        for name, bucket in self.buckets.items():
+            for rule in bucket.rules:
+                yield name, rule.match, self.fingerprint(name, rule)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells the whole policy from another by which some replica is another."""
+        return _digest(sorted(map(list, self.fingerprints())))
 
     def _of_object(self, dataset: str, rule: ObjectRule) -> list[Any]:
         return [rule.bare(), [condition.document() for condition in self.buckets[dataset].tags]]
@@ -399,6 +412,10 @@ Telling = Callable[[Rule], dict[str, Any]]
 def canonical(document: Any) -> str:
     """Return a document's one text."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _digest(document: Any) -> str:
+    return hashlib.sha256(canonical(document).encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
 
 
 def _exact(value: Any) -> Any:
