@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.made_up import MadeUpQueue
+from benchmarks.made_up import SOURCE, TARGET, MadeUpQueue
 from benchmarks.made_up_route import made_up_backlog, made_up_route
 from benchmarks.network import Network
 from benchmarks.own_process import CommandCost, command_cost, elsewhere
-from benchmarks.stand_in import made_up_bucket, running_stand_in
+from benchmarks.stand_in import made_up_store, running_stand_in
 from pipeline_ops.clients import aws_client
 from pipeline_ops.routes.route import CONFIG
 from pipeline_ops.routes.selection import select
@@ -37,7 +37,7 @@ _LONG = 100_000
 """Keys that are compared once, since that takes long enough to be told by one run."""
 
 _REMOTE = "aws"
-_SIDES = ("source", "target")
+_SIDES = (SOURCE, TARGET)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def beside_rclone(sizes: Sequence[int], *, quick: bool = False) -> Iterator[Besi
 
 def _beside(rclone: str, endpoint: str, keys: int, rounds: int, latency_ms: int) -> Iterator[Beside]:
     ours = [sys.executable, "-m", "benchmarks.beside_rclone", str(keys)]
-    check = [rclone, "check", *(f"{_REMOTE}:{made_up_bucket(keys, side)}" for side in _SIDES)]
+    check = [rclone, "check", *(f"{_REMOTE}:{made_up_store(keys, side)}" for side in _SIDES)]
     programs = {_VERIFY: ours, "rclone check": check, "rclone check --fast-list": [*check, "--fast-list"]}
     runs: dict[str, list[CommandCost]] = {name: [] for name in programs}
     for _ in range(rounds):
@@ -117,7 +117,7 @@ def _verify_here(keys: int) -> None:
     """Verify as the operator's command does once it knows the route, with clients made and configured as its are."""
     no_items: Any = None
     sides = Sides(
-        route=made_up_route(*(made_up_bucket(keys, side) for side in _SIDES)),
+        route=made_up_route(*(made_up_store(keys, side) for side in _SIDES)),
         source_s3=aws_client("s3", region=_REGION, config=CONFIG),
         target_s3=aws_client("s3", region=_REGION, config=CONFIG),
         source_dynamodb=no_items,

@@ -72,7 +72,7 @@ def _backfill(dataset: Dataset, world: World) -> None:
         # So fast that no load is held back: what is measured is how fast it could be.
         for _ in backfill.enqueue(Enqueuer(backlog=world.backlog, reason=backfill.reason, rate=1e9)):
             pass
-    if (sent := sum(world.queue.batches)) != world.keys:
+    if (sent := backfill.checkpoint.enqueued) != world.keys:
         raise RuntimeError(f"{sent} of {world.keys} keys were enqueued")
 
 

@@ -1,9 +1,9 @@
 """The few calls that the designs make, answered from memory over HTTP by a process of its own.
 
-They are of S3, DynamoDB, SNS and KMS. The emulator answers about 300 calls a second whoever asks, which hides the
+They are of S3, DynamoDB, SQS, SNS and KMS. The emulator answers about 300 calls a second whoever asks, which hides the
 speed of what asks faster than that. This answers several thousand. It keeps objects (with versions' names, headers,
 metadata and tags) and items, and does no checking: what is right is measured and tested against the emulator. Listed
-are only buckets that are made up.
+and scanned are only buckets and tables that are made up.
 """
 
 import asyncio
@@ -13,17 +13,30 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
+from email.utils import format_datetime, formatdate
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from benchmarks.made_up import OBJECT_BYTES, PAGE, MadeUpKeys, etag
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from benchmarks.made_up import (
+    OBJECT_BYTES,
+    PAGE,
+    MadeUpKeys,
+    MadeUpObjects,
+    MadeUpQueue,
+    MadeUpTable,
+    etag,
+)
+from benchmarks.network import Network
 from benchmarks.policy import ROOT
 
-__all__ = ["made_up_bucket", "running_stand_in"]
+__all__ = ["made_up_store", "running_stand_in"]
 
 _S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SNS = "http://sns.amazonaws.com/doc/2010-03-31/"
@@ -86,8 +99,8 @@ class _ObjectService:
     def answer(self, request: _Request) -> _Response:
         path = unquote(request.path).lstrip("/")
         bucket, _, key = path.partition("/")
-        if "list-type" in request.query:
-            return _list(bucket, request)
+        if bucket.startswith(_MADE_UP):
+            return _made_up_bucket(bucket, key, request)
         if not key:
             return _Response()  # of a bucket: it exists, and takes every configuration
         if request.method == "PUT":
@@ -98,7 +111,7 @@ class _ObjectService:
         found = self._objects.get(path)
         if found is None:
             return _error(404, "NoSuchKey", {"x-amz-delete-marker": "true"} if path in self._objects else {})
-        return _tagging(found) if "tagging" in request.query else found.answer()
+        return _tagging(found.version, found.tags) if "tagging" in request.query else found.answer()
 
     def _put(self, path: str, request: _Request) -> _Response:
         body, tag = request.body, f'"{hashlib.md5(request.body, usedforsecurity=False).hexdigest()}"'
@@ -122,21 +135,58 @@ class _ObjectService:
         return _Response(headers={"ETag": tag, "x-amz-version-id": version})
 
 
-def _tagging(found: _StoredObject) -> _Response:
-    tags = "".join(f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>" for name, value in found.tags)
-    return _xml("Tagging", _S3, f"<TagSet>{tags}</TagSet>", {"x-amz-version-id": found.version})
+def _tagging(version: str, tags: Iterable[tuple[str, str]]) -> _Response:
+    inner = "".join(f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>" for name, value in tags)
+    return _xml("Tagging", _S3, f"<TagSet>{inner}</TagSet>", {"x-amz-version-id": version})
 
 
-def made_up_bucket(keys: int, side: str) -> str:
-    """Return the name of a bucket that lists so many keys, made up as they are asked for: there are no objects."""
-    return f"made-up-{keys}-{side}"
+_MADE_UP = "made-up-"
+_MADE_UP_BODY = bytes(OBJECT_BYTES)
+
+
+def made_up_store(keys: int, side: str, missing_every: int = 0) -> str:
+    """Return the name of a bucket, and of a table, of so many keys: made up as they are asked for, and read alone."""
+    return f"{_MADE_UP}{keys}-{missing_every}-{side}"
+
+
+@cache
+def _made_up(store: str) -> tuple[str, MadeUpKeys]:
+    """Return whose side a store is on, and its keys."""
+    keys, missing_every, side = store.removeprefix(_MADE_UP).split("-")
+    return side, MadeUpKeys(int(keys), int(missing_every))
+
+
+def _made_up_bucket(bucket: str, key: str, request: _Request) -> _Response:
+    """Answer a listing, a head, or a reading of tags."""
+    if not key:
+        return _list(bucket, request) if "list-type" in request.query else _Response()
+    objects = MadeUpObjects(*_made_up(bucket), Network())
+    try:
+        if "tagging" in request.query:
+            told = objects.get_object_tagging(Key=key)
+            return _tagging(told["VersionId"], [(tag["Key"], tag["Value"]) for tag in told["TagSet"]])
+        return _Response(body=_MADE_UP_BODY, headers=_headers(objects.head_object(Key=key)))
+    except ClientError:
+        return _error(404, "NoSuchKey")
+
+
+def _headers(head: Mapping[str, Any]) -> Mapping[str, str]:
+    return {
+        "ETag": head["ETag"],
+        "Last-Modified": format_datetime(head["LastModified"], usegmt=True),
+        "x-amz-version-id": head["VersionId"],
+        "Content-Type": head["ContentType"],
+        "Cache-Control": head["CacheControl"],
+        **{f"x-amz-meta-{name}": value for name, value in head["Metadata"].items()},
+        "x-amz-checksum-crc32": head["ChecksumCRC32"],
+        "x-amz-checksum-type": head["ChecksumType"],
+        "x-amz-server-side-encryption": head["ServerSideEncryption"],
+        "x-amz-tagging-count": str(head["TagCount"]),
+    }
 
 
 def _list(bucket: str, request: _Request) -> _Response:
-    """List a bucket that is made up, the only kind that is listed here."""
-    if not bucket.startswith("made-up-"):
-        raise NotImplementedError("ListObjectsV2")
-    keys = MadeUpKeys(int(bucket.split("-")[2]))
+    _, keys = _made_up(bucket)
     asked = {name: values[0] for name, values in request.query.items()}
     prefix, after = asked.get("prefix", ""), asked.get("continuation-token") or asked.get("start-after", "")
     listing = keys.page(prefix, after, asked.get("delimiter", ""))
@@ -231,14 +281,23 @@ class _Server:
     def _answer(self, request: _Request) -> _Response:
         try:
             if target := request.headers.get("x-amz-target"):
-                operation, asked = target.rpartition(".")[2], json.loads(request.body)
-                answer = _MAC if operation == "GenerateMac" else self._items.answer(operation, asked)
+                answer = self._answer_json(target, json.loads(request.body))
                 return _Response(
                     body=json.dumps(answer).encode(), headers={"Content-Type": "application/x-amz-json-1.0"}
                 )
             return _notify(request) if request.method == "POST" else self._objects.answer(request)
         except NotImplementedError as error:
             return _error(501, f"NotImplemented{error}")
+
+    def _answer_json(self, target: str, asked: Any) -> Any:
+        service, _, operation = target.rpartition(".")
+        if operation == "GenerateMac":
+            return _MAC
+        table = asked.get("TableName") or next(iter(asked.get("RequestItems", ())), "")
+        if service != "AmazonSQS" and not table.startswith(_MADE_UP):
+            return self._items.answer(operation, asked)
+        made_up = MadeUpTable(*_made_up(table), Network()) if table else MadeUpQueue(Network())
+        return getattr(made_up, xform_name(operation))(**asked)
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Request:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from benchmarks.made_up import PAGE, SOURCE, TARGET, MadeUpKeys, MadeUpObjects, MadeUpTable
 from benchmarks.network import Network
 from benchmarks.site import Site
-from benchmarks.stand_in import made_up_bucket, running_stand_in
+from benchmarks.stand_in import made_up_store, running_stand_in
 from replication_core.datasets import ITEMS
 from replication_core.items.scans import Segment, scan
 from replication_core.objects.listings import key_ranges, list_objects
@@ -131,7 +131,7 @@ def test_no_call_is_lost_when_many_threads_make_them() -> None:
 
 def test_the_stand_in_lists_over_http_what_is_made_up(site: Site) -> None:
     client, keys = site.client("s3"), MadeUpKeys(KEYS)
-    bucket = made_up_bucket(KEYS, "source")
+    bucket = made_up_store(KEYS, SOURCE)
     ranges = key_ranges(client, bucket)
     listed = [each for one in ranges for each in list_objects(client, bucket, "", one)]
     assert [each.key for each in listed] == expected(keys)

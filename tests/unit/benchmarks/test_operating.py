@@ -3,18 +3,25 @@
 import gc
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from benchmarks import beside_rclone as beside
+from benchmarks.made_up import SOURCE, TARGET, MadeUpQueue
 from benchmarks.made_up_route import World
 from benchmarks.operating import CASES, Operated, expectations
-from benchmarks.stand_in import made_up_bucket, running_stand_in
+from benchmarks.stand_in import made_up_store, running_stand_in
 
 KEYS = 3_000
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with running_stand_in() as endpoint:
+        yield endpoint
 
 
 def run(case: str, keys: int = KEYS) -> World:
@@ -37,6 +44,11 @@ def test_a_verification_leaves_the_garbage_collector_as_it_was() -> None:
     assert gc.get_threshold() == before
 
 
+@pytest.mark.parametrize("case", [name for name, case in CASES.items() if not case.missing_every])
+def test_a_run_over_http_finds_the_same(case: str, endpoint: str) -> None:
+    CASES[case].run(World.behind(endpoint, KEYS // 10))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_that_would_not_find_what_is_there_is_refused(case: str) -> None:
     world = replace(World.of(KEYS, CASES[case].missing_every), keys=KEYS + 100)
@@ -53,8 +65,7 @@ def test_a_backfill_enqueues_every_key_once(case: str, named: str, monkeypatch: 
         bodies.extend(entry["MessageBody"] for entry in Entries)
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
-    monkeypatch.setattr(world.queue, "send_message_batch", take)
-    world.queue.batches.append(KEYS)
+    monkeypatch.setattr(MadeUpQueue, "send_message_batch", lambda _, **asked: take(**asked))
     CASES[case].run(world)
     sent = [key[named] for body in bodies for key in json.loads(body)["keys"]]
     assert len(sent) == len(set(sent)) == KEYS
@@ -90,20 +101,19 @@ def test_without_rclone_there_is_nothing_beside(monkeypatch: pytest.MonkeyPatch)
     assert list(beside.beside_rclone([1_000])) == []
 
 
-def test_rclone_compares_what_is_made_up_and_tells_what_differs() -> None:
+def test_rclone_compares_what_is_made_up_and_tells_what_differs(endpoint: str) -> None:
     rclone = beside.find_rclone()
     if rclone is None:
         pytest.skip("there is no rclone for this platform")
 
     def check(one: int, other: int) -> str:
-        buckets = (f"aws:{made_up_bucket(one, 'source')}", f"aws:{made_up_bucket(other, 'target')}")
+        buckets = (f"aws:{made_up_store(one, SOURCE)}", f"aws:{made_up_store(other, TARGET)}")
         environment = dict(beside.environment_of(endpoint))
         return subprocess.run(
             [rclone, "check", *buckets], env=environment, capture_output=True, text=True, check=False
         ).stderr
 
-    with running_stand_in() as endpoint:
-        same, different = check(64, 64), check(64, 65)
+    same, different = check(64, 64), check(64, 65)
     assert "64 matching files" in same
     assert "0 differences found" in same
     assert "64 matching files" not in different
