@@ -12,8 +12,8 @@ from local_cloud.endpoint import named_in, normalize
 from local_cloud.errors import LocalCloudError
 from pipeline_ops import pulumi_cli
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import RunningSystem, running_system
 from pipeline_ops.projects import Projects
+from pipeline_ops.running_system import RunningSystem, running_system
 from tests.integration.mirror import Mirror
 from tests.integration.probes import lacks
 from tests.integration.repositories import ROOT, disposable, unmasked_repository

@@ -19,7 +19,6 @@ from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.demo import places
 from pipeline_ops.demo.hunt import Hunt, Trace
 from pipeline_ops.demo.hunting import Hunted, hunted
-from pipeline_ops.local import RunningSystem, running_system
 from pipeline_ops.masking.preview import Previewer
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
@@ -28,6 +27,7 @@ from pipeline_ops.routes.route import SourceRoutes, open_sides
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.status import read_status
 from pipeline_ops.routes.verification import verify
+from pipeline_ops.running_system import RunningSystem, running_system
 from replication_core.comparing.findings import DRIFT
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from tests.integration.canaries import KEPT, POLICY, Canaries

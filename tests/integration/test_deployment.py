@@ -13,8 +13,8 @@ from local_cloud import LocalCloud
 from pipeline_common.contracts import ProcessingOutputs, ReplicationOutputs, StorageOutputs
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import OperatorError
-from pipeline_ops.local import RunningSystem
 from pipeline_ops.projects import StackId
+from pipeline_ops.running_system import RunningSystem
 from pipeline_ops.stack_outputs import StackOutputs
 from tests.integration.repositories import ROOT, copied_repository, disposable
 

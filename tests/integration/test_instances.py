@@ -14,8 +14,8 @@ import pytest
 from pipeline_common.contracts import ProcessingOutputs, StorageOutputs
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.instances_command import deployed_instances, destruction_order
-from pipeline_ops.local import RunningSystem
 from pipeline_ops.projects import StackId
+from pipeline_ops.running_system import RunningSystem
 from tests.polling import eventually
 
 pytestmark = pytest.mark.engine

@@ -19,7 +19,6 @@ import pytest
 
 from local_cloud import LocalCloud
 from pipeline_common.contracts import ReplicationOutputs
-from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backfill import Backfill, Checkpoint
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetterQueue
@@ -28,6 +27,7 @@ from pipeline_ops.routes.route import SourceRoutes, open_sides
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.switch import set_enabled
 from pipeline_ops.routes.verification import Verification, repair, still_drifting, verify
+from pipeline_ops.running_system import RunningSystem
 from replication_core.comparing.findings import DRIFT, Verdict
 from tests.integration.mirror import Mirror
 from tests.polling import eventually

@@ -13,7 +13,6 @@ import pytest
 
 from pipeline_common.contracts import ProcessingOutputs
 from pipeline_ops.deployed_system import DeployedSystem
-from pipeline_ops.local import RunningSystem
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetter, DeadLetterQueue, dead_letters
 from pipeline_ops.routes.deployed_replication import replication_in
@@ -21,6 +20,7 @@ from pipeline_ops.routes.reconciliation import Answer, key_of, reconcile_now
 from pipeline_ops.routes.route import SourceRoutes
 from pipeline_ops.routes.status import RouteStatus, read_status
 from pipeline_ops.routes.switch import set_enabled
+from pipeline_ops.running_system import RunningSystem
 from pipeline_ops.stack_outputs import StackOutputs
 from replication_core.changes import Change
 from replication_core.datasets import OBJECTS

@@ -14,9 +14,9 @@ import pytest
 
 from local_cloud import LocalCloud
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.local import RunningSystem
 from pipeline_ops.process import process_object
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
+from pipeline_ops.running_system import RunningSystem
 from tests.integration.environment_data import EnvironmentData
 from tests.integration.mirror import Mirror
 from tests.integration.repositories import ROOT

@@ -16,8 +16,8 @@ import local_cloud
 from local_cloud import LocalCloud
 from pipeline_common.contracts import ReplicationOutputs, StorageOutputs
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.local import RunningSystem
 from pipeline_ops.projects import Projects
+from pipeline_ops.running_system import RunningSystem
 from tests.integration.mirror import Mirror
 from tests.integration.repositories import unmasked_repository
 from tests.unit.replication_core.trail_events import recorded, trail_event

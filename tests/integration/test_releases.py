@@ -19,9 +19,9 @@ from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.release import version_described
 from pipeline_ops.cli import cli
 from pipeline_ops.deployment import Deployment
-from pipeline_ops.local import RunningSystem
 from pipeline_ops.playground import Playground
 from pipeline_ops.releases import worktree
+from pipeline_ops.running_system import RunningSystem
 from pipeline_ops.stack_outputs import StackOutputs
 from tests.integration.repositories import ROOT
 from tests.unit.pipeline_ops.repositories import IDENTITY

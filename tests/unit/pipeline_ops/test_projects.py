@@ -7,8 +7,8 @@ import pytest
 
 from local_cloud.endpoint import normalize
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.local import waves
 from pipeline_ops.projects import ALL, DEPENDENCIES, Projects, StackId, find_repository
+from pipeline_ops.running_system import waves
 from pipeline_ops.state import endpoint_backend
 from pipeline_ops.where import Where
 

@@ -22,7 +22,7 @@ from pipeline_ops.private_files import LOCAL_FOLDER, local_folder, open_private
 from pipeline_ops.where import LOCAL_STOPS
 
 if TYPE_CHECKING:
-    from pipeline_ops.local import RunningSystem
+    from pipeline_ops.running_system import RunningSystem
 
 __all__ = ["Playground", "Running"]
 

@@ -25,9 +25,9 @@ from pipeline_ops.demo.hunting import Hunted, hunted
 from pipeline_ops.demo.people import planted_keys, planted_values
 from pipeline_ops.demo.stores import DemoStore, SystemOutputs
 from pipeline_ops.interrupts import Interrupts
-from pipeline_ops.local import running_system
 from pipeline_ops.progress import ProgressDisplay
 from pipeline_ops.routes.route import explained
+from pipeline_ops.running_system import running_system
 from pipeline_ops.terminal import Console, Shown, TextTable, console, document, silence, waiting
 
 __all__ = ["DemoResult", "demo", "run_demo"]
