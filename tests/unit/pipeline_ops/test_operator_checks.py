@@ -1,6 +1,7 @@
 """What is checked before anything is changed: the account, and that the operator means it."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from botocore.exceptions import (
 from pipeline_ops.account import check_account
 from pipeline_ops.confirmation import confirm, must_be_confirmed, require_terminal
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.projects import StackId
+from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.stack_settings import StackSettings
+from pipeline_ops.where import Where
 
+ROOT = Path(__file__).parents[3]
 PROD = StackId("storage", "prod")
 
 
@@ -86,12 +89,20 @@ def test_credentials_that_do_not_work_are_one_sentence_with_the_command_that_hel
 def test_changes_to_prod_and_every_destroy_on_aws_are_asked_about(
     operation: str, environment: str, local: bool, asked: bool
 ) -> None:
-    assert must_be_confirmed(operation, StackId("storage", environment), local=local) is asked
+    projects = Projects(ROOT, Where(local=local))
+    assert must_be_confirmed(operation, StackId("storage", environment), projects) is asked
+
+
+def test_production_is_what_is_replicated_from_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "projects" / "replication").mkdir(parents=True)
+    (tmp_path / "projects" / "replication" / "Pulumi.live.yaml").touch()
+    assert must_be_confirmed("deploy", StackId("storage", "live"), Projects(tmp_path))
+    assert not must_be_confirmed("deploy", StackId("storage", "prod"), Projects(tmp_path))
 
 
 def test_a_change_of_who_may_deploy_to_an_account_is_asked_about() -> None:
-    assert must_be_confirmed("deploy", StackId("delivery", "shared"), local=False)
-    assert not must_be_confirmed("preview", StackId("delivery", "shared"), local=False)
+    assert must_be_confirmed("deploy", StackId("delivery", "shared"), Projects(ROOT))
+    assert not must_be_confirmed("preview", StackId("delivery", "shared"), Projects(ROOT))
 
 
 def test_the_stacks_name_has_to_be_typed() -> None:

@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 
+from pipeline_common.contracts import ReplicationOutputs
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.projects import OF_ACCOUNTS, StackId
+from pipeline_ops.projects import OF_ACCOUNTS, Projects, StackId
 
 __all__ = ["confirm", "must_be_confirmed", "require_terminal"]
 
-_PRODUCTION = "prod"
 
+def must_be_confirmed(operation: str, stack: StackId, projects: Projects) -> bool:
+    """Tell whether somebody has to agree to an operation on AWS.
 
-def must_be_confirmed(operation: str, stack: StackId, *, local: bool) -> bool:
-    """Tell whether AWS is asked about: any change to prod or to an account, and every destroy but an instance's."""
-    if local or stack.suffix or operation == "preview":
+    They do to any change to an account, or to an environment that is replicated from, and to every destroy but an
+    instance's.
+    """
+    if projects.where.is_local or stack.suffix or operation == "preview":
         return False
-    return stack.environment == _PRODUCTION or stack.project in OF_ACCOUNTS or operation == "destroy"
+    is_production = stack.environment in projects.environments(ReplicationOutputs.PROJECT)
+    return is_production or stack.project in OF_ACCOUNTS or operation == "destroy"
 
 
 def require_terminal(name: str, *, interactive: bool) -> None:

@@ -109,7 +109,7 @@ def operate(
     tell(*projects.left_out(project, environment), err=True)
     if name == "destroy":
         stacks = stacks[::-1]
-    asks = not yes and must_be_confirmed(name, stacks[0], local=where.is_local)
+    asks = not yes and must_be_confirmed(name, stacks[0], projects)
     if asks:
         require_terminal(f"{project}/{environment}", interactive=at_terminal())
     accounts = [] if where.is_local else [check_account(stack, projects.settings(stack)) for stack in stacks]

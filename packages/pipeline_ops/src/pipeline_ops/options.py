@@ -207,7 +207,7 @@ provider_option = click.option(
     type=click.Choice(PROVIDERS),
     help=f"The aws provider that Pulumi uses on a local cloud; {PROVIDERS[0]} by default.",
 )
-yes_option = click.option("--yes", is_flag=True, help="Do not ask, not even for prod.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask, not even for production.")
 endpoint_option = click.option(
     "--endpoint", metavar="URL", type=_endpoint, help="Use this LocalStack or MiniStack, and leave it up."
 )

@@ -29,7 +29,7 @@ def apply(target: str, where: Where, as_json: bool, yes: bool) -> None:
     projects = open_projects(where)
     stack = projects.only_stack(ReplicationOutputs.PROJECT)
     part = chosen_part(projects, stack.project, stack.environment, target)
-    asks = not yes and must_be_confirmed("deploy", stack, local=where.is_local)
+    asks = not yes and must_be_confirmed("deploy", stack, projects)
     if asks:
         require_terminal(target, interactive=at_terminal())
     if not where.is_local:

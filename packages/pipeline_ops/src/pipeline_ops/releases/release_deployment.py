@@ -168,7 +168,7 @@ def _agree(projects: Projects, release: Release, commit: str, environment: str, 
     """Ask what a deploy asks, and refuse what it refuses, before the release's code is made ready."""
     stack = projects.stack(release.project, environment)
     is_local = projects.where.is_local
-    asks = not yes and must_be_confirmed("deploy", stack, local=is_local)
+    asks = not yes and must_be_confirmed("deploy", stack, projects)
     if asks:
         require_terminal(str(stack), interactive=at_terminal())
     account = None if is_local else check_account(stack, projects.settings(stack))

@@ -23,7 +23,7 @@ def rollback(
     """Put a route back to a former version of its function, where it stays; `unmasked` says why without a policy."""
     projects = open_projects(where)
     stack = projects.only_stack(ReplicationOutputs.PROJECT)
-    asks = not yes and must_be_confirmed("rollback", stack, local=where.is_local)
+    asks = not yes and must_be_confirmed("rollback", stack, projects)
     if asks:
         require_terminal(target, interactive=at_terminal())
     deployed = deployed_replication(where)
