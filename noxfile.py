@@ -80,7 +80,8 @@ def install_environment(session: nox.Session) -> None:
     install = ("pip", "install", "--quiet", "--python", str(BIN / "python"))
     editable = [part for package in WORKSPACE for part in ("--editable", str(package))]
     uv(session, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT))
-    uv(session, *install, "--require-hashes", "--requirement", str(LOCK))
+    # Compiled once, here: who has PYTHONDONTWRITEBYTECODE set would compile again in every process.
+    uv(session, *install, "--require-hashes", "--compile-bytecode", "--requirement", str(LOCK))
     uv(session, *install, "--no-deps", "--no-build-isolation", *editable)
 
 
