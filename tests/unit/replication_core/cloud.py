@@ -19,6 +19,7 @@ from replication_core.changes import Change
 from replication_core.clients import Clients
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
+from replication_core.items.answers import read_items_fast
 from replication_core.replicas import REPLICA_TAG
 from replication_core.replicator import Replicator, build_replicator
 from replication_core.route_spec import RoutedDataset
@@ -304,12 +305,15 @@ def _clients() -> Clients:
             service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test", config=config
         )
 
+    source_dynamodb, target_dynamodb = client("dynamodb"), client("dynamodb")
+    read_items_fast(source_dynamodb)
+    read_items_fast(target_dynamodb)
     return Clients(
         source_s3=client("s3"),
         target_s3=client("s3"),
         copying_s3=client("s3"),
-        source_dynamodb=client("dynamodb"),
-        target_dynamodb=client("dynamodb"),
+        source_dynamodb=source_dynamodb,
+        target_dynamodb=target_dynamodb,
         sqs=client("sqs"),
         sns=client("sns"),
     )

@@ -1,15 +1,12 @@
 """Listings are read as botocore reads them, whatever an answer is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import boto3
 import pytest
 from botocore import handlers
-from botocore.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,47 +14,23 @@ from replication_core.aws.errors import StoreError
 from replication_core.objects import listing_answers
 from replication_core.objects.listing_answers import read_listings_fast
 from replication_core.objects.listings import Listed, list_objects
+from tests.unit.replication_core.answered import Answered
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
-@dataclass
-class Answer:
-    content: bytes
-    status_code: int = 200
-    headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/xml"})
-    raw: Any = None
-
-
-@dataclass
-class Answered:
-    """A client whose every call is answered with the same body."""
-
-    body: bytes = b""
-    status: int = 200
-
-    def __post_init__(self) -> None:
-        self.s3: Any = boto3.client(
-            "s3",
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        events: Any = self.s3.meta.events
-        events.register("before-send.s3", lambda **_: Answer(self.body, self.status))
-
+class Listings(Answered):
     def listed(self, body: bytes, status: int = 200) -> list[Listed] | str:
         """Return what a listing says, or that it can't be read."""
         self.body, self.status = body, status
         try:
-            return list(list_objects(self.s3, "bucket"))
+            return list(list_objects(self.client, "bucket"))
         except StoreError as error:
             return error.kind
 
 
-plain, fast = Answered(), Answered()
-read_listings_fast(fast.s3)
+plain, fast = Listings("s3"), Listings("s3")
+read_listings_fast(fast.client)
 
 
 def entry(listed: Listed, *, checksum: bool = False, encode: bool = True) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from replication_core.aws.clients import client_config, is_path_style
+from replication_core.items.answers import read_items_fast
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.route_spec import RouteSpec
 
@@ -61,6 +62,8 @@ def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = 
             made[service, region] = session.client(service, region_name=region, config=calling)
             if service == "s3":
                 keep_empty_expires(made[service, region])
+            elif service == "dynamodb":
+                read_items_fast(made[service, region])
         return made[service, region]
 
     return Clients(

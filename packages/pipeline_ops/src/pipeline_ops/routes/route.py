@@ -20,6 +20,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import is_of_a_call, unreadable
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS
+from replication_core.items.answers import read_items_fast
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.objects.listing_answers import read_listings_fast
 from replication_core.route_mask import route_mask
@@ -197,11 +198,17 @@ def open_sides(replication: SourceRoutes, route: Route) -> Sides:
     for client in (source_s3, target_s3):
         keep_empty_expires(client)
         read_listings_fast(client)
+    source_dynamodb, target_dynamodb = (
+        replication.client("dynamodb", region=region, config=CONFIG)
+        for region in (spec.source_region, spec.target_region)
+    )
+    read_items_fast(source_dynamodb)
+    read_items_fast(target_dynamodb)
     return Sides(
         route=spec,
         source_s3=source_s3,
         target_s3=target_s3,
-        source_dynamodb=replication.client("dynamodb", region=spec.source_region, config=CONFIG),
-        target_dynamodb=replication.client("dynamodb", region=spec.target_region, config=CONFIG),
+        source_dynamodb=source_dynamodb,
+        target_dynamodb=target_dynamodb,
         mask=route_mask(spec, replication.client("kms", region=spec.source_region) if spec.masking else None),
     )
