@@ -21,7 +21,7 @@ from pipeline_common.infra.part import Part
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
 from pipeline_ops.masking.apply import Application
-from pipeline_ops.masking.policy_files import configured_policy
+from pipeline_ops.masking.policies import configured_policy
 from pipeline_ops.masking.safety import Protection, safety_of
 from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.routes.backlog import depth_of

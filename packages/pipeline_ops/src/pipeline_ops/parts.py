@@ -7,20 +7,13 @@ from typing import Any
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.holds import Hold
 from pipeline_common.infra.part import Part
+from pipeline_ops.configured_targets import TARGETS, configured_targets
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.projects import Projects
 from pipeline_ops.resource_names import resource_name
 from pipeline_ops.state_document import outputs_of, resources_of
 
-__all__ = ["chosen_part", "configured_targets", "hold_notices", "new_route_notices", "not_in_part"]
-
-_TARGETS = "replication:targets"
-
-
-def configured_targets(projects: Projects, stack: StackId) -> tuple[str, ...]:
-    """Return the environments that the replication's stack is to replicate to, in the configured order."""
-    targets = projects.settings(stack).mappings(_TARGETS, "[{environment: dev}]")
-    return tuple(str(target["environment"]) for target in targets if "environment" in target)
+__all__ = ["chosen_part", "hold_notices", "new_route_notices", "not_in_part"]
 
 
 def chosen_part(
@@ -36,13 +29,14 @@ def chosen_part(
         raise OperatorError(
             f"--routes chooses routes of {ReplicationOutputs.PROJECT}, and {project} has none: leave it out.", MISUSED
         )
-    known = configured_targets(projects, projects.stack(project, environment))
+    settings = projects.settings(projects.stack(project, environment))
+    known = [target.environment for target in configured_targets(settings)]
     named = [name.strip() for name in routes.split(",")]
     for name in named:
         if name not in known:
             raise OperatorError(
                 f"--routes names {name!r}, and {environment} is not replicated to that: the targets are "
-                f"{', '.join(known)} ({_TARGETS}).",
+                f"{', '.join(known)} ({TARGETS}).",
                 MISUSED,
             )
     return Part(routes=tuple(name for name in known if name in named), ends_holds=ends_holds)

@@ -17,7 +17,7 @@ from pipeline_ops.counts import counted
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.masking.activation import Activation, Activations, ActivationStep
 from pipeline_ops.masking.leftovers import Clearance, clear
-from pipeline_ops.masking.policy_files import deployed_policy
+from pipeline_ops.masking.policies import deployed_policy
 from pipeline_ops.masking.recovery_points import recovery_points
 from pipeline_ops.routes import KEYS_PER_SECOND
 from pipeline_ops.routes.backfill import Backfill

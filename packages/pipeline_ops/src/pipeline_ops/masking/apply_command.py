@@ -14,7 +14,7 @@ from pipeline_ops.deployed_system import deployed_system
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.masking.activation import Activation, Activations
 from pipeline_ops.masking.apply import Application
-from pipeline_ops.masking.policy_files import configured_policy
+from pipeline_ops.masking.policies import configured_policy
 from pipeline_ops.masking.recovery_points import RecoveryPoint
 from pipeline_ops.parts import chosen_part
 from pipeline_ops.routes.deployed_replication import replication_in

@@ -1,18 +1,32 @@
-"""What is wrong with the policies of a checkout, told without Pulumi and without AWS."""
+"""What is wrong with the policies of a checkout, told without Pulumi and without AWS.
 
-from collections.abc import Sequence
+A policy is held against what each target that names it gets, as far as the committed settings tell.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from masking_policy.compiler import compile_policy
 from masking_policy.faults import Fault, Faults, PolicyFileError
 from masking_policy.places import rules_of
-from masking_policy.stored import StoredData
+from masking_policy.stored import KnownDataset, ProcessedFiles, StoredData
+from pipeline_ops.configured_targets import TARGETS, ConfiguredTarget, configured_targets
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
-from pipeline_ops.masking.configured import ConfiguredTarget, configured_targets, stored_data
-from pipeline_ops.projects import Projects
+from pipeline_ops.masking.policies import compile_file
+from pipeline_ops.projects import Projects, StackId
+from pipeline_ops.stack_settings import StackSettings
+from processor_lambda.settings import (
+    INPUT_PREFIX,
+    REJECTED_PREFIX,
+    RESULTS_PREFIX,
+    FieldType,
+    RecordField,
+    SettingsError,
+    fields_of,
+)
+from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, KeyType, Kind
 from replication_core.masking.policy import MaskingPolicy
 from replication_core.route_spec import UNMASKED
 
@@ -50,10 +64,9 @@ class PolicyCheck:
 def check_policies(projects: Projects, words: Sequence[str], folder: Path) -> tuple[PolicyCheck, ...]:
     """Check what the words name, targets or files below `folder`; without words whatever the targets are masked by.
 
-    A policy is held against what each target that names it gets. Raises OperatorError for a word that is neither.
+    Raises OperatorError for a word that is neither, and for settings that are not what they have to be.
     """
-    source = projects.only_stack("replication")
-    settings = projects.settings(source)
+    settings = projects.settings(projects.only_stack("replication"))
     targets = configured_targets(settings)
     if words:
         files = dict.fromkeys(_named(projects, targets, word, folder) for word in words)
@@ -80,43 +93,113 @@ def _named(projects: Projects, targets: Sequence[ConfiguredTarget], word: str, f
 
 def _of_unmasked(settings_file: str, target: ConfiguredTarget) -> PolicyCheck:
     faults = Faults(settings_file)
-    name, place = target.environment, "replication:targets"
+    name = target.environment
     if not target.masking:
         fix = f"write `masking: policies/{name}.yaml`, or `masking: {UNMASKED}` with a `reason`"
-        faults.add(0, place, f"says of {name} no masking", fix)
+        faults.add(0, TARGETS, f"says of {name} no masking", fix)
     elif not target.reason:
-        faults.add(0, place, f"says of {name} masking: {UNMASKED} without a reason", "add `reason:`")
-    return PolicyCheck(settings_file, (target.environment,), faults.errors, f"masks nothing: {target.reason}")
+        faults.add(0, TARGETS, f"says of {name} masking: {UNMASKED} without a reason", "add `reason:`")
+    return PolicyCheck(settings_file, (name,), faults.errors, f"masks nothing: {target.reason}")
 
 
 def _of_file(projects: Projects, file: str, targets: Sequence[ConfiguredTarget]) -> PolicyCheck:
     naming = [target for target in targets if target.masking == file]
-    try:
-        text = (projects.repository / file).read_bytes()
-    except OSError as error:
-        faults = Faults(file)
-        faults.add(0, "", f"can't be read ({error.strerror})", "write it, or name the file that is there")
-        return PolicyCheck(file, _names(naming), faults.errors, "")
-    source = projects.only_stack("replication")
     found: dict[Fault, None] = {}
     said = ""
-    gotten: list[StoredData | None] = [stored_data(projects, source, target) for target in naming]
-    for stored in gotten or [None]:
+    held_against: list[StoredData | None] = [_stored_data(projects, target) for target in naming]
+    for stored in held_against or [None]:
         try:
-            checked = compile_policy(text, file, stored)
+            checked = compile_file(projects.repository / file, file, stored)
         except PolicyFileError as error:
             found |= dict.fromkeys(error.faults)
         else:
             found |= dict.fromkeys(checked.warnings)
             said = _contents(checked.policy)
-    return PolicyCheck(file, _names(naming), tuple(sorted(found)), said)
-
-
-def _names(targets: Sequence[ConfiguredTarget]) -> tuple[str, ...]:
-    return tuple(target.environment for target in targets)
+    return PolicyCheck(file, tuple(target.environment for target in naming), tuple(sorted(found)), said)
 
 
 def _contents(policy: MaskingPolicy) -> str:
     rules = counted(sum(1 for _ in rules_of(policy)), "rule")
     tables, buckets = counted(len(policy.tables), "table"), counted(len(policy.buckets), "bucket")
     return f"{rules} for {tables} and {buckets}"
+
+
+# --- What the committed settings say is stored
+
+
+def _stored_data(projects: Projects, target: ConfiguredTarget) -> StoredData:
+    source = projects.only_stack("replication").name
+    stored = _datasets(projects, source, _DEFAULTS)
+    theirs = _datasets(projects, target.environment, stored)
+    files = None
+    if source in projects.environments("processing"):
+        files = _files(projects.settings(StackId("processing", source)), stored)
+    gets = [known for name, known in stored.items() if name in theirs and target.gets(name)]
+    return StoredData(datasets=gets, files=files)
+
+
+_DEFAULTS = {dataset.name: KnownDataset(dataset=dataset) for dataset in (OBJECTS, ITEMS)}
+
+
+def _datasets(projects: Projects, environment: str, without: Mapping[str, KnownDataset]) -> Mapping[str, KnownDataset]:
+    """Return an environment's datasets by their names; those given where it has no storage here."""
+    if environment not in projects.environments("storage"):
+        return without
+    settings = projects.settings(StackId("storage", environment))
+    if (declared := settings.config.get("storage:datasets")) is None:
+        return _DEFAULTS
+    try:
+        return {name: _dataset(name, entry) for name, entry in declared.items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise OperatorError(
+            f"{settings.name}: storage:datasets is not what it has to be ({error}): "
+            "write a mapping of names to `kind` and, for a table, `partitionKey`."
+        ) from error
+
+
+def _dataset(name: str, entry: Mapping[str, Any]) -> KnownDataset:
+    if Kind(entry["kind"]) is Kind.BUCKET:
+        return KnownDataset(dataset=Dataset(name, Kind.BUCKET, OBJECTS.key))
+    indexes = {index: _key(keys) for index, keys in entry.get("indexes", {}).items()}
+    time_to_live = str(entry.get("timeToLive", ""))
+    return KnownDataset(dataset=Dataset(name, Kind.TABLE, _key(entry)), indexes=indexes, time_to_live=time_to_live)
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[KeyAttribute, ...]:
+    parts = (entry["partitionKey"], entry.get("sortKey"))
+    return tuple(KeyAttribute(str(part["name"]), KeyType(part["type"])) for part in parts if part)
+
+
+_TYPES: Mapping[FieldType, str] = {
+    FieldType.ANY: "",
+    FieldType.STRING: "S",
+    FieldType.NUMBER: "N",
+    FieldType.INTEGER: "N",
+    FieldType.BOOLEAN: "BOOL",
+    FieldType.BINARY: "B",
+}
+"""DynamoDB's types of what the processor makes of declared fields."""
+
+
+def _files(settings: StackSettings, stored: Mapping[str, KnownDataset]) -> ProcessedFiles | None:
+    """Return which files the processor makes items of, where it does."""
+    table = stored.get(settings.text("processing:table") or ITEMS.name)
+    if table is None or table.dataset.is_bucket:
+        return None
+    entries = settings.mappings("processing:schema", "[{name: amount, type: number}]")
+    try:
+        fields = fields_of([_field(entry) for entry in entries], table.dataset)
+    except (KeyError, ValueError, SettingsError) as error:
+        raise OperatorError(f"{settings.name}: processing:schema is not what it has to be: {error}.") from error
+    return ProcessedFiles(
+        bucket=settings.text("processing:bucket") or OBJECTS.name,
+        prefix=settings.text("processing:inputPrefix") or INPUT_PREFIX,
+        table=table.dataset.name,
+        types={field.name: _TYPES[field.type] for field in fields},
+        required=[field.name for field in fields if field.required],
+        written=[REJECTED_PREFIX, RESULTS_PREFIX],
+    )
+
+
+def _field(entry: Mapping[str, Any]) -> RecordField:
+    return RecordField(str(entry["name"]), FieldType(entry["type"]), bool(entry.get("required")))

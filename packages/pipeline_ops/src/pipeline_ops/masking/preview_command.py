@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline_ops.errors import FAILED, MISUSED, OperatorError
-from pipeline_ops.masking.policy_files import read_policy
+from pipeline_ops.masking.policies import read_policy
 from pipeline_ops.masking.preview import Preview, Previewer
 from pipeline_ops.routes.deployed_replication import deployed_replication
 from pipeline_ops.routes.reconciliation import key_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline_ops.backend_files import UnreadHereError
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.masking.activation import Activation, Activations
-from pipeline_ops.masking.policy_files import read_policy
+from pipeline_ops.masking.policies import read_policy
 from pipeline_ops.masking.preview import Previewer
 from pipeline_ops.masking.report import MaskingReport, last_verification, refusals, write_report_page
 from pipeline_ops.masking.rule_counts import count_rules

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from pipeline_ops.masking.policy_files import read_policy
+from pipeline_ops.masking.policies import read_policy
 from pipeline_ops.masking.preview import Previewer
 from pipeline_ops.masking.shadow import ShadowCounts, shadow_of
 from pipeline_ops.routes.deployed_replication import deployed_replication

@@ -4,18 +4,19 @@ import io
 import json
 import urllib.request
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline_ops.configured_targets import configured_targets
 from pipeline_ops.errors import MISUSED, OperatorError
 from pipeline_ops.history import History, recorded_spec
 from pipeline_ops.live_aliases import route_function
 from pipeline_ops.routes.route import Route, SourceRoutes
-from replication_core.route_spec import ROUTE_FILE, UNMASKED
+from pipeline_ops.stack_settings import read_settings
+from replication_core.route_spec import ROUTE_FILE
 
 __all__ = ["is_masked", "masking_spec", "require_masking_release"]
 
@@ -62,8 +63,8 @@ def require_masking_release(
         return
     targets = routes or str(exported.get("targets", "")).split(",")
     masked = [target for target in targets if is_masked(exported.get(f"{target}_spec"))]
-    policies = _policies(settings) if (folder / _COMPILER).is_dir() else {}
-    if ended := [target for target in masked if policies.get(target, UNMASKED) == UNMASKED]:
+    stay_masked = _masked_targets(settings) if (folder / _COMPILER).is_dir() else ()
+    if ended := [target for target in masked if target not in stay_masked]:
         raise _refusal(release, ended)
 
 
@@ -75,13 +76,13 @@ def _refusal(what: str, targets: Sequence[str]) -> OperatorError:
     )
 
 
-def _policies(settings: Path) -> Mapping[str, str]:
-    """Return what a release's settings mask by, by target; nothing where they can't be read: its deploy says so."""
+def _masked_targets(settings: Path) -> Collection[str]:
+    """Return the targets that a release's settings mask; none where they can't be read: its deploy says so."""
     try:
-        told = yaml.safe_load(settings.read_bytes())["config"]["replication:targets"]
-        return {each["environment"]: str(each.get("masking", UNMASKED)) for each in told if isinstance(each, dict)}
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
-        return {}
+        targets = configured_targets(read_settings(settings, settings.name))
+    except OperatorError:
+        return ()
+    return {target.environment for target in targets if target.is_masked}
 
 
 def _archived_spec(replication: SourceRoutes, route: Route, version: str) -> Mapping[str, Any] | None:

@@ -4,9 +4,9 @@ import sys
 
 from pipeline_common.infra.part import Part
 from pipeline_ops.ages import duration
+from pipeline_ops.configured_targets import configured_targets
 from pipeline_ops.deployment import Deployment
 from pipeline_ops.errors import FAILED
-from pipeline_ops.parts import configured_targets
 from pipeline_ops.projects import StackId
 from pipeline_ops.report import summaries
 from pipeline_ops.routes.judgement import Judgement
@@ -24,7 +24,9 @@ def deploy_progressively(deployment: Deployment, stack: StackId, part: Part, wei
     progressive = ProgressiveDeploy(
         deployment=deployment, stack=stack, weight=weight, ends_holds=part.ends_holds, say=deployment.on_progress
     )
-    return progressive.run(part.routes or configured_targets(deployment.projects, stack), whole=part.is_whole)
+    configured = configured_targets(deployment.projects.settings(stack))
+    routes = part.routes or tuple(target.environment for target in configured)
+    return progressive.run(routes, whole=part.is_whole)
 
 
 def report(rollout: Rollout, where: Where, *, as_json: bool) -> None:
