@@ -1,5 +1,6 @@
 """A route's brake: what it lets through, whoever deletes, until it holds, and after it is released."""
 
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -70,11 +71,29 @@ def test_a_route_deletes_as_many_as_it_may_within_a_window_and_then_none(table: 
     assert not admitted(brake, 1), "it holds until somebody releases it"
 
 
-def test_windows_are_counted_by_themselves(table: BrakeTable, clock: Clock) -> None:
+def test_in_no_window_of_that_length_wherever_it_begins_are_more_deleted(table: BrakeTable, clock: Clock) -> None:
+    chance = random.Random(1)
+    let_through: list[tuple[float, int]] = []
+    for _ in range(100):
+        number = chance.randrange(1, 40)
+        if admitted(made(table, clock, deletes=100), number):
+            let_through.append((clock.now, number))
+        else:
+            table.hold("")
+            clock.now += MINUTES * 60
+        clock.now += chance.randrange(200)
+    most = max(sum(number for at, number in let_through if at <= end < at + MINUTES * 60) for end, _ in let_through)
+    assert 80 < most <= 100
+
+
+def test_a_delete_is_forgotten_after_a_window_and_a_tenth(table: BrakeTable, clock: Clock) -> None:
     brake = made(table, clock, deletes=100)
-    for _ in range(3):
+    for _ in range(30):
         assert admitted(brake, 100)
-        clock.now += MINUTES * 60
+        clock.now += MINUTES * 66
+    counts = table.dynamodb.scan(TableName="brake")["Items"]
+    assert len(counts) == 1
+    assert len(counts[0]) < 10, "and so is its count"
 
 
 def test_functions_at_the_same_time_delete_no_more_together_than_one_may(table: BrakeTable, clock: Clock) -> None:

@@ -138,6 +138,27 @@ def test_what_the_target_never_had_counts_as_no_delete(braked: Cloud, table: Bra
     assert braked.replica_item("n0") is None
 
 
+def test_what_a_policy_withdraws_since_it_refuses_it_counts_like_other_deletes(
+    braked: Cloud, table: BrakeTable, lambda_: MadeLambda
+) -> None:
+    braked.with_settings(masking=None)
+    filled(braked, 10)
+    policy = MaskingPolicy(
+        tables={"items": TableRules(key=KEPT)},
+        buckets={"objects": BucketRules(rules=())},
+        brake=Brake(deletes=3, share=None, minutes=10),
+    )
+    braked.with_policy(policy.document())
+    for number in range(10):
+        braked.put_item(f"n{number}", amount={"N": "1"})
+    assert replicate(braked, *(item_notice(f"n{number}") for number in range(2))) == []
+    assert braked.replica_item("n0") is None
+    assert replicate(braked, object_notice("n0"), object_notice("n1"), item_notice("n2")) == ["0", "1"]
+    assert braked.replica("n0")
+    assert not lambda_.enabled
+    assert table.state().held == "more than 3 replicas within 10 minutes"
+
+
 def test_a_share_of_a_small_dataset_is_enough(braked: Cloud, table: BrakeTable) -> None:
     filled(braked, 4)
     for name in ("n0", "n1", "n2"):

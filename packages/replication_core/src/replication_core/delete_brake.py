@@ -1,10 +1,11 @@
 """A route's brake: no more replicas are deleted than its policy says, however many functions delete them at once.
 
-A source that somebody empties by mistake would empty its targets seconds later. What a brake has stopped waits in the
-queue until somebody says that it is meant.
+A source that somebody empties by mistake would empty its targets seconds later, and a policy that refuses everything
+what another one has left there. What a brake has stopped waits in the queue until somebody says that it is meant.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,9 +38,17 @@ BRAKE_EXPIRY = "~expires"
 """The attribute of its items by which DynamoDB deletes them."""
 
 _STATE: dict[str, Any] = {BRAKE_KEY: {"S": "state"}}
-_ALL = "~all"  # no dataset is named so
 _MINUTE = 60
 _AHEAD = 10
+
+PARTS = 10
+"""The parts that a window slides by: no delete is forgotten early, and none later than a tenth of the window late."""
+
+_MOST_FORGOTTEN = 100
+"""Names in an expression, far below the 4 KB that it may have.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
 
 
 class Braked(StoreError):  # noqa: N818 - a refusal that waits for somebody
@@ -98,7 +107,7 @@ class BrakeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrakeTable:
-    """A route's own table, where its brake counts: an item that says whether it holds, and one of each window."""
+    """A route's own table, where its brake counts: an item that says whether it holds, and one with the counts."""
 
     dynamodb: "DynamoDBClient"
     name: str
@@ -113,19 +122,34 @@ class BrakeTable:
             released=int(item.get("released", {}).get("N", 0)),
         )
 
-    def count(self, window: str, dataset: str, number: int, *, expires: int) -> Deletes:
-        """Add deletes to a window's, and return how many it has with them."""
+    def count(self, counts: str, part: int, dataset: str, number: int, *, expires: int) -> Deletes:
+        """Add deletes to a part of the time, and return how many there were in it and the `PARTS` parts before it.
+
+        One item counts by parts, so that of two functions that add to it the later one sees what both did.
+        """
+        asked: Any = {"TableName": self.name, "Key": {BRAKE_KEY: {"S": counts}}}
         with translated("UpdateItem"):
             answer = self.dynamodb.update_item(
-                TableName=self.name,
-                Key={BRAKE_KEY: {"S": window}},
-                UpdateExpression="SET #expires = :expires ADD #all :number, #of :number",
-                ExpressionAttributeNames={"#expires": BRAKE_EXPIRY, "#all": _ALL, "#of": dataset},
+                **asked,
+                UpdateExpression="SET #expires = :expires ADD #of :number",
+                ExpressionAttributeNames={"#expires": BRAKE_EXPIRY, "#of": f"{part} {dataset}"},
                 ExpressionAttributeValues={":number": {"N": str(number)}, ":expires": {"N": str(expires)}},
-                ReturnValues="UPDATED_NEW",
+                ReturnValues="ALL_NEW",
             )
-        of_route, of_dataset = (int(told("UpdateItem", answer, "Attributes", name, "N")) for name in (_ALL, dataset))
-        return Deletes(dataset=dataset, number=number, of_dataset=of_dataset, of_route=of_route)
+        counted: Counter[str] = Counter()
+        past: list[str] = []
+        for name, value in told("UpdateItem", answer, "Attributes").items():
+            at, _, of = name.partition(" ")
+            if of and int(at) >= part - PARTS:
+                counted[of] += int(value["N"])
+            elif of and int(at) < part - 2 * PARTS:  # which no function counts whose clock is behind
+                past.append(name)
+        if names := {f"#{place}": name for place, name in enumerate(past[:_MOST_FORGOTTEN])}:
+            with translated("UpdateItem"):
+                self.dynamodb.update_item(
+                    **asked, UpdateExpression=f"REMOVE {', '.join(names)}", ExpressionAttributeNames=names
+                )
+        return Deletes(dataset=dataset, number=number, of_dataset=counted[dataset], of_route=counted.total())
 
     def hold(self, why: str) -> None:
         """Have the brake hold until somebody releases it."""
@@ -166,7 +190,7 @@ class DeleteBrake:
     table: BrakeTable
     clock: Callable[[], float] = time.time
     _seen: dict[str, tuple[str, int, int]] = field(default_factory=dict, init=False)
-    """By the datasets: the window, how many were deleted by then, and how many replicas there were."""
+    """By the datasets: the part of the time, how many were deleted by then, and how many replicas there were."""
 
     def of(self, dataset: str, count: Callable[[int], int]) -> Admit:
         """Return what a dataset's store asks; `count` counts its replicas, as far as the number that it is given."""
@@ -185,22 +209,22 @@ class DeleteBrake:
         if now < state.lifted_until:
             return
         seconds = self.policy.minutes * _MINUTE
-        number_of_window = int(now // seconds)
-        window = f"{state.released}.{number_of_window}"
-        deletes = self.table.count(window, dataset, number, expires=(number_of_window + 2) * seconds)
-        if why := too_many(self.policy, deletes, self._counting(window, deletes, count)):
+        part = int(now * PARTS // seconds)
+        counts = f"{state.released} by {seconds} s"
+        deletes = self.table.count(counts, part, dataset, number, expires=int(now) + 2 * seconds)
+        if why := too_many(self.policy, deletes, self._counting(f"{counts}, {part}", deletes, count)):
             self.table.hold(why)
             raise Braked(why)
 
-    def _counting(self, window: str, deletes: Deletes, count: Callable[[int], int]) -> Callable[[int], int]:
+    def _counting(self, since: str, deletes: Deletes, count: Callable[[int], int]) -> Callable[[int], int]:
         """Return what counts the replicas, and looks farther ahead than it has to, so that it counts seldom."""
 
         def counted(needed: int) -> int:
-            of_window, by_then, there = self._seen.get(deletes.dataset, ("", 0, 0))
+            counted_in, by_then, there = self._seen.get(deletes.dataset, ("", 0, 0))
             left = there - (deletes.of_dataset - by_then)
-            if of_window != window or left < needed:
+            if counted_in != since or left < needed:
                 left = count(_AHEAD * needed)
-                self._seen[deletes.dataset] = (window, deletes.of_dataset, left)
+                self._seen[deletes.dataset] = (since, deletes.of_dataset, left)
             return left
 
         return counted

@@ -131,21 +131,28 @@ class ItemStore:
     def _withdraw(self, keys: Collection[RecordKey], mask: "Mask") -> dict[RecordKey, StoreError]:
         """Delete what other policies have left of these records; return an error for each where that failed.
 
-        What has no mark is the target's own.
+        What has no mark is the target's own. The brake counts these like other deletes.
         """
         client, table, dataset = self.clients.target_dynamodb, self.routed.target, self.routed.dataset
         places = {place: key for key in keys for place in possible_keys(key, mask)}
         fingerprint = mask.fingerprint(dataset)
-        errors: dict[RecordKey, StoreError] = {}
         only = (*dataset.attribute_names, REPLICATED_FROM, REPLICATED_POLICY)
-        for place, found in read_items(client, table, dataset, places, only=only).items():
-            if isinstance(found, StoreError):
-                errors[places[place]] = found
-            elif found is not None and REPLICATED_FROM in found.item and policy_of(found.item) != fingerprint:
-                try:
-                    _delete_outdated(client, table, place, fingerprint)
-                except StoreError as error:
-                    errors[places[place]] = error
+        found = read_items(client, table, dataset, places, only=only)
+        errors = {places[place]: each for place, each in found.items() if isinstance(each, StoreError)}
+        outdated = [
+            place
+            for place, each in found.items()
+            if isinstance(each, ItemState) and REPLICATED_FROM in each.item and policy_of(each.item) != fingerprint
+        ]
+        try:
+            self.admit(lambda: len(outdated))
+        except StoreError as error:
+            return errors | {places[place]: error for place in outdated}
+        for place in outdated:
+            try:
+                _delete_outdated(client, table, place, fingerprint)
+            except StoreError as error:
+                errors[places[place]] = error
         return errors
 
 

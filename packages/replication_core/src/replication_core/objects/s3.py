@@ -16,7 +16,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
-from replication_core.delete_brake import Admit, freely
+from replication_core.delete_brake import Admit, Braked, freely
 from replication_core.desired import DEFAULT_LARGE_FROM, DesiredObject, desired_key, desired_object, possible_keys
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.content import same_bytes
@@ -166,19 +166,20 @@ class S3Objects:
     def delete_outdated(self, key: str) -> bool:
         """Delete what another policy, or none, has made of an object; tell if it was there.
 
-        Raises a retryable StoreError where that fails: it must not be left as it is.
+        Raises a retryable StoreError where that fails, Braked among them: it must not be left as it is.
         """
-        found = False
         try:
-            for place in self._places(key):
-                there = self._marked(place)
-                if there is not None and not self._is_current(key, there):
-                    self._delete(place)
-                    found = True
+            marked = {place: self._marked(place) for place in self._places(key)}
+            outdated = [place for place, there in marked.items() if there and not self._is_current(key, there)]
+            self.admit(lambda: len(outdated))
+            for place in outdated:
+                self._delete(place)
+        except Braked:
+            raise
         except StoreError as error:
             why = f"what another policy, or none, has made of the object can't be deleted: {error.message}"
             raise StoreError(error.kind, why) from error
-        return found
+        return bool(outdated)
 
     def _is_current(self, key: str, there: Head) -> bool:
         """Tell whether the policy itself has made what is there."""
