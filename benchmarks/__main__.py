@@ -15,14 +15,16 @@ from benchmarks.processing import measure_processing
 from benchmarks.replicating import Rate, measure_calls, measure_memory, measure_rates
 from benchmarks.report import Report
 from benchmarks.results import EMULATOR, STAND_IN, Results
+from benchmarks.scale import PAGE, Measured, computed
 from benchmarks.site import Site
 from benchmarks.stand_in import running_stand_in
+from benchmarks.sustaining import measure_sustaining
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "bench"
 """Where a quick run writes, so that it leaves the committed results alone."""
 
-_PARTS = ("replicating", "processing", "operating", "masking")
+_PARTS = ("replicating", "processing", "operating", "masking", "sustaining")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--endpoint", help="an emulator that runs already, instead of one started here")
     parser.add_argument("--output", type=Path, help="the folder for the tables, the documents and the plot")
     parser.add_argument(
-        "--only", choices=("replicating", "processing", "operating", "masking"), help="one part instead of all"
+        "--only", choices=(*_PARTS, "scale"), help="one part instead of all; `scale` computes docs/scale.md anew"
     )
     asked = parser.parse_args(arguments)
     output: Path = asked.output or (QUICK_RESULTS if asked.quick else RESULTS)
@@ -48,15 +50,18 @@ def main(arguments: Sequence[str]) -> int:
         "processing": measure_processing,
         "operating": measure_operating,
         "masking": measure_masking,
+        "sustaining": measure_sustaining,
     }
     console = Console()
     met = True
-    for part in [asked.only] if asked.only else parts:
+    for part in [part for part in _PARTS if asked.only in (None, part)]:
         with console.status("Starting") as status:
             report = parts[part](status.update, quick=asked.quick)
         report.show(console)
         report.write(output, quick=asked.quick)
         met = met and report.met
+    if output == RESULTS:
+        PAGE.write_text(computed(PAGE.read_text(encoding="utf-8"), Measured.read(RESULTS)), encoding="utf-8")
     console.print(f"Written to {output}", soft_wrap=True)
     return 0 if met else 1
 

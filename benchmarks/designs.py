@@ -1,12 +1,11 @@
 """The two designs that are compared, each as it would run: the replicator's routes, and the obvious loop."""
 
 import contextlib
+import io
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.network import Network
@@ -21,7 +20,7 @@ from replication_core.replicator import PART_THREADS, THREADS, build_replicator
 from replication_core.route_spec import RoutedDataset, RouteSpec
 from replicator_lambda.handler import RouteFunction
 
-__all__ = ["BATCH", "DESIGNS", "REPLICATOR", "SEQUENTIAL", "Design", "RouteProcesses"]
+__all__ = ["BATCH", "DESIGNS", "REPLICATOR", "SEQUENTIAL", "Design", "RouteProcesses", "RoutesDesign", "logged"]
 
 BATCH = 100
 """Messages in one invocation of a route's function."""
@@ -74,16 +73,30 @@ class RoutesDesign:
     So calls can be counted and memory told here; how fast it is, `RouteProcesses` shows.
     """
 
-    def __init__(self, site: Site, network: Network, targets: Sequence[str] = TARGETS, *, masks: bool = False) -> None:
-        self._routes = [_route(site, target, network, masks=masks) for target in targets]
+    def __init__(
+        self,
+        site: Site,
+        network: Network,
+        targets: Sequence[str] = TARGETS,
+        *,
+        masks: bool = False,
+        batch: int = BATCH,
+        threads: int = THREADS,
+    ) -> None:
+        self._routes = [_route(site, target, network, masks=masks, threads=threads) for target in targets]
+        self._batch = batch
 
     def apply(self, keys: Sequence[RecordKey]) -> None:
         """Give every route all keys, in batches."""
-        events = [{"Records": [_record(key) for key in batch]} for batch in batches(keys, BATCH)]
+        if failed := self.try_once(keys):
+            raise RuntimeError(f"{failed} changes were not replicated")
+
+    def try_once(self, keys: Sequence[RecordKey]) -> int:
+        """Give every route all keys, in batches, and return how many messages would come back."""
+        records = [_record(number, key) for number, key in enumerate(keys)]
+        events = [{"Records": batch} for batch in batches(records, self._batch)]
         with _quiet(), ThreadPoolExecutor(len(self._routes)) as pool:
-            for failed in pool.map(lambda route: _process(route, events), self._routes):
-                if failed:
-                    raise RuntimeError(f"{len(failed)} changes were not replicated")
+            return sum(pool.map(lambda route: _process(route, events), self._routes))
 
 
 class RouteProcesses:
@@ -120,31 +133,46 @@ def _apply_here(site: Site, target: str, latency_seconds: float, masks: bool, ke
     _route_here(site, target, latency_seconds, masks).apply(keys)
 
 
-_NOWHERE = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it is open for as long as the process
+class _Log(io.TextIOBase):
+    """Counts what is written, and keeps nothing."""
+
+    size = 0
+
+    def write(self, text: str) -> int:
+        self.size += len(text)
+        return len(text)
+
+
+_LOG = _Log()
+
+
+def logged() -> int:
+    """Return how much the handlers in this process have logged so far, their metrics included: characters of ASCII."""
+    return _LOG.size
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Let the handler's logs and metrics be made as in Lambda, and go nowhere."""
-    with contextlib.redirect_stdout(_NOWHERE):
+    with contextlib.redirect_stdout(_LOG):
         yield
 
 
-def _process(route: RouteFunction, events: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return [failure for event in events for failure in route.process(event)["batchItemFailures"]]
+def _process(route: RouteFunction, events: Sequence[Mapping[str, Any]]) -> int:
+    return sum(len(route.process(event)["batchItemFailures"]) for event in events)
 
 
-def _record(key: RecordKey) -> dict[str, Any]:
+def _record(number: int, key: RecordKey) -> dict[str, Any]:
     return {
-        "messageId": str(key),
-        "receiptHandle": str(key),
+        "messageId": str(number),
+        "receiptHandle": str(number),
         "body": Change(key, "benchmark").body(),
         "attributes": {"ApproximateReceiveCount": "1"},
     }
 
 
-def _route(site: Site, target: str, network: Network, *, masks: bool) -> RouteFunction:
-    config = client_config(THREADS + PART_THREADS, path_style=True)
+def _route(site: Site, target: str, network: Network, *, masks: bool, threads: int) -> RouteFunction:
+    config = client_config(threads + PART_THREADS, path_style=True)
     names = ("s3", "dynamodb", "sqs", "sns", "kms")
     s3, dynamodb, sqs, sns, kms = (site.client(name, network, config) for name in names)
     clients = Clients(
@@ -174,7 +202,7 @@ def _route(site: Site, target: str, network: Network, *, masks: bool) -> RouteFu
         mask_key_arn="arn:aws:kms:us-east-1:000000000000:key/made-up" if masks else "",
     )
     with _quiet():
-        return RouteFunction.build(spec, clients, build_replicator(spec, clients))
+        return RouteFunction.build(spec, clients, build_replicator(spec, clients, threads=threads))
 
 
 DESIGNS: Mapping[str, Callable[..., Design]] = {SEQUENTIAL: SequentialDesign, REPLICATOR: RoutesDesign}

@@ -249,6 +249,11 @@ class MadeUpQueue:
         self.network.request("SendMessageBatch")
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
+    def change_message_visibility_batch(self, *, Entries: Sequence[Mapping[str, Any]], **_: Any) -> dict[str, Any]:
+        """Have messages come back later."""
+        self.network.request("ChangeMessageVisibilityBatch")
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
     def get_queue_attributes(self, *, AttributeNames: Sequence[str], **_: Any) -> dict[str, Any]:
         """Tell how many messages there are: none."""
         self.network.request("GetQueueAttributes")

@@ -51,6 +51,10 @@ class Sheet:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def to_markdown(self) -> str:
+        """Return the table without its title."""
+        return "".join(f"{_line(cells)}\n" for cells in (self.columns, ["---"] * len(self.columns), *self.rows))
+
 
 @dataclass(frozen=True)
 class Report:
@@ -80,11 +84,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """Return the same tables as docs/costs.md quotes them."""
-        lines: list[str] = []
-        for sheet in self._all_sheets():
-            lines += [f"**{sheet.title}**", "", _line(sheet.columns), _line(["---"] * len(sheet.columns))]
-            lines += [*map(_line, sheet.rows), ""]
-        return "\n".join(lines)
+        return "\n".join(f"**{sheet.title}**\n\n{sheet.to_markdown()}" for sheet in self._all_sheets())
 
     def to_json(self, *, quick: bool) -> str:
         """Return all of it as one document, schema `pipeline.bench/1`."""

@@ -297,7 +297,10 @@ class _Server:
         if service != "AmazonSQS" and not table.startswith(_MADE_UP):
             return self._items.answer(operation, asked)
         made_up = MadeUpTable(*_made_up(table), Network()) if table else MadeUpQueue(Network())
-        return getattr(made_up, xform_name(operation))(**asked)
+        answer = getattr(made_up, xform_name(operation), None)
+        if answer is None:
+            raise NotImplementedError(operation)
+        return answer(**asked)
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Request:

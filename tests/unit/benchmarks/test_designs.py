@@ -13,6 +13,7 @@ from benchmarks.replicating import Cost, measure_calls, measure_memory
 from benchmarks.results import STAND_IN
 from benchmarks.site import TARGETS, Site
 from benchmarks.stand_in import running_stand_in
+from benchmarks.sustaining import ITEMS, KINDS, sustain
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,14 @@ def test_the_routes_in_processes_of_their_own_do_the_same(site: Site) -> None:
         routes.apply(keys)
     for key in keys:
         site.check_level(key)
+
+
+def test_a_function_sustains_no_more_than_its_calls_one_after_another_let_it(site: Site) -> None:
+    one = sustain(site, ITEMS, KINDS[ITEMS](site, 10), batch=10, threads=4, times=1)
+    assert one.calls == {"BatchGetItem": 0.2, "BatchWriteItem": 0.1, "PublishBatch": 0.1}
+    assert one.seconds >= 4 * 0.03
+    assert one.per_second() <= 10 / (4 * 0.03)
+    assert one.log_bytes > 100
 
 
 def test_memory_grows_with_the_object_in_the_sequential_design_only(site: Site) -> None:

@@ -17,25 +17,33 @@ __all__ = ["PRICES", "Counted", "count", "dollars"]
 PRICES: Mapping[str, float] = {
     "S3 reads": 0.4,
     "S3 copies and listings": 5.0,
+    "S3 events": 1.0,
     "SQS requests": 0.4,
+    "SNS publishes": 0.5,
     "Lambda requests": 0.2,
     "Lambda GB-seconds": 16.6667,
     "DynamoDB read units": 0.125,
     "DynamoDB write units": 0.625,
     "GB to another region": 20_000.0,
+    "GB of logs": 500_000.0,
+    "hours of a c7i.8xlarge": 1_428_000.0,
 }
 """US dollars for a million, on demand in us-east-1 and without any free tier; GB between regions at 0.02 dollars.
 
 https://aws.amazon.com/s3/pricing/, https://aws.amazon.com/sqs/pricing/, https://aws.amazon.com/lambda/pricing/,
-https://aws.amazon.com/dynamodb/pricing/on-demand/
+https://aws.amazon.com/dynamodb/pricing/on-demand/, https://aws.amazon.com/eventbridge/pricing/ (opt-in data events),
+https://aws.amazon.com/sns/pricing/, https://aws.amazon.com/cloudwatch/pricing/ (logs collected),
+https://aws.amazon.com/ec2/pricing/on-demand/
 """
 
 _PAGE = 1000
 _BATCH = 100
 """Messages of an invocation."""
 
-_GB_SECONDS_PER_HUNDRED = 1.0
-"""A guess: with 1 GB, and 30 ms a call, a hundred objects are four rounds of 32 at a time, three calls each."""
+_GB_SECONDS_OF_AN_OBJECT = 0.0065
+_GB_SECONDS_OF_AN_ITEM = 0.0011
+_LOG_BYTES = 270
+"""As the benchmarks measure them, with 1 GB of memory, 30 ms a call and no masking: docs/scale.md."""
 
 _READ_UNIT = 4096
 _WRITE_UNIT = 1024
@@ -60,7 +68,8 @@ class Counted:
             "S3 copies and listings": self.objects * (1 + 2 / _PAGE),
             "SQS requests": 3 * keys / KEYS_OF_A_LOAD,
             "Lambda requests": keys / KEYS_OF_A_MESSAGE / _BATCH,
-            "Lambda GB-seconds": keys / 100 * _GB_SECONDS_PER_HUNDRED,
+            "Lambda GB-seconds": self.objects * _GB_SECONDS_OF_AN_OBJECT + self.items * _GB_SECONDS_OF_AN_ITEM,
+            "GB of logs": keys * _LOG_BYTES / 1e9,
             # A scan at half a unit, and two consistent reads.
             "DynamoDB read units": 2.5 * read_units,
             "DynamoDB write units": max(self.item_bytes / _WRITE_UNIT, self.items),
