@@ -64,10 +64,11 @@ class MadeKms:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.root = ROOT
         self.away = False
 
     def generate_mac(self, **_: Any) -> dict[str, Any]:
         self.calls += 1
         if self.away:
             raise ConnectionError
-        return {"Mac": ROOT}
+        return {"Mac": self.root}

@@ -275,6 +275,41 @@ def test_what_another_policy_has_made_is_stale_and_made_anew(made: Cloud) -> Non
     assert found(made) == []
 
 
+def test_a_replaced_key_makes_every_replica_stale_also_where_the_policy_is_the_same(made: Cloud) -> None:
+    former = {(place(made, key), place(made, key) != key) for key in (ITEM, FILE, ROWS)}
+    made.with_policy(made.settings.masking).root = bytes(32)
+    told = verdicts(made)
+    assert {told[each] for each in former} == {Verdict.STALE}
+    assert Verdict.UNMASKED not in told.values()
+    repair(made)
+    assert found(made) == []
+
+
+def test_a_mark_that_was_copied_to_another_key_proves_nothing_and_is_alarmed_on(made: Cloud) -> None:
+    """Who may write to the target can read the marks there, and put production's data under them."""
+    mask = made_mask(made.settings.masking)
+    forged = mask.mark(place(made, ITEMS.record("item-2", "1")))
+    put_replica(made, place(made, ITEM), replicatedPolicy={"S": forged})
+    forged = mask.mark(place(made, OBJECTS.record("rows/2.jsonl")))
+    bucket, key = made.settings.target_bucket, place(made, ROWS).object_key
+    told = made.clients.target_s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+    put_replica(made, place(made, ROWS), Metadata={**told, "replicated-policy": forged})
+    assert {each.key: (each.verdict, each.what) for each in found(made)} == dict.fromkeys(
+        (ITEM, ROWS), (Verdict.UNMASKED, ("its mark is forged, or was copied from another key",))
+    )
+    repair(made)
+    assert found(made) == []
+
+
+def test_what_somebody_has_put_over_a_replica_is_told_so(made: Cloud) -> None:
+    put_replica(made, place(made, FILE), Metadata={})
+    delete_replica(made, place(made, ITEM))
+    put_replica(made, place(made, ITEM))
+    assert {each.key: (each.verdict, each.what) for each in found(made)} == dict.fromkeys(
+        (FILE, ITEM), (Verdict.UNMASKED, ("it has no mark: it is somebody else's, or was written over",))
+    )
+
+
 def test_what_another_generation_has_left_under_its_keys_is_stale_and_deleted(masked: Cloud) -> None:
     former = both(generation=7)
     by(masked, former, ITEM, FILE, ROWS)
@@ -356,11 +391,10 @@ def test_what_was_copied_unmasked_is_of_no_policy_whatever_its_source_says() -> 
         one.with_policy(document)
         mask = one.sides().mask()
         assert mask
-        rule = mask.object(ROWS.object_key, OBJECTS)
-        copied = {"replicated-policy": rule.fingerprint, "own": "1"}
+        copied = {"replicated-policy": mask.mark(ROWS), "own": "1"}
     with cloud() as one, ThreadPoolExecutor(2) as executor:
         one.put(ROWS.object_key, b'{"id": "ann", "n": 1}\n', Metadata=copied)
-        one.put_item("item-1", replicatedPolicy={"S": mask.fingerprint(ITEMS)})
+        one.put_item("item-1", replicatedPolicy={"S": mask.mark(ITEM)})
         one.replicator().reconcile([ROWS, ITEM])
         assert all(not looked.findings for looked in compare_objects(one.sides(), one.objects, executor))
         one.with_policy(document)

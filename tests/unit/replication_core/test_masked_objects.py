@@ -136,11 +136,10 @@ def test_a_replica_always_tells_of_what_and_by_which_rules_it_was_made(cloud: Cl
     cloud.put(CSV, rows(1), Metadata=forged)
     reconciled(cloud, CSV)
     version = cloud.clients.source_s3.head_object(Bucket=cloud.settings.source_bucket, Key=CSV)["VersionId"]
-    fingerprint = MASK.policy.fingerprint("objects", MASK.policy.buckets["objects"].rules[0])
     assert head(cloud, place(CSV))["Metadata"] == {
         "replicated-from": "prod",
         "replicated-from-version": version,
-        "replicated-policy": fingerprint,
+        "replicated-policy": MASK.mark(OBJECTS.record(place(CSV))),
     }
 
 
@@ -295,18 +294,26 @@ def put_replica(cloud: Cloud, key: str, **metadata: str) -> None:
     cloud.clients.target_s3.put_object(Bucket=cloud.settings.target_bucket, Key=key, Body=b"jane", Metadata=metadata)
 
 
-CURRENT = MASK.policy.fingerprint("objects", MASK.policy.buckets["objects"].rules[0])
+EXISTS = {"attribute": "a", "op": "exists", "value": True}
+
+
+def sealed(where: str, mask: Mask = MASK) -> dict[str, str]:
+    """Return the marks of a replica there."""
+    return {"replicated-from": "prod", "replicated-policy": mask.mark(OBJECTS.record(where))}
 
 
 @pytest.mark.parametrize(
     ("where", "metadata", "stays"),
     [
-        (place(CSV), {"replicated-from": "prod", "replicated-policy": CURRENT}, True),
-        (place(CSV), {"replicated-from": "prod", "replicated-policy": "older"}, False),
+        (place(CSV), sealed(place(CSV)), True),
+        (place(CSV), sealed(place(CSV), mask_of(policy(tags=[EXISTS]))), False),
+        (place(CSV), sealed(place("incoming/doe/orders.csv")), False),
+        (place(CSV), {"replicated-from": "prod", "replicated-policy": sealed(CSV)["replicated-policy"][:24]}, False),
         (place(CSV), {"replicated-from": "prod"}, False),
         (place(CSV), {}, True),
         (CSV, {"replicated-from": "prod"}, False),
-        (CSV, {"replicated-from": "prod", "replicated-policy": CURRENT}, True),
+        (CSV, sealed(place(CSV)), False),
+        (CSV, sealed(CSV), True),
         (CSV, {}, True),
     ],
 )

@@ -464,9 +464,7 @@ class MaskedItems(Items):
                 wanted = desired_item(item, self.dataset, source="prod", target="dev", mask=mask)
             except Unclassified:
                 # Only what the policy has made of a former state may be there.
-                if key not in given_up or (
-                    found and found["replicatedPolicy"] != {"S": mask.fingerprint(self.dataset)}
-                ):
+                if key not in given_up or (found and mask.item_doubt(found, self.dataset)):
                     return False
             else:
                 if found != (wanted and {**wanted, **STAMP}):

@@ -62,9 +62,6 @@ class DesiredObject:
     in_parts: bool = False
     """Whether S3 copies it in parts."""
 
-    fingerprint: str = ""
-    """Of the policy's rules that made it; empty where none did."""
-
     masked: "ObjectMask | None" = None
     """What its bytes are masked by; None where S3 copies them as they are."""
 
@@ -89,12 +86,12 @@ def desired_object(
     rule = mask.object(key.object_key, key.dataset)
     if not rule.wants(own_tags(state.tags)):
         return None
-    fingerprint = mask.policy.fingerprint(key.dataset.name, rule.rule)
-    telling = _masked_telling(state, environment, rule, mask.version, fingerprint)
+    mark = mask.mark(RecordKey(key.dataset, (rule.key,)))
+    telling = _masked_telling(state, environment, rule, mask.version, mark)
     if rule.is_opaque:
         copied = _copied(state, bucket, key.object_key, large_from, telling)
-        return replace(copied, key=rule.key, fingerprint=fingerprint)
-    return DesiredObject(key=rule.key, telling=telling(), fingerprint=fingerprint, masked=rule)
+        return replace(copied, key=rule.key)
+    return DesiredObject(key=rule.key, telling=telling(), masked=rule)
 
 
 def _unmasked(state: ObjectState, bucket: str, key: str, large_from: int, environment: str) -> DesiredObject:
@@ -127,7 +124,7 @@ def _copied(
 
 
 def _masked_telling(
-    state: ObjectState, environment: str, rule: "ObjectMask", version_of: Callable[[str], str], fingerprint: str
+    state: ObjectState, environment: str, rule: "ObjectMask", version_of: Callable[[str], str], mark: str
 ) -> Callable[..., Telling]:
     """Return what tells of the replica what the policy makes of the source's headers, metadata and tags."""
     head = state.head
@@ -140,7 +137,7 @@ def _masked_telling(
     return partial(
         tell_masked,
         {EXPIRES if name == _EXPIRES else name: value for name, value in told.items()},
-        masked_metadata(metadata, environment, version, fingerprint),
+        masked_metadata(metadata, environment, version, mark),
         rule.tags(state.tags),
     )
 
@@ -190,13 +187,13 @@ def desired_item(item: Item, dataset: Dataset, *, source: str, target: str, mask
     """
     added = {"environment": target, REPLICATED_FROM: source}
     if mask is not None:
-        added[REPLICATED_POLICY] = mask.fingerprint(dataset)
-        if not added.keys().isdisjoint(dataset.attribute_names):
+        if not {*added, REPLICATED_POLICY}.isdisjoint(dataset.attribute_names):
             raise Unclassified("an attribute of the key has the name of one that every masked replica has of its own")
         masked = mask.item(item, dataset)
         if masked is None:
             return None
         item = masked
+        added[REPLICATED_POLICY] = mask.mark(dataset.of_item(masked))
     elif REPLICATED_POLICY in item and REPLICATED_POLICY not in dataset.attribute_names:
         item = {name: value for name, value in item.items() if name != REPLICATED_POLICY}
     return {**item, **{name: {"S": value} for name, value in added.items() if name not in dataset.attribute_names}}

@@ -20,7 +20,7 @@ PROVENANCE_VERSION = "replicated-from-version"
 """The user metadata of a replicated object that names the version of its source, or its ETag without versions."""
 
 PROVENANCE_POLICY = "replicated-policy"
-"""The user metadata of a masked object with the fingerprint of the policy that it was masked by."""
+"""The user metadata of a masked object with the mark of the policy that it was masked by: see `masking.marks`."""
 
 REPLICA_TAG = "replicated-from"
 """The tag of a replicated object whose metadata has no room for a mark: it names the environment of its source.
@@ -32,7 +32,7 @@ REPLICATED_FROM = "replicatedFrom"
 """The attribute of a replicated item that names the environment of its source."""
 
 REPLICATED_POLICY = "replicatedPolicy"
-"""The attribute of a masked item with the fingerprint of the policy that it was masked by."""
+"""The attribute of a masked item with that mark."""
 
 REPLICATION_TIMESTAMP = "replicationTimestamp"
 """The attribute of a replicated item that tells when it was written."""

@@ -152,7 +152,10 @@ def mirror_once(source: DemoStore, target: DemoStore) -> None:
             assert masked is not None
             kept.add(ITEMS.of_item(masked))
             told = {"environment": target.environment, "replicatedFrom": source.environment}
-            told |= {"replicatedPolicy": mask.fingerprint(ITEMS), "replicationTimestamp": "2024-05-06T07:08:09+00:00"}
+            told |= {
+                "replicatedPolicy": mask.mark(ITEMS.of_item(masked)),
+                "replicationTimestamp": "2024-05-06T07:08:09+00:00",
+            }
             added = {name: {"S": value} for name, value in told.items()}
             target.dynamodb.put_item(TableName=target.table, Item={**masked, **added})
     for gone in target.object_marks().keys() - kept:
@@ -192,11 +195,12 @@ def mirror_object(source: DemoStore, target: DemoStore, key: RecordKey, mask: Ma
         body = b"".join(block.data for block in masked.body().blocks([body]))
     headers = masked.headers({name: str(original[name]) for name in COPIED if name in original})
     provenance = {"replicated-from": source.environment, "replicated-from-version": original["VersionId"]}
+    provenance["replicated-policy"] = mask.mark(OBJECTS.record(masked.key))
     target.s3.put_object(
         Bucket=target.bucket,
         Key=masked.key,
         Body=body,
-        Metadata={**masked.metadata(original["Metadata"]), **provenance, "replicated-policy": masked.fingerprint},
+        Metadata={**masked.metadata(original["Metadata"]), **provenance},
         **headers,  # type: ignore[arg-type] # each header has a type of its own
     )
     if kept := masked.tags(tuple((tag["Key"], tag["Value"]) for tag in tags)):

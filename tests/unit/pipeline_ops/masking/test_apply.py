@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -177,6 +178,11 @@ def own_steps(application: Applied) -> Application:
     return Application(**told)
 
 
+def made_key() -> str:
+    key = boto3.client("kms", "us-east-1").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    return str(key["KeyMetadata"]["Arn"])
+
+
 def test_a_paused_route_is_waited_for_until_what_it_had_begun_is_over(application: Applied, world: World) -> None:
     world.functions.mappings["dev-event_source_mapping_id"]["State"] = "Disabled"
     world.sqs.send_message(QueueUrl=world.url("dev"), MessageBody="begun")
@@ -196,7 +202,7 @@ def test_where_leftovers_can_not_be_deleted_it_is_said_and_the_step_is_not_done(
     def refused(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteObject")
 
-    world.specs["dev"] = masked_spec(world)
+    world.specs["dev"] = {**masked_spec(world), "mask_key_arn": made_key()}
     world.put("a", bucket="dev-data", Metadata={"replicated-from": "prod"})
     monkeypatch.setattr(world.s3, "delete_object", refused)
     own = own_steps(application)
@@ -208,7 +214,7 @@ def test_where_leftovers_can_not_be_deleted_it_is_said_and_the_step_is_not_done(
 
 
 def test_what_was_cleared_and_what_holds_former_data_still_is_recorded(application: Applied, world: World) -> None:
-    world.specs["dev"] = masked_spec(world)
+    world.specs["dev"] = {**masked_spec(world), "mask_key_arn": made_key()}
     world.put("a", bucket="dev-data", Metadata={"replicated-from": "prod"})
     mark: Any = {"replicatedFrom": {"S": "prod"}}
     world.put_item("alice", table="dev-data", **mark)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,11 @@ from botocore.exceptions import ClientError
 
 from pipeline_ops.masking.leftovers import Clearance, clear
 from replication_core.datasets import ITEMS, OBJECTS
+from replication_core.masking.mask import Mask
 from replication_core.masking.policy import MaskingPolicy
-from tests.unit.pipeline_ops.masking.conftest import sides_of
+from replication_core.masking.pseudonyms import Pseudonyms
+from tests.made_policies import made_mask
+from tests.unit.pipeline_ops.masking.conftest import a_policy, sides_of
 from tests.unit.pipeline_ops.routes.conftest import World
 
 MARK = {"replicated-from": "prod"}
@@ -19,20 +23,26 @@ LATER = datetime.now(UTC) + timedelta(hours=1)
 
 
 def cleared(
-    world: World, policy: MaskingPolicy, dataset: str, *, before: datetime = LATER, writers: Collection[str] = ()
+    world: World, mask: Mask, dataset: str, *, before: datetime = LATER, writers: Collection[str] = ()
 ) -> Clearance:
     routed = world.settings.spec.dataset(dataset)
     assert routed is not None
+    sides = replace(sides_of(world), mask=lambda: mask)
     total = Clearance()
     with ThreadPoolExecutor(4) as executor:
-        for done in clear(sides_of(world), routed, policy, executor, before=before, writers=writers):
+        for done in clear(sides, routed, executor, before=before, writers=writers):
             total.add(done)
     return total
 
 
-def fingerprint(policy: MaskingPolicy, match: str) -> str:
-    (rule,) = [each for each in policy.buckets["objects"].rules if each.match == match]
-    return policy.fingerprint("objects", rule)
+@pytest.fixture
+def mask() -> Mask:
+    return made_mask(a_policy())
+
+
+def marked(mask: Mask, where: str) -> dict[str, str]:
+    """Return the marks that a policy's replica there has."""
+    return {**MARK, "replicated-policy": mask.mark(OBJECTS.record(where))}
 
 
 def put(world: World, key: str, **metadata: str) -> None:
@@ -47,76 +57,73 @@ def versions(world: World) -> list[tuple[str, bool]]:
 
 
 def test_versions_that_no_policy_or_another_one_has_made_go_for_good_and_those_of_the_policy_stay(
-    world: World, policy: MaskingPolicy
+    world: World, mask: Mask
 ) -> None:
-    present = {**MARK, "replicated-policy": fingerprint(policy, "assets/**")}
+    present = marked(mask, "assets/logo")
     put(world, "assets/logo", **MARK)
     put(world, "assets/logo", **{**MARK, "replicated-policy": "of another one"})
     put(world, "assets/logo", **present)
     put(world, "incoming/alice.csv", **MARK)
-    done = cleared(world, policy, "objects")
+    done = cleared(world, mask, "objects")
     assert versions(world) == [("assets/logo", False)]
     assert world.s3.head_object(Bucket="dev-data", Key="assets/logo")["Metadata"] == present
     assert (done.deleted, done.failures) == ({"objects": 1, "noncurrent versions": 2}, {})
 
 
-def test_a_replica_of_another_rule_of_the_policy_than_its_key_has_is_a_leftover(
-    world: World, policy: MaskingPolicy
-) -> None:
-    put(world, "incoming/alice.csv", **MARK, **{"replicated-policy": fingerprint(policy, "assets/**")})
-    put(world, "elsewhere", **MARK, **{"replicated-policy": fingerprint(policy, "assets/**")})
-    cleared(world, policy, "objects")
+def test_a_replica_with_the_mark_of_another_key_or_at_a_key_of_no_rule_is_a_leftover(world: World, mask: Mask) -> None:
+    put(world, "incoming/alice.csv", **marked(mask, "assets/logo"))
+    put(world, "elsewhere", **marked(mask, "assets/logo"))
+    put(world, "assets/copied", **marked(mask, "assets/logo"))
+    cleared(world, mask, "objects")
     assert versions(world) == []
 
 
-def test_a_replica_that_only_a_tag_tells_is_a_leftover(world: World, policy: MaskingPolicy) -> None:
+def test_a_replica_that_only_a_tag_tells_is_a_leftover(world: World, mask: Mask) -> None:
     world.put("tagged", bucket="dev-data", Tagging="replicated-from=prod")
-    assert cleared(world, policy, "objects").deleted == {"objects": 1}
+    assert cleared(world, mask, "objects").deleted == {"objects": 1}
 
 
-def test_a_delete_marker_goes_with_what_was_below_it(world: World, policy: MaskingPolicy) -> None:
+def test_a_delete_marker_goes_with_what_was_below_it(world: World, mask: Mask) -> None:
     """Its key is a name of production's."""
     put(world, "incoming/alice.csv", **MARK)
     world.s3.delete_object(Bucket="dev-data", Key="incoming/alice.csv")
     version = world.s3.put_object(Bucket="dev-data", Key="only/a-marker.csv")["VersionId"]
     world.s3.delete_object(Bucket="dev-data", Key="only/a-marker.csv")
     world.s3.delete_object(Bucket="dev-data", Key="only/a-marker.csv", VersionId=version)
-    done = cleared(world, policy, "objects")
+    done = cleared(world, mask, "objects")
     assert versions(world) == []
     assert done.deleted == {"noncurrent versions": 1, "delete markers": 2}
 
 
-def test_what_the_target_has_of_its_own_stays_and_is_counted(world: World, policy: MaskingPolicy) -> None:
+def test_what_the_target_has_of_its_own_stays_and_is_counted(world: World, mask: Mask) -> None:
     put(world, "team/notes")
     put(world, "team/notes")
     put(world, "team/gone")
     world.s3.delete_object(Bucket="dev-data", Key="team/gone")
     before = versions(world)
-    done = cleared(world, policy, "objects")
+    done = cleared(world, mask, "objects")
     assert versions(world) == before
     assert (done.deleted, done.left) == ({}, {"the target's own": 3})
 
 
-def test_a_delete_marker_above_what_stays_is_left_so_that_nothing_comes_to_light(
-    world: World, policy: MaskingPolicy
-) -> None:
-    put(world, "assets/a", **MARK, **{"replicated-policy": fingerprint(policy, "assets/**")})
+def test_a_delete_marker_above_what_stays_is_left_so_that_nothing_comes_to_light(world: World, mask: Mask) -> None:
+    put(world, "assets/a", **marked(mask, "assets/a"))
     put(world, "assets/a", **MARK)
     world.s3.delete_object(Bucket="dev-data", Key="assets/a")
-    cleared(world, policy, "objects")
+    cleared(world, mask, "objects")
     assert versions(world) == [("assets/a", False), ("assets/a", True)]
 
 
-def test_what_has_no_mark_is_a_replica_where_production_has_its_key(world: World, policy: MaskingPolicy) -> None:
+def test_what_has_no_mark_is_a_replica_where_production_has_its_key(world: World, mask: Mask) -> None:
     """A former release's replicas had none where there was no room for it."""
     world.put("incoming/alice.csv")
     put(world, "incoming/alice.csv")
-    cleared(world, policy, "objects")
+    cleared(world, mask, "objects")
     assert versions(world) == []
 
 
 def test_uploads_are_given_up_of_the_routes_role_and_of_productions_keys_that_began_before(
-    world: World, policy: MaskingPolicy
+    world: World, mask: Mask
 ) -> None:
     world.put("incoming/alice.csv")
 
@@ -128,42 +135,42 @@ def test_uploads_are_given_up_of_the_routes_role_and_of_productions_keys_that_be
 
     begin("incoming/alice.csv")
     begin("team/notes")
-    assert cleared(world, policy, "objects", before=datetime(2000, 1, 1, tzinfo=UTC)).deleted == {}
+    assert cleared(world, mask, "objects", before=datetime(2000, 1, 1, tzinfo=UTC)).deleted == {}
     assert len(uploads()) == 2
-    done = cleared(world, policy, "objects")
+    done = cleared(world, mask, "objects")
     assert (uploads(), done.deleted, done.left) == (["team/notes"], {"uploads": 1}, {"the target's own": 1})
 
 
-def test_items_that_no_policy_or_another_one_has_made_go(world: World, policy: MaskingPolicy) -> None:
+def test_items_that_no_policy_or_another_one_has_made_go(world: World, mask: Mask) -> None:
     mark: Any = {"replicatedFrom": {"S": "prod"}}
     world.put_item("alice", table="dev-data", **mark)
     world.put_item("bob", table="dev-data", **mark, replicatedPolicy={"S": "of another one"})
-    world.put_item("c_1", table="dev-data", **mark, replicatedPolicy={"S": policy.fingerprint("items")})
+    world.put_item("c_1", table="dev-data", **mark, replicatedPolicy={"S": mask.mark(ITEMS.record("c_1", "1"))})
     world.put_item("of-the-team", table="dev-data")
-    done = cleared(world, policy, "items")
+    done = cleared(world, mask, "items")
     left = world.dynamodb.scan(TableName="dev-data")["Items"]
     assert sorted(each["id"]["S"] for each in left) == ["c_1", "of-the-team"]
     assert (done.deleted, done.left) == ({"items": 2}, {"the target's own": 1})
 
 
 def test_an_item_that_the_policy_makes_meanwhile_stays(
-    world: World, policy: MaskingPolicy, monkeypatch: pytest.MonkeyPatch
+    world: World, mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark: Any = {"replicatedFrom": {"S": "prod"}}
     world.put_item("c_1", table="dev-data", **mark)
     delete = world.dynamodb.delete_item
 
     def after_the_route(**asked: Any) -> Any:
-        world.put_item("c_1", table="dev-data", **mark, replicatedPolicy={"S": policy.fingerprint("items")})
+        world.put_item("c_1", table="dev-data", **mark, replicatedPolicy={"S": mask.mark(ITEMS.record("c_1", "1"))})
         return delete(**asked)
 
     monkeypatch.setattr(world.dynamodb, "delete_item", after_the_route)
-    assert cleared(world, policy, "items").deleted == {"items": 0}
+    assert cleared(world, mask, "items").deleted == {"items": 0}
     assert len(world.dynamodb.scan(TableName="dev-data")["Items"]) == 1
 
 
 def test_of_a_dataset_that_the_policy_does_not_know_every_replica_goes(world: World) -> None:
-    neither = MaskingPolicy()
+    neither = Mask(MaskingPolicy(), Pseudonyms(bytes(32), 1))
     put(world, "assets/a", **MARK)
     world.put_item("alice", table="dev-data", replicatedFrom={"S": "prod"})
     assert cleared(world, neither, OBJECTS.name).deleted == {"objects": 1}
@@ -171,7 +178,7 @@ def test_of_a_dataset_that_the_policy_does_not_know_every_replica_goes(world: Wo
 
 
 def test_in_a_bucket_without_versions_what_the_route_writes_meanwhile_stays(
-    world: World, policy: MaskingPolicy, monkeypatch: pytest.MonkeyPatch
+    world: World, mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
 
@@ -182,7 +189,7 @@ def test_in_a_bucket_without_versions_what_the_route_writes_meanwhile_stays(
     put(world, "incoming/alice.csv", **MARK)
     monkeypatch.setattr(world.s3, "get_bucket_versioning", lambda **_: {})
     monkeypatch.setattr(world.s3, "delete_object", changed)
-    done = cleared(world, policy, "objects")
+    done = cleared(world, mask, "objects")
     (given,) = asked
     assert (given["IfMatch"], "VersionId" in given) == (
         world.s3.head_object(Bucket="dev-data", Key=given["Key"])["ETag"],
@@ -192,7 +199,7 @@ def test_in_a_bucket_without_versions_what_the_route_writes_meanwhile_stays(
 
 
 def test_what_can_not_be_deleted_is_told_and_stops_nothing_else(
-    world: World, policy: MaskingPolicy, monkeypatch: pytest.MonkeyPatch
+    world: World, mask: Mask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     delete = world.s3.delete_object
@@ -205,6 +212,6 @@ def test_what_can_not_be_deleted_is_told_and_stops_nothing_else(
     put(world, "incoming/alice.csv", **MARK)
     put(world, "incoming/bob.csv", **MARK)
     monkeypatch.setattr(world.s3, "delete_object", held_back)
-    done = cleared(world, policy, "objects")
+    done = cleared(world, mask, "objects")
     assert done.failures == {"AccessDenied: DeleteObject: Object Lock": 1}
     assert versions(world) == [("incoming/alice.csv", False)]

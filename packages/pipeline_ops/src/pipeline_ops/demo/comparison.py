@@ -28,7 +28,7 @@ PROVENANCE_VERSION = "replicated-from-version"
 PROVENANCE_POLICY = "replicated-policy"
 ADDED_METADATA = frozenset({PROVENANCE, PROVENANCE_VERSION, PROVENANCE_POLICY})
 
-FINGERPRINT = "[0-9a-f]{24}"
+MARK = "[0-9a-f]{24}[.][a-z2-7]{8}[.][a-z2-7]{26}"
 
 
 @dataclass(frozen=True)
@@ -160,13 +160,13 @@ def _without(entries: Mapping[str, Any], names: Collection[str]) -> dict[str, An
 def _added_metadata(original: ObservedObject, replica: ObservedObject, source: str) -> Iterator[tuple[str, str]]:
     version = original.version_id or "null"
     told = re.escape(version) if version != "null" else ".+"
-    for name, promise in {PROVENANCE: source, PROVENANCE_VERSION: told, PROVENANCE_POLICY: FINGERPRINT}.items():
+    for name, promise in {PROVENANCE: source, PROVENANCE_VERSION: told, PROVENANCE_POLICY: MARK}.items():
         if not re.fullmatch(promise, replica.metadata.get(name, "")):
             yield "provenance", f"provenance {name!r} is not what was replicated"
 
 
 def _added_attributes(replica: ObservedItem, source: str, target: str) -> Iterator[tuple[str, str]]:
-    for name, promise in {ENVIRONMENT: target, REPLICATED_FROM: source, REPLICATED_POLICY: FINGERPRINT}.items():
+    for name, promise in {ENVIRONMENT: target, REPLICATED_FROM: source, REPLICATED_POLICY: MARK}.items():
         if not re.fullmatch(promise, replica.get(name, {}).get("S", "")):
             yield "attribute", f"attribute {name!r} is not {promise!r}"
     if not _is_utc_time(replica.get(REPLICATION_TIMESTAMP, {}).get("S")):

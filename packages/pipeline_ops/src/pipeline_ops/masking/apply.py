@@ -30,7 +30,6 @@ from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.switch import set_enabled
 from pipeline_ops.routes.verification import verify
 from replication_core.comparing.findings import Verdict
-from replication_core.masking.policy import MaskingPolicy
 from replication_core.route_spec import RoutedDataset
 
 __all__ = ["Application"]
@@ -107,8 +106,8 @@ class Application:
             )
         return deployed, route
 
-    def _masked_route(self) -> tuple[DeployedReplication, Route, MaskingPolicy]:
-        """Return the route with its policy; raises OperatorError where that is not the one that is applied."""
+    def _masked_route(self) -> tuple[DeployedReplication, Route]:
+        """Return the route; raises OperatorError where its policy is not the one that is applied."""
         deployed, route = self._route()
         policy = deployed_policy(route)
         if policy is None or policy.digest != self.wanted:
@@ -117,7 +116,7 @@ class Application:
                 f"The route to {self.target} is not deployed with the policy that is applied to it: somebody has "
                 f"deployed another one meanwhile. `{again}` begins anew."
             )
-        return deployed, route, policy
+        return deployed, route
 
     def _pause(self, _: Activation) -> Mapping[str, Any]:
         deployed, route = self._route()
@@ -159,7 +158,7 @@ class Application:
 
     def _mask(self, activation: Activation) -> Mapping[str, Any]:
         """Have the route reconcile every record: the ordinary backfill, on from where this activation's was cut off."""
-        deployed, route, _ = self._masked_route()
+        deployed, route = self._masked_route()
         sides = open_sides(deployed.replication, route)
         selection = select(sides.route, prefix=None, items=False)
         folder = deployed.folder("backfill")
@@ -181,7 +180,7 @@ class Application:
         return {"backfill": work.checkpoint.run}
 
     def _clear(self, activation: Activation) -> Mapping[str, Any]:
-        deployed, route, policy = self._masked_route()
+        deployed, route = self._masked_route()
         sides = open_sides(deployed.replication, route)
         before = datetime.fromisoformat(activation.done[ActivationStep.DEPLOY])
         writers = self._writers(deployed, route)
@@ -191,7 +190,7 @@ class Application:
             for routed in self._datasets(deployed, route):
                 total = Clearance()
                 with explained(f"What is left in {routed.target} can't be listed"):
-                    for done in clear(sides, routed, policy, executor, before=before, writers=writers):
+                    for done in clear(sides, routed, executor, before=before, writers=writers):
                         total.add(done)
                         self.say(
                             f"Clearing {routed.dataset.name}: {counted(total.deleted.total(), 'leftover')} deleted"
@@ -222,7 +221,7 @@ class Application:
                 yield replace(each, target=stores[each.dataset.name].name, exclude=("",))
 
     def _verify(self, activation: Activation) -> Mapping[str, Any]:
-        deployed, route, _ = self._masked_route()
+        deployed, route = self._masked_route()
         sides = open_sides(deployed.replication, route)
         report = deployed.folder("verify") / f"{self.target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
         selection = select(sides.route, prefix=None, items=False)

@@ -21,15 +21,16 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import code_of, translated
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
+from replication_core.items.dynamodb import delete_doubtful
 from replication_core.items.scans import Segment, scan
-from replication_core.masking.policy import MaskingPolicy
+from replication_core.masking.mask import Mask
 from replication_core.objects.heads import ABSENT, Absent, is_marked, read_head
 from replication_core.objects.states import Head
 from replication_core.parallel import bounded_map, in_parallel
-from replication_core.replicas import PROVENANCE_POLICY, REPLICATED_FROM, REPLICATED_POLICY
+from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY
 from replication_core.route_spec import RoutedDataset
 
-__all__ = ["Clearance", "clear", "fingerprint_at"]
+__all__ = ["Clearance", "clear"]
 
 _SEGMENTS = 8
 _KEYS_AT_ONCE = 64
@@ -66,23 +67,9 @@ class Clearance:
         return {name: dict(getattr(self, name)) for name in ("deleted", "left", "failures")}
 
 
-def fingerprint_at(policy: MaskingPolicy, routed: RoutedDataset, key: str | None = None) -> str | None:
-    """Return what a replica tells that the policy has made, of a table or at a key of a bucket; None where none can be.
-
-    A masked key has the same rule as the one that it was made of.
-    """
-    name = routed.dataset.name
-    if not routed.dataset.is_bucket:
-        return policy.fingerprint(name) if name in policy.tables else None
-    bucket = policy.buckets.get(name)
-    match = bucket.patterns.match(key or "") if bucket else None
-    return policy.fingerprint(name, bucket.rules[match.place]) if bucket and match else None
-
-
 def clear(
     sides: Sides,
     routed: RoutedDataset,
-    policy: MaskingPolicy,
     executor: Executor,
     *,
     before: datetime,
@@ -91,12 +78,16 @@ def clear(
     """Delete a dataset's leftovers in the target, and yield what was done, a part at a time.
 
     Uploads are given up that the route's roles, the `writers`, began before an instant, or that are of a key which
-    production has. Raises StoreError where the target can't be listed; what can't be deleted is counted.
+    production has. Raises StoreError where the target can't be listed, or the mask can't be made; what can't be
+    deleted is counted.
     """
-    if not routed.dataset.is_bucket:
-        yield from _clear_table(sides, routed, policy, executor)
+    mask = sides.mask()
+    if mask is None:
         return
-    bucket = _TargetBucket(sides=sides, routed=routed, policy=policy)
+    if not routed.dataset.is_bucket:
+        yield from _clear_table(sides, routed, mask, executor)
+        return
+    bucket = _TargetBucket(sides=sides, routed=routed, mask=mask)
     keys = bounded_map(executor, bucket.clear_key, _by_key(bucket.entries()), window=2 * _KEYS_AT_ONCE)
     yield from keys
     uploads = partial(bucket.give_up, before=before, writers=writers)
@@ -123,7 +114,7 @@ def _by_key(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
 class _TargetBucket:
     sides: Sides
     routed: RoutedDataset
-    policy: MaskingPolicy
+    mask: Mask
 
     def entries(self) -> Iterator[_Entry]:
         for page in self._pages("list_object_versions", "ListObjectVersions"):
@@ -140,18 +131,17 @@ class _TargetBucket:
         key = entries[0].key
         try:
             versions = [entry for entry in entries if not entry.is_marker]
-            made_by = {entry: self._made_by(entry) for entry in versions}
-            is_routes = any(policy is not None for policy in made_by.values())
+            is_present = {entry: self._is_present(entry) for entry in versions}
+            is_routes = any(is_of_policy is not None for is_of_policy in is_present.values())
             if not is_routes and self.routed.wants_object(key):
                 is_routes = self._source_has(key) or not versions
-            present = fingerprint_at(self.policy, self.routed, key)
-            stale = [entry for entry, policy in made_by.items() if (is_routes if policy is None else policy != present)]
+            stale = [entry for entry, it_is in is_present.items() if (is_routes if it_is is None else not it_is)]
             left = [entry for entry in versions if entry not in stale]
             markers = [entry for entry in entries if entry.is_marker] if is_routes and not left else []
             for entry in (*stale, *markers):
                 what = MARKERS if entry.is_marker else OBJECTS if entry.is_latest else VERSIONS
                 done.deleted[what] += self._delete(entry)
-            done.left[OWN] += sum(made_by[entry] is None for entry in left)
+            done.left[OWN] += sum(is_present[entry] is None for entry in left)
         except StoreError as error:
             done.failures[_why(error)] += 1
         return done
@@ -194,18 +184,18 @@ class _TargetBucket:
                 return
             yield page
 
-    def _made_by(self, entry: _Entry) -> str | None:
-        """Return the policy that made a version, empty where none did; None where no route has made it.
+    def _is_present(self, entry: _Entry) -> bool | None:
+        """Tell whether the present policy has made a version; None where no route has.
 
         One that is gone meanwhile is as good as made by none: to delete it again does nothing.
         """
         client, bucket = self.sides.target_s3, self.routed.target
         head = read_head(client, bucket, entry.key, entry.version_id)
         if isinstance(head, Absent):
-            return ""
+            return False
         if not is_marked(client, bucket, entry.key, head, entry.version_id):
             return None
-        return dict(head.metadata).get(PROVENANCE_POLICY, "")
+        return self.mask.object_doubt(RecordKey(self.routed.dataset, (entry.key,)), dict(head.metadata)) is None
 
     def _source_has(self, key: str) -> bool:
         return isinstance(read_head(self.sides.source_s3, self.routed.source, key), Head)
@@ -237,8 +227,8 @@ def _unless_absent(call: Callable[[], Any]) -> None:
             raise
 
 
-def _clear_table(sides: Sides, routed: RoutedDataset, policy: MaskingPolicy, executor: Executor) -> Iterator[Clearance]:
-    dataset, present = routed.dataset, fingerprint_at(policy, routed)
+def _clear_table(sides: Sides, routed: RoutedDataset, mask: Mask, executor: Executor) -> Iterator[Clearance]:
+    dataset = routed.dataset
     only = (*dataset.attribute_names, REPLICATED_FROM, REPLICATED_POLICY)
     segments = [
         scan(sides.target_dynamodb, routed.target, dataset, Segment(number, _SEGMENTS), only=only)
@@ -249,39 +239,16 @@ def _clear_table(sides: Sides, routed: RoutedDataset, policy: MaskingPolicy, exe
         done = Clearance()
         if REPLICATED_FROM not in item:
             done.left[OWN] += 1
-        elif not present or item.get(REPLICATED_POLICY, {}).get("S") != present:
+        elif mask.item_doubt(item, dataset):
             try:
-                done.deleted[ITEMS] += _delete_item(sides, routed, dataset.of_item(item), present)
+                place = dataset.of_item(item)
+                done.deleted[ITEMS] += delete_doubtful(sides.target_dynamodb, routed.target, place, mask)
             except StoreError as error:
                 done.failures[_why(error)] += 1
         return done
 
     items = (item for page in in_parallel(segments, threads=_SEGMENTS) for item in page.items)
     return bounded_map(executor, clear_item, items, window=2 * _KEYS_AT_ONCE)
-
-
-def _delete_item(sides: Sides, routed: RoutedDataset, key: RecordKey, present: str | None) -> bool:
-    """Delete an item unless the policy has made it meanwhile; return whether it did."""
-    names = {"#from": REPLICATED_FROM}
-    condition, values = "attribute_exists(#from)", {}
-    if present:
-        names["#policy"], values[":present"] = REPLICATED_POLICY, {"S": present}
-        condition += " AND (attribute_not_exists(#policy) OR #policy <> :present)"
-    asked: Any = {"ExpressionAttributeValues": values} if values else {}
-    with translated("DeleteItem"):
-        try:
-            sides.target_dynamodb.delete_item(
-                TableName=routed.target,
-                Key=key.attributes(),
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                **asked,
-            )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-    return True
 
 
 def _why(error: StoreError) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from replication_core.aws.errors import StoreError
 from replication_core.datasets import RecordKey
+from replication_core.masking.marks import Doubt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,9 @@ __all__ = [
     "Verdict",
     "absent",
     "extra",
-    "of_policy",
     "state_digest",
     "unknown",
+    "verdict_of",
 ]
 
 
@@ -31,10 +32,10 @@ class Verdict(StrEnum):
     """The relation of a replica to its source, where they are not equal."""
 
     UNMASKED = "unmasked"
-    """The route masks, and no policy has made it: whatever it is, it may be as in production."""
+    """The route masks, and nothing proves that a policy has made it: whatever it is, it may be as in production."""
 
     STALE = "stale"
-    """Another policy than the route's has made it."""
+    """Another policy than the route's has made it, or one with another key."""
 
     MISSING = "missing"
     DIFFERENT = "different"
@@ -96,22 +97,22 @@ def state_digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), key=_DIGEST_KEY, digest_size=16).hexdigest()
 
 
-def of_policy(found: str | None, wanted: str | None) -> Verdict | None:
-    """Return what a replica's fingerprint tells; None where the route's policy has made it, or there is to be none."""
-    if wanted is None or found == wanted:
-        return None
-    return Verdict.STALE if found else Verdict.UNMASKED
+def verdict_of(doubt: Doubt) -> Verdict:
+    """Return the verdict on a replica that is not known to be of the route's policy."""
+    return Verdict.UNMASKED if doubt.is_unmasked else Verdict.STALE
 
 
-def extra(key: RecordKey, verdict: Verdict | None, *, own: bool, kept: bool, orphan: bool = False) -> Finding:
-    """Return the finding of a replica that has no source: made by a policy of that verdict, unless it is no replica.
+def extra(key: RecordKey, doubt: Doubt | None, *, own: bool, kept: bool, orphan: bool = False) -> Finding:
+    """Return the finding of a replica that has no source, unless it is no replica.
 
     `kept` are those of the route's own policy. Where keys are masked, what is no replica is in no replica's way.
     """
     if own:
         return Finding(key, Verdict.OUTSIDE if orphan else Verdict.EXTRA, own=True, orphan=orphan)
-    if verdict or not kept:
-        return Finding(key, verdict or Verdict.EXTRA, orphan=orphan)
+    if doubt:
+        return Finding(key, verdict_of(doubt), (doubt,), orphan=orphan)
+    if not kept:
+        return Finding(key, Verdict.EXTRA, orphan=orphan)
     return Finding(key, Verdict.OUTSIDE, ("the policy keeps what its source has deleted",), orphan=orphan)
 
 

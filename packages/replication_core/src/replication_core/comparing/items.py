@@ -20,17 +20,18 @@ from replication_core.comparing.findings import (
     Verdict,
     absent,
     extra,
-    of_policy,
     state_digest,
     unknown,
+    verdict_of,
 )
 from replication_core.comparing.masked_keys import MaskedKeys, place_of
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item
-from replication_core.items.dynamodb import READ_BATCH, policy_of, read_items
+from replication_core.items.dynamodb import READ_BATCH, read_items
 from replication_core.items.scans import Segment, scan
 from replication_core.items.states import Item, ItemState, ordered
+from replication_core.masking.marks import Doubt
 from replication_core.masking.mask import Mask
 from replication_core.masking.refusals import Unclassified
 from replication_core.parallel import bounded_map, in_parallel
@@ -209,41 +210,43 @@ def _finding(
         return _of_source(sides, key, original.item, replica.item if isinstance(replica, ItemState) else None, mask)
     if not isinstance(replica, ItemState):
         return absent(key)
-    own, verdict = REPLICATED_FROM not in replica.item, _verdict(replica.item, mask, key.dataset)
-    return extra(key, verdict, own=own, kept=_keeps_deleted(mask, key.dataset))
+    own, doubt = REPLICATED_FROM not in replica.item, _doubt(replica.item, mask, key.dataset)
+    return extra(key, doubt, own=own, kept=_keeps_deleted(mask, key.dataset))
 
 
 def _of_source(sides: Sides, key: RecordKey, original: Item, replica: Item | None, mask: Mask | None) -> Finding | None:
     state = _state(original)
-    verdict = None if replica is None else _verdict(replica, mask, key.dataset)
+    doubt = None if replica is None else _doubt(replica, mask, key.dataset)
     names = {"source": sides.route.source_environment, "target": sides.route.target}
     try:
         wanted = desired_item(original, key.dataset, **names, mask=mask)
     except Unclassified as refusal:
         # What has no mark is the target's own, which a refusal leaves there.
-        left = verdict if replica is not None and REPLICATED_FROM in replica else None
-        return Finding(key, left or Verdict.REFUSED, (refusal.message,), source=state)
+        is_left = replica is not None and REPLICATED_FROM in replica
+        verdict = verdict_of(doubt) if doubt and is_left else Verdict.REFUSED
+        return Finding(key, verdict, (refusal.message,), source=state)
+    if doubt:
+        return Finding(key, verdict_of(doubt), (doubt,), source=state)
     if replica is None or wanted is None:
         if replica is None and wanted is None:
             return None
-        return Finding(key, verdict or (Verdict.EXTRA if wanted is None else Verdict.MISSING), source=state)
-    what = () if verdict else item_differences(wanted, replica, key.dataset)
-    return Finding(key, verdict or Verdict.DIFFERENT, what, source=state) if verdict or what else None
+        return Finding(key, Verdict.EXTRA if wanted is None else Verdict.MISSING, source=state)
+    what = item_differences(wanted, replica, key.dataset)
+    return Finding(key, Verdict.DIFFERENT, what, source=state) if what else None
 
 
 def _of_replica(key: RecordKey, item: Item, mask: Mask | None, masked: MaskedKeys | None) -> Finding | None:
     """Return what is wrong with a target's item of which no key of the source is known."""
     if masked is not None and key in masked:
         return None
-    own, verdict = REPLICATED_FROM not in item, _verdict(item, mask, key.dataset)
-    if masked is None and (own or verdict is None):
+    own, doubt = REPLICATED_FROM not in item, _doubt(item, mask, key.dataset)
+    if masked is None and (own or doubt is None):
         return None
-    return extra(key, verdict, own=own, kept=_keeps_deleted(mask, key.dataset), orphan=True)
+    return extra(key, doubt, own=own, kept=_keeps_deleted(mask, key.dataset), orphan=True)
 
 
-def _verdict(replica: Item, mask: Mask | None, dataset: Dataset) -> Verdict | None:
-    wanted = None if mask is None else mask.fingerprint(dataset)
-    return of_policy(policy_of(replica), wanted)
+def _doubt(replica: Item, mask: Mask | None, dataset: Dataset) -> Doubt | None:
+    return None if mask is None else mask.item_doubt(replica, dataset)
 
 
 def _keeps_deleted(mask: Mask | None, dataset: Dataset) -> bool:

@@ -18,9 +18,9 @@ from replication_core.comparing.findings import (
     Verdict,
     absent,
     extra,
-    of_policy,
     state_digest,
     unknown,
+    verdict_of,
 )
 from replication_core.comparing.masked_bodies import is_masked_so
 from replication_core.comparing.masked_keys import MaskedKeys, place_of
@@ -36,7 +36,6 @@ from replication_core.objects.pinned import PinnedObject
 from replication_core.objects.states import Head, ObjectState, Tags
 from replication_core.parallel import bounded_map, in_parallel
 from replication_core.reconcile import SourceMoved
-from replication_core.replicas import PROVENANCE_POLICY
 from replication_core.route_spec import RoutedDataset
 
 if TYPE_CHECKING:
@@ -266,7 +265,7 @@ def _look(sides: Sides, routed: RoutedDataset, key: RecordKey, deep: bool) -> Fi
     original = read_head(sides.source_s3, routed.source, key.object_key)
     replica = read_head(sides.target_s3, routed.target, place.object_key)
     if isinstance(original, Absent):
-        return absent(key) if isinstance(replica, Absent) else _without_source(sides, routed, key, replica, mask)
+        return absent(key) if isinstance(replica, Absent) else _without_source(sides, routed, key, place, replica)
     state = _state(original.etag, datetime.fromisoformat(original.last_modified))
     there = None if isinstance(replica, Absent) else replica
     if there is None and (why := _why_outside(original)):
@@ -284,29 +283,19 @@ def _look_at_replica(sides: Sides, routed: RoutedDataset, key: RecordKey, masked
     replica = read_head(sides.target_s3, routed.target, key.object_key)
     if isinstance(replica, Absent):
         return absent(key)
-    found = _without_source(sides, routed, key, replica, sides.mask(), orphan=True)
+    found = _without_source(sides, routed, key, key, replica, orphan=True)
     is_of_policy = found.verdict not in {Verdict.UNMASKED, Verdict.STALE}
     return None if masked is None and is_of_policy else found
 
 
 def _without_source(
-    sides: Sides, routed: RoutedDataset, key: RecordKey, replica: Head, mask: Mask | None, *, orphan: bool = False
+    sides: Sides, routed: RoutedDataset, key: RecordKey, place: RecordKey, replica: Head, *, orphan: bool = False
 ) -> Finding:
-    marked = is_marked(sides.target_s3, routed.target, key.object_key, replica, replica.version_id)
+    mask = sides.mask()
+    marked = is_marked(sides.target_s3, routed.target, place.object_key, replica, replica.version_id)
     kept = mask is not None and mask.policy.keeps_deleted(key.dataset.name)
-    return extra(key, _verdict(key, replica, mask), own=not marked, kept=kept, orphan=orphan)
-
-
-def _verdict(key: RecordKey, replica: Head, mask: Mask | None) -> Verdict | None:
-    """Return what a replica of this key, the source's or the replica's own, tells of the policy that made it."""
-    found = dict(replica.metadata).get(PROVENANCE_POLICY)
-    if mask is None:
-        return None
-    try:
-        rule = mask.object(key.object_key, key.dataset).rule
-    except Unclassified:
-        return Verdict.STALE if found else Verdict.UNMASKED
-    return of_policy(found, mask.policy.fingerprint(key.dataset.name, rule))
+    doubt = None if mask is None else mask.object_doubt(place, dict(replica.metadata))
+    return extra(key, doubt, own=not marked, kept=kept, orphan=orphan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +320,7 @@ def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Ma
     def found(verdict: Verdict, *what: str) -> Finding:
         return Finding(key, verdict, what, original.size, _with_tags(heads.state, tags.tags))
 
-    verdict = None if replica is None else _verdict(key, replica, mask)
+    doubt = None if replica is None else mask.object_doubt(heads.place, dict(replica.metadata))
     try:
         desired = desired_object(
             ObjectState(original, tags.tags),
@@ -346,11 +335,13 @@ def _compare_masked(sides: Sides, routed: RoutedDataset, heads: _Heads, mask: Ma
             raise
         # What has no mark is the target's own, which a refusal leaves there.
         marked = replica is not None and is_marked(sides.target_s3, routed.target, heads.place.object_key, replica)
-        return found(verdict if verdict and marked else Verdict.REFUSED, refusal.message)
+        return found(verdict_of(doubt) if doubt and marked else Verdict.REFUSED, refusal.message)
     if replica is None and desired is None:
         return None
-    if replica is None or desired is None or verdict is not None:
-        return found(verdict or (Verdict.MISSING if desired else Verdict.EXTRA))
+    if doubt:
+        return found(verdict_of(doubt), doubt)
+    if replica is None or desired is None:
+        return found(Verdict.MISSING if desired else Verdict.EXTRA)
     replica_tags = read_tags(sides.target_s3, routed.target, heads.place.object_key, replica.version_id)
     if replica_tags is None:
         raise SourceMoved

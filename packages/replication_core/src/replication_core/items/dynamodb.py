@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from replication_core.masking.mask import Mask
 
-__all__ = ["READ_BATCH", "ItemStore", "count_items", "policy_of", "projection", "read_items"]
+__all__ = ["READ_BATCH", "ItemStore", "count_items", "delete_doubtful", "projection", "read_items"]
 
 READ_BATCH = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
@@ -135,14 +135,13 @@ class ItemStore:
         """
         client, table, dataset = self.clients.target_dynamodb, self.routed.target, self.routed.dataset
         places = {place: key for key in keys for place in possible_keys(key, mask)}
-        fingerprint = mask.fingerprint(dataset)
         only = (*dataset.attribute_names, REPLICATED_FROM, REPLICATED_POLICY)
         found = read_items(client, table, dataset, places, only=only)
         errors = {places[place]: each for place, each in found.items() if isinstance(each, StoreError)}
         outdated = [
             place
             for place, each in found.items()
-            if isinstance(each, ItemState) and REPLICATED_FROM in each.item and policy_of(each.item) != fingerprint
+            if isinstance(each, ItemState) and REPLICATED_FROM in each.item and mask.item_doubt(each.item, dataset)
         ]
         try:
             self.admit(lambda: len(outdated))
@@ -150,7 +149,7 @@ class ItemStore:
             return errors | {places[place]: error for place in outdated}
         for place in outdated:
             try:
-                _delete_outdated(client, table, place, fingerprint)
+                delete_doubtful(client, table, place, mask)
             except StoreError as error:
                 errors[places[place]] = error
         return errors
@@ -221,25 +220,24 @@ def count_items(client: "DynamoDBClient", table: str, most: int) -> int:
     return found
 
 
-def _delete_outdated(client: "DynamoDBClient", table: str, key: RecordKey, fingerprint: str) -> None:
-    """Delete a replica unless by now this policy has made it, of another state of the source; raises StoreError."""
+def delete_doubtful(client: "DynamoDBClient", table: str, place: RecordKey, mask: "Mask") -> bool:
+    """Delete a replica unless by now the policy has made it, of another state of the source; tell whether it did.
+
+    Raises StoreError.
+    """
     condition: Any = {
-        "ConditionExpression": "attribute_not_exists(#policy) OR #policy <> :current",
-        "ExpressionAttributeNames": {"#policy": REPLICATED_POLICY},
-        "ExpressionAttributeValues": {":current": {"S": fingerprint}},
+        "ConditionExpression": "attribute_exists(#from) AND (attribute_not_exists(#policy) OR #policy <> :current)",
+        "ExpressionAttributeNames": {"#from": REPLICATED_FROM, "#policy": REPLICATED_POLICY},
+        "ExpressionAttributeValues": {":current": {"S": mask.mark(place)}},
     }
     try:
         with translated("DeleteItem"):
-            client.delete_item(TableName=table, Key=key.attributes(), **condition)
+            client.delete_item(TableName=table, Key=place.attributes(), **condition)
     except StoreError as error:
         if error.kind != "ConditionalCheckFailedException":
             raise
-
-
-def policy_of(replica: Item) -> str | None:
-    """Return the fingerprint of the policy that an item tells to be made by; None where it tells none."""
-    fingerprint: str | None = replica.get(REPLICATED_POLICY, {}).get("S")
-    return fingerprint
+        return False
+    return True
 
 
 def projection(attributes: Iterable[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from replication_core.items.states import Item
 from replication_core.masking.attributes import Attribute, AttributeMasks
 from replication_core.masking.bodies import BodyPosition, MaskedBody
 from replication_core.masking.conditions import Holds, all_hold, value_at
+from replication_core.masking.marks import Doubt, Marks
 from replication_core.masking.paths import Node, Path, Placed, path_text, trie
 from replication_core.masking.policy import (
     DROP,
@@ -49,7 +50,7 @@ from replication_core.replicas import (
 __all__ = ["Mask", "ObjectMask"]
 
 _PROVENANCE_BYTES = 256
-"""What the replicator adds to an item at most: four names, two environments, a time and a fingerprint."""
+"""What the replicator adds to an item at most: four names, two environments, a time and a mark."""
 
 _OWN_ATTRIBUTES = ("environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP)
 _OWN_METADATA = frozenset({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, PROVENANCE_POLICY})
@@ -68,6 +69,7 @@ class Mask:
     def __init__(self, policy: MaskingPolicy, pseudonyms: Pseudonyms) -> None:
         self.policy = policy
         self._pseudonyms = pseudonyms
+        self._marks = Marks(pseudonyms)
         masks = AttributeMasks(pseudonyms, drops_unknown=policy.unclassified == DROP)
         sampled = _Sampled(policy.sample, pseudonyms) if policy.sample else None
         self._tables = {name: _TableMask(table, masks, sampled) for name, table in policy.tables.items()}
@@ -90,9 +92,34 @@ class Mask:
         """Return what becomes of an object; raises Unclassified where the policy knows no such key."""
         return self._bucket(dataset).object(key)
 
-    def fingerprint(self, dataset: Dataset) -> str:
-        """Return what the replicas of a table's items tell of the policy."""
-        return self.policy.fingerprint(dataset.name)
+    def mark(self, place: RecordKey) -> str:
+        """Return what a replica of this key of the target's tells of the policy.
+
+        A masked key has the same rule as the one that it was made of. Without a rule for a key it is one that no
+        replica has.
+        """
+        return self._marks.made(self._fingerprint(place), place)
+
+    def item_doubt(self, replica: Item, dataset: Dataset) -> Doubt | None:
+        """Return why a replica, or what of it marks it, is not known to be of the policy; None where it is."""
+        told = {name: replica.get(name, {}).get("S") for name in (REPLICATED_POLICY, REPLICATED_FROM)}
+        return self._doubt(dataset.of_item(replica), told[REPLICATED_POLICY], told[REPLICATED_FROM])
+
+    def object_doubt(self, place: RecordKey, metadata: Mapping[str, str]) -> Doubt | None:
+        """Return why a replica of this key with this metadata is not known to be of the policy; None where it is."""
+        return self._doubt(place, metadata.get(PROVENANCE_POLICY), metadata.get(PROVENANCE_ENVIRONMENT))
+
+    def _doubt(self, place: RecordKey, mark: str | None, source: str | None) -> Doubt | None:
+        if not mark:
+            return Doubt.UNMASKED if source else Doubt.UNMARKED
+        return self._marks.doubt(mark, self._fingerprint(place), place)
+
+    def _fingerprint(self, place: RecordKey) -> str:
+        """Return the fingerprint of the rules of a replica's key; empty where there are none."""
+        name = place.dataset.name
+        if not place.dataset.is_bucket:
+            return self.policy.fingerprint(name) if name in self._tables else ""
+        return self._buckets[name].fingerprint(place.object_key) if name in self._buckets else ""
 
     def version(self, etag: str) -> str:
         """Return what tells of a source's version by its ETag, which by itself is a hash of the bytes."""
@@ -103,7 +130,10 @@ class Mask:
         return token(self._pseudonyms.digest("~seal", "S", text))
 
     def _table(self, dataset: Dataset) -> "_TableMask":
-        return _known(self._tables, dataset)
+        table = _known(self._tables, dataset)
+        if table.key_names != set(dataset.attribute_names):
+            raise Unclassified("the policy has rules for another key")
+        return table
 
     def _bucket(self, dataset: Dataset) -> "_BucketMask":
         return _known(self._buckets, dataset)
@@ -162,13 +192,12 @@ class _TableMask:
         root.names |= {name: Node(Rule(DROP)) for name in _OWN_ATTRIBUTES if name not in table.key}
         self._attributes = masks.attributes(root)
         self._key = {name: masks.masker(rule, path_text((name,))) for name, rule in table.key.items()}
+        self.key_names = self._key.keys()
         self._conditions = [all_hold(table.where)] if table.where else []
         if sampled and (path := next((each.path for each in placed if sampled.decides(each)), None)):
             self._conditions.append(sampled.holds(path))
 
     def key(self, key: RecordKey) -> RecordKey:
-        if self._key.keys() != set(key.dataset.attribute_names):
-            raise Unclassified("the policy has rules for another key")
         named = zip(key.dataset.key, key.values, strict=True)
         return RecordKey(
             key.dataset, tuple([_masked_text(self._key[one.name], one.type, value) for one, value in named])
@@ -263,6 +292,11 @@ class _BucketMask:
         self._sampled = sampled
         self._travels = all_hold(bucket.tags)
 
+    def fingerprint(self, key: str) -> str:
+        """Return the fingerprint of the rule that a key has; empty where it has none."""
+        found = self._patterns.match(key)
+        return self._masks[found.place].fingerprint if found else ""
+
     def object(self, key: str) -> "ObjectMask":
         """Return what becomes of the object of a key."""
         found = self._patterns.match(key)
@@ -303,11 +337,6 @@ class ObjectMask:
     def rule(self) -> ObjectRule:
         """The policy's rule for it."""
         return self._masks.rule
-
-    @property
-    def fingerprint(self) -> str:
-        """What its replica tells of the policy."""
-        return self._masks.fingerprint
 
     @property
     def is_opaque(self) -> bool:

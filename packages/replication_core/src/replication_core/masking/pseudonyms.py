@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Final
 
-__all__ = ["BYTES", "ROOT_MESSAGE", "Digest", "Pseudonyms", "hkdf", "token", "whole_number"]
+__all__ = ["BYTES", "ROOT_MESSAGE", "Digest", "Pseudonyms", "frame", "hkdf", "token", "whole_number"]
 
 ROOT_MESSAGE: Final = b"pipeline.masking/1"
 """What KMS is asked for the HMAC of: that, a route's root key, is what all of its pseudonyms come from."""
@@ -42,13 +42,13 @@ class Pseudonyms:
         if len(root) != _ROOT_BYTES:
             raise ValueError(f"a root key has {_ROOT_BYTES} bytes, not {len(root)}")
         self._root = root
-        self._generation = _frame(str(generation).encode())
+        self._generation = frame(str(generation).encode())
         self._namespaces: dict[str, Digest] = {}
 
     def namespace(self, name: str) -> Digest:
         """Return what makes a namespace's digests."""
         if name not in self._namespaces:
-            info = self._generation + _frame(name.encode())
+            info = self._generation + frame(name.encode())
             self._namespaces[name] = _keyed(hkdf(self._root, salt=ROOT_MESSAGE, info=info, length=32))
         return self._namespaces[name]
 
@@ -87,7 +87,7 @@ def _keyed(key: bytes) -> Digest:
     padded = key.ljust(_BLOCK, b"\0")
     inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)).copy
     outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded)).copy
-    tags: Mapping[str, bytes] = {type_: _frame(type_.encode()) for type_ in ("S", "N", "B")}
+    tags: Mapping[str, bytes] = {type_: frame(type_.encode()) for type_ in ("S", "N", "B")}
 
     def digest(type_: str, value: str | bytes) -> bytes:
         # A JSON text may hold half a surrogate pair, which is a value like others.
@@ -100,5 +100,6 @@ def _keyed(key: bytes) -> Digest:
     return digest
 
 
-def _frame(value: bytes) -> bytes:
+def frame(value: bytes) -> bytes:
+    """Return a value with its length before it."""
     return len(value).to_bytes(4, "big") + value

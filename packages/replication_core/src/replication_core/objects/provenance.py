@@ -42,7 +42,7 @@ def replica_metadata(head: Head, environment: str) -> Mapping[str, str]:
     return metadata
 
 
-def masked_metadata(metadata: Mapping[str, str], environment: str, version: str, fingerprint: str) -> Mapping[str, str]:
+def masked_metadata(metadata: Mapping[str, str], environment: str, version: str, mark: str) -> Mapping[str, str]:
     """Return a masked replica's user metadata: what the policy made of the source's, and all of the provenance.
 
     Raises Unclassified where there is no room for both.
@@ -50,7 +50,7 @@ def masked_metadata(metadata: Mapping[str, str], environment: str, version: str,
     provenance = {
         PROVENANCE_ENVIRONMENT: environment,
         PROVENANCE_VERSION: version,
-        PROVENANCE_POLICY: fingerprint,
+        PROVENANCE_POLICY: mark,
     }
     told = {**metadata, **provenance}
     if _size(told) > METADATA_BYTES:

@@ -170,7 +170,7 @@ class S3Objects:
         """
         try:
             marked = {place: self._marked(place) for place in self._places(key)}
-            outdated = [place for place, there in marked.items() if there and not self._is_current(key, there)]
+            outdated = [place for place, there in marked.items() if there and not self._is_current(place, there)]
             self.admit(lambda: len(outdated))
             for place in outdated:
                 self._delete(place)
@@ -181,17 +181,10 @@ class S3Objects:
             raise StoreError(error.kind, why) from error
         return bool(outdated)
 
-    def _is_current(self, key: str, there: Head) -> bool:
+    def _is_current(self, place: str, there: Head) -> bool:
         """Tell whether the policy itself has made what is there."""
         mask = self.mask()
-        if mask is None:
-            return True
-        try:
-            rule = mask.object(key, self.routed.dataset).rule
-        except Unclassified:
-            return False
-        fingerprint = mask.policy.fingerprint(self.routed.dataset.name, rule)
-        return dict(there.metadata).get(PROVENANCE_POLICY) == fingerprint
+        return mask is None or mask.object_doubt(self._record(place), dict(there.metadata)) is None
 
     def _record(self, key: str) -> RecordKey:
         return RecordKey(self.routed.dataset, (key,))
@@ -284,7 +277,8 @@ class S3Objects:
 
     def _going_on(self, desired: DesiredObject, key: str, begun: UnfinishedCopy | None) -> UnfinishedCopy:
         """Return what was begun, where this function has begun it, of the same version and by the same rules."""
-        anew = UnfinishedCopy(version=desired.telling.version, fingerprint=desired.fingerprint)
+        telling = desired.telling
+        anew = UnfinishedCopy(version=telling.version, fingerprint=telling.metadata[PROVENANCE_POLICY])
         if begun is None or not begun.is_sealed(str(self._record(key)), self._seal):
             return anew
         if (begun.version, begun.fingerprint) == (anew.version, anew.fingerprint):

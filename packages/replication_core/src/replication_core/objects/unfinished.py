@@ -30,7 +30,7 @@ class UnfinishedCopy:
     """The source's version, as the replica's metadata tells it."""
 
     fingerprint: str
-    """Of the rules that its parts were made by."""
+    """The mark of the rules that its parts were made by."""
 
     upload: str = ""
     """The upload's id; empty before the first part."""
