@@ -7,20 +7,33 @@ reconciler's alone: this is what a backfill or a drift check over so many keys c
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import boto3
 
 from benchmarks.own_process import elsewhere, peak_mib
+from pipeline_common.infra.byte_code import this_python
+from pipeline_common.infra.lambda_archive import build
 from replication_core.reconcile import Action, Reading, Writing, reconcile
 
 __all__ = ["ColdImport", "Growth", "measure_growth", "measure_imports"]
 
-_IMPORT = "import time; begin = time.perf_counter(); import {module}; print(time.perf_counter() - begin)"
-_BASELINE = "boto3"
-"""What every design needs."""
+_ROOT = Path(__file__).parents[1]
+_PACKAGE = "replicator_lambda"
+_HANDLERS = (f"{_PACKAGE}.handler", f"{_PACKAGE}.notifier")
+_IMPORT = """
+import sys, time
+sys.path.insert(0, {place!r})
+begin = time.process_time()
+import {module}
+print(time.process_time() - begin)
+"""
 
-_MODULES = (_BASELINE, "replicator_lambda.handler", "replicator_lambda.notifier")
 _BATCH = 100
 _LEAST_KEYS = 20_000
 """Keys that every measurement works on at least, in as many passes as that takes."""
@@ -28,23 +41,50 @@ _LEAST_KEYS = 20_000
 
 @dataclass(frozen=True)
 class ColdImport:
-    """The median import time of a module in fresh processes, relative to boto3's."""
+    """The median CPU seconds that a module's import takes in fresh processes, with and without byte code."""
 
     module: str
     seconds: float
-    times_boto3: float
+    seconds_without: float
+    boto3_seconds: float
+    """What boto3's own import takes with byte code."""
+
+    @property
+    def share(self) -> float:
+        """What byte code leaves of the time."""
+        return self.seconds / self.seconds_without
+
+    @property
+    def times_boto3(self) -> float:
+        """The time in multiples of boto3's."""
+        return self.seconds / self.boto3_seconds
 
 
 def measure_imports(runs: int) -> list[ColdImport]:
-    """Import each module in so many processes, the modules taking turns; byte code is compiled beforehand."""
-    turns = [{module: _import_once(module) for module in _MODULES} for _ in range(runs + 1)]
-    medians = {module: statistics.median(turn[module] for turn in turns[1:]) for module in _MODULES}
-    return [ColdImport(module, median, median / medians[_BASELINE]) for module, median in medians.items()]
+    """Import the handlers in so many processes, taking turns, as a cold start does.
+
+    They come of the archive, unpacked, where no byte code is written; of this Python there is nothing but its library.
+    """
+    with tempfile.TemporaryDirectory(prefix="cold-import-") as name:
+        compiled, plain = Path(name, "compiled"), Path(name, "plain")
+        build(_PACKAGE, repository=_ROOT, into=compiled, python=this_python())
+        build(_PACKAGE, repository=_ROOT, into=plain)
+        # The first turn, which does not count, writes the byte code of boto3, for it is read of where it is installed.
+        cached, installed = f"pycache_prefix={name}/boto3", Path(boto3.__file__).parents[1]
+        cases = {
+            "boto3": partial(_import_once, "-X", cached, place=installed, module="boto3"),
+            **{each: partial(_import_once, "-B", place=compiled, module=each) for each in _HANDLERS},
+            **{f"{each} without": partial(_import_once, "-B", place=plain, module=each) for each in _HANDLERS},
+        }
+        turns = [{case: seconds() for case, seconds in cases.items()} for _ in range(runs + 1)]
+    medians = {case: statistics.median(turn[case] for turn in turns[1:]) for case in cases}
+    return [ColdImport(each, medians[each], medians[f"{each} without"], medians["boto3"]) for each in _HANDLERS]
 
 
-def _import_once(module: str) -> float:
-    program = _IMPORT.format(module=module)
-    return float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+def _import_once(*options: str, place: Path, module: str) -> float:
+    """Return the CPU seconds of a module's import by a Python with these options, which has it of that place."""
+    command = [sys.executable, "-I", "-S", *options, "-c", _IMPORT.format(module=module, place=str(place))]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ import contextvars
 import hashlib
 import json
 import logging
+import os
 import runpy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 from google.protobuf import empty_pb2
@@ -272,7 +274,9 @@ def record(
             # The engine's side awaits outputs of outputs: a traceback that deep is nothing to read.
             raise error.with_traceback(None) from None
 
-    contextvars.copy_context().run(run)
+    # What is declared does not depend on it, and a program that runs often need not look for a Python as often.
+    with mock.patch.dict(os.environ, {"DATA_PIPELINE_BYTE_CODE": "none"}):
+        contextvars.copy_context().run(run)
     return recording
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_common.infra.byte_code import this_python
 from pipeline_common.infra.lambda_archive import AWS_SERVICES, build
 from replicator_lambda.settings import NOTIFIER_HANDLER, REPLICATOR_HANDLER
 from tests.infra.recording import ROOT
@@ -17,23 +18,24 @@ UNZIPPED_LIMIT = 262_144_000
 USE = """
 import importlib, os, sys
 sys.path.insert(0, os.getcwd())
-import boto3
+import botocore.session
 services, handlers = sys.argv[1].split(","), sys.argv[2:]
 for service in services:
-    boto3.client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
+    botocore.session.get_session().create_client(service, region_name="us-east-1")
 for handler in handlers:
     module, _, function = handler.rpartition(".")
     assert callable(getattr(importlib.import_module(module), function)), handler
-libraries = ("boto3", "botocore", "s3transfer", "aws_lambda_powertools")
+libraries = ("botocore", "aws_lambda_powertools")
 for name in (*libraries, "queue_worker", "record_files", "replication_core", "replicator_lambda"):
     assert os.path.realpath(sys.modules[name].__file__).startswith(os.getcwd()), name
+    assert os.path.exists(sys.modules[name].__cached__), name
 """
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive") / "built"
-    build("replicator_lambda", repository=ROOT, into=folder)
+    build("replicator_lambda", repository=ROOT, into=folder, python=this_python())
     return folder
 
 
@@ -45,7 +47,7 @@ def test_an_installation_from_nothing_gives_the_same_bytes(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATA_PIPELINE_CACHE", str(tmp_path / "cache"))
-    build("replicator_lambda", repository=ROOT, into=tmp_path / "built")
+    build("replicator_lambda", repository=ROOT, into=tmp_path / "built", python=this_python())
     assert tree(tmp_path / "built") == tree(archive)
 
 
@@ -67,5 +69,5 @@ def test_it_is_small_and_holds_nothing_of_the_machine(archive: Path) -> None:
     files = tree(archive)
     assert sum(map(len, files.values())) < UNZIPPED_LIMIT / 10
     assert not [name for name, content in files.items() if str(ROOT).encode() in content]
-    leftovers = {"RECORD", "INSTALLER", "direct_url.json", "__pycache__", "bin"}
+    leftovers = {"RECORD", "INSTALLER", "direct_url.json", "bin"}
     assert not [name for name in files if leftovers & set(Path(name).parts)]

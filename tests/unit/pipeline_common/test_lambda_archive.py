@@ -1,14 +1,20 @@
 """Function archives: the same bytes wherever and however often they are built, without a network here."""
 
+import importlib.util
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pulumi
 import pytest
+from uv import find_uv_bin
 
-from pipeline_common.infra import lambda_archive
-from pipeline_common.infra.lambda_archive import ArchiveError, build, engine_folder, function_archive
+from pipeline_common.infra import byte_code, lambda_archive
+from pipeline_common.infra.byte_code import RUNTIME_PYTHON, Python, this_python
+from pipeline_common.infra.lambda_archive import RUNTIME, ArchiveError, build, engine_folder, function_archive
+from pipeline_common.release import Version, deploying
 
 
 class Installer:
@@ -28,7 +34,6 @@ class Installer:
             "lib-1.0.dist-info/METADATA": "the same",
             "bin/tool": f"#!/run/{self.runs}/python",
             ".lock": "",
-            "boto3/data/s3/resources.json": "never read",
             "botocore/data/endpoints.json": "read",
             "botocore/data/s3/service-2.json": "read",
             "botocore/data/ec2/service-2.json": "never read",
@@ -166,7 +171,7 @@ def test_the_archive_is_named_relative_to_the_engines_folder_and_built_there(
     installer: Installer, repository: Path, tmp_path: Path, elsewhere: Path
 ) -> None:
     engine = tmp_path / "engine"
-    with engine_folder(engine):
+    with engine_folder(engine, this_python()):
         archive = function_archive("worker", repository=repository)
     code = archive.assets["worker"]
     assert isinstance(code, pulumi.FileArchive)
@@ -175,10 +180,123 @@ def test_the_archive_is_named_relative_to_the_engines_folder_and_built_there(
     assert list(elsewhere.iterdir()) == []
 
 
-def test_by_hand_the_engines_folder_is_the_current_one(installer: Installer, repository: Path, elsewhere: Path) -> None:
+def test_by_hand_the_engines_folder_is_the_current_one(
+    installer: Installer, uv: "Uv", repository: Path, elsewhere: Path
+) -> None:
     code = function_archive("worker", repository=repository).assets["worker"]
     assert isinstance(code, pulumi.FileArchive)
     assert (elsewhere / code.path / "handler.py").is_file()
+
+
+class Uv:
+    """Has the runtime's Python, or can't get it; another one stands for it, which is not to be seen from outside."""
+
+    def __init__(self, program: Path) -> None:
+        self.program = program
+        self.has(this_python().executable)
+
+    def has(self, python: Path | None) -> None:
+        """Have it find this one; None for none."""
+        fails = "exit 2" if python is None else f"echo {python}"
+        self.program.write_text(f'#!/bin/sh\necho "$@" >> {self.program}.asked\n{fails}\n')
+        self.program.chmod(0o755)
+
+    def asked(self) -> str:
+        """Return the commands that it was given."""
+        return self.program.with_name("uv.asked").read_text()
+
+
+@pytest.fixture
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uv:
+    monkeypatch.setattr(byte_code, "find_uv_bin", lambda: str(tmp_path / "uv"))
+    return Uv(tmp_path / "uv")
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lines.append)
+    return lines
+
+
+def byte_code_of(folder: Path) -> set[str]:
+    return {f"{path.parents[1].name}/{path.name}" for path in folder.rglob("*.pyc")}
+
+
+def test_an_archive_has_byte_code_of_the_very_python_of_the_runtime_which_uv_is_asked_for(
+    installer: Installer, uv: Uv, repository: Path, elsewhere: Path, warned: list[str]
+) -> None:
+    function_archive("worker", repository=repository)
+    tag = sys.implementation.cache_tag
+    expected = {f"lib/__init__.{tag}.pyc", f"worker/__init__.{tag}.pyc", f"worker/handler.{tag}.pyc"}
+    assert byte_code_of(elsewhere) >= expected
+    assert f"python install --no-bin cpython@{RUNTIME_PYTHON}" in uv.asked()
+    assert RUNTIME_PYTHON.startswith(RUNTIME.removeprefix("python") + ".")
+    assert warned == []
+
+
+def test_byte_code_is_the_same_wherever_it_is_made_and_is_read_without_a_look_at_its_source(
+    installer: Installer, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build("worker", repository=repository, into=tmp_path / "one", python=this_python())
+    monkeypatch.setenv("DATA_PIPELINE_CACHE", str(tmp_path / "another cache"))
+    build("worker", repository=repository, into=tmp_path / "deeper" / "two", python=this_python())
+    assert tree(tmp_path / "one") == tree(tmp_path / "deeper" / "two")
+    compiled = {path: content for path, (_, content) in tree(tmp_path / "one").items() if path.endswith(".pyc")}
+    assert not [path for path, content in compiled.items() if str(tmp_path).encode() in content]
+    # https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation
+    assert {content[4:8] for content in compiled.values()} == {b"\x01\0\0\0"}
+    assert {content[:4] for content in compiled.values()} == {importlib.util.MAGIC_NUMBER}
+
+
+def test_a_local_clouds_functions_get_byte_code_of_the_python_that_runs_them_and_uv_is_not_asked(
+    installer: Installer, uv: Uv, repository: Path, tmp_path: Path
+) -> None:
+    uv.has(None)
+    with engine_folder(tmp_path / "engine", this_python()):
+        function_archive("worker", repository=repository)
+    assert f"worker/handler.{sys.implementation.cache_tag}.pyc" in byte_code_of(tmp_path / "engine")
+
+
+def test_where_the_runtimes_python_can_not_be_had_a_deploy_says_so_in_a_line_and_goes_on(
+    installer: Installer, uv: Uv, repository: Path, elsewhere: Path, warned: list[str]
+) -> None:
+    uv.has(None)
+    with deploying(Version.parse("v1.4.0+3.gabc1234")):
+        function_archive("worker", repository=repository)
+    assert byte_code_of(elsewhere) == set()
+    assert warned == [f"The functions get no byte code of Python {RUNTIME_PYTHON}: each cold start takes longer."]
+
+
+def test_a_release_without_byte_code_would_be_another_archive_and_is_refused_unless_asked_for(
+    installer: Installer,
+    uv: Uv,
+    repository: Path,
+    elsewhere: Path,
+    warned: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uv.has(None)
+    with deploying(Version.parse("v1.4.0")):
+        with pytest.raises(ArchiveError, match=rf"`uv python install {RUNTIME_PYTHON}`.*DATA_PIPELINE_BYTE_CODE=none"):
+            function_archive("worker", repository=repository)
+        monkeypatch.setenv("DATA_PIPELINE_BYTE_CODE", "none")
+        function_archive("worker", repository=repository)
+    assert byte_code_of(elsewhere) == set()
+    assert len(warned) == 1
+
+
+def test_code_that_the_runtimes_python_can_not_read_is_refused_with_its_place(
+    installer: Installer, repository: Path, tmp_path: Path
+) -> None:
+    (repository / "packages/worker/src/worker/handler.py").write_text("def handle(:\n")
+    with pytest.raises(ArchiveError, match=r"(?s)3\.0 could not compile the functions' code.*handler\.py"):
+        build("worker", repository=repository, into=tmp_path / "x", python=Python(this_python().executable, "3.0"))
+
+
+def test_the_locked_uv_knows_where_to_get_the_runtimes_python() -> None:
+    command = [find_uv_bin(), "--no-config", "python", "list", "--only-downloads", f"cpython@{RUNTIME_PYTHON}"]
+    assert f"cpython-{RUNTIME_PYTHON}-" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize(

@@ -353,6 +353,7 @@ class Deployment:
             engine_works_in=Path(pulumi.workspace.work_dir),
             part=replace(part, exported=outputs_of(document)),
             config=self._own_config(stack, document),
+            local=self.cloud is not None,
             version=version,
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from pipeline_common.infra.byte_code import this_python
 from pipeline_common.infra.lambda_archive import engine_folder
 from pipeline_common.infra.part import WHOLE, Part, part_of_program
 from pipeline_common.release import UNKNOWN, Version, deploying
@@ -28,19 +29,22 @@ def project_program(
     engine_works_in: Path,
     config: Mapping[str, Any] | None = None,
     *,
+    local: bool = False,
     version: Version = UNKNOWN,
     part: Part = WHOLE,
 ) -> Callable[[], None]:
     """Return a function that runs the project's `__main__.py`; what it imports is of this process's environment.
 
     The program reads the stack's configuration, with `config` laid over it, and deploys the part as `version`. What it
-    builds for the engine goes into the engine's folder, by whose paths the engine finds it.
+    builds for the engine goes into the engine's folder, by whose paths the engine finds it; a `local` cloud runs
+    functions by this Python.
     An exception that is no sentence of the project's own is shown by its kind, message and place, without a traceback.
     """
 
     def program() -> None:
         _overlay(config or {})
-        with _running, engine_folder(engine_works_in), deploying(version), part_of_program(part):
+        python = this_python() if local else None
+        with _running, engine_folder(engine_works_in, python), deploying(version), part_of_program(part):
             try:
                 runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
             except pulumi.RunError:

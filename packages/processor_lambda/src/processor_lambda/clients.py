@@ -1,11 +1,11 @@
-"""The boto3 clients of a processor, made once per process."""
+"""The clients of a processor, made once per process."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import boto3
+from botocore.session import get_session
 
 from replication_core.aws.clients import client_config, is_path_style
 from replication_core.objects.heads import keep_empty_expires
@@ -29,11 +29,11 @@ class ProcessorClients:
 
 def connect(*, connections: int, environ: Mapping[str, str] = os.environ) -> ProcessorClients:
     """Make the clients, all in the function's own region, where its environment's storage is too."""
-    session = boto3.session.Session()
-    s3 = session.client("s3", config=client_config(connections, path_style=is_path_style(environ)))
+    session: Any = get_session()
+    s3 = session.create_client("s3", config=client_config(connections, path_style=is_path_style(environ)))
     keep_empty_expires(s3)
     return ProcessorClients(
         s3=s3,
-        dynamodb=session.client("dynamodb", config=client_config(connections)),
-        sqs=session.client("sqs", config=client_config(connections)),
+        dynamodb=session.create_client("dynamodb", config=client_config(connections)),
+        sqs=session.create_client("sqs", config=client_config(connections)),
     )

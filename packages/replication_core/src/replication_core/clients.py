@@ -1,11 +1,11 @@
-"""The boto3 clients of one route, made once per process."""
+"""The clients of one route, made once per process."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
+from botocore.session import get_session
 
 from replication_core.aws.clients import client_config, is_path_style
 from replication_core.items.answers import read_items_fast
@@ -51,7 +51,7 @@ class Clients:
 
 def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = os.environ) -> Clients:
     """Make a route's clients, each in its own region."""
-    session = boto3.session.Session()
+    session: Any = get_session()
     path_style = is_path_style(environ)
     calling = client_config(connections, path_style=path_style)
     copying = client_config(connections, read_seconds=_COPY_SECONDS, attempts=_COPY_ATTEMPTS, path_style=path_style)
@@ -59,7 +59,7 @@ def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = 
 
     def client(service: Any, region: str) -> Any:
         if (service, region) not in made:
-            made[service, region] = session.client(service, region_name=region, config=calling)
+            made[service, region] = session.create_client(service, region_name=region, config=calling)
             if service == "s3":
                 keep_empty_expires(made[service, region])
             elif service == "dynamodb":
@@ -69,7 +69,7 @@ def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = 
     return Clients(
         source_s3=client("s3", route.source_region),
         target_s3=client("s3", route.target_region),
-        copying_s3=session.client("s3", region_name=route.target_region, config=copying),
+        copying_s3=session.create_client("s3", region_name=route.target_region, config=copying),
         source_dynamodb=client("dynamodb", route.source_region),
         target_dynamodb=client("dynamodb", route.target_region),
         sqs=client("sqs", route.source_region),
@@ -81,4 +81,6 @@ def connect(route: RouteSpec, *, connections: int, environ: Mapping[str, str] = 
 
 def connect_queues(*, connections: int) -> "SQSClient":
     """Make a client for queues in the function's own region."""
-    return boto3.session.Session().client("sqs", config=client_config(connections))
+    client: Any = get_session().create_client("sqs", config=client_config(connections))
+    queues: SQSClient = client
+    return queues
