@@ -44,8 +44,9 @@ class Marks:
 
     def made(self, fingerprint: str, place: RecordKey) -> str:
         """Return the mark of a replica of this key that rules of this fingerprint have made."""
-        typed = zip(place.dataset.key, place.values, strict=True)
-        told = (fingerprint, place.dataset.name, *(text for one, value in typed for text in (one.type.value, value)))
+        told = [fingerprint, place.dataset.name]
+        for one, value in zip(place.dataset.key, place.values, strict=True):
+            told += (one.type, value)
         framed = b"".join([frame(text.encode("utf-8", "surrogatepass")) for text in told])
         return f"{fingerprint}.{self._key}.{token(self._digest('B', framed))}"
 
