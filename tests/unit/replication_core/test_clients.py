@@ -3,12 +3,14 @@
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
-from replication_core.aws.clients import client_config
+from replication_core.aws.clients import client_config, read_any_headers
 from replication_core.clients import connect
 from replication_core.objects.heads import read_head
 from replication_core.objects.states import Head
@@ -61,8 +63,15 @@ def test_only_copies_are_sent_by_the_patient_client(cloud: Cloud) -> None:
     assert set(sent) == {"CopyObject", "CreateMultipartUpload", "UploadPartCopy", "CompleteMultipartUpload"}
 
 
+def by_path(_: int = 0, **__: Any) -> Config:
+    """Return the configuration of a client that the operator has."""
+    read_any_headers()
+    return Config(s3={"addressing_style": "path"})
+
+
+@pytest.mark.parametrize("config", [client_config, by_path])
 def test_what_an_answer_says_in_headers_that_can_not_be_parsed_is_in_no_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(logging.getLogger("urllib3"), "level", logging.NOTSET)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-amz-meta-\xc3\xa9: a\r\nx-amz-meta-owner: canary\r\n\r\n"
@@ -81,7 +90,7 @@ def test_what_an_answer_says_in_headers_that_can_not_be_parsed_is_in_no_log(
             region_name="eu-west-1",
             aws_access_key_id="test",
             aws_secret_access_key="test",
-            config=client_config(1, path_style=True),
+            config=config(1, path_style=True),
         )
         client.head_object(Bucket="bucket", Key="key")
     assert "canary" not in caplog.text

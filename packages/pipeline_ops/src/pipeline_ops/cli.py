@@ -48,6 +48,9 @@ weight_option = click.option(
     metavar="PERCENT",
     help="Like --progressive, and only so much of a route's work goes to the release while it is watched.",
 )
+deep_option = click.option(
+    "--deep", is_flag=True, help="Read masked bodies in the source, and mask them again to compare."
+)
 unmasked_option = click.option(
     "--unmasked",
     metavar="REASON",
@@ -246,7 +249,7 @@ def status() -> None:
 @items_option
 @dataset_option
 @click.option("--quick", is_flag=True, help="Believe the listings' sizes and ETags: no headers, metadata and tags.")
-@click.option("--deep", is_flag=True, help="Read masked bodies in the source, and mask them again to compare.")
+@deep_option
 @click.option("--repair", "repairs", is_flag=True, help="Say what a repair would do, ask, and have the route do it.")
 @click.option("--keep-own", is_flag=True, help="What the target has of its own is no drift, and is not deleted.")
 @click.option("--report", type=_FILE, help="Write the JSON Lines here, not to .local/.")
@@ -433,6 +436,7 @@ def discover() -> None:
 
 @mask.command()
 @click.argument("target")
+@deep_option
 @yes_option
 @where_options
 @runs("masking.apply_command:apply")

@@ -15,7 +15,7 @@ from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.state import aws_backend
 from pipeline_ops.terminal import document, tell
 from pipeline_ops.where import Where
-from replication_core.aws.clients import allow_many_headers
+from replication_core.aws.clients import read_any_headers
 
 __all__ = ["DeployedSystem", "deployed_system", "outputs"]
 
@@ -40,7 +40,7 @@ class DeployedSystem:
 
 def deployed_system(projects: Projects) -> DeployedSystem:
     """Return what is deployed where the projects' commands go, and say on standard error what takes long."""
-    allow_many_headers()
+    read_any_headers()
     say = partial(tell, err=True)
     if projects.where.is_local:
         cloud, backend = standing_cloud(projects, say)

@@ -247,9 +247,18 @@ def test_where_replicas_are_of_another_policy_still_all_is_done_anew_from_the_re
         selection=Selection(parts=()), masks=True, quick=False, deep=False, report=tmp_path, worked_off=True
     )
     found.tally.counts[Verdict.STALE] = 1
-    monkeypatch.setattr("pipeline_ops.masking.apply.verify", lambda *_, **__: found)
+    asked: list[Any] = []
+
+    def verified(*_: Any, **how: Any) -> Verification:
+        asked.append(how["deep"])
+        return found
+
+    monkeypatch.setattr("pipeline_ops.masking.apply.verify", verified)
+    own = own_steps(application)
+    own.deep = True
     with pytest.raises(OperatorError, match="Found 1 replica of another policy"):
-        own_steps(application)._verify(left)
+        own._verify(left)
+    assert asked == [True]
     again = activations.find("dev")
     assert again is not None
     assert list(again.done) == ["pause", "deploy"]

@@ -59,6 +59,9 @@ class Application:
     activations: Activations
     by: str
     say: Callable[[str], None]
+    deep: bool = False
+    """Whether the comparison at the end masks each body again."""
+
     rate: float = KEYS_PER_SECOND
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -226,7 +229,7 @@ class Application:
         report = deployed.folder("verify") / f"{self.target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
         selection = select(sides.route, prefix=None, items=False)
         backlog = deployed.backlog(route)
-        found = verify(sides, backlog, selection, report, quick=False, within=_VERIFIED_WITHIN, say=self.say)
+        found = verify(sides, backlog, selection, report, deep=self.deep, within=_VERIFIED_WITHIN, say=self.say)
         counts = {verdict.value: count for verdict, count in found.tally.counts.items() if count}
         if still := sum(found.tally.counts[verdict] for verdict in _OF_ANOTHER_POLICY):
             self.activations.keep(activation.undone(ActivationStep.RESUME))

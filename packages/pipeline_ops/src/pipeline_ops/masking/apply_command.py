@@ -24,7 +24,7 @@ from pipeline_ops.where import Where
 __all__ = ["apply"]
 
 
-def apply(target: str, where: Where, as_json: bool, yes: bool) -> None:
+def apply(target: str, where: Where, as_json: bool, yes: bool, deep: bool) -> None:
     """Apply the configured policy to a target, and say what was done and what holds its former data still."""
     projects = open_projects(where)
     stack = projects.only_stack(ReplicationOutputs.PROJECT)
@@ -52,6 +52,7 @@ def apply(target: str, where: Where, as_json: bool, yes: bool) -> None:
             activations=Activations(deployed.history.backend, stack),
             by=caller(deployed.replication.client, deployed.replication.region),
             say=say,
+            deep=deep,
         )
         left = application.left()
     if asks:

@@ -24,7 +24,7 @@ from pipeline_ops.routes.rollback import LiveVersions, PublishedVersion, read_ve
 from pipeline_ops.routes.route import Route, SourceRoutes
 from pipeline_ops.routes.soak import Soak, seen_of
 from pipeline_ops.stack_outputs import StackOutputs
-from replication_core.aws.clients import allow_many_headers
+from replication_core.aws.clients import read_any_headers
 
 __all__ = ["ProgressiveDeploy", "Rollout"]
 
@@ -126,7 +126,7 @@ class ProgressiveDeploy:
 
     def _deployed(self) -> DeployedReplication:
         """Read the contracts, which each deploy changes."""
-        allow_many_headers()
+        read_any_headers()
         deployment = self.deployment
         outputs = StackOutputs(deployment.projects, deployment.backend, self.say)
         return replication_in(DeployedSystem(deployment.projects, outputs, deployment.clients))

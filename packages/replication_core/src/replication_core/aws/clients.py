@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from botocore.config import Config
 
-__all__ = ["allow_many_headers", "client_config", "is_path_style"]
+__all__ = ["client_config", "is_path_style", "read_any_headers"]
 
 _CONNECT_SECONDS = 5
 
@@ -24,25 +24,24 @@ there is no limit of their number.
 """
 
 
-def allow_many_headers() -> None:
-    """Let this process read the answers to heads of objects with more than about 80 metadata entries.
+def read_any_headers() -> None:
+    """Let this process read the answers to heads of objects with more than about 80 metadata entries, and log none.
+
+    urllib3 warns of headers that it can't parse, and quotes them: an object's metadata would be in the log.
 
     http.client refuses more than 100 headers, and nothing but this constant of its changes that: the parameter that a
     connection has from Python 3.15 on is not passed on by urllib3 and botocore
     (https://docs.python.org/3.15/library/http.client.html#http.client.HTTPConnection).
     """
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     http.client._MAXHEADERS = max(_MAX_HEADERS, http.client._MAXHEADERS)  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def client_config(
     connections: int, *, read_seconds: float = _READ_SECONDS, attempts: int = _ATTEMPTS, path_style: bool = False
 ) -> Config:
-    """Return a client's configuration: retries and timeouts explicit, and a connection for every thread.
-
-    urllib3 warns of headers that it can't parse, and quotes them: an object's metadata would be in the log.
-    """
-    allow_many_headers()
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    """Return a client's configuration: retries and timeouts explicit, and a connection for every thread."""
+    read_any_headers()
     return Config(
         max_pool_connections=connections,
         connect_timeout=_CONNECT_SECONDS,
