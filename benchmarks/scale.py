@@ -26,6 +26,7 @@ from benchmarks.sustaining import (
     TAGGED_OBJECTS,
     CommandCost,
     HotKey,
+    Noticed,
     Sustained,
 )
 from pipeline_ops.ages import duration
@@ -86,6 +87,7 @@ class Measured:
     """What the benchmarks have measured, as their documents tell it."""
 
     functions: Sequence[Sustained]
+    notifier: Sequence[Noticed]
     hot_key: Sequence[HotKey]
     commands: Sequence[CommandCost]
     operating: Sequence[Operated]
@@ -99,6 +101,7 @@ class Measured:
         )
         return cls(
             functions=_each(Sustained, sustaining["functions"]),
+            notifier=_each(Noticed, sustaining["notifier"]),
             hot_key=_each(HotKey, sustaining["hot_key"]),
             commands=_each(CommandCost, sustaining["commands"]),
             operating=_each(Operated, operating["operating"]),
@@ -173,6 +176,15 @@ def functions(measured: Measured) -> Sheet:
             for one in measured.functions
             if one.threads == THREADS
         ],
+    )
+
+
+def notifier(measured: Measured) -> Sheet:
+    """Return how many changes a second of a shard's items are announced, by the number of routes."""
+    return Sheet(
+        "What the notifier sustains",
+        ("routes", f"a second of a shard, with {MEMORY_MB:,} MB"),
+        [(f"{one.routes}", f"{one.per_second(MEMORY_MB / _VCPU_MB):,.0f}") for one in measured.notifier],
     )
 
 
@@ -375,6 +387,7 @@ def _money(amount: float) -> str:
 
 _TABLES: Mapping[str, Callable[[Measured], Sheet]] = {
     "functions": functions,
+    "notifier": notifier,
     "hot-key": hot_key,
     "settings": settings,
     "drain": drain,

@@ -8,11 +8,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
+from botocore.config import Config
+
 from benchmarks.designs import BATCH, RoutesDesign, logged
-from benchmarks.made_up_route import World
+from benchmarks.made_up_route import World, made_up_route
 from benchmarks.network import Network
 from benchmarks.operating import CASES
 from benchmarks.own_process import elsewhere
@@ -20,8 +22,12 @@ from benchmarks.policy import made_up_item
 from benchmarks.report import Report, Sheet
 from benchmarks.site import TARGETS, Site
 from benchmarks.stand_in import running_stand_in
+from local_cloud import ANYBODY
+from local_cloud.clients import ClientFactory
+from replication_core.datasets import ITEMS as ITEMS_DATASET
 from replication_core.datasets import RecordKey
 from replication_core.replicator import THREADS
+from replicator_lambda.notifier import CONNECTIONS, build_notifier
 
 __all__ = [
     "HOT_KEY",
@@ -32,6 +38,7 @@ __all__ = [
     "TAGGED_OBJECTS",
     "CommandCost",
     "HotKey",
+    "Noticed",
     "Sustained",
     "measure_sustaining",
     "sustain",
@@ -99,6 +106,20 @@ class HotKey:
 
 
 @dataclass(frozen=True)
+class Noticed:
+    """What a batch of a stream's records takes the notifier: one shard's are handed over one batch after another."""
+
+    routes: int
+    records: int
+    seconds: float
+    processor_seconds: float
+
+    def per_second(self, vcpus: float = 1.0) -> float:
+        """Return how many changes a second of one shard it announces there."""
+        return self.records / (self.seconds + self.processor_seconds * (1 / min(vcpus, 1.0) - 1))
+
+
+@dataclass(frozen=True)
 class CommandCost:
     """The processor's time that a command takes per key, its clients' included."""
 
@@ -137,6 +158,22 @@ def _hot(site: Site, keys: Sequence[RecordKey], writes_per_second: float, times:
     return HotKey(writes_per_second, network.take().calls.total() / times, failed / times / BATCH)
 
 
+def _noticed(endpoint: str, routes: int, times: int) -> Noticed:
+    network, spec, records = Network(_LATENCY_SECONDS), made_up_route(), 1000
+    sqs = ClientFactory(endpoint, ANYBODY).client("sqs", spec.source_region, Config(max_pool_connections=CONNECTIONS))
+    network.watch(sqs)
+    source = f"arn:aws:dynamodb:us-east-1:000000000000:table/{spec.routed[-1].source}/stream/made-up"
+    keys = (ITEMS_DATASET.record(f"order-{number:07d}", "1700000000").attributes() for number in range(records))
+    event = {"Records": [{"eventSourceARN": source, "dynamodb": {"Keys": each}} for each in keys]}
+    notifier = build_notifier([replace(spec, queue_url=endpoint)] * routes, sqs)
+    notifier.process(event)
+    network.take()
+    measured = [_timed(partial(notifier.process, event)) for _ in range(times)]
+    if (sent := network.take().calls["SendMessageBatch"]) < times * routes * records / 10:
+        raise RuntimeError(f"{sent} calls announced {routes} times {records} changes, {times} times")
+    return Noticed(routes, records, *map(min, zip(*measured, strict=True)))
+
+
 @contextlib.contextmanager
 def _written(site: Site, key: RecordKey, per_second: float) -> Iterator[None]:
     """Write a key again and again meanwhile."""
@@ -172,6 +209,8 @@ def measure_sustaining(say: Callable[[str], None], *, quick: bool) -> Report:
             for batch, threads in _settings(kind, len(keys)):
                 say(f"Measuring what a function sustains: {kind}, {batch} at once, {threads} threads")
                 functions.append(elsewhere(sustain, site, kind, keys, batch, threads, times))
+        say("Measuring the notifier")
+        noticed = [elsewhere(_noticed, endpoint, routes, times) for routes in (1, 2, 5)]
         say("Measuring a hot key")
         hot = [elsewhere(_hot, site, changes[HOT_KEY], rate, times) for rate in (1.0, 5.0, 20.0)]
         commands: list[CommandCost] = []
@@ -182,10 +221,11 @@ def measure_sustaining(say: Callable[[str], None], *, quick: bool) -> Report:
                 commands.append(elsewhere(_command, endpoint, case, many))
     document = {
         "functions": [asdict(one) for one in functions],
+        "notifier": [asdict(one) for one in noticed],
         "hot_key": [asdict(one) for one in hot],
         "commands": [asdict(one) for one in commands],
     }
-    return Report("sustaining", document, list(_sheets(functions, hot, commands)))
+    return Report("sustaining", document, list(_sheets(functions, noticed, hot, commands)))
 
 
 def _settings(kind: str, most: int) -> Iterator[tuple[int, int]]:
@@ -195,7 +235,9 @@ def _settings(kind: str, most: int) -> Iterator[tuple[int, int]]:
         yield from ((BATCH, threads) for threads in _OTHER_THREADS)
 
 
-def _sheets(functions: Sequence[Sustained], hot: Sequence[HotKey], commands: Sequence[CommandCost]) -> Iterator[Sheet]:
+def _sheets(
+    functions: Sequence[Sustained], noticed: Sequence[Noticed], hot: Sequence[HotKey], commands: Sequence[CommandCost]
+) -> Iterator[Sheet]:
     yield Sheet(
         "Changes a second of one function, on a core, at 30 ms a call",
         ("changes", "at once", "threads", "a second", "calls of a change", "bytes logged", "processor's share"),
@@ -211,6 +253,14 @@ def _sheets(functions: Sequence[Sustained], hot: Sequence[HotKey], commands: Seq
                 *(f"{one.log_bytes:g}", f"{one.processor_seconds / one.seconds:.0%}"),
             )
             for one in functions
+        ],
+    )
+    yield Sheet(
+        "Changes a second of one shard's items that the notifier announces, on a core",
+        ("routes", "a second", "processor's share"),
+        [
+            (f"{one.routes}", f"{one.per_second():,.0f}", f"{one.processor_seconds / one.seconds:.0%}")
+            for one in noticed
         ],
     )
     yield Sheet(

@@ -1,6 +1,7 @@
 """The stream's changes on every route's queue."""
 
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -60,6 +61,19 @@ def test_every_change_reaches_every_queue_by_tens(cloud: Cloud) -> None:
         assert sorted(received(cloud, route.spec.queue_url)) == sorted(
             ITEMS.record(f"ü+{number}", "1") for number in range(25)
         )
+
+
+def test_a_routes_notices_are_sent_at_the_same_time(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, together = notifier(cloud, "dev"), threading.Barrier(10, timeout=10)
+    send = cloud.clients.sqs.send_message_batch
+
+    def wait_for_the_others(**call: Any) -> Any:
+        together.wait()
+        return send(**call)
+
+    monkeypatch.setattr(cloud.clients.sqs, "send_message_batch", wait_for_the_others)
+    subject.process({"Records": [change(f"{number}") for number in range(100)]})
+    assert len(received(cloud, subject.routes[0].spec.queue_url)) == 100
 
 
 def test_changes_of_one_key_are_one_notice_with_the_last_instant() -> None:

@@ -1,7 +1,7 @@
 """The function between the source tables' streams and the routes: each changed key, to the routes' queues."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -22,9 +22,11 @@ from replicator_lambda.archive import read_routes
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Announcement", "Notifier", "NotifierError", "build_notifier", "changes", "handle"]
+__all__ = ["CONNECTIONS", "Announcement", "Notifier", "NotifierError", "build_notifier", "changes", "handle"]
 
-_CONNECTIONS = 8
+CONNECTIONS = 32
+"""Calls at the same time, of ten notices each: a shard's batches come one after another, and wait for their calls."""
+
 _STREAM_BATCH = '{"Records": [{"eventSourceARN": "...", "dynamodb": {"Keys": {"id": {"S": "a"}}}}]}, as a stream has it'
 
 
@@ -77,10 +79,10 @@ class Announcement:
     spec: RouteSpec
     dead_letters: DeadLetters
 
-    def send(self, found: Iterable[Change], logger: Logger) -> Mapping[int, StoreError]:
+    def send(self, found: Iterable[Change], logger: Logger, calls: Executor) -> Mapping[int, StoreError]:
         """Send every change that the route replicates; return the errors of those that neither queue took."""
         bodies = [change.body() for change in found if self.spec.wants(change.key)]
-        refused = send(self.sqs, self.spec.queue_url, bodies)
+        refused = send(self.sqs, self.spec.queue_url, bodies, executor=calls)
         for error in set(refused.values()):
             fields = {"target": self.dead_letters.target, "error_type": error.kind, "error": error.message}
             logger.warning("not announced", extra=fields)
@@ -112,8 +114,8 @@ class Notifier:
         if not records:
             raise UnknownEventError(_STREAM_BATCH)
         found, unreadable = changes(records, self._dataset_of)
-        with ThreadPoolExecutor(_CONNECTIONS) as executor:
-            unsent = list(executor.map(lambda route: route.send(found, self.logger), self.routes))
+        with ThreadPoolExecutor(CONNECTIONS) as routes, ThreadPoolExecutor(CONNECTIONS) as calls:
+            unsent = list(routes.map(lambda route: route.send(found, self.logger, calls), self.routes))
         self.logger.info("announced", extra={"changes": len(found), "routes": len(self.routes)})
         faults = [
             f"neither {route.spec.queue_url} nor the dead-letter queue took {len(errors)} of {len(found)} notices "
@@ -147,7 +149,7 @@ def build_notifier(specs: Sequence[RouteSpec], sqs: "SQSClient") -> Notifier:
 
 @cache
 def _notifier() -> Notifier:
-    return build_notifier(read_routes(), connect_queues(connections=_CONNECTIONS))
+    return build_notifier(read_routes(), connect_queues(connections=CONNECTIONS))
 
 
 def handle(event: Mapping[str, Any], _context: Any) -> None:

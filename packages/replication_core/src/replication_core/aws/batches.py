@@ -1,6 +1,7 @@
 """Batch calls of SQS, ten messages each: send, delay and delete."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from replication_core.aws.errors import StoreError
@@ -22,12 +23,20 @@ T = TypeVar("T")
 
 
 def send(
-    sqs: "SQSClient", queue_url: str, bodies: Sequence[str], attributes: Sequence[Mapping[str, str]] = ()
+    sqs: "SQSClient",
+    queue_url: str,
+    bodies: Sequence[str],
+    attributes: Sequence[Mapping[str, str]] = (),
+    *,
+    executor: Executor | None = None,
 ) -> dict[int, StoreError]:
-    """Send messages, with text attributes where given; return the errors of those not sent, by their position."""
+    """Send messages, with text attributes where given; return the errors of those not sent, by their position.
+
+    The calls are made one after another, or by the executor.
+    """
     told = [{"MessageAttributes": _texts(each)} for each in attributes] or [{}] * len(bodies)
     entries = [{"MessageBody": body, **more} for body, more in zip(bodies, told, strict=True)]
-    return _by_tens(entries, lambda batch: sqs.send_message_batch(QueueUrl=queue_url, Entries=batch))
+    return _by_tens(entries, lambda batch: sqs.send_message_batch(QueueUrl=queue_url, Entries=batch), executor)
 
 
 def delay(sqs: "SQSClient", queue_url: str, receipts: Sequence[tuple[str, int]]) -> dict[int, StoreError]:
@@ -42,7 +51,9 @@ def remove(sqs: "SQSClient", queue_url: str, receipts: Sequence[str]) -> dict[in
     return _by_tens(entries, lambda batch: sqs.delete_message_batch(QueueUrl=queue_url, Entries=batch))
 
 
-def _by_tens(entries: Sequence[Mapping[str, Any]], call: Callable[[list[Any]], Any]) -> dict[int, StoreError]:
+def _by_tens(
+    entries: Sequence[Mapping[str, Any]], call: Callable[[list[Any]], Any], executor: Executor | None = None
+) -> dict[int, StoreError]:
     """Make a call for each ten entries, and return the errors by the entries' positions.
 
     botocore repeats a call that failed, but not the entries that failed in one that did not.
@@ -54,10 +65,9 @@ def _by_tens(entries: Sequence[Mapping[str, Any]], call: Callable[[list[Any]], A
             answer = call(chosen)
         return {int(id_): error for id_, error in refused("SQS", answer, chosen).items()}
 
-    errors: dict[int, StoreError] = {}
-    for batch in tens(range(len(entries)), lambda position: len(entries[position].get("MessageBody", "").encode())):
-        errors |= thoroughly(batch, some)
-    return errors
+    each_ten = tens(range(len(entries)), lambda position: len(entries[position].get("MessageBody", "").encode()))
+    found = (executor.map if executor else map)(lambda batch: thoroughly(batch, some), each_ten)
+    return {position: error for errors in found for position, error in errors.items()}
 
 
 def tens(values: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
