@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from benchmarks.site import Site
 from benchmarks.stand_in import made_up_store, running_stand_in
 from replication_core.datasets import ITEMS
 from replication_core.items.scans import Segment, scan
-from replication_core.objects.listings import key_ranges, list_objects
+from replication_core.objects.listings import KeyRange, KeyRanges, list_objects
+from replication_core.parallel import in_parallel
 
 KEYS = 2_345
 
@@ -75,18 +77,16 @@ def test_a_folder_of_more_than_a_page_is_listed_page_by_page() -> None:
     assert [key for page, _ in found for key in page] == [key for key in expected(keys) if key.startswith("folder-03/")]
 
 
-def test_the_replicators_own_listing_cuts_it_and_finds_every_key_once() -> None:
-    keys, network = MadeUpKeys(KEYS, missing_every=7), Network()
+@pytest.mark.parametrize(("pages", "most"), [(1, 1), (10, 10), (60, 66)])
+def test_the_replicators_own_listing_finds_every_key_once_in_hardly_more_calls_than_there_are_pages(
+    pages: int, most: int
+) -> None:
+    keys, network = MadeUpKeys(pages * 1000, missing_every=7), Network(0.001)
     client = s3(keys, network)
-    ranges = key_ranges(client, "b")
-    assert len(ranges) == 17
-    assert [each.key for one in ranges for each in list_objects(client, "b", "", one)] == expected(keys)
-    assert network.take().calls == {"ListObjectsV2": 1 + sum(_pages_read(keys, one.after) for one in ranges)}
-
-
-def _pages_read(keys: MadeUpKeys, after: str | None) -> int:
-    """A range's listing ends where it has seen a key that is not in it: with the first page, ranges being short."""
-    return 1 if any(key > (after or "") for key in expected(keys)) else 0
+    readers = KeyRanges(client, "b").readers(8, partial(list_objects, client, "b", ""))
+    found = sorted(each.key for each in in_parallel(readers, threads=8))
+    assert found == expected(keys)
+    assert network.take().calls["ListObjectsV2"] <= most
 
 
 @pytest.mark.parametrize("only", [ITEMS.attribute_names, ()])
@@ -132,10 +132,9 @@ def test_no_call_is_lost_when_many_threads_make_them() -> None:
 def test_the_stand_in_lists_over_http_what_is_made_up(site: Site) -> None:
     client, keys = site.client("s3"), MadeUpKeys(KEYS)
     bucket = made_up_store(KEYS, SOURCE)
-    ranges = key_ranges(client, bucket)
-    listed = [each for one in ranges for each in list_objects(client, bucket, "", one)]
+    listed = list(list_objects(client, bucket))
     assert [each.key for each in listed] == expected(keys)
     made_up = list(list_objects(s3(keys), bucket))
     assert [(each.size, each.etag) for each in listed] == [(each.size, each.etag) for each in made_up]
-    whole = [each.key for each in list_objects(client, bucket)]
-    assert whole == expected(keys), "by continuation tokens, too"
+    after = [each.key for each in list_objects(client, bucket, "", KeyRange(expected(keys)[2]))]
+    assert after == expected(keys)[3:]

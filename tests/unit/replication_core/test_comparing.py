@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -16,10 +16,13 @@ from replication_core.comparing.findings import SUSPECT, Finding, Looked, Verdic
 from replication_core.comparing.items import compare_items
 from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
+from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
 from replication_core.desired import desired_object
+from replication_core.objects import listings
 from replication_core.objects.states import Head, ObjectState
 from tests.made_datasets import OTHERS, numbered
+from tests.made_route import MadeRoute
 from tests.unit.replication_core.cloud import Cloud, cloud, refusal, unreadable_instant
 
 
@@ -224,6 +227,50 @@ def test_a_quick_look_believes_the_listing_and_asks_where_it_differs(made: Cloud
         found = suspects(made, quick=True)
     assert verdicts(found) == {"data/2.txt": "different"}
     assert calls.count("s3.HeadObject") == 2
+
+
+@dataclass
+class Listing:
+    """An S3 client that lists these ETags by their keys, so many of them a page, and does nothing else."""
+
+    etags: dict[str, str]
+    page: int
+
+    def list_objects_v2(self, *, Prefix: str, Delimiter: str, StartAfter: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        rests = (key.removeprefix(Prefix) for key in self.etags if key.startswith(Prefix) and key > StartAfter)
+        folders = {Prefix + rest.partition(Delimiter)[0] + Delimiter for rest in rests if Delimiter in rest}
+        return {"IsTruncated": False, "CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)]}
+
+    def get_paginator(self, _: str) -> "Listing":
+        return self
+
+    def paginate(self, *, Prefix: str, StartAfter: str = "", **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        keys = sorted(key for key in self.etags if key.startswith(Prefix) and key > StartAfter)
+        for at in range(0, max(1, len(keys)), self.page):
+            some = [{"Key": key, "Size": 1, "ETag": self.etags[key]} for key in keys[at : at + self.page]]
+            entries = [{"LastModified": datetime(2026, 1, 1, tzinfo=UTC), **entry} for entry in some]
+            yield {"IsTruncated": at + self.page < len(keys), "Contents": entries}
+
+
+contents = st.dictionaries(st.text("ab/", min_size=1, max_size=4), st.sampled_from("xy"), max_size=20)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(source=contents, others=contents, gone=st.sets(st.text("ab/", max_size=4)), page=st.integers(1, 5))
+def test_wherever_pages_and_ranges_end_a_quick_look_compares_every_key_once(
+    monkeypatch: pytest.MonkeyPatch, source: dict[str, str], others: dict[str, str], gone: set[str], page: int
+) -> None:
+    monkeypatch.setattr(listings, "_PAGES_A_SPLIT", 2)
+    target = {key: etag for key, etag in {**others, **source}.items() if key not in gone}
+    both: Any = (Listing(source, page), Listing(target, page))
+    none: Any = None
+    spec = MadeRoute(source_bucket="source", source_table="").spec
+    sides = Sides(route=spec, source_s3=both[0], target_s3=both[1], source_dynamodb=none, target_dynamodb=none)
+    with ThreadPoolExecutor(4) as executor:
+        looked = list(compare_objects(sides, spec.datasets[0], executor, quick=True))
+    found = sorted(str(finding.key) for each in looked for finding in each.findings)
+    assert found == sorted(key for key in {*source, *target} if source.get(key) != target.get(key))
+    assert sum(each.objects for each in looked) == len(source)
 
 
 def test_what_the_route_leaves_out_is_expected_and_what_a_target_has_of_its_own_there_is_not_looked_at(

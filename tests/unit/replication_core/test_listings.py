@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from replication_core.datasets import ITEMS
 from replication_core.items.scans import Segment, scan
-from replication_core.objects.listings import key_ranges, list_objects
+from replication_core.objects import listings
+from replication_core.objects.listings import KeyRange, KeyRanges, list_objects
+from replication_core.parallel import in_parallel
 from tests.unit.replication_core.cloud import Cloud, cloud
 
 
@@ -19,39 +21,66 @@ def made() -> Iterator[Cloud]:
 
 
 def empty(made: Cloud) -> None:
-    for key in made.keys(made.settings.source_bucket):
-        made.remove(key)
+    while keys := made.keys(made.settings.source_bucket):
+        for key in keys:
+            made.remove(key)
+
+
+@pytest.fixture
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have pages of two keys, and a part split off for every second one."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+    monkeypatch.setattr(listings, "_PAGES_A_SPLIT", 2)
+
+
+def read(made: Cloud, prefix: str = "", readers: int = 3) -> tuple[list[str], int]:
+    """Read all keys below a prefix, and return them and how many ranges they were in."""
+    s3, bucket = made.clients.source_s3, made.settings.source_bucket
+    parts: list[KeyRange] = []
+    ranges = KeyRanges(s3, bucket, prefix, on_split=lambda _, rest: parts.append(rest))
+    each = ranges.readers(readers, lambda one: list_objects(s3, bucket, prefix, one))
+    return sorted((one.key for one in in_parallel(each, threads=readers)), key=str.encode), 1 + len(parts)
 
 
 names = st.text(alphabet="ab/é\N{GRINNING FACE}", min_size=1, max_size=6)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(keys=st.sets(names, max_size=12), wanted=st.integers(1, 5), later=names)
-def test_every_key_is_in_one_range_whatever_comes_after_the_cuts_were_made(
-    made: Cloud, keys: set[str], wanted: int, later: str
+@given(keys=st.sets(names, max_size=12), readers=st.integers(1, 4), prefix=st.sampled_from(["", "a", "a/", "b/a/"]))
+def test_every_key_is_read_once_however_many_read(
+    made: Cloud, short_pages: None, keys: set[str], readers: int, prefix: str
 ) -> None:
     empty(made)
     for key in keys:
         made.put(key, b"")
-    s3, bucket = made.clients.source_s3, made.settings.source_bucket
-    ranges = key_ranges(s3, bucket, wanted=wanted)
-    made.put(later, b"")
-    listed = [each.key for one in ranges for each in list_objects(s3, bucket, "", one)]
-    assert listed == sorted(keys | {later}, key=str.encode)
-    assert len(ranges) <= wanted + 1
+    found, _ = read(made, prefix, readers)
+    assert found == sorted((key for key in keys if key.startswith(prefix)), key=str.encode)
 
 
-def test_a_prefix_is_listed_alone_and_its_folders_are_the_ranges(made: Cloud) -> None:
+@pytest.mark.parametrize("folder", ["", "a/", "deep/down/"])
+def test_readers_take_folders_of_what_another_reads(made: Cloud, short_pages: None, folder: str) -> None:
     empty(made)
-    for key in ("a/1", "b/x/1", "b/x/2", "b/y/1", "b/z", "c/1"):
-        made.put(key, key.encode())
+    keys = [f"{folder}{name}/{number}" for name in "pqrstu" for number in range(4)]
+    for key in keys:
+        made.put(key, b"")
+    found, ranges = read(made, readers=2)
+    assert (found, ranges > 1) == (keys, True)
+
+
+def test_a_few_pages_are_one_range(made: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "1")
+    empty(made)
+    for name in "pqrstuv":
+        made.put(f"{name}/1", b"")
+    assert read(made) == ([f"{name}/1" for name in "pqrstuv"], 1)
+
+
+def test_who_stops_taking_ends_the_readers_that_wait_for_a_part(made: Cloud) -> None:
     s3, bucket = made.clients.source_s3, made.settings.source_bucket
-    ranges = key_ranges(s3, bucket, "b/")
-    assert len(ranges) == 3
-    listed = [[each.key for each in list_objects(s3, bucket, "b/", one)] for one in ranges]
-    assert [key for one in listed for key in one] == ["b/x/1", "b/x/2", "b/y/1", "b/z"]
-    assert sum(bool(one) for one in listed) > 1
+    ranges = KeyRanges(s3, bucket)
+    keys = in_parallel(ranges.readers(3, lambda _: iter(range(10_000))), threads=3, ahead=1)
+    assert next(keys) == 0
+    keys.close()  # type: ignore[attr-defined] # it is a generator; a reader that waited on would never let it end
 
 
 def test_a_scan_goes_on_after_the_key_that_its_page_named(made: Cloud) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import Full, Queue
 from typing import TypeVar
 
-__all__ = ["bounded_map", "in_parallel"]
+__all__ = ["bounded_map", "in_parallel", "read_ahead"]
 
 _GIVE_UP_SECONDS = 0.1
 
@@ -49,6 +49,10 @@ def _read(source: Iterable[T], into: "Queue[T | _End]", over: threading.Event) -
             _put(_End(), into, over)
     except BaseException as error:  # noqa: BLE001 - it is raised where the values are taken
         _put(_End(error), into, over)
+    finally:
+        # Here, and not when it is forgotten: another source may wait for what this one has.
+        if isinstance(source, Generator):
+            source.close()
 
 
 def _put(value: T | _End, into: "Queue[T | _End]", over: threading.Event) -> bool:
@@ -59,6 +63,14 @@ def _put(value: T | _End, into: "Queue[T | _End]", over: threading.Event) -> boo
             continue
         return True
     return False
+
+
+def read_ahead(executor: Executor, values: Iterator[T]) -> Iterator[T]:
+    """Yield what an iterator yields, none of which is None, and have the executor get the next one meanwhile."""
+    coming = executor.submit(next, values, None)
+    while (value := coming.result()) is not None:
+        coming = executor.submit(next, values, None)
+        yield value
 
 
 def bounded_map(executor: Executor, function: Callable[[T], R], values: Iterable[T], *, window: int) -> Iterator[R]:

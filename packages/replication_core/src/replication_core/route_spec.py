@@ -5,7 +5,7 @@ version of a function is its code and its route, and in the contract, so that an
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, get_origin
@@ -76,6 +76,11 @@ class RoutedDataset:
         """Tell whether the target gets the object of a bucket's key."""
         included = bool(self.target) and (not self.include or key.startswith(self.include))
         return included and not key.startswith(self.exclude)
+
+    def wants_objects(self, keys: Iterable[str]) -> bool:
+        """Tell whether the target gets the objects of all these keys."""
+        has_rules = self.include or self.exclude
+        return all(map(self.wants_object, keys)) if has_rules else bool(self.target)
 
     def document(self) -> dict[str, Any]:
         """Return it as a route's document holds it."""

@@ -23,6 +23,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.changes import Change, message
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.objects import listings
 from replication_core.objects.heads import read_head
 from replication_core.objects.states import Head
 from tests.unit.pipeline_ops.routes.conftest import World
@@ -130,9 +131,18 @@ def test_what_the_route_leaves_out_is_not_enqueued(world: World, tmp_path: Path)
 @pytest.mark.parametrize("loads", [1, 2, 4, 6, 9])
 @pytest.mark.parametrize("crash", [False, True])
 def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
-    world: World, sides: Sides, everything: Selection, tmp_path: Path, loads: int, crash: bool
+    world: World,
+    sides: Sides,
+    everything: Selection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    loads: int,
+    crash: bool,
 ) -> None:
     keys = populate(world)
+    # Its ranges are split as they are read.
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
+    monkeypatch.setattr(listings, "_PAGES_A_SPLIT", 2)
     work = replace(Backfill.open(sides, everything, None, tmp_path / "first"), clock=iter(range(1000)).__next__)
     with closing(work.enqueue(enqueuer_of(world))) as counts:
         for _ in islice(counts, loads):

@@ -21,6 +21,7 @@ from pipeline_ops.state import Backend
 from pipeline_ops.terminal import shown
 from replication_core.aws.route_key import RouteKey
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
+from replication_core.objects.listings import list_objects
 from tests.made_datasets import OTHERS, numbered
 from tests.made_policies import ROOT, item_policy, policy
 from tests.unit.pipeline_ops.routes.conftest import World
@@ -247,7 +248,7 @@ def test_what_the_target_has_of_its_own_is_kept_if_asked_for(world: World) -> No
     # A replica of what production has no more is the route's, and not the target's own.
     world.s3.delete_object(Bucket="prod-data", Key="data/3")
     assert run("verify", "dev", "--keep-own", "--repair", "--yes").exit_code == 0
-    left = [entry["Key"] for entry in world.s3.list_objects_v2(Bucket="dev-data")["Contents"]]
+    left = [each.key for each in list_objects(world.s3, "dev-data")]
     assert "results/dev/run.json" in left
     assert "data/3" not in left
 

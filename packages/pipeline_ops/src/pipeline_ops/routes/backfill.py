@@ -25,7 +25,7 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
 from replication_core.items.scans import Segment, scan
 from replication_core.items.states import Item
-from replication_core.objects.listings import KeyRange, key_ranges
+from replication_core.objects.listings import KeyRange, KeyRanges
 from replication_core.parallel import in_parallel
 from replication_core.route_spec import RouteSpec
 
@@ -165,15 +165,13 @@ class Backfill:
                 "--resume goes on with it, --restart begins anew.",
                 MISUSED,
             )
-        with explained("What there is to replicate can't be listed"):
-            checkpoint = left or Checkpoint(parts=_parts(sides, selection))
         return cls(
             sides=sides,
             selection=selection,
             since=since,
             time_attribute=time_attribute,
             path=path,
-            checkpoint=checkpoint,
+            checkpoint=left or Checkpoint(parts=_parts(selection)),
             resumed=left is not None,
         )
 
@@ -211,20 +209,29 @@ class Backfill:
         self.path.unlink(missing_ok=True)
 
     def _loads(self) -> Iterator[Load[_Position]]:
-        parts = [self._part(part) for part in self.checkpoint.parts if not part.done]
+        readers = [reader for selected in self.selection.parts for reader in self._readers(selected)]
         with explained("What there is to replicate can't be listed"):
-            yield from in_parallel(parts, threads=_READING_THREADS)
+            yield from in_parallel(readers, threads=_READING_THREADS)
 
-    def _part(self, part: Part) -> Iterator[Load[_Position]]:
-        selected = next(each for each in self.selection.parts if each.routed.dataset.name == part.dataset)
-        keys = self._objects(selected, part) if isinstance(part, ObjectsPart) else self._items(selected, part)
-        for batch in batches(keys, KEYS_OF_A_LOAD):
-            yield Load(batch, (part, batch[-1]))
-        yield Load([], (part, None))
+    def _readers(self, selected: Selected) -> list[Iterator[Load[_Position]]]:
+        routed = selected.routed
+        left = [part for part in self.checkpoint.parts if part.dataset == routed.dataset.name and not part.done]
+        if not routed.dataset.is_bucket:
+            return [_loads(part, self._items(selected, part)) for part in left if isinstance(part, ItemsPart)]
+        parts = {KeyRange(part.after, part.until): part for part in left if isinstance(part, ObjectsPart)}
 
-    def _objects(self, selected: Selected, part: ObjectsPart) -> Iterator[RecordKey]:
-        listed = chosen_objects(self.sides, selected, KeyRange(part.after, part.until), self.since)
-        return (RecordKey(selected.routed.dataset, (each.key,)) for each in listed)
+        def split(one: KeyRange, rest: KeyRange) -> None:
+            parts[rest] = ObjectsPart(dataset=routed.dataset.name, after=rest.after, until=rest.until)
+            # In this order: whatever is saved meanwhile has every key.
+            self.checkpoint.parts.append(parts[rest])
+            parts[one].until = rest.after
+
+        def read(one: KeyRange) -> Iterator[Load[_Position]]:
+            listed = chosen_objects(self.sides, selected, one, self.since)
+            return _loads(parts[one], (RecordKey(routed.dataset, (each.key,)) for each in listed))
+
+        ranges = KeyRanges(self.sides.source_s3, routed.source, selected.prefix, begun=list(parts), on_split=split)
+        return ranges.readers(_READING_THREADS, read)
 
     def _items(self, selected: Selected, part: ItemsPart) -> Iterator[RecordKey]:
         dataset = selected.routed.dataset
@@ -242,6 +249,12 @@ class Backfill:
                     yield dataset.of_item(item)
 
 
+def _loads(part: Part, keys: Iterator[RecordKey]) -> Iterator[Load[_Position]]:
+    for batch in batches(keys, KEYS_OF_A_LOAD):
+        yield Load(batch, (part, batch[-1]))
+    yield Load([], (part, None))
+
+
 def _identity(route: RouteSpec, selection: Selection, since: datetime | None, time_attribute: str) -> str:
     """Return what tells one backfill from another: its stores, the rules, and what is selected."""
     others = [each.document() for each in route.datasets if each.dataset.name not in {OBJECTS.name, ITEMS.name}]
@@ -251,14 +264,12 @@ def _identity(route: RouteSpec, selection: Selection, since: datetime | None, ti
     return f"{own} and {others}" if others else own
 
 
-def _parts(sides: Sides, selection: Selection) -> list[Part]:
+def _parts(selection: Selection) -> list[Part]:
     parts: list[Part] = []
     for selected in selection.parts:
-        routed = selected.routed
-        name = routed.dataset.name
-        if routed.dataset.is_bucket:
-            ranges = key_ranges(sides.source_s3, routed.source, selected.prefix)
-            parts += [ObjectsPart(dataset=name, after=one.after, until=one.until) for one in ranges]
+        name = selected.routed.dataset.name
+        if selected.routed.dataset.is_bucket:
+            parts.append(ObjectsPart(dataset=name, after=None, until=None))
         else:
             parts += [ItemsPart(dataset=name, segment=number, of=_SEGMENTS) for number in range(_SEGMENTS)]
     return parts

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, KEYS_OF_A_MESSAGE
 from pipeline_ops.routes.route import explained
 from pipeline_ops.routes.selection import Selected, Selection, chosen_objects
 from replication_core.batching import batches
 from replication_core.comparing.sides import Sides
-from replication_core.objects.listings import KeyRange, key_ranges
+from replication_core.objects.listings import KeyRange, KeyRanges
 from replication_core.parallel import in_parallel
 
 __all__ = ["PRICES", "Counted", "count", "dollars"]
@@ -97,16 +98,18 @@ def count(sides: Sides, selection: Selection, since: datetime | None) -> Iterato
             items, item_bytes = items + table.get("ItemCount", 0), item_bytes + table.get("TableSizeBytes", 0)
         yield Counted(items=items, item_bytes=item_bytes)
         listings = [
-            _sums(sides, part, one, since)
+            reader
             for part in selection.parts
             if part.routed.dataset.is_bucket
-            for one in key_ranges(sides.source_s3, part.routed.source, part.prefix)
+            for reader in KeyRanges(sides.source_s3, part.routed.source, part.prefix).readers(
+                _LISTING_THREADS, partial(_sums, sides, part, since)
+            )
         ]
         for number, its_size in in_parallel(listings, threads=_LISTING_THREADS):
             objects, size = objects + number, size + its_size
             yield Counted(objects=objects, object_bytes=size, items=items, item_bytes=item_bytes)
 
 
-def _sums(sides: Sides, part: Selected, key_range: KeyRange, since: datetime | None) -> Iterator[tuple[int, int]]:
+def _sums(sides: Sides, part: Selected, since: datetime | None, key_range: KeyRange) -> Iterator[tuple[int, int]]:
     for page in batches(chosen_objects(sides, part, key_range, since), _PAGE):
         yield len(page), sum(each.size for each in page)

@@ -1,12 +1,13 @@
 """Comparison of objects: both buckets' listings side by side, then of each pair what a listing does not tell."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
@@ -30,11 +31,11 @@ from replication_core.desired import DesiredObject, desired_object
 from replication_core.masking.mask import Mask
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.heads import ARCHIVE_CLASSES, Absent, is_marked, read_head, read_tags
-from replication_core.objects.listings import KeyRange, Listed, key_ranges, list_objects
+from replication_core.objects.listings import KeyRange, KeyRanges, Listed, ListingPage, list_objects, list_pages
 from replication_core.objects.masked_copy import MaskedObject, masked_blocks
 from replication_core.objects.pinned import PinnedObject
 from replication_core.objects.states import Head, ObjectState, Tags
-from replication_core.parallel import bounded_map, in_parallel
+from replication_core.parallel import bounded_map, in_parallel, read_ahead
 from replication_core.reconcile import SourceMoved
 from replication_core.route_spec import RoutedDataset
 
@@ -59,6 +60,8 @@ __all__ = [
 _LISTING_THREADS = 8
 _CHUNK = 10
 """Pairs that one thread looks at, one after another: few, so that small buckets keep many threads busy."""
+
+_PAGE = 1000
 
 _CHUNKS_AT_ONCE = 128
 _LEFT_OUT = ("the route's rules leave it out",)
@@ -104,17 +107,19 @@ def compare_objects(
     where no prefix is given, since no prefix of its keys is known.
     """
     mask = sides.mask()
-    ranges = key_ranges(sides.source_s3, routed.source, prefix)
+    ranges = KeyRanges(sides.source_s3, routed.source, prefix)
     if mask is None or not mask.policy.masks_keys(routed.dataset.name):
-        pairs = [list_pairs(sides, routed, prefix, key_range) for key_range in ranges]
         yield from _look_at_all(
-            executor, pairs, lambda some: compare_pairs(sides, routed, some, quick=quick, deep=deep)
+            executor,
+            ranges.readers(_LISTING_THREADS, partial(_listed_pairs, sides, routed, prefix, quick)),
+            lambda pairs: compare_pairs(sides, routed, pairs, deep=deep),
         )
         return
     masked, there = MaskedKeys(), MaskedKeys.of(_replica_keys(sides, routed)) if quick else None
-    originals = [list_objects(sides.source_s3, routed.source, prefix, key_range) for key_range in ranges]
     yield from _look_at_all(
-        executor, originals, lambda some: compare_originals(sides, routed, some, masked, there=there, deep=deep)
+        executor,
+        ranges.readers(_LISTING_THREADS, partial(_listed_originals, sides, routed, prefix, masked, there)),
+        lambda originals: compare_originals(sides, routed, originals, deep=deep),
     )
     if prefix:
         return
@@ -124,18 +129,99 @@ def compare_objects(
         yield Looked(findings=[Finding(key, Verdict.EXTRA, orphan=True) for key in some])
 
 
+@dataclass(frozen=True, slots=True)
+class _Some(Generic[T]):
+    """Some of what was listed, in a row."""
+
+    equal: int = 0
+    """Objects that there is no reason to look at."""
+
+    others: Sequence[T] = ()
+
+
 def _look_at_all(
-    executor: Executor, listings: Sequence[Iterator[T]], look: Callable[[Sequence[T]], Looked]
+    executor: Executor, listings: Sequence[Iterator[_Some[T]]], look: Callable[[Sequence[T]], Looked]
 ) -> Iterator[Looked]:
-    chunks = in_parallel([batches(listing, _CHUNK) for listing in listings], threads=_LISTING_THREADS)
-    return bounded_map(executor, look, chunks, window=_CHUNKS_AT_ONCE)
+    def looked(some: _Some[T]) -> Looked:
+        found = look(some.others)
+        return replace(found, objects=found.objects + some.equal)
+
+    return bounded_map(executor, looked, in_parallel(listings, threads=_LISTING_THREADS), window=_CHUNKS_AT_ONCE)
+
+
+def _listed_pairs(
+    sides: Sides, routed: RoutedDataset, prefix: str, quick: bool, key_range: KeyRange
+) -> Iterator[_Some[Pair]]:
+    """List both buckets' keys of a range; where it is to be quick, those that seem to be equal are only counted."""
+    mask = sides.mask()
+    listings = _listings(sides, routed, prefix, key_range)
+    with ThreadPoolExecutor(len(listings), thread_name_prefix="list") as executor:
+        originals, replicas = (read_ahead(executor, listing) for listing in listings)
+        for some, theirs in _page_by_page(originals, replicas):
+            if quick and mask is None and some[:3] == theirs[:3] and routed.wants_objects(some.keys):
+                yield _Some(len(some.keys))
+                continue
+            pairs = side_by_side(some.listed(), theirs.listed())
+            yield from _chunks(pairs, lambda pair: quick and _seem_equal(routed, pair, mask))
+
+
+def _listed_originals(
+    sides: Sides,
+    routed: RoutedDataset,
+    prefix: str,
+    masked: MaskedKeys,
+    there: MaskedKeys | None,
+    key_range: KeyRange,
+) -> Iterator[_Some[Listed]]:
+    """List the source's keys of a range, and add what they are masked to; those that are `there` are only counted."""
+
+    def is_there(original: Listed) -> bool:
+        if not routed.wants_object(original.key):
+            return False
+        place = place_of(RecordKey(routed.dataset, (original.key,)), sides.mask(), masked)
+        return there is not None and place in there
+
+    return _chunks(list_objects(sides.source_s3, routed.source, prefix, key_range), is_there)
+
+
+def _chunks(listed: Iterable[T], is_equal: Callable[[T], bool]) -> Iterator[_Some[T]]:
+    for page in batches(listed, _PAGE):
+        others = [each for each in page if not is_equal(each)]
+        if len(others) < len(page):
+            yield _Some(len(page) - len(others))
+        yield from (_Some(others=some) for some in batches(others, _CHUNK))
+
+
+def _page_by_page(
+    originals: Iterator[ListingPage], replicas: Iterator[ListingPage]
+) -> Iterator[tuple[ListingPage, ListingPage]]:
+    """Merge two listings page by page: what each has up to the key at which the first of the two pages ends."""
+    original, replica = next(originals, None), next(replicas, None)
+    while original is not None or replica is not None:
+        if original is not None and not original.keys:
+            original = next(originals, None)
+        elif replica is not None and not replica.keys:
+            replica = next(replicas, None)
+        else:
+            end = min(page.keys[-1] for page in (original, replica) if page is not None)
+            (some, original), (theirs, replica) = (
+                (ListingPage(), None) if page is None else page.split(end) for page in (original, replica)
+            )
+            yield some, theirs
 
 
 def list_pairs(sides: Sides, routed: RoutedDataset, prefix: str, key_range: KeyRange) -> Iterator[Pair]:
     """List both buckets' keys of a range side by side."""
-    return side_by_side(
-        list_objects(sides.source_s3, routed.source, prefix, key_range),
-        list_objects(sides.target_s3, routed.target, prefix, key_range),
+    for some, theirs in _page_by_page(*_listings(sides, routed, prefix, key_range)):
+        yield from side_by_side(some.listed(), theirs.listed())
+
+
+def _listings(
+    sides: Sides, routed: RoutedDataset, prefix: str, key_range: KeyRange
+) -> tuple[Iterator[ListingPage], Iterator[ListingPage]]:
+    return (
+        list_pages(sides.source_s3, routed.source, prefix, key_range),
+        list_pages(sides.target_s3, routed.target, prefix, key_range),
     )
 
 
@@ -145,37 +231,28 @@ def masked_object_keys(sides: Sides, routed: RoutedDataset, mask: Mask) -> Maske
     Raises StoreError.
     """
     masked = MaskedKeys()
-    for original in _listed(sides.source_s3, routed.source):
-        if routed.wants_object(original.key):
-            place_of(RecordKey(routed.dataset, (original.key,)), mask, masked)
+    for key in _listed_keys(sides.source_s3, routed.source):
+        if routed.wants_object(key):
+            place_of(RecordKey(routed.dataset, (key,)), mask, masked)
     masked.sort()
     return masked
 
 
 def _replica_keys(sides: Sides, routed: RoutedDataset) -> Iterator[RecordKey]:
     """Yield the keys of the target's objects, but for those where the route leaves everything out."""
-    listed = _listed(sides.target_s3, routed.target)
-    return (RecordKey(routed.dataset, (each.key,)) for each in listed if not each.key.startswith(routed.exclude))
+    listed = _listed_keys(sides.target_s3, routed.target)
+    return (RecordKey(routed.dataset, (key,)) for key in listed if not key.startswith(routed.exclude))
 
 
-def _listed(client: "S3Client", bucket: str) -> Iterator[Listed]:
-    ranges = [list_objects(client, bucket, "", key_range) for key_range in key_ranges(client, bucket)]
-    return in_parallel(ranges, threads=_LISTING_THREADS)
+def _listed_keys(client: "S3Client", bucket: str) -> Iterator[str]:
+    readers = KeyRanges(client, bucket).readers(_LISTING_THREADS, partial(list_pages, client, bucket, ""))
+    return (key for page in in_parallel(readers, threads=_LISTING_THREADS) for key in page.keys)
 
 
 def compare_originals(
-    sides: Sides,
-    routed: RoutedDataset,
-    originals: Sequence[Listed],
-    masked: MaskedKeys | None = None,
-    *,
-    there: MaskedKeys | None = None,
-    deep: bool = False,
+    sides: Sides, routed: RoutedDataset, originals: Sequence[Listed], *, deep: bool = False
 ) -> Looked:
-    """Compare these objects of the source with their replicas, under masked keys, which are added to `masked`.
-
-    Where the keys that are `there` in the target are given, nothing else is asked for.
-    """
+    """Compare these objects of the source with their replicas, under masked keys."""
     findings: list[Finding | None] = []
     count = 0
     for original in originals:
@@ -184,42 +261,37 @@ def compare_originals(
             findings.append(Finding(key, Verdict.OUTSIDE, _LEFT_OUT))
             continue
         count += 1
-        place = place_of(key, sides.mask(), masked)
-        if there is None or place not in there:
-            findings.append(look_at_object(sides, routed, key, deep=deep))
+        findings.append(look_at_object(sides, routed, key, deep=deep))
     return Looked(objects=count, findings=[finding for finding in findings if finding is not None])
 
 
-def compare_pairs(
-    sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *, quick: bool = False, deep: bool = False
-) -> Looked:
+def compare_pairs(sides: Sides, routed: RoutedDataset, pairs: Sequence[Pair], *, deep: bool = False) -> Looked:
     """Compare these pairs, one after another."""
-    found = (_compare(sides, routed, pair, quick, deep) for pair in pairs)
+    found = (_compare(sides, routed, pair, deep) for pair in pairs)
     count = sum(pair.original is not None and routed.wants_object(pair.key) for pair in pairs)
     return Looked(objects=count, findings=[finding for finding in found if finding is not None])
 
 
-def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, quick: bool, deep: bool) -> Finding | None:
+def _compare(sides: Sides, routed: RoutedDataset, pair: Pair, deep: bool) -> Finding | None:
     original, replica = pair.original, pair.replica
-    wanted = routed.wants_object(pair.key)
-    mask = sides.mask()
     key = RecordKey(routed.dataset, (pair.key,))
-    if quick and wanted and original and replica and _seem_equal(key, original, replica, mask):
-        return None
-    if not wanted:
+    if not routed.wants_object(pair.key):
         return Finding(key, Verdict.OUTSIDE, _LEFT_OUT) if original else None
     if original is None:
         return Finding(key, Verdict.EXTRA)
     # Of what is archived the second look reads the head, and the policy says what is to be missing.
-    if replica is None and original.storage_class not in ARCHIVE_CLASSES and mask is None:
+    if replica is None and original.storage_class not in ARCHIVE_CLASSES and sides.mask() is None:
         return Finding(key, Verdict.MISSING, (), original.size, _state(original.etag, original.last_modified))
     return look_at_object(sides, routed, key, deep=deep)
 
 
-def _seem_equal(key: RecordKey, original: Listed, replica: Listed, mask: Mask | None) -> bool:
-    """Tell whether a listing gives no reason to look at a replica."""
+def _seem_equal(routed: RoutedDataset, pair: Pair, mask: Mask | None) -> bool:
+    """Tell whether a listing gives no reason to look at an object that the target gets."""
+    original, replica = pair.original, pair.replica
+    if original is None or replica is None or not routed.wants_object(pair.key):
+        return False
     try:
-        if mask is not None and not mask.object(key.object_key, key.dataset).is_opaque:
+        if mask is not None and not mask.object(pair.key, routed.dataset).is_opaque:
             return replica.last_modified >= original.last_modified
     except Unclassified:
         return False

@@ -16,7 +16,7 @@ from replication_core.comparing.objects import Pair, compare_originals, compare_
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.scans import Segment, scan
-from replication_core.objects.listings import KeyRange, list_objects
+from replication_core.objects.listings import KeyRange, ListingPage, list_objects
 from replication_core.parallel import bounded_map
 from replication_core.route_spec import RoutedDataset
 
@@ -126,7 +126,7 @@ def _page(client: "S3Client", bucket: str, prefix: str, *, after: str = "", most
     begin: Any = {"StartAfter": after} if after else {}
     with translated("ListObjectsV2"):
         page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **begin)
-    return [entry["Key"] for entry in page.get("Contents", ())], not told("ListObjectsV2", page, "IsTruncated")
+    return list(ListingPage.of(page).keys), not told("ListObjectsV2", page, "IsTruncated")
 
 
 def _segment(sides: Sides, routed: RoutedDataset, keys: int, chance: random.Random) -> Segment:

@@ -9,6 +9,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from replication_core.objects.listings import PAGE, ListingPage
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -17,11 +19,11 @@ __all__ = ["read_listings_fast"]
 # Texts are printable ASCII without markup, which means the same whether or not it is parsed as XML.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html: the elements, in the order of S3's answers
 _ENTRY = re.compile(
-    rb"<Contents><Key>([ -%'-;=?-~]+)</Key>"
-    rb"<LastModified>([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?Z)</LastModified>"
-    rb'<ETag>(?:&quot;|")([0-9a-zA-Z-]+)(?:&quot;|")</ETag>'
-    rb"(?:<ChecksumAlgorithm>[A-Z0-9]+</ChecksumAlgorithm>)*(?:<ChecksumType>[A-Z_]+</ChecksumType>)?"
-    rb"<Size>([0-9]{1,16})</Size><StorageClass>([A-Z_]+)</StorageClass></Contents>"
+    r"<Contents><Key>([ -%'-;=?-~]+)</Key>"
+    r"<LastModified>([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?Z)</LastModified>"
+    r'<ETag>(?:&quot;|")([0-9a-zA-Z-]+)(?:&quot;|")</ETag>'
+    r"(?:<ChecksumAlgorithm>[A-Z0-9]+</ChecksumAlgorithm>)*(?:<ChecksumType>[A-Z_]+</ChecksumType>)?"
+    r"<Size>([0-9]{1,16})</Size><StorageClass>([A-Z_]+)</StorageClass></Contents>"
 )
 _FIELDS = _ENTRY.groups
 
@@ -49,10 +51,10 @@ def _take_entries_out(response_dict: dict[str, Any], customized_response_dict: d
     begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + len(b"</Contents>")
     if response_dict["status_code"] != HTTPStatus.OK or begin < 0 or not _stand_alone(body[:begin], body[end:]):
         return
-    entries = _entries(body[begin:end])
-    if entries:
+    page = _page(body[begin:end])
+    if page is not None:
         response_dict["body"] = body[:begin] + body[end:]
-        customized_response_dict["Contents"] = entries
+        customized_response_dict[PAGE] = page
 
 
 def _stand_alone(before: bytes, after: bytes) -> bool:
@@ -60,22 +62,14 @@ def _stand_alone(before: bytes, after: bytes) -> bool:
     return _BEFORE.fullmatch(before) is not None and _AFTER.fullmatch(after) is not None
 
 
-def _entries(between: bytes) -> list[dict[str, Any]]:
-    """Return the entries as botocore does; none where anything of it is in another form."""
-    parts = _ENTRY.split(between)
+def _page(between: bytes) -> ListingPage | None:
+    """Return the objects as botocore reads them; None where anything of it is in another form."""
+    parts = _ENTRY.split(between.decode("latin-1"))
     if any(parts[:: _FIELDS + 1]):
-        return []
+        return None
     keys, times, etags, sizes, classes = (parts[position :: _FIELDS + 1] for position in range(1, _FIELDS + 1))
     try:
-        return [
-            {
-                "Key": key.decode(),
-                "LastModified": datetime.fromisoformat(time.decode()),
-                "ETag": f'"{etag.decode()}"',
-                "Size": int(size),
-                "StorageClass": class_.decode(),
-            }
-            for key, time, etag, size, class_ in zip(keys, times, etags, sizes, classes, strict=True)
-        ]
+        modified = list(map(datetime.fromisoformat, times))
     except ValueError:  # no such day or hour
-        return []
+        return None
+    return ListingPage(keys, list(map(int, sizes)), [f'"{etag}"' for etag in etags], modified, classes)
