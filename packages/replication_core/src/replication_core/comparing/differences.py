@@ -118,7 +118,7 @@ def item_differences(wanted: Item, replica: Item, dataset: Dataset) -> tuple[str
     if REPLICATION_TIMESTAMP not in dataset.attribute_names:
         stamp = replica.get(REPLICATION_TIMESTAMP, {})
         wanted = {**wanted, REPLICATION_TIMESTAMP: stamp if "S" in stamp else {"S": "any"}}
-    return tuple(_names("attribute", wanted, replica))
+    return () if wanted == replica else tuple(_names("attribute", wanted, replica))
 
 
 def _without(texts: Mapping[str, str], names: Collection[str]) -> dict[str, str]:

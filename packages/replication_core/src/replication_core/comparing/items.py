@@ -1,13 +1,14 @@
-"""Comparison of items: each table is scanned by segments, and the other one asked for the same keys.
+"""Comparison of items: both tables are scanned by segments, and asked for the keys of what has not met its counterpart.
 
-Where a policy masks a table's keys, only those of the source can be asked for in the other one. What the target has
-besides is found by the set of all keys that the source's are masked to.
+Where a policy masks a table's keys, the target is asked for all that the source's are masked to, and what it has
+besides is found by the set of those.
 """
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
-from itertools import islice
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from replication_core.aws.errors import StoreError
@@ -24,12 +25,13 @@ from replication_core.comparing.findings import (
     unknown,
     verdict_of,
 )
+from replication_core.comparing.item_pairs import ItemPair, item_pairs
 from replication_core.comparing.masked_keys import MaskedKeys, place_of
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.desired import desired_item
 from replication_core.items.dynamodb import READ_BATCH, read_items
-from replication_core.items.scans import Segment, scan
+from replication_core.items.scans import Page, Segment, scan
 from replication_core.items.states import Item, ItemState, ordered
 from replication_core.masking.marks import Doubt
 from replication_core.masking.mask import Mask
@@ -45,7 +47,10 @@ if TYPE_CHECKING:
 __all__ = ["compare_items", "compare_segments", "look_at_items", "look_at_replica_items", "masked_item_keys"]
 
 _SEGMENTS = [Segment(number, 8) for number in range(8)]
+_SEGMENTS_AT_ONCE = 4
 _BATCHES_AT_ONCE = 16
+_MET_AT_ONCE = 1000
+"""Pairs that are told of together."""
 
 Look = Callable[[], Looked]
 
@@ -69,37 +74,65 @@ def compare_segments(
 ) -> Iterator[Looked]:
     """Compare these segments' items; with a limit, the first so many of each.
 
-    The source is scanned for what is missing or different, and the target, for keys alone, for what is extra: two
-    tables' segments hold the same keys in no order that is promised. Where keys are masked, what is extra is found by
-    `masked`, which is filled meanwhile; without it the target's items are compared with the policy alone.
+    Where keys are masked, what is extra is found by `masked`, which is filled meanwhile; without it the target's items
+    are compared with the policy alone.
     """
     dataset, mask = routed.dataset, sides.mask()
 
-    def batches_of(client: "DynamoDBClient", table: str, only: Sequence[str] = ()) -> list[Iterator[list[Item]]]:
-        return [_batches(client, table, dataset, segment, limit, only) for segment in segments]
+    def pages(client: "DynamoDBClient", table: str, only: Sequence[str] = ()) -> list[Iterator[Page]]:
+        return [scan(client, table, dataset, segment, only=only, limit=limit) for segment in segments]
 
-    originals = batches_of(sides.source_dynamodb, routed.source)
+    originals = pages(sides.source_dynamodb, routed.source)
     if mask is None or not mask.policy.masks_keys(dataset.name):
-        replicas = batches_of(sides.target_dynamodb, routed.target, dataset.attribute_names)
-        yield from _look_at_all(
-            executor,
-            *_looks(originals, lambda batch: _compare(sides, routed, batch, mask, None)),
-            *_looks(replicas, lambda batch: _look_for_extra(sides, routed, batch)),
-        )
+        replicas = pages(sides.target_dynamodb, routed.target)
+        pairs = (item_pairs(*both, dataset) for both in zip(originals, replicas, strict=True))
+        yield from _look_at_all(executor, [_looks_at_pairs(sides, routed, each, mask) for each in pairs])
         return
-    yield from _look_at_all(executor, *_looks(originals, lambda batch: _compare(sides, routed, batch, mask, masked)))
+    yield from _look_at_all(executor, _looks(originals, lambda batch: _compare(sides, routed, batch, mask, masked)))
     if masked is not None:
         masked.sort()
-    replicas = batches_of(sides.target_dynamodb, routed.target, _told(dataset))
-    yield from _look_at_all(executor, *_looks(replicas, lambda batch: _look_at_replicas(dataset, batch, mask, masked)))
+    replicas = pages(sides.target_dynamodb, routed.target, _told(dataset))
+    yield from _look_at_all(executor, _looks(replicas, lambda batch: _look_at_replicas(dataset, batch, mask, masked)))
 
 
-def _looks(parts: Sequence[Iterator[list[Item]]], look: Callable[[list[Item]], Looked]) -> list[Iterator[Look]]:
-    return [map(lambda batch: lambda: look(batch), part) for part in parts]
+def _looks_at_pairs(
+    sides: Sides, routed: RoutedDataset, pairs: Iterator[ItemPair], mask: Mask | None
+) -> Iterator[Look]:
+    """Compare those that have met, and yield what is found of them, and the looks at the others."""
+    met = 0
+    findings: list[Finding] = []
+    originals: list[Item] = []
+    replicas: list[Item] = []
+    for key, original, replica in pairs:
+        if original is not None and replica is not None:
+            met += 1
+            if finding := _of_source(sides, key, original, replica, mask):
+                findings.append(finding)
+        elif original is not None:
+            originals.append(original)
+        elif replica is not None:
+            replicas.append(replica)
+        if met == _MET_AT_ONCE:
+            yield partial(Looked, items=met, findings=findings)
+            met, findings = 0, []
+        if len(originals) == READ_BATCH:
+            yield partial(_compare, sides, routed, originals, mask, None)
+            originals = []
+        if len(replicas) == READ_BATCH:
+            yield partial(_look_for_extra, sides, routed, replicas)
+            replicas = []
+    yield partial(Looked, items=met, findings=findings)
+    yield partial(_compare, sides, routed, originals, mask, None)
+    yield partial(_look_for_extra, sides, routed, replicas)
 
 
-def _look_at_all(executor: Executor, *looks: Iterator[Look]) -> Iterator[Looked]:
-    return bounded_map(executor, lambda look: look(), in_parallel(looks, threads=len(looks)), window=_BATCHES_AT_ONCE)
+def _looks(segments: Sequence[Iterator[Page]], look: Callable[[list[Item]], Looked]) -> list[Iterator[Look]]:
+    return [(partial(look, batch) for batch in _batches(pages)) for pages in segments]
+
+
+def _look_at_all(executor: Executor, looks: Sequence[Iterator[Look]]) -> Iterator[Looked]:
+    ready = in_parallel(looks, threads=_SEGMENTS_AT_ONCE)
+    return bounded_map(executor, lambda look: look(), ready, window=_BATCHES_AT_ONCE)
 
 
 def look_at_items(sides: Sides, routed: RoutedDataset, keys: Collection[RecordKey]) -> dict[RecordKey, Finding | None]:
@@ -129,21 +162,18 @@ def look_at_replica_items(
 def masked_item_keys(sides: Sides, routed: RoutedDataset, mask: Mask) -> MaskedKeys:
     """Return the keys that all of the source's are masked to by now. Raises StoreError."""
     masked, dataset = MaskedKeys(), routed.dataset
-    parts = [
-        _batches(sides.source_dynamodb, routed.source, dataset, segment, None, dataset.attribute_names)
+    segments = [
+        scan(sides.source_dynamodb, routed.source, dataset, segment, only=dataset.attribute_names)
         for segment in _SEGMENTS
     ]
-    for item in (item for batch in in_parallel(parts, threads=len(parts)) for item in batch):
+    for item in (item for page in in_parallel(segments, threads=len(segments)) for item in page.items):
         place_of(dataset.of_item(item), mask, masked)
     masked.sort()
     return masked
 
 
-def _batches(
-    client: "DynamoDBClient", table: str, dataset: Dataset, segment: Segment, limit: int | None, only: Sequence[str]
-) -> Iterator[list[Item]]:
-    pages = scan(client, table, dataset, segment, only=only, limit=limit)
-    yield from batches(islice((item for page in pages for item in page.items), limit), READ_BATCH)
+def _batches(pages: Iterator[Page]) -> Iterator[list[Item]]:
+    return batches((item for page in pages for item in page.items), READ_BATCH)
 
 
 def _told(dataset: Dataset) -> tuple[str, ...]:
@@ -215,7 +245,12 @@ def _finding(
 
 
 def _of_source(sides: Sides, key: RecordKey, original: Item, replica: Item | None, mask: Mask | None) -> Finding | None:
-    state = _state(original)
+    finding = _of_state(sides, key, original, replica, mask)
+    # To tell a state takes longer than to compare it, and most are equal.
+    return finding and replace(finding, source=_state(original))
+
+
+def _of_state(sides: Sides, key: RecordKey, original: Item, replica: Item | None, mask: Mask | None) -> Finding | None:
     doubt = None if replica is None else _doubt(replica, mask, key.dataset)
     names = {"source": sides.route.source_environment, "target": sides.route.target}
     try:
@@ -224,15 +259,15 @@ def _of_source(sides: Sides, key: RecordKey, original: Item, replica: Item | Non
         # What has no mark is the target's own, which a refusal leaves there.
         is_left = replica is not None and REPLICATED_FROM in replica
         verdict = verdict_of(doubt) if doubt and is_left else Verdict.REFUSED
-        return Finding(key, verdict, (refusal.message,), source=state)
+        return Finding(key, verdict, (refusal.message,))
     if doubt:
-        return Finding(key, verdict_of(doubt), (doubt,), source=state)
+        return Finding(key, verdict_of(doubt), (doubt,))
     if replica is None or wanted is None:
         if replica is None and wanted is None:
             return None
-        return Finding(key, Verdict.EXTRA if wanted is None else Verdict.MISSING, source=state)
+        return Finding(key, Verdict.EXTRA if wanted is None else Verdict.MISSING)
     what = item_differences(wanted, replica, key.dataset)
-    return Finding(key, Verdict.DIFFERENT, what, source=state) if what else None
+    return Finding(key, Verdict.DIFFERENT, what) if what else None
 
 
 def _of_replica(key: RecordKey, item: Item, mask: Mask | None, masked: MaskedKeys | None) -> Finding | None:

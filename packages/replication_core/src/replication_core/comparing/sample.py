@@ -82,7 +82,7 @@ def drawn(sides: Sides, routed: RoutedDataset, keys: int, chance: random.Random,
     names = routed.dataset.attribute_names
     segment = _segment(sides, routed, keys, chance)
     pages = scan(sides.source_dynamodb, routed.source, routed.dataset, segment, only=names, limit=keys)
-    return [routed.dataset.of_item(item) for item in next(pages).items[:keys]]
+    return [routed.dataset.of_item(item) for item in next(pages).items]
 
 
 def _walk(sides: Sides, routed: RoutedDataset, chance: random.Random) -> Iterator[Pair]:
