@@ -130,7 +130,9 @@ PRINCIPALS = {
     "an instance's": (function_role("replication", "prod-pr1", "route-dev-replicator"), False),
     "production's processor's": (function_role("processing", "prod", "processor"), False),
     "the target's processor's": (function_role("processing", "dev", "processor"), False),
+    "another route's, by other tags": (somebody("role/replication-prod-route-staging-replicator-1a2b3c4"), False),
     "another environment's, of whatever": (somebody("role/notebook", Environment="dev"), False),
+    "another's, as the delivery's": (somebody("role/notebook", Environment="dev", Project="delivery"), False),
     "production's operator": (somebody("user/me", Environment="prod"), True),
     "an operator of no environment": (somebody("role/on-call"), True),
     "who releases": (somebody("role/delivery/release-prod", Environment="shared", Project="delivery"), True),
@@ -147,6 +149,26 @@ def test_a_routes_key_is_used_by_the_route_and_by_who_operates_it(deployed: Reco
     account = f"arn:aws:iam::{ACCOUNT}:root"
     assert allows(policy, "kms:GenerateMac", "the key", principal=account, context=context) is expected
     assert not allows(policy, "kms:VerifyMac", "the key", principal=account, context=context)
+
+
+NAMED = {
+    "the route's": PRINCIPALS["the route's"],
+    "another route's": PRINCIPALS["another route's"],
+    "who releases": PRINCIPALS["who releases"],
+    "who is named": (somebody("role/on-call"), True),
+    "who is not": (somebody("user/me", Environment="prod"), False),
+    "who chooses the tags of a session": (somebody("role/notebook", Environment="prod"), False),
+}
+
+
+@pytest.mark.parametrize("who", NAMED)
+def test_where_a_keys_users_are_named_no_tag_makes_one(who: str) -> None:
+    (arn, tags), expected = NAMED[who]
+    made = replication({"replication:maskKeyUsers": [f"arn:aws:iam::{ACCOUNT}:role/on-call"]})
+    policy = made.named(KEY, "route-dev-mask-key").document()
+    context = {"aws:PrincipalArn": arn, **{f"aws:PrincipalTag/{name}": value for name, value in tags.items()}}
+    account = f"arn:aws:iam::{ACCOUNT}:root"
+    assert allows(policy, "kms:GenerateMac", "the key", principal=account, context=context) is expected
 
 
 @pytest.mark.parametrize("target", TARGETS)

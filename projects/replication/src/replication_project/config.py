@@ -24,6 +24,9 @@ __all__ = [
     "require_other_targets",
 ]
 
+PRINCIPAL = r"^arn:[a-z-]+:iam::\d{12}:(role|user)/.+$"
+"""The ARN of a role or a user, or a pattern of such."""
+
 TRAIL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"
 """https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html"""
 
@@ -153,6 +156,11 @@ class ReplicationConfig(FunctionSettings):
         default=True,
         description="whether the keys that pseudonyms are made with refuse to be deleted or replaced",
         examples=[True],
+    )
+    mask_key_users: tuple[Annotated[str, Field(pattern=PRINCIPAL)], ...] = Field(
+        default=(),
+        description="who besides the routes and the workflows may use those keys, anybody whom IAM lets when absent",
+        examples=[["arn:aws:iam::123456789012:role/on-call"]],
     )
     memory_mb: int = Field(default=1024, ge=128, le=10240, description="each function's memory", examples=[1024])
     timeout_seconds: int = Field(

@@ -187,39 +187,41 @@ def notifier_rights(
     ]
 
 
-def mask_key_policy(source: StorageOutputs, target: str) -> dict[str, Any]:
+def mask_key_policy(source: StorageOutputs, target: str, users: Sequence[str] = ()) -> dict[str, Any]:
     """Return the policy of the key that a route's pseudonyms are made with.
 
     Who may use it stands in roles' own policies, and of functions only this route's may: neither another environment's,
-    whose data could be joined by it with what stands behind the pseudonyms, nor another route's. The workflows' roles
-    are of the account, whatever their tags say. A key's policy can't name a role that is not there yet, hence the
-    conditions: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
+    whose data could be joined by it with what stands behind the pseudonyms, nor another route's. Where `users` are
+    named, ARNs of theirs or patterns of such, nobody else may but the workflows: a session can have other tags than its
+    role, where the role's trust lets it, and they win over the role's, but no other ARN
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html). A key's policy can't name a role that is
+    not there yet, hence the conditions: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
     """
     account = f"arn:{source.partition}:iam::{source.account_id}"
     own = f"{account}:role/replication-{source.instance}-route-{target}-*"
+    workflows = f"{account}:role/delivery/*"
+    functions = [f"{account}:role/{project}-*" for project in ("processing", "replication")]
+    who = "aws:PrincipalArn"
 
     def denied(sid: str, conditions: dict[str, dict[str, Any]]) -> Statement:
         statement = {"Sid": sid, "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": [GENERATE_MAC]}
         return {**statement, "Resource": ["*"], "Condition": conditions}
 
-    tag = "aws:PrincipalTag/"
+    environment = "aws:PrincipalTag/Environment"
+    others = denied("Others", {"ArnNotLike": {who: [own, workflows, *users]}})
     return document(
         key_administration(f"{account}:root"),
         allow("UseByRoles", [GENERATE_MAC], ["*"], principal={"AWS": f"{account}:root"}),
         denied(
             "OtherEnvironments",
             {
-                "StringNotEquals": {f"{tag}Environment": source.environment, f"{tag}Project": "delivery"},
-                "Null": {f"{tag}Environment": "false"},
+                "StringNotEquals": {environment: source.environment},
+                "Null": {environment: "false"},
+                "ArnNotLike": {who: workflows},
             },
         ),
-        denied(
-            "OtherFunctions",
-            {
-                "StringEquals": {f"{tag}Project": ["processing", "replication"]},
-                "ArnNotLike": {"aws:PrincipalArn": own},
-            },
-        ),
+        denied("OtherFunctions", {"ArnLike": {who: functions}, "ArnNotLike": {who: own}}),
+        *([others] if users else []),
     )
 
 

@@ -153,7 +153,8 @@ class ReplicationRoute(pulumi.ComponentResource):
     def _mask_key(self) -> aws.kms.Key:
         """Return the key, which outlives every release and policy: another one would change every pseudonym."""
         target = self._target.environment
-        policy = self._stores.apply(lambda known: mask_key_policy(known.source, target))
+        users = self._config.mask_key_users
+        policy = self._stores.apply(lambda known: mask_key_policy(known.source, target, users))
         return aws.kms.Key(
             f"{self._name}-mask-key",
             description=f"What the pseudonyms in {target} are made with: without it none can be made again",
