@@ -22,20 +22,9 @@ from replication_core.masking.policy import (
 )
 from replication_core.masking.pseudonyms import token
 from replication_core.masking.rules import RULES
-from replication_core.replicas import (
-    PROVENANCE_ENVIRONMENT,
-    PROVENANCE_POLICY,
-    PROVENANCE_VERSION,
-    REPLICATED_FROM,
-    REPLICATED_POLICY,
-    REPLICATION_TIMESTAMP,
-)
+from replication_core.replicas import ADDED_ATTRIBUTES, ADDED_METADATA
 
 __all__ = ["check_coherence"]
-
-_OWN_ATTRIBUTES = {"environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP}
-_OWN_METADATA = {PROVENANCE_ENVIRONMENT, PROVENANCE_POLICY, PROVENANCE_VERSION}
-"""What the replication gives every replica, of items and of objects."""
 
 
 def check_coherence(policy: MaskingPolicy, faults: Faults) -> None:
@@ -66,7 +55,7 @@ def _check_table(place: str, table: TableRules, policy: MaskingPolicy, faults: F
         line = each.rules[0].line
         if path[0] in table.key:
             faults.add(line, f"{place}.attributes.{each.path}", "is of the key", "keep its rule under key alone")
-        if path[0] in _OWN_ATTRIBUTES:
+        if path[0] in ADDED_ATTRIBUTES:
             what = "is what the replication itself writes, whatever the source has"
             faults.warn(line, f"{place}.attributes.{each.path}", what, "remove it")
     _check_paths(f"{place}.attributes", table.attributes, [(name,) for name in table.key], faults)
@@ -131,7 +120,7 @@ _KEPT = "\0"
 
 
 def _check_told(place: str, rules: Mapping[str, Rule], faults: Faults) -> None:
-    for name in sorted(rules.keys() & _OWN_METADATA):
+    for name in sorted(rules.keys() & ADDED_METADATA):
         what = "is what the replication itself writes, whatever the source has"
         faults.warn(rules[name].line, f"{place}.{name}", what, "remove it")
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Mapping
 
 __all__ = [
+    "ADDED_ATTRIBUTES",
+    "ADDED_METADATA",
     "PROVENANCE_ENVIRONMENT",
     "PROVENANCE_POLICY",
     "PROVENANCE_VERSION",
@@ -36,6 +38,10 @@ REPLICATED_POLICY = "replicatedPolicy"
 
 REPLICATION_TIMESTAMP = "replicationTimestamp"
 """The attribute of a replicated item that tells when it was written."""
+
+ADDED_ATTRIBUTES = frozenset({"environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP})
+ADDED_METADATA = frozenset({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, PROVENANCE_POLICY})
+"""What every masked replica has of its own, of items and of objects, whatever its source has so named."""
 
 
 def is_replica(metadata: Mapping[str, str], tag_names: Callable[[], Collection[str]]) -> bool:

@@ -11,6 +11,7 @@ from replication_core.objects.content import same_bytes
 from replication_core.objects.provenance import own_tags, recorded_etag, tells_version
 from replication_core.objects.states import Head, ObjectState, Tags
 from replication_core.replicas import (
+    ADDED_METADATA,
     PROVENANCE_ENVIRONMENT,
     PROVENANCE_POLICY,
     PROVENANCE_VERSION,
@@ -54,7 +55,6 @@ def masked_differences(
     telling, found = desired.telling, dict(replica.head.metadata)
     headers = {name: value for name, value in telling.arguments.items() if name not in {"Metadata", "Tagging"}}
     is_of_version = found.get(PROVENANCE_VERSION) == telling.metadata[PROVENANCE_VERSION]
-    added = _PROVENANCE | {PROVENANCE_POLICY}
     return (
         *(
             (("bytes",) if is_same is False else ())
@@ -62,8 +62,8 @@ def masked_differences(
             else _content(original, replica, is_of_version, told=True)
         ),
         *_names("header", headers, dict(replica.head.headers)),
-        *(("provenance",) if any(telling.metadata[name] != found.get(name) for name in added) else ()),
-        *_names("metadata", _without(telling.metadata, added), _without(found, added)),
+        *(("provenance",) if any(telling.metadata[name] != found.get(name) for name in ADDED_METADATA) else ()),
+        *_names("metadata", _without(telling.metadata, ADDED_METADATA), _without(found, ADDED_METADATA)),
         *_names("tag", dict(own_tags(telling.tags)), dict(own_tags(replica.tags))),
     )
 

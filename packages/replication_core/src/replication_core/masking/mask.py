@@ -38,22 +38,19 @@ from replication_core.masking.rules import RULES, Masker, exact_number
 from replication_core.object_keys import KEY_BYTES
 from replication_core.objects.states import Tags
 from replication_core.replicas import (
+    ADDED_ATTRIBUTES,
+    ADDED_METADATA,
     PROVENANCE_ENVIRONMENT,
     PROVENANCE_POLICY,
-    PROVENANCE_VERSION,
     REPLICA_TAG,
     REPLICATED_FROM,
     REPLICATED_POLICY,
-    REPLICATION_TIMESTAMP,
 )
 
 __all__ = ["Mask", "ObjectMask"]
 
 _PROVENANCE_BYTES = 256
 """What the replicator adds to an item at most: four names, two environments, a time and a mark."""
-
-_OWN_ATTRIBUTES = ("environment", REPLICATED_FROM, REPLICATED_POLICY, REPLICATION_TIMESTAMP)
-_OWN_METADATA = frozenset({PROVENANCE_ENVIRONMENT, PROVENANCE_VERSION, PROVENANCE_POLICY})
 
 _MEDIA_TYPE = re.compile(r'[^;]*(?:;\s*(?:charset|header)\s*=\s*"?[\w.:-]*"?\s*(?=;|\Z))*', re.ASCII | re.IGNORECASE)
 """A Content-Type with what it tells of a text, and without more: https://www.rfc-editor.org/rfc/rfc2183 has a file's
@@ -189,7 +186,7 @@ class _TableMask:
     def __init__(self, table: TableRules, masks: AttributeMasks, sampled: _Sampled | None) -> None:
         placed = table.placed()
         root = trie(placed, is_covering)
-        root.names |= {name: Node(Rule(DROP)) for name in _OWN_ATTRIBUTES if name not in table.key}
+        root.names |= {name: Node(Rule(DROP)) for name in ADDED_ATTRIBUTES if name not in table.key}
         self._attributes = masks.attributes(root)
         self._key = {name: masks.masker(rule, path_text((name,))) for name, rule in table.key.items()}
         self.key_names = self._key.keys()
@@ -235,7 +232,7 @@ class _ObjectMasks:
         """Which wildcards keep what may be of a masked one's value, and the text by which that is told."""
 
         self.headers = _texts(masks, "headers", {**dict.fromkeys(KEPT_HEADERS, Rule("keep")), **rule.headers})
-        self.metadata = _texts(masks, "metadata", {**rule.metadata, **_left_out(*_OWN_METADATA)})
+        self.metadata = _texts(masks, "metadata", {**rule.metadata, **_left_out(*ADDED_METADATA)})
         self.tags = _texts(masks, "tags", {**rule.tags, **_left_out(REPLICA_TAG)})
         names = [name for name in rule.pattern.wildcards if name and sampled and sampled.is_of(rule.key[name])]
         self.sampled_by = rule.pattern.wildcards.index(names[0]) if names else None
