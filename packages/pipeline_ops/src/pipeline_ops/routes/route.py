@@ -22,6 +22,7 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS
 from replication_core.items.answers import read_items_fast
 from replication_core.objects.heads import keep_empty_expires
+from replication_core.objects.lean_reads import read_lean
 from replication_core.objects.listing_answers import read_listings_fast
 from replication_core.route_mask import route_mask
 from replication_core.route_spec import RouteSpec
@@ -206,8 +207,8 @@ def open_sides(replication: SourceRoutes, route: Route) -> Sides:
     read_items_fast(target_dynamodb)
     return Sides(
         route=spec,
-        source_s3=source_s3,
-        target_s3=target_s3,
+        source_s3=read_lean(source_s3),
+        target_s3=read_lean(target_s3),
         source_dynamodb=source_dynamodb,
         target_dynamodb=target_dynamodb,
         mask=route_mask(spec, replication.client("kms", region=spec.source_region) if spec.masking else None),

@@ -81,11 +81,11 @@ def read_tags(client: "S3Client", bucket: str, key: str, version_id: str | None)
     try:
         with translated("GetObjectTagging"):
             answer = client.get_object_tagging(Bucket=bucket, Key=key, **pinned)
+            tags = sorted((tag["Key"], tag["Value"]) for tag in told("GetObjectTagging", answer, "TagSet"))
     except StoreError as error:
         if error.kind in ABSENT | DELETE_MARKER:
             return None
         raise
-    tags = sorted((tag["Key"], tag["Value"]) for tag in told("GetObjectTagging", answer, "TagSet"))
     return TagsRead(answer.get("VersionId"), tuple(tags))
 
 
