@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 import boto3
@@ -160,14 +161,17 @@ def stored(name: str) -> dict[str, StoredDataset]:
     return {each.name: StoredDataset(dataset=each, name=name, arn="unused") for each in (OBJECTS, ITEMS)}
 
 
+@cache
+def _session() -> Any:
+    # One for all tests: each reads its services' descriptions anew, a tenth of a second of work.
+    return boto3.session.Session(region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     with mock_aws(), binary_segments():
-        session: Any = boto3.session.Session(
-            region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
-        )
         made = {
-            name: session.client(name)
+            name: _session().client(name)
             for name in ("sqs", "cloudwatch", "sts", "s3", "dynamodb", "events", "cloudtrail", "backup", "kms")
         }
         made["lambda"] = functions = Functions()
