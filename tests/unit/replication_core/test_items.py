@@ -1,6 +1,7 @@
 """Replicas of items in moto: exact values, few calls, and one bad item among good ones."""
 
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -78,6 +79,24 @@ def test_a_hundred_items_cost_six_calls(cloud: Cloud, table: Dataset) -> None:
     assert len(calls) == 6
     assert sum(outcome.action is Action.COPIED for outcome in outcomes.values()) == 90
     assert sum(outcome.action is Action.DELETED for outcome in outcomes.values()) == 10
+
+
+def test_the_calls_that_write_a_hundred_items_are_made_at_the_same_time(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [numbered(ITEMS, number) for number in range(100)]
+    for key in keys:
+        cloud.put_record(key)
+    client, together = cloud.clients.target_dynamodb, threading.Barrier(4, timeout=10)
+    write = client.batch_write_item
+
+    def wait_for_the_others(**call: Any) -> Any:
+        together.wait()
+        return write(**call)
+
+    monkeypatch.setattr(client, "batch_write_item", wait_for_the_others)
+    outcomes = cloud.replicator().reconcile(keys)
+    assert all(outcome.action is Action.COPIED for outcome in outcomes.values())
 
 
 def test_reads_are_consistent(cloud: Cloud) -> None:

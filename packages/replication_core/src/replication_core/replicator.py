@@ -169,6 +169,7 @@ def build_replicator(
     brake = _brake(route, clients)
     objects: dict[str, ObjectStore] = {}
     items: dict[str, ItemStore] = {}
+    writes = ThreadPoolExecutor(threads, thread_name_prefix="write")
     for routed in route.routed:
         if routed.dataset.is_bucket:
             count = partial(_count_objects, clients.target_s3, routed.target)
@@ -186,7 +187,9 @@ def build_replicator(
         else:
             count = partial(count_items, clients.target_dynamodb, routed.target)
             admit = brake.of(routed.dataset.name, count) if brake else freely
-            items[routed.dataset.name] = ItemStore(clients=clients, route=route, routed=routed, mask=mask, admit=admit)
+            items[routed.dataset.name] = ItemStore(
+                clients=clients, route=route, routed=routed, mask=mask, admit=admit, executor=writes
+            )
     return Replicator(
         route=route,
         objects=objects,

@@ -5,6 +5,7 @@ low-level clients are used, so that numbers of 38 digits, binaries, empty values
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,9 @@ class ItemStore:
     routed: RoutedDataset
     mask: Masking = unmasked
     admit: Admit = freely
+    executor: Executor | None = None
+    """Makes the calls of a write at the same time; without it they are made one after another."""
+
     clock: Callable[[], datetime] = _now
 
     def read(self, keys: Collection[RecordKey]) -> Reading[RecordKey, ItemState]:
@@ -123,10 +127,15 @@ class ItemStore:
             errors = write_items(self.clients.target_dynamodb, self.routed.target, self.routed.dataset, replicas)
             return {key: errors[writes[key].place] for key in batch if writes[key].place in errors}
 
-        errors: dict[RecordKey, StoreError] = {}
-        for batch in batches(writes, WRITE_BATCH):
-            errors |= thoroughly(batch, put)
-        return errors
+        batched = list(batches(writes, WRITE_BATCH))
+        if self.executor is None or len(batched) == 1:
+            found = [thoroughly(batch, put) for batch in batched]
+        else:
+            calls = [self.executor.submit(thoroughly, batch, put) for batch in batched]
+            # All of them, whatever becomes of one: a write under way could come after one of a newer state.
+            wait(calls)
+            found = [call.result() for call in calls]
+        return {key: error for errors in found for key, error in errors.items()}
 
     def _withdraw(self, keys: Collection[RecordKey], mask: "Mask") -> dict[RecordKey, StoreError]:
         """Delete what other policies have left of these records; return an error for each where that failed.
