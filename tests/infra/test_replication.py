@@ -355,7 +355,8 @@ def test_the_dashboard_shows_every_route_and_every_alarm_on_one_page(
     shown = {metric[3] for metric in metrics}
     assert {*TARGETS, outputs.notifier_function_name, source.dlq_url.rpartition("/")[2]} <= shown
     assert {name for route in outputs.routes.values() for name in (route.queue_name, route.function_name)} <= shown
-    for metric in ("ReplicationLatency", "ReplicatedChanges", "ReplicationFailures", "ApproximateAgeOfOldestMessage"):
+    of_routes = ("ReplicationLatency", "ReplicatedChanges", "ReplicationFailures", "ApproximateAgeOfOldestMessage")
+    for metric in (*of_routes, "UnmaskedReplicas"):
         assert len([one for one in metrics if one[1] == metric]) >= len(TARGETS), metric
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import local_cloud
 from local_cloud import LocalCloud
-from pipeline_ops.routes.orphans import delete_orphan
+from pipeline_ops.routes.target_deletes import delete_orphan
 from replication_core.clients import Clients
 from replication_core.comparing.findings import DRIFT, SUSPECT, Finding, Verdict
 from replication_core.comparing.items import compare_items

@@ -229,10 +229,21 @@ def test_what_a_key_decides_about_a_sample_no_attribute_makes_ambiguous() -> Non
         ),
         (("key: {id: {pseudonym: customer, prefix", "key: {id: {pseudonym: mail, prefix"), "all of it travels"),
         (("match: assets/**", "match: Incoming/**"), "write Incoming if it is the same"),
+        (("born: {bucket: year}", "born: {bucket: 1}"), "a whole number stays as it is"),
+        (("born: {bucket: year}", "born: {last: 1000}"), "shows the last 1,000"),
+        (("{keep_last: 3}", "{keep_last: 9}"), "shows the last 9"),
+        (
+            ("{customer}/{file}.csv.gz", "{customer}-{file}.csv.gz"),
+            "key.file is kept behind a masked part: a key in which it has '-' too is refused",
+        ),
     ],
 )
 def test_what_may_be_meant_otherwise_is_warned_of(change: tuple[str, str], says: str) -> None:
     assert [each for each in compiled(changed(change)).warnings if says in str(each) and each.is_warning]
+
+
+def test_what_shows_more_with_a_reason_is_meant() -> None:
+    assert not compiled(changed(("born: {bucket: year}", "born: {last: 9, reason: a serial number}"))).warnings
 
 
 def test_the_policy_that_is_documented_is_one() -> None:

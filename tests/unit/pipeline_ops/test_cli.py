@@ -109,7 +109,8 @@ def test_a_command_runs_its_operation_on_the_stack(fake: FakeDeployment, command
 
 @pytest.fixture
 def targets(checkout: Path) -> None:
-    config = "config:\n  replication:targets: [{environment: dev}, {environment: staging}]\n"
+    named = ", ".join(f"{{environment: {name}, masking: none, reason: a test}}" for name in ("dev", "staging"))
+    config = f"config:\n  replication:targets: [{named}]\n"
     (checkout / "projects" / "replication" / "Pulumi.prod.yaml").write_text(config)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_ops.routes.orphans import delete_orphan
+from pipeline_ops.routes.target_deletes import delete_orphan
 from replication_core.comparing.findings import DRIFT, SUSPECT, Finding, Verdict
 from replication_core.comparing.items import compare_items
 from replication_core.comparing.masked_keys import MaskedKeys

@@ -21,7 +21,7 @@ from replication_core.masking.policy import (
     TableRules,
 )
 from replication_core.masking.pseudonyms import token
-from replication_core.masking.rules import RULES
+from replication_core.masking.rules import RULES, UNITS
 from replication_core.replicas import ADDED_ATTRIBUTES, ADDED_METADATA
 
 __all__ = ["check_coherence"]
@@ -30,6 +30,9 @@ __all__ = ["check_coherence"]
 def check_coherence(policy: MaskingPolicy, faults: Faults) -> None:
     """Note what contradicts itself in a policy, and what may be meant otherwise."""
     _check_namespaces(policy, faults)
+    for place, rule in rules_of(policy):
+        if (what := _shows(rule)) and not rule.reason:
+            faults.warn(rule.line, place, what, "show less, or add a reason")
     for name, table in policy.tables.items():
         _check_table(f"datasets.{name}", table, policy, faults)
     for name, bucket in policy.buckets.items():
@@ -47,6 +50,20 @@ def _check_namespaces(policy: MaskingPolicy, faults: Faults) -> None:
     for name in policy.namespaces:
         if name not in used:
             faults.warn(0, f"namespaces.{name}", "is used by no rule", "remove it")
+
+
+_MOST_SHOWN = 4
+"""Characters at a value's end that are no more than is often shown, such as a card's last four."""
+
+
+def _shows(rule: Rule) -> str:
+    """Say of a rule that masks by its name, and shows what it is of; empty for any other."""
+    if rule.kind == "bucket" and rule.settings["by"] not in UNITS and float(rule.settings["by"]) <= 1:
+        return f"rounds to multiples of {rule.settings['by']}: a whole number stays as it is"
+    shown = rule.settings.get("characters", rule.settings.get("keep_last", 0))
+    if shown > _MOST_SHOWN:
+        return f"shows the last {shown:,}: most of a value that is not much longer"
+    return ""
 
 
 def _check_table(place: str, table: TableRules, policy: MaskingPolicy, faults: Faults) -> None:
@@ -76,6 +93,10 @@ def _check_bucket(name: str, bucket: BucketRules, policy: MaskingPolicy, faults:
     for number, rule in enumerate(bucket.rules):
         place = object_place(name, rule)
         _check_masked_keys(f"{place}.key", bucket, number, faults)
+        for wildcard, ends in rule.unsure():
+            what = f"is kept behind a masked part: a key in which it has {ends!r} too is refused"
+            part = rule.pattern.wildcards[wildcard] or "*"
+            faults.warn(rule.line, f"{place}.key.{part}", what, "part the two by /, or mask it too")
         _check_told(f"{place}.metadata", rule.metadata, faults)
         fields = rule.body.fields if isinstance(rule.body, RecordsBody) else ()
         _check_paths(f"{place}.body", fields, (), faults)

@@ -7,7 +7,7 @@ from typing import Any
 
 from masking_policy.places import object_place
 from replication_core.masking.key_patterns import KeyPattern
-from replication_core.masking.paths import Node, Path, Step, parse_path, trie
+from replication_core.masking.paths import Node, Path, Step, parse_path
 from replication_core.masking.policy import (
     DROP,
     OTHERS,
@@ -22,7 +22,7 @@ from replication_core.masking.policy import (
     Rule,
     Sample,
     TableRules,
-    is_covering,
+    rule_trie,
 )
 from replication_core.masking.rules import RULES
 
@@ -228,7 +228,7 @@ def _of_named(place: str, before: Mapping[str, Rule], after: Mapping[str, Rule])
 
 
 def _of_paths(place: str, before: Sequence[PathRule], after: Sequence[PathRule]) -> Iterator[PolicyDifference]:
-    old, new = (trie([each.placed() for each in paths], is_covering) for paths in (before, after))
+    old, new = (rule_trie(paths) for paths in (before, after))
     for path in dict.fromkeys(each.path for each in (*after, *before)):
         steps = parse_path(path)
         one, other = (_node(root, steps) for root in (old, new))

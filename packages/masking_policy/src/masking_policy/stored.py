@@ -9,7 +9,7 @@ from masking_policy.places import object_place
 from masking_policy.yaml_parts import suggestion
 from record_files.splitting import Format
 from replication_core.datasets import Dataset, KeyAttribute
-from replication_core.masking.paths import Node, parse_path, trie
+from replication_core.masking.paths import Node, parse_path
 from replication_core.masking.policy import (
     DROP,
     BucketRules,
@@ -19,7 +19,7 @@ from replication_core.masking.policy import (
     RecordsBody,
     Rule,
     TableRules,
-    is_covering,
+    rule_trie,
 )
 from replication_core.masking.rules import RULES
 
@@ -131,7 +131,7 @@ def _check_index(
     if attribute.name in _SET_BY_REPLICATION:
         return
     place = f"{place}.attributes.{attribute.name}"
-    rule = _rule_at(_tree(table.attributes), attribute.name)
+    rule = _rule_at(rule_trie(table.attributes), attribute.name)
     if rule is None:
         consequence = "each item that has it is refused" if policy.unclassified != DROP else "no item is found by it"
         fix = f"add `{attribute.name}: keep`, or a pseudonym"
@@ -154,7 +154,7 @@ _TIME_RULES = ("keep", "shift", "bucket", DROP)
 
 def _check_time_to_live(place: str, name: str, table: TableRules, policy: MaskingPolicy, faults: Faults) -> None:
     place = f"{place}.attributes.{name}"
-    rule = _rule_at(_tree(table.attributes), name)
+    rule = _rule_at(rule_trie(table.attributes), name)
     if rule is None and policy.unclassified != DROP:
         what = "is the time to live and has no rule: each item that has it is refused"
         faults.add(_line(table), place, what, f"write one of {', '.join(_TIME_RULES)}")
@@ -167,10 +167,6 @@ def _check_time_to_live(place: str, name: str, table: TableRules, policy: Maskin
 
 def _line(table: TableRules) -> int:
     return min((rule.line for rule in table.key.values()), default=0)
-
-
-def _tree(paths: Sequence[PathRule]) -> Node[Rule]:
-    return trie([each.placed() for each in paths], is_covering)
 
 
 def _rule_at(root: Node[Rule], name: str) -> Rule | None:
@@ -192,7 +188,7 @@ def _check_files(
     bucket: BucketRules | None, files: ProcessedFiles, table: TableRules | None, unclassified: str, faults: Faults
 ) -> None:
     if table and unclassified != DROP:
-        place, root = f"datasets.{files.table}.attributes", _tree(table.attributes)
+        place, root = f"datasets.{files.table}.attributes", rule_trie(table.attributes)
         for name in sorted(files.types.keys() - table.key.keys()):
             if _rule_at(root, name) is None:
                 faults.warn(_line(table), place, *_uncovered(name))
@@ -218,7 +214,7 @@ def _uncovered(name: str) -> tuple[str, str]:
 def _check_fields(
     place: str, rule: ObjectRule, body: RecordsBody, files: ProcessedFiles, unclassified: str, faults: Faults
 ) -> None:
-    root = _tree(body.fields)
+    root = rule_trie(body.fields)
     for name, type_ in files.types.items():
         found = _rule_at(root, name)
         if name in files.required and (found is None or found.kind == DROP):
@@ -245,7 +241,7 @@ def _check_field(place: str, rule: Rule, type_: str, format_: str, faults: Fault
 
 def _warn_of_other_items(place: str, body: RecordsBody, table: TableRules, faults: Faults) -> None:
     """Warn where a field becomes an attribute that the table's own rule masks otherwise."""
-    attributes = _tree(table.attributes)
+    attributes = rule_trie(table.attributes)
     for path, rule in _top_level(body.fields):
         other = table.key.get(path) or _rule_at(attributes, path)
         if other and _makes(other) != _makes(rule):

@@ -402,6 +402,7 @@ def check() -> None:
 
 @mask.command()
 @click.argument("ref", metavar="COMMIT", type=text)
+@click.option("--exit-code", "exits", is_flag=True, help="Exit with 1 where something is looser without a reason.")
 @json_option
 @runs("masking.diff_command:diff")
 def diff() -> None:

@@ -21,14 +21,15 @@ __all__ = [
     "FAILED",
     "JUDGED",
     "ROLLBACK",
+    "UNMASKED",
     "DeployRecord",
     "History",
     "recorded_spec",
     "version_before",
 ]
 
-DEPLOY, ROLLBACK, JUDGED = "deploy", "rollback", "judged"
-"""What may be done to a stack."""
+DEPLOY, ROLLBACK, JUDGED, UNMASKED = "deploy", "rollback", "judged", "unmasked"
+"""What may be done to a stack; the last is that somebody said why a release that is deployed masks nothing."""
 
 DONE, FAILED = "done", "failed"
 """What may have come of it."""
@@ -54,7 +55,7 @@ class DeployRecord:
     """One thing that was done to a stack."""
 
     what: str
-    """One of `DEPLOY`, `ROLLBACK` and `JUDGED`."""
+    """One of `DEPLOY`, `ROLLBACK`, `JUDGED` and `UNMASKED`."""
 
     at: str
     """When it began, in ISO 8601."""

@@ -9,6 +9,7 @@ from pipeline_ops.confirmation import confirm, must_be_confirmed, require_termin
 from pipeline_ops.deployment import Result
 from pipeline_ops.destination import open_deployment
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.masking.policy_check import require_usable_policies
 from pipeline_ops.parts import chosen_part
 from pipeline_ops.releases.release_deployment import deploy_release
 from pipeline_ops.report import results_document, summaries
@@ -107,6 +108,8 @@ def operate(
         option = "--progressive" if progressive else "--weight"
         raise OperatorError(f"{option} is of {ReplicationOutputs.PROJECT} alone: name that, not {project}.", MISUSED)
     tell(*projects.left_out(project, environment), err=True)
+    if name in _BEGINNING and any(stack.project == ReplicationOutputs.PROJECT for stack in stacks):
+        require_usable_policies(projects, part)
     if name == "destroy":
         stacks = stacks[::-1]
     asks = not yes and must_be_confirmed(name, stacks[0], projects)

@@ -1,6 +1,6 @@
 """The graphs of the replication's dashboard: every route's lag, throughput, failures and queue. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline_common.environments import Environment
@@ -14,6 +14,7 @@ from replicator_lambda.settings import (
     LATENCY_METRIC,
     METRICS_NAMESPACE,
     TARGET_DIMENSION,
+    UNMASKED_METRIC,
 )
 
 __all__ = ["replication_graphs"]
@@ -32,13 +33,13 @@ def replication_graphs(
     `queues` and `functions` are the names of the routes', by the targets' environments; there may be no notifier.
     """
 
-    def own(metric: str, *statistics: str) -> list[tuple[Any, ...]]:
+    def own(metric: str, *statistics: str, targets: Iterable[str] = queues) -> list[tuple[Any, ...]]:
         return [
             (
                 *(METRICS_NAMESPACE, metric, TARGET_DIMENSION, str(source.beside(target))),
                 {"stat": statistic, "label": f"{target} {statistic}"},
             )
-            for target in queues
+            for target in targets
             for statistic in statistics
         ]
 
@@ -71,6 +72,9 @@ def replication_graphs(
             ],
         ),
     ]
+    if masked := [target.environment for target in config.targets if target.is_masked]:
+        title = "Replicas of a sample that no policy has made"
+        graphs.append(Graph(title, own(UNMASKED_METRIC, "Maximum", targets=masked)))
     if notifier:
         behind = ("AWS/Lambda", "IteratorAge", "FunctionName", notifier, {"stat": "Maximum"})
         title = "How far the notifier is behind the table, in milliseconds"

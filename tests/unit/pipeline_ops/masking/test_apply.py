@@ -1,6 +1,7 @@
 """The steps of an application: each is done once and recorded, and a run that was cut off is gone on with."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -262,3 +263,7 @@ def test_where_replicas_are_of_another_policy_still_all_is_done_anew_from_the_re
     again = activations.find("dev")
     assert again is not None
     assert list(again.done) == ["pause", "deploy"]
+    found.tally.counts = Counter({Verdict.MISSING: 2, Verdict.EXTRA: 3, Verdict.REFUSED: 4})
+    found.tally.own = 3
+    told = own_steps(application)._verify(left)
+    assert told == {"found": {"missing": 2, "extra": 3, "refused": 4}, "drift": 2}, "the target's own is none"

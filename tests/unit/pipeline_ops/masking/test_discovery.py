@@ -86,6 +86,17 @@ def test_the_draft_compiles_and_proposes_no_keep_for_what_may_be_personal(world:
     assert policy.unclassified == "refuse"
 
 
+def test_names_that_hardly_come_twice_are_data_and_none_of_them_is_told(world: World) -> None:
+    for number, name in enumerate(NAMES):
+        attributes: Any = {name: {"N": "1"}, "by_customer": {"M": {name: {"N": "1"}}}, "kind": {"S": "new"}}
+        world.put_item(f"{number}", "1", **attributes)
+        world.put(f"rows/{number}.jsonl", json.dumps({name: 1, "kind": "new", "of": {name: 1}}).encode())
+    items, objects = looked_at(world, "items"), looked_at(world, "objects")
+    assert rules(compiled(items)).keys() == {"by_customer{}", "kind"}
+    compiled(objects)
+    assert (items.odd_names, objects.odd_names) == (items.records, objects.records)
+
+
 def test_an_attribute_whose_name_is_data_is_counted_and_not_told(world: World) -> None:
     attributes: Any = {"zebra1@example.com": {"S": "x"}}
     world.put_item("a", **attributes)

@@ -106,6 +106,16 @@ def test_what_the_target_has_of_its_own_stays_and_is_counted(world: World, mask:
     assert (done.deleted, done.left) == ({}, {"the target's own": 3})
 
 
+def test_what_another_sources_route_has_made_there_stays(world: World, mask: Mask) -> None:
+    put(world, "assets/eu", **{"replicated-from": "prod-eu", "replicated-policy": "of its own"})
+    world.put("tagged", bucket="dev-data", Tagging="replicated-from=prod-eu%20abc")
+    world.put_item("eu", table="dev-data", replicatedFrom={"S": "prod-eu"})
+    before = versions(world)
+    done = [cleared(world, mask, dataset) for dataset in ("objects", "items")]
+    assert versions(world) == before
+    assert [(each.deleted, each.left.total()) for each in done] == [({}, 2), ({}, 1)]
+
+
 def test_a_delete_marker_above_what_stays_is_left_so_that_nothing_comes_to_light(world: World, mask: Mask) -> None:
     put(world, "assets/a", **marked(mask, "assets/a"))
     put(world, "assets/a", **MARK)

@@ -101,6 +101,19 @@ def test_a_policy_is_held_against_what_the_committed_settings_say_is_stored(chec
     assert [fault["place"] for fault in policy["faults"]] == ["datasets.items.attributes.state"]
 
 
+def test_a_deploy_refuses_what_the_check_does_before_it_asks_pulumi_or_aws(checkout: Checkout) -> None:
+    checkout.write(FILE, POLICY.replace("amount: {keep", "amonut: {keep"))
+    checkout.write(
+        "projects/processing/Pulumi.prod.yaml",
+        "config:\n  processing:schema: [{name: amount, type: number, required: true}]\n",
+    )
+    checkout.write(FILE, POLICY.replace("keep, amount: keep}}", "keep, amount: drop}}"))
+    for command in ("deploy", "preview"):
+        answer = CliRunner().invoke(cli, [command, "replication", "prod", "--routes", "dev"])
+        assert answer.exit_code == 2
+        assert "has no amount, without which the processor rejects a record" in " ".join(answer.stderr.split())
+
+
 def test_a_policy_is_held_against_the_processors_schema(checkout: Checkout) -> None:
     checkout.write(
         "projects/processing/Pulumi.prod.yaml",
@@ -158,6 +171,7 @@ def test_what_changed_since_a_commit_is_told_with_reasons_and_ends_well(checkout
     answer = checkout.mask("diff", "HEAD")
     assert answer.exit_code == 0
     assert "3 looser, 2 loosenings without a reason" in answer.stdout
+    assert [checkout.mask("diff", "HEAD", "--exit-code", *more).exit_code for more in ([], ["--json"])] == [1, 1]
     [dev, staging] = checkout.document("diff", "HEAD")["changes"]
     told = {each["place"]: (each["effect"], each["reason"], each["needs_reason"]) for each in dev["differences"]}
     assert told == {
@@ -176,8 +190,9 @@ def test_a_target_that_is_no_longer_masked_is_looser_with_its_reason_and_the_oth
         "staging, masking: none, reason: it holds made-up data alone", "staging, masking: policies/dev.yaml"
     )
     checkout.write("projects/replication/Pulumi.prod.yaml", swapped)
-    [dev, staging] = checkout.document("diff", "HEAD")["changes"]
+    [dev, staging] = checkout.document("diff", "HEAD", "--exit-code")["changes"]
     assert [(each["effect"], each["reason"]) for each in dev["differences"]] == [("looser", "a test")]
+    assert checkout.mask("diff", "HEAD", "--exit-code").exit_code == 0
     assert [(each["effect"], each["after"]) for each in staging["differences"]] == [("tighter", "masked")]
 
 

@@ -179,6 +179,8 @@ def test_a_release_that_masks_nothing_is_refused_for_a_route_that_masks_unless_s
     )
     assert ran.command == ()
     assert deploy("--unmasked", "a drill").exit_code == 0
+    (told,) = json.loads(CliRunner().invoke(cli, ["history", "replication", "prod", "--json"]).stdout)["records"]
+    assert (told["what"], told["release"], told["said"]) == ("unmasked", "v1.0.0", "a drill")
     assert deploy("--routes", "staging").exit_code == 0, "a route that does not mask is as it was"
     assert CliRunner().invoke(cli, ["deploy", "replication", "prod", "--yes", "--unmasked", "x"]).exit_code == MISUSED
 

@@ -4,6 +4,7 @@ import html
 import json
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,20 @@ from click.testing import CliRunner, Result
 
 from pipeline_ops import cli
 from pipeline_ops.history import History
+from pipeline_ops.masking.report import last_verification
 from pipeline_ops.projects import StackId
-from pipeline_ops.routes import backfill_command, verify_command
+from pipeline_ops.routes import backfill_command, verification, verify_command
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication
 from pipeline_ops.state import Backend
 from pipeline_ops.terminal import shown
 from replication_core.aws.route_key import RouteKey
+from replication_core.comparing.findings import Finding
+from replication_core.comparing.second_look import look_again
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
 from replication_core.objects.listings import list_objects
 from tests.made_datasets import OTHERS, numbered
-from tests.made_policies import ROOT, item_policy, policy
+from tests.made_policies import KEEP, ROOT, item_policy, policy, pseudonym
 from tests.unit.pipeline_ops.routes.conftest import World
 from tests.unit.pipeline_ops.test_terminal import is_plain, meant
 
@@ -102,6 +106,22 @@ def test_drift_ends_with_1_and_is_in_the_report_and_on_the_page(world: World, tm
     assert world.notices() == [], "nothing is repaired unasked"
 
 
+def test_a_comparison_that_is_cut_off_leaves_no_report_that_is_taken_for_a_whole_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(world)
+    plant(world)
+
+    def cut_off(*asked: Any, **more: Any) -> Iterator[Finding]:
+        yield next(iter(look_again(*asked, **more)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verification, "look_again", cut_off)
+    assert run("verify", "dev").exit_code != 0
+    assert last_verification(tmp_path / ".local" / "verify", "dev") is None
+    monkeypatch.undo()
+
+
 def test_only_what_is_chosen_is_compared(world: World) -> None:
     populate(world)
     plant(world)
@@ -150,6 +170,23 @@ def test_a_repair_has_what_is_masked_otherwise_made_anew_and_deletes_what_no_key
     assert done.exit_code == 0, done.output
     assert "Reconciled 3 keys, deleted 3 replicas without a source; still different: 0." in done.stdout
     assert run("verify", "dev", "--items").exit_code == 0
+
+
+@pytest.mark.parametrize("below", ["", "data/"])
+def test_where_keys_are_masked_it_is_said_that_below_a_prefix_nothing_extra_is_looked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    monkeypatch.setattr(RouteKey, "root", lambda _: ROOT)
+    rule = {"match": "{folder}/{file}", "line": 1, "key": {"folder": KEEP, "file": pseudonym("file")}}
+    told: dict[str, Any] = {"body": {"opaque": "made up"}, "headers": {}, "metadata": {}, "tags": {}}
+    masked = policy({}, {"objects": {"rules": [rule | told], "tags": [], "deletes": "mirror"}})
+    world.settings = replace(world.settings, masking=masked)
+    world.change("dev")
+    answer = run("verify", "dev", "--objects", below)
+    assert ("Leave the prefix out" in answer.stdout) == bool(below)
+    assert json.loads(run("verify", "dev", "--objects", below, "--json").stdout)["without_extras"] == (
+        ["objects"] if below else []
+    )
 
 
 def test_how_deep_a_comparison_goes_is_one_thing(world: World) -> None:

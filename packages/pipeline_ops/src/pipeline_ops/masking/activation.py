@@ -61,6 +61,9 @@ class Activation:
     found: Mapping[str, int] = field(default_factory=dict)
     """The verification's findings, by verdict."""
 
+    drift: int = 0
+    """Of these, what a repair mends: neither expected nor the target's own."""
+
     backfill: str = ""
     """The run that replicates every record again, by its name; empty before it began."""
 

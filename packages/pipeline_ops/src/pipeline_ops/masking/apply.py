@@ -242,4 +242,4 @@ class Application:
                 f"It could not be told whether every replica in {self.target} is of the policy, see {report}: the same "
                 "command compares once more."
             )
-        return {"found": counts}
+        return {"found": counts, "drift": found.tally.drift(keep_own=True)}

@@ -1,5 +1,6 @@
 """`mask apply` as it is typed."""
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from pipeline_ops.confirmation import confirm, must_be_confirmed, require_termin
 from pipeline_ops.counts import counted
 from pipeline_ops.deployed_system import deployed_system
 from pipeline_ops.destination import open_deployment
+from pipeline_ops.errors import FAILED
 from pipeline_ops.masking.activation import Activation, Activations
 from pipeline_ops.masking.apply import Application
 from pipeline_ops.masking.policies import configured_policy
@@ -25,7 +27,10 @@ __all__ = ["apply"]
 
 
 def apply(target: str, where: Where, as_json: bool, yes: bool, deep: bool) -> None:
-    """Apply the configured policy to a target, and say what was done and what holds its former data still."""
+    """Apply the configured policy to a target, and say what was done and what holds its former data still.
+
+    Exits with 1 where that leaves no replica of another policy, but some that are not what their sources ask for.
+    """
     projects = open_projects(where)
     stack = projects.only_stack(ReplicationOutputs.PROJECT)
     part = chosen_part(projects, stack.project, stack.environment, target)
@@ -62,9 +67,11 @@ def apply(target: str, where: Where, as_json: bool, yes: bool, deep: bool) -> No
         done = application.run()
     if as_json:
         document(done.document())
-        return
-    show(_table(done))
-    tell(*_sentences(done, target, deployed.replication.where))
+    else:
+        show(_table(done))
+        tell(*_sentences(done, target, deployed.replication.where))
+    if done.drift:
+        sys.exit(FAILED)
 
 
 def _question(target: str, left: Activation | None) -> str:
@@ -91,6 +98,9 @@ def _counts(told: Mapping[str, int]) -> str:
 def _sentences(done: Activation, target: str, where: Where) -> list[str]:
     found = ", ".join(f"{count:,} {verdict}" for verdict, count in done.found.items()) or "nothing"
     lines = [f"No replica in {target} is of another policy, or of none. Found besides: {found}."]
+    if done.drift:
+        repair = where.command("verify", target, "--repair")
+        lines.append(f"{counted(done.drift, 'key')} of these have not the replica that they should: `{repair}`.")
     if done.kept:
         lines.append(f"{counted(len(done.kept), 'place')} may hold former data still:")
         lines += [f"  {_recovery_point(each)}" for each in done.kept]

@@ -1,5 +1,6 @@
 """`mask diff` as it is typed: what a checkout's policies let through that those of a commit did not."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,14 +24,16 @@ _STYLES = {Effect.LOOSER: "red", Effect.TIGHTER: "green", Effect.OTHER: ""}
 _NO_REASON = "none is given: ask for one"
 
 
-def diff(ref: str, as_json: bool) -> None:
-    """Show what changed of the policies since a commit, target by target."""
+def diff(ref: str, exits: bool, as_json: bool) -> None:
+    """Show what changed of the policies since a commit, target by target; `exits` with 1 where a reason is wanting."""
     changes = _changed_policies(open_projects(), ref)
     if as_json:
         document({"ref": ref, "changes": [each.document() for each in changes]})
-        return
-    for each in changes:
-        _show(each)
+    else:
+        for each in changes:
+            _show(each)
+    if exits and any(each.needs_reason for change in changes for each in change.differences):
+        sys.exit(FAILED)
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,8 @@ def discover(
             _look_at_items(own, found, some)
         say(f"Looked at {found.records:,} {source.dataset.kind.record}s of {source.dataset.name}")
     _merge_folders(found)
+    found.odd_names += found.items.take_rare(found.records)
+    found.odd_names += sum(files.seen.take_rare(files.records) for files in found.files.values())
     return found
 
 

@@ -1,13 +1,13 @@
 """Leftovers in a target: what its route wrote there before the present policy, or by none, and their removal.
 
-A replica tells by which policy it was made. What has no mark is the target's own, and stays, unless production has an
-object of its key, or the route has made another version of it: a former release's replicas might have no mark. The
-operator's own rights delete them, since the route could not name most of them: a masked key has no inverse, and a
-version or a delete marker is no state of a key.
+A replica tells by which policy it was made. What has no mark, or another source's, is not the route's, and stays,
+unless production has an object of its key, or the route has made another version of it: a former release's replicas
+might have no mark. The operator's own rights delete them, since the route could not name most of them: a masked key has
+no inverse, and a version or a delete marker is no state of a key.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,16 +15,15 @@ from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from pipeline_ops.routes.target_deletes import delete_object
 from replication_core.aws.errors import StoreError
-from replication_core.aws.failures import code_of, translated
+from replication_core.aws.failures import translated
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.dynamodb import delete_doubtful
 from replication_core.items.scans import Segment, scan
 from replication_core.masking.mask import Mask
-from replication_core.objects.heads import ABSENT, Absent, is_marked, read_head
+from replication_core.objects.heads import Absent, is_marked, read_head
 from replication_core.objects.states import Head
 from replication_core.parallel import bounded_map, in_parallel
 from replication_core.replicas import REPLICATED_FROM, REPLICATED_POLICY
@@ -37,9 +36,6 @@ _KEYS_AT_ONCE = 64
 
 OBJECTS, VERSIONS, MARKERS, UPLOADS, ITEMS = "objects", "noncurrent versions", "delete markers", "uploads", "items"
 """What there may be left of."""
-
-_CHANGED = frozenset({"PreconditionFailed", "412", *ABSENT})
-"""What S3 answers where an object is another one meanwhile, or none."""
 
 OWN = "the target's own"
 """What no route has made, which stays."""
@@ -162,17 +158,13 @@ class _TargetBucket:
                 done.left[OWN] += 1
             elif upload["Initiated"] < before:
                 with translated("AbortMultipartUpload"):
-                    _unless_absent(
-                        partial(
-                            self.sides.target_s3.abort_multipart_upload,
-                            Bucket=self.routed.target,
-                            Key=key,
-                            UploadId=upload["UploadId"],
-                        )
+                    self.sides.target_s3.abort_multipart_upload(
+                        Bucket=self.routed.target, Key=key, UploadId=upload["UploadId"]
                     )
                 done.deleted[UPLOADS] += 1
         except StoreError as error:
-            done.failures[_why(error)] += 1
+            if error.kind != "NoSuchUpload":
+                done.failures[_why(error)] += 1
         return done
 
     def _pages(self, method: str, operation: str) -> Iterator[Any]:
@@ -193,7 +185,8 @@ class _TargetBucket:
         head = read_head(client, bucket, entry.key, entry.version_id)
         if isinstance(head, Absent):
             return False
-        if not is_marked(client, bucket, entry.key, head, entry.version_id):
+        source = self.sides.route.source_environment
+        if not is_marked(client, bucket, entry.key, head, entry.version_id, source=source):
             return None
         return self.mask.object_doubt(RecordKey(self.routed.dataset, (entry.key,)), dict(head.metadata)) is None
 
@@ -206,25 +199,9 @@ class _TargetBucket:
             return "Status" in self.sides.target_s3.get_bucket_versioning(Bucket=self.routed.target)
 
     def _delete(self, entry: _Entry) -> bool:
-        """Delete a version for good; where there are none, the object unless the route has written it meanwhile."""
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
-        which: Any = {"VersionId": entry.version_id} if self._has_versions else {"IfMatch": entry.etag}
-        with translated("DeleteObject"):
-            try:
-                self.sides.target_s3.delete_object(Bucket=self.routed.target, Key=entry.key, **which)
-            except ClientError as error:
-                if code_of(error) in _CHANGED:
-                    return False
-                raise
-        return True
-
-
-def _unless_absent(call: Callable[[], Any]) -> None:
-    try:
-        call()
-    except ClientError as error:
-        if code_of(error) != "NoSuchUpload":
-            raise
+        """Delete a version for good; where there are none, the object unless it has other bytes meanwhile."""
+        which = {"VersionId": entry.version_id} if self._has_versions else {"IfMatch": entry.etag}
+        return delete_object(self.sides.target_s3, self.routed.target, entry.key, **which)
 
 
 def _clear_table(sides: Sides, routed: RoutedDataset, mask: Mask, executor: Executor) -> Iterator[Clearance]:
@@ -237,7 +214,7 @@ def _clear_table(sides: Sides, routed: RoutedDataset, mask: Mask, executor: Exec
 
     def clear_item(item: Any) -> Clearance:
         done = Clearance()
-        if REPLICATED_FROM not in item:
+        if item.get(REPLICATED_FROM, {}).get("S") != sides.route.source_environment:
             done.left[OWN] += 1
         elif mask.item_doubt(item, dataset):
             try:

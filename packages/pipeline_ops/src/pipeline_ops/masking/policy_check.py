@@ -11,6 +11,7 @@ from typing import Any
 from masking_policy.faults import Fault, Faults, PolicyFileError
 from masking_policy.places import rules_of
 from masking_policy.stored import KnownDataset, ProcessedFiles, StoredData
+from pipeline_common.infra.part import Part
 from pipeline_ops.configured_targets import TARGETS, ConfiguredTarget, configured_targets
 from pipeline_ops.counts import counted
 from pipeline_ops.errors import MISUSED, OperatorError
@@ -30,7 +31,7 @@ from replication_core.datasets import ITEMS, OBJECTS, Dataset, KeyAttribute, Key
 from replication_core.masking.policy import MaskingPolicy
 from replication_core.route_spec import UNMASKED
 
-__all__ = ["PolicyCheck", "check_policies"]
+__all__ = ["PolicyCheck", "check_policies", "require_usable_policies"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,18 @@ def check_policies(projects: Projects, words: Sequence[str], folder: Path) -> tu
     files = dict.fromkeys(target.masking for target in targets if target.is_masked)
     unmasked = [_of_unmasked(settings.name, target) for target in targets if not target.is_masked]
     return (*(_of_file(projects, file, targets) for file in files), *unmasked)
+
+
+def require_usable_policies(projects: Projects, part: Part) -> None:
+    """Raise OperatorError with all that is wrong with the policies by which the part's routes mask."""
+    faults = [
+        str(fault)
+        for check in check_policies(projects, (), projects.repository)
+        for fault in check.faults
+        if not fault.is_warning and (part.is_whole or set(part.routes) & set(check.targets))
+    ]
+    if faults:
+        raise OperatorError("The policies can't be deployed as they are:", MISUSED, details=faults)
 
 
 def _named(projects: Projects, targets: Sequence[ConfiguredTarget], word: str, folder: Path) -> str:

@@ -6,7 +6,7 @@ Of what is kept, the type and the length are told; of what is masked, what it be
 import base64
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,7 +25,6 @@ from replication_core.items.dynamodb import read_items
 from replication_core.items.states import ItemState
 from replication_core.masking.attributes import AttributeMasks
 from replication_core.masking.mask import Mask, ObjectMask
-from replication_core.masking.paths import Node, trie
 from replication_core.masking.policy import (
     DROP,
     KEEP,
@@ -34,11 +33,11 @@ from replication_core.masking.policy import (
     MaskingPolicy,
     RecordsBody,
     Rule,
-    is_covering,
+    rule_trie,
 )
 from replication_core.masking.pseudonyms import Pseudonyms
+from replication_core.masking.records import TEXTS
 from replication_core.masking.refusals import Unclassified
-from replication_core.numbers import NumberError, number_text
 from replication_core.objects.heads import Absent, read_head, read_tags
 from replication_core.objects.states import Head
 from replication_core.route_spec import RoutedDataset, RouteSpec
@@ -148,7 +147,7 @@ class Previewer:
         if not isinstance(read, ItemState):
             return self._without_source(key)
         table = self.policy.tables.get(key.dataset.name)
-        values = list(self._become(leaves(read.item, trie(table.placed(), is_covering)))) if table else []
+        values = list(self._become(leaves(read.item, rule_trie(table.attributes, table.key)))) if table else []
         return self._judged(key, values, partial(self.mask.item, read.item, key.dataset))
 
     def _object(self, routed: RoutedDataset, key: RecordKey) -> Preview:
@@ -246,30 +245,18 @@ class Previewer:
             yield Becomes(place="body", rule="", line=made.rule.line, outcome=refused, becomes=str(error))
             return
         for record in records:
-            yield from self._become(leaves(record, _body_trie(body)), "first record: ")
+            yield from self._become(leaves(record, rule_trie(body.fields)), "first record: ")
 
 
 def _in_base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _body_trie(body: RecordsBody) -> Node[Rule]:
-    return trie([each.placed() for each in body.fields], is_covering)
-
-
 def _read_as(leaf: Leaf) -> tuple[str, Any]:
     """Return the type and the value that a text stands for, by its rule; raises Unclassified."""
-    type_ = leaf.rule.settings.get("type") if leaf.rule else None
-    if leaf.type != "S" or type_ in {None, "S"}:
+    type_ = str(leaf.rule.settings.get("type", "")) if leaf.rule else ""
+    if leaf.type != "S" or type_ not in TEXTS:
         return leaf.type, leaf.value
-    if type_ not in _READS:
-        return leaf.type, leaf.value
-    with suppress(ValueError, NumberError):
-        return type_, _READS[type_](leaf.value)
+    with suppress(ValueError):
+        return type_, TEXTS[type_].read(leaf.value)
     raise Unclassified(f"a text is no value of type {type_}")
-
-
-_READS: Mapping[str, Callable[[str], Any]] = {
-    "N": lambda text: number_text(text.strip()),
-    "B": lambda text: base64.b64decode(text, validate=True),
-}

@@ -24,6 +24,9 @@ _SPACE = 2**64
 _STRUCTURE = 64
 """Names of a map above which they are data, as a customer's number is: an attribute's name is one of a few."""
 
+_VARIETY = 4
+"""Times as many names as one map has, above which they are data as well: names of a structure come again and again."""
+
 _SCALARS = frozenset({"S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS"})
 
 
@@ -113,13 +116,25 @@ class Sighting:
             if self.others:
                 self._note(name, self.others)
 
+    def varies(self, maps: int) -> bool:
+        """Tell whether so many maps have so many names that those are data."""
+        return len(self.members) * maps > _VARIETY * sum(each.records for each in self.members.values())
+
+    def take_rare(self, records: int) -> int:
+        """Forget the names that few of the records have, where names vary; return how many those are."""
+        few = (name for name, each in self.members.items() if 2 * each.records < records)
+        rare = list(few) if self.varies(records) else []
+        for name in rare:
+            del self.members[name]
+        return len(rare)
+
     def _names_are_data(self, name: str) -> bool:
         return (name not in self.members and len(self.members) == _STRUCTURE) or next(
             detections(name), None
         ) is not None
 
     def _merge_members(self) -> None:
-        self.others = Sighting()
+        self.others = self.others or Sighting()
         for name, each in self.members.items():
             self.others.merge(each)
             self._note(name, self.others)
@@ -150,6 +165,8 @@ class Sighting:
 
     def paths(self, path: Path = ()) -> Iterator[tuple[Path, "Sighting"]]:
         """Yield what was seen at each path where values are, and where names are data, in the paths' order."""
+        if self.varies(self.types["M"]):
+            self._merge_members()
         if path and _SCALARS & self.types.keys():
             yield path, self
         for name, below in sorted(self.members.items()):

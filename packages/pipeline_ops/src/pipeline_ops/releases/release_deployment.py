@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline_common.release import Release
-from pipeline_ops.account import check_account
+from pipeline_ops.account import caller, check_account
 from pipeline_ops.checkout import open_projects, state_of
 from pipeline_ops.confirmation import confirm, must_be_confirmed, require_terminal
+from pipeline_ops.deployed_system import deployed_system
 from pipeline_ops.errors import MISUSED, OperatorError
+from pipeline_ops.history import UNMASKED, DeployRecord
 from pipeline_ops.masking.way_back import require_masking_release
 from pipeline_ops.private_files import LOCAL_FOLDER, local_folder
 from pipeline_ops.projects import Projects
@@ -116,6 +119,8 @@ def deploy_release(
         _check_archives(folder, release, code.archives(project), say)
         command = ["deploy", project, environment, "--yes", *options, *where.options]
         command += ["--provider", where.provider] if where.provider else []
+        if unmasked is not None:
+            _record_unmasked(projects, release, environment, rollout, unmasked)
         exit_code = code.run([*command, *(["--json"] if as_json else [])], _environment(projects, say))
     if exit_code:
         sys.exit(exit_code)
@@ -160,8 +165,29 @@ def _require_masking(
     backend = state_of(projects)
     exported = StackOutputs(projects, backend).find(stack) if backend else None
     settings = folder / "projects" / stack.project / stack.settings_file
+    require_masking_release(str(release), folder, settings, exported or {}, _routes(rollout), unmasked)
+
+
+def _routes(rollout: Sequence[str]) -> tuple[str, ...]:
     routes = rollout[rollout.index("--routes") + 1].split(",") if "--routes" in rollout else ()
-    require_masking_release(str(release), folder, settings, exported or {}, [name.strip() for name in routes], unmasked)
+    return tuple(name.strip() for name in routes)
+
+
+def _record_unmasked(
+    projects: Projects, release: Release, environment: str, rollout: Sequence[str], reason: str
+) -> None:
+    """Write into the history why a release may mask nothing: its own code, which may know of none of that, does not."""
+    system, stack = deployed_system(projects), projects.stack(release.project, environment)
+    system.history(stack).append(
+        DeployRecord(
+            what=UNMASKED,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            who=caller(system.client, projects.region),
+            release=str(release.version),
+            routes=_routes(rollout),
+            said=reason,
+        )
+    )
 
 
 def _agree(projects: Projects, release: Release, commit: str, environment: str, *, yes: bool) -> None:

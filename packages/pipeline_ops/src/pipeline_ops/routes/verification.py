@@ -16,9 +16,9 @@ from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.routes.backlog import Backlog, Depth
 from pipeline_ops.routes.drift_report import Tally, read_findings, write_finding, writing
 from pipeline_ops.routes.enqueuer import KEYS_OF_A_LOAD, Enqueuer, Load
-from pipeline_ops.routes.orphans import delete_orphan
 from pipeline_ops.routes.route import THREADS, explained
 from pipeline_ops.routes.selection import Selection
+from pipeline_ops.routes.target_deletes import delete_orphan
 from replication_core.batching import batches
 from replication_core.comparing.findings import DRIFT, OF_POLICY, SUSPECT, Finding, Looked, Verdict
 from replication_core.comparing.items import compare_items
@@ -59,6 +59,9 @@ class Verification:
     ended: datetime = field(default_factory=lambda: datetime.now(UTC))
     worked_off: bool = False
     """Whether the route handled what it had at the first look, so that drift could be told from lag."""
+
+    without_extras: tuple[str, ...] = ()
+    """The datasets of which nothing tells what the target has besides: no prefix of their masked keys is known."""
 
     objects: int = 0
     items: int = 0
@@ -105,6 +108,8 @@ def verify(
     """
     found = Verification(selection=selection, masks=bool(sides.route.masking), quick=quick, deep=deep, report=report)
     suspects = 0
+    with explained("The mask can't be made"):
+        found.without_extras = _without_extras(sides, selection)
     with (
         explained("The replicas can't be compared"),
         _rarely_collecting(),
@@ -130,6 +135,12 @@ def verify(
             found.tally.add(finding)
     found.ended = datetime.now(UTC)
     return found
+
+
+def _without_extras(sides: Sides, selection: Selection) -> tuple[str, ...]:
+    below = [part.routed.dataset.name for part in selection.parts if part.prefix]
+    mask = sides.mask() if below else None
+    return tuple(name for name in below if mask and mask.policy.masks_keys(name))
 
 
 def _first_look(
@@ -163,14 +174,21 @@ def _rarely_collecting() -> Iterator[None]:
 
 @contextmanager
 def _report(path: Path) -> Iterator[tuple[TextIO, TextIO]]:
-    """Open the report, and a file for the suspects that is gone after the block."""
+    """Open the report, and a file for the suspects that is gone after the block.
+
+    The report has its name once it is whole: what is cut off leaves one that nobody takes for a comparison's.
+    """
     with writing(path):
         make_missing_folders(path.parent)
+        is_other = path.exists() and not path.is_file()  # such as /dev/stdout
+        begun = path if is_other else path.with_name(f"{path.name}.begun")
         with (
-            open_private(path) as file,
+            open_private(begun) as file,
             tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent) as spool,
         ):
             yield file, spool
+        if begun != path:
+            begun.replace(path)
 
 
 def repair(enqueuer: Enqueuer, report: Path, say: Say, *, keep_own: bool = False) -> int:

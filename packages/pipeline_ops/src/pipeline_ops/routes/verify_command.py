@@ -128,6 +128,11 @@ def _tell(
         drift = {"drift": found.tally.drift(keep_own=keep_own), "repaired": repaired and repaired.exported()}
         document(_document(found, target) | drift)
         return
+    if found.without_extras:
+        tell(
+            f"What {target} has of {' and '.join(found.without_extras)} without a source was not looked for: keys are "
+            "masked there, so that no prefix of them is known. Leave the prefix out for that."
+        )
     if not found.worked_off:
         tell(
             f"The route to {target} had changes before it all the time, so that what differs may be on its way, and "
@@ -154,6 +159,7 @@ def _document(found: Verification, target: str) -> dict[str, Any]:
         "objects": found.objects,
         "items": found.items,
         "worked_off": found.worked_off,
+        "without_extras": list(found.without_extras),
         "found": {verdict.value: tally.counts[verdict] for verdict in found.verdicts},
         "repair": {
             "puts": tally.puts,

@@ -364,7 +364,8 @@ def _without_source(
     sides: Sides, routed: RoutedDataset, key: RecordKey, place: RecordKey, replica: Head, *, orphan: bool = False
 ) -> Finding:
     mask = sides.mask()
-    marked = is_marked(sides.target_s3, routed.target, place.object_key, replica, replica.version_id)
+    source = sides.route.source_environment if mask else None
+    marked = is_marked(sides.target_s3, routed.target, place.object_key, replica, replica.version_id, source=source)
     kept = mask is not None and mask.policy.keeps_deleted(key.dataset.name)
     doubt = None if mask is None else mask.object_doubt(place, dict(replica.metadata))
     return extra(key, doubt, own=not marked, kept=kept, orphan=orphan)

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -15,10 +15,9 @@ from replication_core.masking.attributes import Attribute, AttributeMasks
 from replication_core.masking.bodies import BodyPosition, MaskedBody
 from replication_core.masking.conditions import Holds, all_hold, value_at
 from replication_core.masking.marks import Doubt, Marks
-from replication_core.masking.paths import Node, Path, Placed, path_text, trie
+from replication_core.masking.paths import Node, Path, Placed, path_text
 from replication_core.masking.policy import (
     DROP,
-    KEEP,
     KEPT_HEADERS,
     OTHERS,
     MaskingPolicy,
@@ -29,7 +28,7 @@ from replication_core.masking.policy import (
     Rule,
     Sample,
     TableRules,
-    is_covering,
+    rule_trie,
 )
 from replication_core.masking.pseudonyms import Pseudonyms, token
 from replication_core.masking.records import RecordMask, Travels
@@ -185,7 +184,7 @@ class _TableMask:
 
     def __init__(self, table: TableRules, masks: AttributeMasks, sampled: _Sampled | None) -> None:
         placed = table.placed()
-        root = trie(placed, is_covering)
+        root = rule_trie(table.attributes, table.key)
         root.names |= {name: Node(Rule(DROP)) for name in ADDED_ATTRIBUTES if name not in table.key}
         self._attributes = masks.attributes(root)
         self._key = {name: masks.masker(rule, path_text((name,))) for name, rule in table.key.items()}
@@ -228,7 +227,7 @@ class _ObjectMasks:
         ]
         """What masks the texts that each wildcard stands for."""
 
-        self.unsure = list(_unsure(rule))
+        self.unsure = list(rule.unsure())
         """Which wildcards keep what may be of a masked one's value, and the text by which that is told."""
 
         self.headers = _texts(masks, "headers", {**dict.fromkeys(KEPT_HEADERS, Rule("keep")), **rule.headers})
@@ -242,22 +241,6 @@ class _ObjectMasks:
         if isinstance(rule.body, RecordsBody):
             by_record = sampled.among(rule.body.fields) if sampled and not names else {}
             self.records = RecordMask(rule.body.fields, masks, by_record)
-
-
-def _unsure(rule: ObjectRule) -> Iterator[tuple[int, str]]:
-    """Yield the wildcards behind a masked one in its segment, each with the literal that ends the masked one's value.
-
-    That ends it where it stands for the first time: of `{customer}-{file}` and `jane-doe-1` the file would be `doe-1`.
-    """
-    ends = ""
-    for place, (name, before, after) in enumerate(
-        zip(rule.pattern.wildcards, rule.pattern.literals, rule.pattern.literals[1:], strict=False)
-    ):
-        ends = "" if "/" in before else ends
-        if name and rule.key[name].kind != KEEP:
-            ends = after
-        elif ends:
-            yield place, ends
 
 
 def _left_out(*names: str) -> dict[str, Rule]:

@@ -6,13 +6,13 @@ YAML file that people write, and has refused there all that is contradictory; wh
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 from replication_core.masking.key_patterns import KeyPattern, KeyPatternError, KeyPatterns
-from replication_core.masking.paths import PathError, Placed, parse_path
+from replication_core.masking.paths import Node, PathError, Placed, parse_path, trie
 
 __all__ = [
     "DROP",
@@ -32,6 +32,7 @@ __all__ = [
     "Rule",
     "Sample",
     "TableRules",
+    "rule_trie",
 ]
 
 VERSION = 1
@@ -91,11 +92,6 @@ class Rule:
         raise ValueError("a rule has no kind and no line")
 
 
-def is_covering(rule: Rule) -> bool:
-    """Tell whether a rule holds for all below its path too."""
-    return rule.kind == DROP
-
-
 @dataclass(frozen=True, slots=True)
 class PathRule:
     """The rule of the values at a path; where the path ends in `{}`, one of the names as well."""
@@ -112,6 +108,12 @@ class PathRule:
     def rules(self) -> tuple[Rule, ...]:
         """Both, or the one there is."""
         return tuple(rule for rule in (self.rule, self.names) if rule)
+
+
+def rule_trie(rules: Iterable[PathRule], key: Mapping[str, Rule] | None = None) -> Node[Rule]:
+    """Return the trie of rules at their paths, and of those of a key; one that drops is for all below its path too."""
+    of_key = (Placed((name,), rule) for name, rule in (key or {}).items())
+    return trie([*of_key, *(each.placed() for each in rules)], lambda rule: rule.kind == DROP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,22 @@ class ObjectRule:
     def pattern(self) -> KeyPattern:
         """Its keys' pattern."""
         return KeyPattern(self.match)
+
+    def unsure(self) -> Iterator[tuple[int, str]]:
+        """Yield the wildcards that are kept behind a masked one of their segment, each with what ends that one's value.
+
+        That ends it where it stands for the first time: of `{customer}-{file}` and `jane-doe-1` the file would be
+        `doe-1`. So a key is refused in which what is kept has that text as well.
+        """
+        ends = ""
+        for place, (name, before, after) in enumerate(
+            zip(self.pattern.wildcards, self.pattern.literals, self.pattern.literals[1:], strict=False)
+        ):
+            ends = "" if "/" in before else ends
+            if name and self.key[name].kind != KEEP:
+                ends = after
+            elif ends:
+                yield place, ends
 
     def document(self) -> dict[str, Any]:
         """Return it as the compiled document holds it."""

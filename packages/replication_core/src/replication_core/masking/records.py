@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, NamedTuple
 
 from replication_core.masking.attributes import AttributeMasks
 from replication_core.masking.detectors import DETECTORS, detected
@@ -20,7 +20,7 @@ from replication_core.masking.refusals import Unclassified
 from replication_core.masking.rules import Masker
 from replication_core.numbers import NumberError, number_text
 
-__all__ = ["Columns", "FieldMask", "RecordMask", "Travels"]
+__all__ = ["TEXTS", "Columns", "FieldMask", "RecordMask", "Travels"]
 
 _BLANK = " \t\r\n"
 """What may stand around a value that is no text, as in JSON: https://www.rfc-editor.org/rfc/rfc8259#section-2."""
@@ -95,7 +95,7 @@ class FieldMask:
         """
         if self.type == "S":
             return self.value("S", text)
-        read, write = _TEXTS[self.type]
+        read, write = TEXTS[self.type]
         try:
             value = read(text)
         except ValueError:
@@ -141,10 +141,17 @@ def _truth(value: bool) -> str:
     return "true" if value else "false"
 
 
-_TEXTS: dict[str, tuple[Callable[[str], Any], Callable[[Any], str]]] = {
-    "N": (lambda text: number_text(text.strip(_BLANK)), str),
-    "B": (lambda text: base64.b64decode(text, validate=True), lambda value: base64.b64encode(value).decode()),
-    "BOOL": (_boolean, _truth),
+class TextForm(NamedTuple):
+    """How a text says a value of a type; `read` raises ValueError for one that says none."""
+
+    read: Callable[[str], Any]
+    write: Callable[[Any], str]
+
+
+TEXTS: Mapping[str, TextForm] = {
+    "N": TextForm(lambda text: number_text(text.strip(_BLANK)), str),
+    "B": TextForm(lambda text: base64.b64decode(text, validate=True), lambda value: base64.b64encode(value).decode()),
+    "BOOL": TextForm(_boolean, _truth),
 }
 """How a text that says a value of another type is read, and written."""
 

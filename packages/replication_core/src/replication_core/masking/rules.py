@@ -17,7 +17,7 @@ from replication_core.masking.pseudonyms import Pseudonyms, token, whole_number
 from replication_core.masking.refusals import Unclassified
 from replication_core.numbers import NumberError, number_text
 
-__all__ = ["EMAIL_DOMAIN", "RULES", "SETS", "Masker", "RuleKind", "Settings", "exact_number"]
+__all__ = ["EMAIL_DOMAIN", "RULES", "SETS", "UNITS", "Masker", "RuleKind", "Settings", "exact_number"]
 
 EMAIL_DOMAIN = "masked.invalid"
 """https://www.rfc-editor.org/rfc/rfc2606#section-2: nobody's, for ever"""
@@ -215,7 +215,8 @@ _ISO = re.compile(
 )
 """https://www.rfc-editor.org/rfc/rfc3339#appendix-A: ISO 8601's extended format, to nanoseconds or less precise"""
 
-_UNITS = ("year", "month", "day", "hour")
+UNITS = ("year", "month", "day", "hour")
+"""What a date may be bucketed by."""
 
 
 def _read_date(text: str) -> tuple[date, re.Match[str]]:
@@ -227,11 +228,11 @@ def _read_date(text: str) -> tuple[date, re.Match[str]]:
 
 def _bucket(settings: Settings, _: Pseudonyms) -> Mapping[str, _Making]:
     by = settings["by"]
-    return {"S": _beginning_of(_UNITS.index(by))} if by in _UNITS else {"N": _rounded_by(by)}
+    return {"S": _beginning_of(UNITS.index(by))} if by in UNITS else {"N": _rounded_by(by)}
 
 
 def _bucket_types(settings: Settings) -> frozenset[str]:
-    return _with_sets("S" if settings["by"] in _UNITS else "N")
+    return _with_sets("S" if settings["by"] in UNITS else "N")
 
 
 def _beginning_of(unit: int) -> _Making:
@@ -430,9 +431,7 @@ _KINDS = (
         "bucket",
         takes=_bucket_types,
         make=_bucket,
-        settings={
-            "by": _is(lambda by: by in _UNITS or _is_size(by), f"one of {', '.join(_UNITS)}, or a number above 0")
-        },
+        settings={"by": _is(lambda by: by in UNITS or _is_size(by), f"one of {', '.join(UNITS)}, or a number above 0")},
         main="by",
     ),
     RuleKind(

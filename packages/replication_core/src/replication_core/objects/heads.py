@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import code_of, told, translated
 from replication_core.objects.states import Head, TagsRead
-from replication_core.replicas import is_replica
+from replication_core.replicas import PROVENANCE_ENVIRONMENT, REPLICA_TAG, is_replica
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -103,14 +103,24 @@ def _put_empty_expires_aside(response_dict: dict[str, Any], customized_response_
         customized_response_dict[EXPIRES] = response_dict["headers"].pop("Expires")
 
 
-def is_marked(client: "S3Client", bucket: str, key: str, head: Head, version_id: str | None = None) -> bool:
-    """Tell whether an object of this head is a replica, by its tags too where its metadata does not tell."""
+def is_marked(
+    client: "S3Client", bucket: str, key: str, head: Head, version_id: str | None = None, *, source: str | None = None
+) -> bool:
+    """Tell whether an object of this head is a replica, by its tags too where its metadata does not tell.
+
+    Where a source is named, what another one's route has made is none.
+    """
+    metadata, tags = dict(head.metadata), dict[str, str]()
 
     def tag_names() -> Collection[str]:
         found = read_tags(client, bucket, key, version_id)
-        return dict(found.tags) if found else ()
+        tags.update(found.tags if found else ())
+        return tags
 
-    return is_replica(dict(head.metadata), tag_names)
+    if not is_replica(metadata, tag_names):
+        return False
+    named = metadata.get(PROVENANCE_ENVIRONMENT) or tags.get(REPLICA_TAG, "").partition(" ")[0]
+    return source is None or named in {"", source}
 
 
 def _head(answer: Mapping[str, Any]) -> Head:

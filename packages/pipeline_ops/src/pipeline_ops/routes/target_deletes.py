@@ -1,22 +1,23 @@
-"""The deletion of a replica that has no source, in the target itself: no notice can name its key."""
+"""Deletes in a target itself, of what no notice can name: a replica without a source, and versions of objects."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
-from replication_core.objects.heads import Absent, is_marked, read_head
+from replication_core.objects.heads import ABSENT, Absent, is_marked, read_head
 from replication_core.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 from replication_core.route_spec import RoutedDataset
 
-__all__ = ["delete_orphan"]
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
-_CHANGED = frozenset(
-    {"ConditionalCheckFailedException", "PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
-)
-"""What DynamoDB and S3 answer where it is not the same any more.
+__all__ = ["delete_object", "delete_orphan"]
+
+_CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", *ABSENT})
+"""What S3 answers where an object is another one meanwhile, or none.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 """
@@ -31,12 +32,7 @@ def delete_orphan(sides: Sides, written_before: datetime, key: RecordKey) -> boo
     if routed is None or not routed.target:
         return False
     delete = _delete_object if routed.dataset.is_bucket else _delete_item
-    try:
-        return delete(sides, routed, key, written_before)
-    except StoreError as error:
-        if error.kind in _CHANGED:
-            return False
-        raise
+    return delete(sides, routed, key, written_before)
 
 
 def _delete_item(sides: Sides, routed: RoutedDataset, key: RecordKey, written_before: datetime) -> bool:
@@ -49,8 +45,13 @@ def _delete_item(sides: Sides, routed: RoutedDataset, key: RecordKey, written_be
             ":before": {"S": written_before.isoformat(timespec="milliseconds")},
         },
     }
-    with translated("DeleteItem"):
-        sides.target_dynamodb.delete_item(TableName=routed.target, Key=key.attributes(), **condition)
+    try:
+        with translated("DeleteItem"):
+            sides.target_dynamodb.delete_item(TableName=routed.target, Key=key.attributes(), **condition)
+    except StoreError as error:
+        if error.kind != "ConditionalCheckFailedException":
+            raise
+        return False
     return True
 
 
@@ -59,8 +60,24 @@ def _delete_object(sides: Sides, routed: RoutedDataset, key: RecordKey, written_
     head = read_head(client, bucket, key.object_key)
     if isinstance(head, Absent) or datetime.fromisoformat(head.last_modified) >= written_before:
         return False
-    if not is_marked(client, bucket, key.object_key, head, head.version_id):
+    source = sides.route.source_environment
+    if not is_marked(client, bucket, key.object_key, head, head.version_id, source=source):
         return False
-    with translated("DeleteObject"):
-        client.delete_object(Bucket=bucket, Key=key.object_key, IfMatch=head.etag)
+    return delete_object(client, bucket, key.object_key, IfMatch=head.etag)
+
+
+def delete_object(client: "S3Client", bucket: str, key: str, **which: str) -> bool:
+    """Delete a version for good, or the object if it still has that ETag; tell whether it was that. Raises StoreError.
+
+    S3 takes no condition on a version, nor, of a bucket as they are here, on the time of writing: an object that is
+    written anew with the same bytes is deleted as well.
+    """
+    told: Any = which
+    try:
+        with translated("DeleteObject"):
+            client.delete_object(Bucket=bucket, Key=key, **told)
+    except StoreError as error:
+        if error.kind in _CHANGED:
+            return False
+        raise
     return True
