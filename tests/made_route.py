@@ -53,6 +53,9 @@ class MadeRoute:
     masking: dict[str, Any] = field(default_factory=dict)
     """The compiled policy."""
 
+    shadow: dict[str, Any] = field(default_factory=dict)
+    """The next one."""
+
     sample_keys: int = 1000
     settle_seconds: int = 300
     brake_table: str = ""
@@ -73,7 +76,7 @@ class MadeRoute:
             for name in (
                 *("target", "source_environment", "source_region", "target_region", "queue_url", "dlq_url"),
                 *("success_topic_arn", "failure_topic_arn", "release", "notifications"),
-                *("masking", "sample_keys", "settle_seconds", "brake_table"),
+                *("masking", "shadow", "sample_keys", "settle_seconds", "brake_table"),
             )
         }
         return RouteSpec(

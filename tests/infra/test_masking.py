@@ -1,5 +1,6 @@
 """How a route is told what to mask, by which key, and who may use that; and what is refused before anything is made."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,19 @@ def test_a_targets_policy_is_the_file_that_it_names(policies: Path) -> None:
     policy = spec_of(masked().named(FUNCTION, "route-dev-replicator")).policy
     assert policy
     assert (policy.generation, policy.tables["items"].key["id"].kind) == (3, "pseudonym")
+
+
+def test_a_next_policy_goes_with_the_function_and_gives_it_no_right_more(policies: Path) -> None:
+    (policies / "mine.yaml").write_text(POLICY)
+    (policies / "next.yaml").write_text(POLICY.replace("generation: 3", "generation: 4"))
+    without, beside = masked(), masked(shadow="policies/next.yaml")
+    spec = spec_of(beside.named(FUNCTION, "route-dev-replicator"))
+    assert spec.policy
+    assert spec.shadow_policy
+    assert (spec.policy.generation, spec.shadow_policy.generation) == (3, 4)
+    assert replace(spec, shadow={}) == spec_of(without.named(FUNCTION, "route-dev-replicator"))
+    assert dict(beside.policies()) == dict(without.policies())
+    assert [each["shadow"] for each in beside.named(FUNCTION, "items-notifier").archived(ROUTES_FILE)] == [""]
 
 
 def test_the_notifier_is_told_of_no_policy(deployed: Recording) -> None:
@@ -244,6 +258,11 @@ def test_a_route_without_a_brake_has_neither(policies: Path) -> None:
         ({"reason": "made up"}, r"replication:targets\[0\].reason is for a target with `masking: none`"),
         ({"masking": "policies/lost.yaml"}, "projects/replication/policies/lost.yaml is not there: write it"),
         ({"masking": "../storage/Pulumi.yaml"}, "it leaves the project's folder"),
+        ({"shadow": "policies/lost.yaml"}, r"replication:targets\[0\].shadow is 'policies/lost.yaml': .*is not there"),
+        (
+            {"masking": "none", "reason": "made up", "shadow": "policies/mine.yaml"},
+            r"replication:targets\[0\].shadow is for a target that a policy masks: remove it, or name one in masking",
+        ),
     ],
 )
 def test_a_target_is_refused_that_says_nothing_of_masking_or_what_can_not_be(
@@ -257,7 +276,7 @@ def test_a_target_is_refused_that_says_nothing_of_masking_or_what_can_not_be(
         replication(config)
 
 
-@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize(("setting", "preview"), [("masking", False), ("masking", True), ("shadow", True)])
 @pytest.mark.parametrize(
     ("before", "after", "sentence"),
     [
@@ -268,10 +287,11 @@ def test_a_target_is_refused_that_says_nothing_of_masking_or_what_can_not_be(
     ],
 )
 def test_a_policy_that_is_wrong_is_refused_with_its_line_before_anything_is_made(
-    policies: Path, preview: bool, before: str, after: str, sentence: str
+    policies: Path, setting: str, preview: bool, before: str, after: str, sentence: str
 ) -> None:
     assert before in POLICY
     (policies / "mine.yaml").write_text(POLICY.replace(before, after))
-    targets = [{"environment": "dev", "masking": "policies/mine.yaml"}]
+    (policies / "right.yaml").write_text(POLICY)
+    named = {"masking": "policies/right.yaml", setting: "policies/mine.yaml"}
     with pytest.raises(StackConfigError, match=sentence):
-        replication({"replication:targets": targets}, preview=preview)
+        replication({"replication:targets": [{"environment": "dev", **named}]}, preview=preview)

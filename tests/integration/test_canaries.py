@@ -6,8 +6,9 @@ no masker. What the emulator cannot prove: what AWS itself writes, such as Cloud
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from pipeline_ops.demo import places
 from pipeline_ops.demo.hunt import Hunt, Trace
 from pipeline_ops.demo.hunting import Hunted, hunted
 from pipeline_ops.masking.preview import Previewer
+from pipeline_ops.masking.shadow import counted_shadow, switched_on
+from pipeline_ops.projects import StackId
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.reconciliation import reconcile_now
@@ -30,6 +33,7 @@ from pipeline_ops.routes.verification import verify
 from pipeline_ops.running_system import RunningSystem, running_system
 from replication_core.comparing.findings import DRIFT
 from replication_core.datasets import ITEMS, OBJECTS, RecordKey
+from replication_core.masking.shadow import Impact, ShadowChange, ShadowCounts
 from tests.integration.canaries import KEPT, POLICY, Canaries
 from tests.integration.mirror import TARGETS, Mirror
 from tests.integration.repositories import copied_repository
@@ -38,7 +42,8 @@ from tests.polling import eventually
 pytestmark = [pytest.mark.engine, pytest.mark.own_cloud]
 
 WITHIN = 120.0
-POLICY_FILE = "policies/canaries.yaml"
+POLICY_FILE, NEXT_FILE = "policies/canaries.yaml", "policies/next.yaml"
+KEPT_BY_NEXT = ("      gone: drop\n      mail", "      gone: keep\n      mail")
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,13 @@ def configured(folder: Path) -> Path:
     repository = copied_repository(folder)
     replication = repository / "projects" / "replication"
     (replication / POLICY_FILE).write_text(POLICY)
+    (replication / NEXT_FILE).write_text(
+        POLICY.replace(*KEPT_BY_NEXT).replace("named: {pseudonym: what}", "named: keep")
+    )
     settings = replication / "Pulumi.prod.yaml"
     document = yaml.safe_load(settings.read_text())
     for target in document["config"]["replication:targets"]:
-        target |= {"masking": POLICY_FILE, "objects": {"exclude": ["results/"]}}
+        target |= {"masking": POLICY_FILE, "shadow": NEXT_FILE, "objects": {"exclude": ["results/"]}}
         target.pop("verify", None)
     settings.write_text(yaml.safe_dump(document))
     for environment in TARGETS:
@@ -161,6 +169,17 @@ def notified(planted: Planted) -> str:
     return str(url)
 
 
+def shadow_of_route(planted: Planted, target: str) -> ShadowCounts:
+    """Return what a route has counted of its next policy, as `mask -- shadow` reads it."""
+    route = planted.replication.route(target)
+    assert route.spec.shadow_policy is not None
+    logs, digest = planted.running.cloud.client("logs"), route.spec.shadow_policy.digest
+    history = planted.running.deployment.history(StackId("replication", "prod"))
+    since = switched_on(history.records(), target, digest)
+    assert since is not None
+    return counted_shadow(logs, route.outputs.log_group_name, digest, since).counts
+
+
 @pytest.fixture(scope="module")
 def operated(planted: Planted, notified: str) -> Planted:
     """The same after an operator has looked at everything, sent every dead letter back, and asked for each key."""
@@ -185,6 +204,7 @@ def operated(planted: Planted, notified: str) -> Planted:
             assert routed is not None
             print(asdict(reconcile_now(replication, route, key)), file=seen)
             print(asdict(previewer.preview(routed, key)), file=seen)
+        print(shadow_of_route(planted, target).document(), file=seen)
         everything = select(route.spec, prefix=None, items=False)
         report = planted.folder / f"{target}.jsonl"
         verify(sides, planted.backlog(target), everything, report, deep=True, within=WITHIN, say=lambda _: None)
@@ -222,6 +242,16 @@ def take_all(mirror: Mirror) -> Iterator[Any]:
         yield json.loads(json.loads(b"".join(place.pieces))["Body"])
 
 
+def test_what_the_next_policy_would_change_is_counted_beside_the_live_one(planted: Planted) -> None:
+    for target in TARGETS:
+        found = eventually(partial(shadow_of_route, planted, target), what="a log of the shadow")
+        assert found.impacts["items", Impact.DIFFERENT] >= 3
+        assert found.changes[ShadowChange("items", "gone", "drop", "keep")] >= 3
+        assert found.changes[ShadowChange("objects", "metadata.named", "pseudonym", "keep")] >= 5
+        assert found.impacts["objects", Impact.SAME], "an asset's rule is the same"
+        assert {place for _, place, _, _ in map(astuple, found.changes)} == {"gone", "metadata.named", "tags.named"}
+
+
 def test_the_operator_saw_that_nothing_but_the_refused_differs(operated: Planted) -> None:
     for target in TARGETS:
         report = (operated.folder / f"{target}.jsonl").read_text().splitlines()
@@ -238,8 +268,8 @@ def test_no_canary_is_anywhere_outside_productions_own_stores(operated: Planted,
 
 def test_the_hunt_finds_what_a_rule_lets_through_once_it_is_switched_off(operated: Planted) -> None:
     policy = operated.repository / "projects" / "replication" / POLICY_FILE
-    assert POLICY.count("      gone: drop\n      mail") == 1
-    policy.write_text(POLICY.replace("      gone: drop\n      mail", "      gone: keep\n      mail"))
+    assert POLICY.count(KEPT_BY_NEXT[0]) == 1
+    policy.write_text(POLICY.replace(*KEPT_BY_NEXT))
     operated.running.deployment.up("replication", "prod")
     item = next(key for key in operated.travelling if not key.dataset.is_bucket)
     for target in TARGETS:

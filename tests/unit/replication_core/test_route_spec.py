@@ -49,7 +49,7 @@ def test_a_route_survives_its_document_unchanged() -> None:
 def test_what_a_former_release_did_not_say_has_its_default_and_what_a_later_one_says_is_passed_over() -> None:
     document = written(ROUTE, later={"file": "dev.yaml"})
     settings = ("notifications", "sample_keys", "settle_seconds", "soak_seconds", "soak_answer_seconds")
-    for name in (*settings, "masking", "unmasked_reason", "mask_key_arn"):
+    for name in (*settings, "masking", "shadow", "unmasked_reason", "mask_key_arn"):
         del document[name]
     for dataset in document["datasets"]:
         dataset.pop("include", None)
@@ -57,14 +57,15 @@ def test_what_a_former_release_did_not_say_has_its_default_and_what_a_later_one_
     read = RouteSpec.parse(document)
     assert (read.notifications, read.sample_keys, read.settle_seconds) == ("each", 1000, 300)
     assert (read.soak_seconds, read.soak_answer_seconds) == (300, 30)
-    assert (read.masking, read.unmasked_reason, read.mask_key_arn) == ({}, "", "")
+    assert (read.masking, read.shadow, read.unmasked_reason, read.mask_key_arn) == ({}, {}, "", "")
     assert read.datasets[0].include == ()
 
 
 def test_a_policy_survives_the_way_through_the_engine_which_knows_floats_alone_and_takes_names_for_its_own() -> None:
-    document = replace(ROUTE, masking=POLICY, mask_key_arn="arn:key").document()
-    assert isinstance(document["masking"], str), "a text is a text to the engine"
-    assert RouteSpec.parse(written(ROUTE, **document)).masking == POLICY
+    document = replace(ROUTE, masking=POLICY, shadow=POLICY, mask_key_arn="arn:key").document()
+    for name in ("masking", "shadow"):
+        assert isinstance(document[name], str), "a text is a text to the engine"
+        assert getattr(RouteSpec.parse(written(ROUTE, **document)), name) == POLICY
 
 
 @pytest.mark.parametrize(

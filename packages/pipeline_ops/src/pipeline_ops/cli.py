@@ -451,24 +451,29 @@ def apply() -> None:
 
 @mask.command()
 @click.argument("target")
-@click.option("--policy", type=_FILE, required=True, help="The next policy: its file, which need not be deployed.")
+@click.option("--policy", type=_FILE, help="Try this file, which need not be deployed, on a sample.")
 @sample_option
 @where_options
 @runs("masking.shadow_command:shadow")
 def shadow() -> None:
-    """Say what a next policy would change of a sample of a target's replicas, and write nothing."""
+    """Say what a next policy would change of a target's replicas, and write nothing.
+
+    That is what the route has counted since its `shadow` was deployed (replication:targets); with --policy FILE what
+    that would change of a sample.
+    """
 
 
 @mask.command()
 @click.argument("target")
 @sample_option
+@click.option("--all", "everything", is_flag=True, help="Count all records instead; of a file its first one.")
 @click.option("--report", "file", type=_FILE, help="Write it to this file, and a page beside it; by default in .local.")
 @where_options
 @runs("masking.report_command:report")
 def report() -> None:
     """Write a report of a target's masking for a reviewer, as JSON and as a page that needs nothing else.
 
-    It has the policy, what that makes of a sample of production, what was refused, and the last comparison.
+    It has the policy, what that makes of a sample of production or of all, what was refused, and the last comparison.
     """
 
 

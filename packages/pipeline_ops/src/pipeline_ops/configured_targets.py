@@ -22,6 +22,9 @@ class ConfiguredTarget:
     masking: str
     """The policy's file, from the repository's root; `UNMASKED`, or empty where nothing is said."""
 
+    shadow: str
+    """The file of the next policy that is tried beside it, likewise; empty where there is none."""
+
     reason: str
     """Why nothing of it is masked, where that is so."""
 
@@ -31,6 +34,11 @@ class ConfiguredTarget:
     def is_masked(self) -> bool:
         """Whether it names a policy."""
         return self.masking not in {"", UNMASKED}
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The files of the policies that it names."""
+        return tuple(file for file in (self.masking, self.shadow) if file not in {"", UNMASKED})
 
     def gets(self, dataset: str) -> bool:
         """Tell whether it gets a dataset that both sides have."""
@@ -47,6 +55,9 @@ def configured_targets(settings: StackSettings) -> tuple[ConfiguredTarget, ...]:
 
 
 def _target(entry: Mapping[str, Any]) -> ConfiguredTarget:
-    masking = str(entry.get("masking") or "")
-    file = masking if masking in {"", UNMASKED} else f"projects/replication/{masking}"
-    return ConfiguredTarget(str(entry["environment"]), file, str(entry.get("reason") or ""), entry)
+    masking, shadow = (_file(str(entry.get(setting) or "")) for setting in ("masking", "shadow"))
+    return ConfiguredTarget(str(entry["environment"]), masking, shadow, str(entry.get("reason") or ""), entry)
+
+
+def _file(told: str) -> str:
+    return told if told in {"", UNMASKED} else f"projects/replication/{told}"

@@ -9,10 +9,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from replication_core.aws.errors import StoreError
 from replication_core.objects.unfinished import UnfinishedCopy
+
+if TYPE_CHECKING:
+    from replication_core.masking.shadow import Shadowed
 
 __all__ = ["ROUNDS", "Action", "Outcome", "Reading", "SourceMoved", "Store", "Writing", "Written", "reconcile"]
 
@@ -81,6 +84,9 @@ class Outcome:
 
     unfinished: UnfinishedCopy | None = None
     """What another invocation has to go on with."""
+
+    shadow: "Shadowed | None" = None
+    """What the route's next policy would change of it; None where it has none, or the record is not settled."""
 
 
 def reconcile(keys: Collection[K], store: Store[K, S], *, rounds: int = ROUNDS) -> dict[K, Outcome]:

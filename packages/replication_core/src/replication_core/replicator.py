@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
+from replication_core.aws.route_key import RouteKey
 from replication_core.batching import batches
 from replication_core.clients import Clients
-from replication_core.datasets import RecordKey
+from replication_core.datasets import Dataset, RecordKey
 from replication_core.deadline import Deadline
 from replication_core.delete_brake import BrakeTable, DeleteBrake, freely
 from replication_core.desired import DEFAULT_LARGE_FROM
@@ -25,8 +26,11 @@ from replication_core.objects.masked_copy import MASKED_PART_SIZE, MaskedCopy
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Outcome, Store, reconcile
-from replication_core.route_mask import route_mask
+from replication_core.route_mask import Masking, mask_of
 from replication_core.route_spec import RouteSpec
+
+if TYPE_CHECKING:
+    from replication_core.route_shadow import RouteShadow
 
 __all__ = ["PART_THREADS", "THREADS", "Replicator", "build_replicator"]
 
@@ -59,6 +63,9 @@ class Replicator:
 
     executor: Executor
     deadline: Deadline = field(default_factory=Deadline)
+    shadow: "RouteShadow | None" = None
+    """What the next policy is told of each record by; None where there is no such policy."""
+
     clock: Callable[[], datetime] = _now
 
     def reconcile(
@@ -87,7 +94,7 @@ class Replicator:
                 items[key.dataset.name].append(key)
         # Items first: a batch of them is done in a moment, and would else wait for every object, however large.
         work = [
-            self.executor.submit(self._settle, batch, self.items[name])
+            self.executor.submit(self._settle_beside, batch, self.items[name], batch[0].dataset)
             for name, some in items.items()
             for batch in batches(some, READ_BATCH)
         ]
@@ -103,7 +110,8 @@ class Replicator:
 
     def _object(self, key: RecordKey, begun: UnfinishedCopy | None = None) -> dict[RecordKey, Outcome]:
         store = self.objects[key.dataset.name]
-        settled = self._settle([key.object_key], store if begun is None else store.going_on(key.object_key, begun))
+        store = store if begun is None else store.going_on(key.object_key, begun)
+        settled = self._settle_beside([key.object_key], store, key.dataset)
         return dict.fromkeys([key], settled[key.object_key]) if settled else {}
 
     def _unsure(self, key: RecordKey) -> dict[RecordKey, Outcome]:
@@ -124,6 +132,13 @@ class Replicator:
             return Outcome(Action.FAILED, error=error)
         except Exception as error:  # noqa: BLE001 - as in _settle
             return Outcome(Action.FAILED, error=unexpected(error))
+
+    def _settle_beside(self, keys: Collection[T], store: Store[T, Any], dataset: Dataset) -> dict[T, Outcome]:
+        """Settle these, and have the shadow look at them where there is one."""
+        if self.shadow is None:
+            return self._settle(keys, store)
+        watched = self.shadow.watched(store)
+        return self.shadow.beside(dataset, self._settle(keys, watched), watched.states)
 
     def _settle(self, keys: Collection[T], store: Store[T, Any]) -> dict[T, Outcome]:
         if self.deadline.passed():
@@ -165,7 +180,8 @@ def build_replicator(
         out_of_time=deadline.passed,
     )
     masked_copy = MaskedCopy(client=clients.copying_s3, part_size=masked_part_size, out_of_time=deadline.passed)
-    mask = route_mask(route, clients.kms)
+    key = RouteKey(kms=clients.kms, arn=route.mask_key_arn)
+    mask = mask_of(route.masking, key)
     brake = _brake(route, clients)
     objects: dict[str, ObjectStore] = {}
     items: dict[str, ItemStore] = {}
@@ -196,7 +212,14 @@ def build_replicator(
         items=items,
         executor=ThreadPoolExecutor(threads, thread_name_prefix="replicate"),
         deadline=deadline,
+        shadow=_shadow(route, mask, key, deadline) if route.shadow else None,
     )
+
+
+def _shadow(route: RouteSpec, mask: Masking, key: RouteKey, deadline: Deadline) -> "RouteShadow":
+    from replication_core.route_shadow import RouteShadow  # noqa: PLC0415 - a route without one loads none
+
+    return RouteShadow(route=route, live=mask, then=mask_of(route.shadow, key), out_of_time=deadline.passed)
 
 
 def _brake(route: RouteSpec, clients: Clients) -> DeleteBrake | None:

@@ -1,6 +1,6 @@
 """A route's mask, made when it is first needed: of the policy in its specification, and of its key in KMS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from replication_core.route_spec import RouteSpec
 if TYPE_CHECKING:
     from replication_core.masking.mask import Mask
 
-__all__ = ["Masking", "route_mask", "unmasked"]
+__all__ = ["Masking", "mask_of", "route_mask", "unmasked"]
 
 Masking = Callable[[], "Mask | None"]
 """Returns a route's mask, always the same; None of a route that masks nothing.
@@ -26,10 +26,14 @@ def unmasked() -> None:
 
 
 def route_mask(route: RouteSpec, kms: Any) -> Masking:
-    """Return what makes the route's mask; KMS is called once, and never for a route that masks nothing."""
-    if not route.masking:
+    """Return what makes the route's mask; KMS is never called for a route that masks nothing."""
+    return mask_of(route.masking, RouteKey(kms=kms, arn=route.mask_key_arn))
+
+
+def mask_of(masking: Mapping[str, Any], key: RouteKey) -> Masking:
+    """Return what makes the mask of a compiled policy, which is empty where nothing is masked."""
+    if not masking:
         return unmasked
-    key = RouteKey(kms=kms, arn=route.mask_key_arn)
 
     @cache
     def made(root: bytes) -> "Mask":
@@ -37,7 +41,7 @@ def route_mask(route: RouteSpec, kms: Any) -> Masking:
         from replication_core.masking.policy import MaskingPolicy  # noqa: PLC0415
         from replication_core.masking.pseudonyms import Pseudonyms  # noqa: PLC0415
 
-        policy = MaskingPolicy.parse(route.masking)
+        policy = MaskingPolicy.parse(masking)
         return Mask(policy, Pseudonyms(root, policy.generation))
 
     def mask() -> "Mask":

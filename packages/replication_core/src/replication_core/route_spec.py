@@ -39,6 +39,7 @@ UNMASKED = "none"
 """The word, in place of a policy's file, of a target that gets the source's data as they are."""
 
 _SCHEMA = "pipeline.route/1"
+_POLICIES = ("masking", "shadow")
 
 
 class RouteSpecError(ValueError):
@@ -172,6 +173,9 @@ class RouteSpec(SourceDatasets):
     masking: dict[str, Any] = field(default_factory=dict, hash=False)
     """The compiled policy; empty where the route copies as it is, and in a former release's document."""
 
+    shadow: dict[str, Any] = field(default_factory=dict, hash=False)
+    """A compiled policy that is tried beside `masking`, and by which nothing is written; empty where there is none."""
+
     unmasked_reason: str = ""
     """Why the route copies as it is; empty where it masks, and in a former release's document."""
 
@@ -190,6 +194,11 @@ class RouteSpec(SourceDatasets):
         """What becomes of the data; None where the route copies them as they are. Raises PolicyError."""
         return _policy(self.masking) if self.masking else None
 
+    @cached_property
+    def shadow_policy(self) -> "MaskingPolicy | None":
+        """The next policy, where one is tried; raises PolicyError."""
+        return _policy(self.shadow) if self.shadow else None
+
     @property
     def routed(self) -> tuple[RoutedDataset, ...]:
         """The datasets that the target gets."""
@@ -204,8 +213,8 @@ class RouteSpec(SourceDatasets):
         """Return it as a JSON document, which `parse` reads."""
         plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "datasets"}
         # As text: the engine hands on a stack's whole numbers as floats, and no name that begins with two underscores.
-        masking = json.dumps(self.masking, sort_keys=True, separators=(",", ":")) if self.masking else ""
-        return {"schema": _SCHEMA, **plain, "masking": masking, "datasets": [each.document() for each in self.datasets]}
+        policies = {name: _text(plain[name]) for name in _POLICIES}
+        return {"schema": _SCHEMA, **plain, **policies, "datasets": [each.document() for each in self.datasets]}
 
     @classmethod
     def parse(cls, document: Any) -> Self:
@@ -217,11 +226,11 @@ class RouteSpec(SourceDatasets):
             raise RouteSpecError(f"a route's specification is not of the form {_SCHEMA}")
         known = [each for each in fields(cls) if each.name in document]
         plain = {each.name: _exact(document[each.name]) for each in known}
-        plain["masking"] = _masking(plain.get("masking", ""))
+        plain |= {name: _read(plain[name]) for name in _POLICIES if name in plain}
         for each in known:
             if each.name != "datasets" and type(plain[each.name]) is not (get_origin(each.type) or each.type):
                 raise RouteSpecError(f"a route's specification has no usable {each.name!r}")
-        if plain["masking"] and not plain.get("mask_key_arn"):
+        if plain.get("masking") and not plain.get("mask_key_arn"):
             raise RouteSpecError("a route's specification masks, and names no key to do so with")
         if plain.get("notifications", "each") not in NOTIFICATIONS:
             raise RouteSpecError(f"a route's notifications are one of {', '.join(NOTIFICATIONS)}")
@@ -247,7 +256,11 @@ def _policy(document: Any) -> "MaskingPolicy":
     return MaskingPolicy.parse(document)
 
 
-def _masking(text: Any) -> Any:
+def _text(policy: Mapping[str, Any]) -> str:
+    return json.dumps(policy, sort_keys=True, separators=(",", ":")) if policy else ""
+
+
+def _read(text: Any) -> Any:
     """Return the compiled policy that a document holds as text; what is no such text is for the check of its type."""
     try:
         return json.loads(text) if text != "" else {}

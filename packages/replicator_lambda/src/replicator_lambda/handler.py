@@ -18,7 +18,7 @@ from queue_worker.settlement import Settlement
 from queue_worker.worker import Settled, Worker
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
-from replication_core.aws.failures import translated
+from replication_core.aws.failures import translated, unexpected
 from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, Change, is_own, parse
 from replication_core.clients import Clients, connect
 from replication_core.datasets import RecordKey
@@ -153,6 +153,26 @@ class RouteFunction:
                 self.worker.logger.warning("not replicated", extra=fields | reason)
             else:
                 self.worker.logger.info("reconciled", extra=fields)
+        if self.spec.shadow:
+            try:
+                self._log_shadow(outcomes)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with the next policy, the batch is done
+                self.worker.warn("shadow not counted", unexpected(error))
+
+    def _log_shadow(self, outcomes: Mapping[RecordKey, Outcome]) -> None:
+        """Tell in one line what the next policy would change of a batch, if it was tried on any of it.
+
+        It is a figure, as metrics are, and told whatever level the log has.
+        """
+        from replication_core.masking.shadow import ShadowCounts  # noqa: PLC0415 - a route without one loads none
+
+        counts = ShadowCounts()
+        for key, outcome in outcomes.items():
+            if outcome.shadow is not None:
+                counts.add(key.dataset.name, outcome.shadow)
+        if counts.impacts and self.spec.shadow_policy is not None:
+            told = {"message": "shadow", "target": self.spec.target, "policy": self.spec.shadow_policy.digest}
+            print(json.dumps({**told, **counts.document()}))  # noqa: T201 - as metrics are written
 
     def _report(self, batch: Batch, outcomes: Mapping[RecordKey, Outcome], settled: Settled) -> None:
         now = datetime.now(UTC)

@@ -1,7 +1,8 @@
 """A batch's figures, and a sample's, as CloudWatch's embedded metric format on standard output."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
@@ -21,9 +22,15 @@ from replicator_lambda.settings import (
     METRICS_NAMESPACE,
     REREADS_METRIC,
     SAMPLED_METRIC,
+    SHADOW_CHANGES_METRIC,
+    SHADOW_REFUSALS_METRIC,
+    SHADOWED_METRIC,
     TARGET_DIMENSION,
     UNMASKED_METRIC,
 )
+
+if TYPE_CHECKING:
+    from replication_core.masking.shadow import Shadowed
 
 __all__ = ["emit", "emit_sample"]
 
@@ -46,6 +53,8 @@ def emit(
     }
     if route.brake_table:
         counts[BRAKED_METRIC] = sum(isinstance(outcome.error, Braked) for outcome in outcomes.values())
+    if route.shadow:
+        counts |= _of_shadow([outcome.shadow for outcome in outcomes.values() if outcome.shadow])
     for name, value in counts.items():
         metrics.add_metric(name, MetricUnit.Count, value)
     metrics.add_metric(BYTES_METRIC, MetricUnit.Bytes, sum(outcome.size for outcome in level.values()))
@@ -56,6 +65,14 @@ def emit(
             metrics.add_metric(LATENCY_METRIC, MetricUnit.Milliseconds, max(waited, 0.0))
     if metrics.metric_set:  # powertools has flushed by itself at each hundredth value, and warns when there is nothing
         metrics.flush_metrics()
+
+
+def _of_shadow(found: Sequence["Shadowed"]) -> dict[str, int]:
+    return {
+        SHADOWED_METRIC: sum(each.is_compared for each in found),
+        SHADOW_CHANGES_METRIC: sum(each.is_change for each in found),
+        SHADOW_REFUSALS_METRIC: sum(each.is_refusal for each in found),
+    }
 
 
 def emit_sample(route: RouteSpec, *, compared: int, drifted: int, unmasked: int) -> None:

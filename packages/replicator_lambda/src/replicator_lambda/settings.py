@@ -16,6 +16,9 @@ __all__ = [
     "REPLICATOR_HANDLER",
     "REREADS_METRIC",
     "SAMPLED_METRIC",
+    "SHADOWED_METRIC",
+    "SHADOW_CHANGES_METRIC",
+    "SHADOW_REFUSALS_METRIC",
     "TARGET_DIMENSION",
     "UNMASKED_METRIC",
     "VERIFIER_HANDLER",
@@ -64,3 +67,12 @@ SAMPLED_METRIC = "SampledKeys"
 UNMASKED_METRIC = "UnmaskedReplicas"
 """Keys of a sample whose replica no policy has made, where the route masks; one that can't be compared is not among
 them."""
+
+SHADOWED_METRIC = "ShadowedRecords"
+"""Records that the route's next policy was tried on, where it has one."""
+
+SHADOW_CHANGES_METRIC = "ShadowChanges"
+"""Those that it would make another replica of, or one more or less."""
+
+SHADOW_REFUSALS_METRIC = "ShadowRefusals"
+"""Those that it alone would refuse."""

@@ -94,6 +94,12 @@ class TargetConfig(StackConfig):
         description=f"the policy that masks what it gets, a file of the project's, or {UNMASKED} with a reason beside",
         examples=["policies/dev.yaml"],
     )
+    shadow: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a next policy that is tried beside the one in `masking`, and by which nothing is written",
+        examples=["policies/next.yaml"],
+    )
     reason: str | None = Field(
         default=None,
         pattern=r"\S",
@@ -117,6 +123,12 @@ class TargetConfig(StackConfig):
     def is_masked(self) -> bool:
         """Whether a policy says what becomes of the data."""
         return self.masking != UNMASKED
+
+    @property
+    def policies(self) -> Mapping[str, str]:
+        """The files of its policies, by the settings that name them."""
+        named = {"masking": self.masking if self.is_masked else "", "shadow": self.shadow or ""}
+        return {setting: file for setting, file in named.items() if file}
 
     @property
     def in_short(self) -> tuple[str, ...]:
@@ -256,6 +268,8 @@ class ReplicationConfig(FunctionSettings):
                 raise ValueError(f"{key}.masking is {UNMASKED} without a reason: say why in {key}.reason")
             if target.masking != UNMASKED and target.reason is not None:
                 raise ValueError(f"{key}.reason is for a target with `masking: {UNMASKED}`: remove it, or write that")
+            if target.shadow is not None and not target.is_masked:
+                raise ValueError(f"{key}.shadow is for a target that a policy masks: remove it, or name one in masking")
         return self
 
     @model_validator(mode="after")

@@ -133,4 +133,4 @@ class ItemChanges(pulumi.ComponentResource):
 
 def _told(spec: RouteSpec) -> dict[str, Any]:
     """Return what the notifier is told of a route: keys go into the queue as they are, so nothing of its policy."""
-    return replace(spec, masking={}, mask_key_arn="").document()
+    return replace(spec, masking={}, shadow={}, mask_key_arn="").document()

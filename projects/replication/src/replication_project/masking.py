@@ -17,7 +17,7 @@ from replication_project.dataset_pairs import DatasetPair
 __all__ = ["Policies", "masking_faults", "read_policies"]
 
 Policies = Mapping[str, MaskingPolicy]
-"""By the environments of the targets that are masked."""
+"""By their files, as the targets name them."""
 
 
 def read_policies(config: ReplicationConfig, folder: Path) -> Policies:
@@ -29,16 +29,15 @@ def read_policies(config: ReplicationConfig, folder: Path) -> Policies:
     warnings: dict[str, None] = {}
     faults: dict[str, None] = {}
     for place, target in enumerate(config.targets):
-        if not target.is_masked:
-            continue
-        try:
-            checked = compile_policy(_text(folder, target.masking), _shown(target.masking))
-            policies[target.environment] = checked.policy
-            warnings |= dict.fromkeys(map(str, checked.warnings))
-        except PolicyFileError as error:
-            faults[str(error)] = None
-        except ValueError as error:
-            faults[f"{stack_file()}: replication:targets[{place}].masking is {target.masking!r}: {error}"] = None
+        for setting, file in target.policies.items():
+            try:
+                checked = compile_policy(_text(folder, file), _shown(file))
+                policies[file] = checked.policy
+                warnings |= dict.fromkeys(map(str, checked.warnings))
+            except PolicyFileError as error:
+                faults[str(error)] = None
+            except ValueError as error:
+                faults[f"{stack_file()}: replication:targets[{place}].{setting} is {file!r}: {error}"] = None
     if faults:
         raise StackConfigError("\n".join(faults))
     for warning in warnings:
@@ -54,10 +53,10 @@ def masking_faults(
 ) -> Iterator[str]:
     """Say what the policies can't mask of what the targets get, and which of their rules are for nothing there is."""
     for target in config.targets:
-        if policy := policies.get(target.environment):
-            file = _shown(target.masking)
+        gets = [KnownDataset(dataset=pair.source.dataset) for pair in pairs[target.environment]]
+        for name in target.policies.values():
+            file, policy = _shown(name), policies[name]
             faults = Faults(file)
-            gets = [KnownDataset(dataset=pair.source.dataset) for pair in pairs[target.environment]]
             check_stored(policy, StoredData(datasets=gets), faults)
             yield from map(str, faults.errors)
             # Another target's dataset is fine, of which the same file may be.

@@ -1,6 +1,7 @@
 """One target's route: its own rule, queue, function, role, limit and alarms."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import pulumi
@@ -85,6 +86,7 @@ class ReplicationRoute(pulumi.ComponentResource):
         *,
         target: TargetConfig,
         policy: MaskingPolicy | None,
+        shadow: MaskingPolicy | None,
         stores: pulumi.Output[Stores],
         code: pulumi.AssetArchive,
         hold: Hold | None = None,
@@ -93,7 +95,7 @@ class ReplicationRoute(pulumi.ComponentResource):
     ) -> None:
         super().__init__(self.TOKEN, name, opts=opts)
         self._name, self._config, self._target, self._stores = name, config, target, stores
-        self._policy, self._hold, self._shift = policy, hold, shift
+        self._policy, self._shadow, self._hold, self._shift = policy, shadow, hold, shift
         self._topic_arn = stores.apply(lambda known: known.source.failure_topic_arn)
         self.rule = aws.cloudwatch.EventRule(
             f"{name}-rule",
@@ -207,9 +209,10 @@ class ReplicationRoute(pulumi.ComponentResource):
                 brake_table=self.brake_table.name if self.brake_table else "",
             )
             release = str(deployed_version())
-            self.spec = told.apply(
-                lambda known: route_spec(config, self._target, policy=self._policy, release=release, **known)
+            of_target = partial(
+                route_spec, config, self._target, policy=self._policy, shadow=self._shadow, release=release
             )
+            self.spec = told.apply(lambda known: of_target(**known))
             self._code = with_document(code, ROUTE_FILE, self.spec.apply(lambda spec: spec.document()))
             return self._function(queue)
 

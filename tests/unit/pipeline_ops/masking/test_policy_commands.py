@@ -114,6 +114,17 @@ def test_a_deploy_refuses_what_the_check_does_before_it_asks_pulumi_or_aws(check
         assert "has no amount, without which the processor rejects a record" in " ".join(answer.stderr.split())
 
 
+def test_the_next_policy_of_a_target_is_checked_as_the_present_one_is(checkout: Checkout) -> None:
+    checkout.write(
+        "projects/replication/Pulumi.prod.yaml",
+        SETTINGS.replace("policies/dev.yaml}", "policies/dev.yaml, shadow: policies/next.yaml}"),
+    )
+    checkout.write("projects/replication/policies/next.yaml", POLICY.replace("  objects:", "  files:"))
+    for words in ([], ["dev"]):
+        present, following, *_ = checkout.document("check", *words)["policies"]
+        assert (present["usable"], following["usable"], following["targets"]) == (True, False, ["dev"])
+
+
 def test_a_policy_is_held_against_the_processors_schema(checkout: Checkout) -> None:
     checkout.write(
         "projects/processing/Pulumi.prod.yaml",

@@ -53,9 +53,9 @@ def deployed(world: World, backend: Backend, tmp_path: Path, monkeypatch: pytest
     return deployed
 
 
-def written(tmp_path: Path) -> tuple[dict[str, Any], str]:
+def written(tmp_path: Path, *options: str) -> tuple[dict[str, Any], str]:
     path = tmp_path / "dev.json"
-    answer = CliRunner().invoke(cli.cli, ["mask", "report", "dev", "--report", str(path)])
+    answer = CliRunner().invoke(cli.cli, ["mask", "report", "dev", "--report", str(path), *options])
     assert answer.exit_code == 0, answer.output
     assert f"The report: {path}" in answer.stdout
     page = path.with_suffix(".html").read_text()
@@ -85,6 +85,22 @@ def test_the_report_has_the_policy_what_it_makes_and_what_it_refused(
     assert told["protection"]["protection"] == "unsafe"
     assert "<script>" not in page
     assert "&lt;script&gt;/**" in page
+
+
+def test_everything_is_counted_where_that_is_asked_for_and_the_report_says_which_it_was(
+    world: World, deployed: DeployedReplication, tmp_path: Path
+) -> None:
+    for number in range(130):
+        world.put_item(f"{number}", note={"S": SECRET})
+        world.put(f"<script>/{number}")
+    few, page = written(tmp_path, "--keys", "7")
+    assert (few["sample"]["records"], few["sample"]["is_everything"]) == ({"objects": 7, "items": 7}, False)
+    assert "What becomes of a sample of production" in page
+    told, page = written(tmp_path, "--keys", "7", "--all")
+    assert (told["sample"]["records"], told["sample"]["is_everything"]) == ({"objects": 130, "items": 130}, True)
+    values = {(each["place"], each["outcome"]): each["values"] for each in told["sample"]["values"]}
+    assert (values["note", "dropped"], values["id", "masked"], values["body", "kept"]) == (130, 130, 130)
+    assert "What becomes of all records of production" in page
 
 
 def test_the_report_has_the_activation_and_the_last_comparison(

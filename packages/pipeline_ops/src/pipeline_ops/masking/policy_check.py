@@ -63,16 +63,16 @@ class PolicyCheck:
 
 
 def check_policies(projects: Projects, words: Sequence[str], folder: Path) -> tuple[PolicyCheck, ...]:
-    """Check what the words name, targets or files below `folder`; without words whatever the targets are masked by.
+    """Check what the words name, targets or files below `folder`; without words all that the targets name.
 
     Raises OperatorError for a word that is neither, and for settings that are not what they have to be.
     """
     settings = projects.settings(projects.only_stack("replication"))
     targets = configured_targets(settings)
     if words:
-        files = dict.fromkeys(_named(projects, targets, word, folder) for word in words)
+        files = dict.fromkeys(file for word in words for file in _named(projects, targets, word, folder))
         return tuple(_of_file(projects, file, targets) for file in files)
-    files = dict.fromkeys(target.masking for target in targets if target.is_masked)
+    files = dict.fromkeys(file for target in targets for file in target.policies)
     unmasked = [_of_unmasked(settings.name, target) for target in targets if not target.is_masked]
     return (*(_of_file(projects, file, targets) for file in files), *unmasked)
 
@@ -89,19 +89,19 @@ def require_usable_policies(projects: Projects, part: Part) -> None:
         raise OperatorError("The policies can't be deployed as they are:", MISUSED, details=faults)
 
 
-def _named(projects: Projects, targets: Sequence[ConfiguredTarget], word: str, folder: Path) -> str:
-    """Return the file that a word names, from the repository's root where it is below that."""
+def _named(projects: Projects, targets: Sequence[ConfiguredTarget], word: str, folder: Path) -> tuple[str, ...]:
+    """Return the files that a word names, from the repository's root where they are below that."""
     for target in targets:
         if target.environment == word:
             if not target.is_masked:
                 raise OperatorError(f"{word} names no policy: its masking is {target.masking or 'not said'}.", MISUSED)
-            return target.masking
+            return target.policies
     path = (folder / word).resolve()
     if not path.is_file():
         named = ", ".join(target.environment for target in targets)
         raise OperatorError(f"{word!r} is no target ({named}), and no file.", MISUSED)
     root = projects.repository.resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return (path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path),)
 
 
 def _of_unmasked(settings_file: str, target: ConfiguredTarget) -> PolicyCheck:
@@ -116,7 +116,7 @@ def _of_unmasked(settings_file: str, target: ConfiguredTarget) -> PolicyCheck:
 
 
 def _of_file(projects: Projects, file: str, targets: Sequence[ConfiguredTarget]) -> PolicyCheck:
-    naming = [target for target in targets if target.masking == file]
+    naming = [target for target in targets if file in target.policies]
     found: dict[Fault, None] = {}
     said = ""
     held_against: list[StoredData | None] = [_stored_data(projects, target) for target in naming]

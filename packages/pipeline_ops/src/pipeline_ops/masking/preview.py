@@ -6,7 +6,7 @@ Of what is kept, the type and the length are told; of what is masked, what it be
 import base64
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -137,14 +137,21 @@ class Previewer:
 
     def preview(self, routed: RoutedDataset, key: RecordKey) -> Preview:
         """Return what the replica of a dataset's record would be; raises OperatorError where that can't be read."""
-        with explained(f"The {key.dataset.kind.record} can't be read"):
-            return self._object(routed, key) if key.dataset.is_bucket else self._item(routed, key)
+        (found,) = self.previews(routed, [key])
+        return found
 
-    def _item(self, routed: RoutedDataset, key: RecordKey) -> Preview:
-        read = read_items(self.sides.source_dynamodb, routed.source, key.dataset, [key])[key]
+    def previews(self, routed: RoutedDataset, keys: Collection[RecordKey]) -> list[Preview]:
+        """Return likewise what the replicas of some of a dataset's records would be; items are read in one call."""
+        with explained(f"The {routed.dataset.kind.record} can't be read"):
+            if routed.dataset.is_bucket:
+                return [self._object(routed, key) for key in keys]
+            found = read_items(self.sides.source_dynamodb, routed.source, routed.dataset, keys)
+            return [self._item(key, read) for key, read in found.items()]
+
+    def _item(self, key: RecordKey, read: ItemState | StoreError | None) -> Preview:
         if isinstance(read, StoreError):
             raise read
-        if not isinstance(read, ItemState):
+        if read is None:
             return self._without_source(key)
         table = self.policy.tables.get(key.dataset.name)
         values = list(self._become(leaves(read.item, rule_trie(table.attributes, table.key)))) if table else []

@@ -49,7 +49,10 @@ class MaskingReport:
     policy: MaskingPolicy
     safety: Safety
     counts: RuleCounts
-    """Of a sample of production, by what is desired of it."""
+    """Of production, by what is desired of it."""
+
+    counts_everything: bool
+    """Whether they are of every record; else of a sample."""
 
     refusals: Mapping[str, int]
     """Dead letters that the policy has caused, by what they say."""
@@ -75,6 +78,7 @@ class MaskingReport:
                 for dataset, match, told in self.policy.fingerprints()
             ],
             "sample": {
+                "is_everything": self.counts_everything,
                 "records": dict(self.counts.records),
                 "left_out": dict(self.counts.left_out),
                 "refused": [
@@ -119,7 +123,8 @@ def write_report_page(report: MaskingReport, path: Path) -> None:
     page.table(("", ""), _facts(report))
     page.heading("Policy")
     page.table(("place", "rule", "line", "settings", "reason", "fingerprint"), _policy_rows(report.policy))
-    page.heading("What becomes of a sample of production")
+    whole = "all records of production, of a file its first one"
+    page.heading(f"What becomes of {whole if report.counts_everything else 'a sample of production'}")
     page.table(("dataset", "records", "left out", "refused"), _record_rows(report.counts))
     page.table(("place", "rule", "line", *map(str, _OUTCOMES)), _value_rows(report.counts))
     if report.counts.refused:

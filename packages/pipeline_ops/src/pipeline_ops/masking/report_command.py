@@ -11,7 +11,7 @@ from pipeline_ops.masking.activation import Activation, Activations
 from pipeline_ops.masking.policies import read_policy
 from pipeline_ops.masking.preview import Previewer
 from pipeline_ops.masking.report import MaskingReport, last_verification, refusals, write_report_page
-from pipeline_ops.masking.rule_counts import count_rules
+from pipeline_ops.masking.rule_counts import all_keys, count_rules, sampled_keys
 from pipeline_ops.masking.safety import safety_of
 from pipeline_ops.private_files import open_private
 from pipeline_ops.routes.deployed_replication import DeployedReplication, deployed_replication
@@ -25,7 +25,7 @@ __all__ = ["report"]
 _PAGE = ".html"
 
 
-def report(target: str, keys: float, file: Path | None, where: Where, as_json: bool) -> None:
+def report(target: str, keys: float, everything: bool, file: Path | None, where: Where, as_json: bool) -> None:
     """Write what is told of a route's masking, as JSON and as a page beside it."""
     if file is not None and file.suffix == _PAGE:
         raise OperatorError(f"--report {file} is where the page goes: name the report otherwise.", MISUSED)
@@ -35,13 +35,15 @@ def report(target: str, keys: float, file: Path | None, where: Where, as_json: b
     policy = read_policy(route, None)
     previewer = Previewer.of(replication, open_sides(replication, route), policy)
     with waiting(f"Looking at production for {target}") as say:
-        counts = count_rules(previewer, int(keys), random.Random(), say)  # noqa: S311 - a sample, no secret
+        chosen = all_keys(previewer) if everything else sampled_keys(previewer, int(keys), random.Random())  # noqa: S311
+        counts = count_rules(previewer, chosen, say)
     now = datetime.now(UTC)
     told = MaskingReport(
         route=route,
         policy=policy,
         safety=safety_of(route, deployed.history, replication.where),
         counts=counts,
+        counts_everything=everything,
         refusals=refusals(deployed.dead_letters, target),
         activation=_activation(deployed, target),
         verified=last_verification(deployed.folder("verify"), target),

@@ -1,19 +1,24 @@
-"""Counts of what a policy makes of a sample of production, by rule: what is kept, masked, dropped and refused."""
+"""Counts of what a policy makes of production, or of a sample, by rule: what is kept, masked, dropped and refused."""
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline_ops.masking.preview import Preview, Previewer, Treatment
-from pipeline_ops.routes.route import explained
+from pipeline_ops.routes.route import THREADS, explained
 from replication_core.batching import batches
 from replication_core.comparing.sample import drawn
+from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
+from replication_core.items.scans import Segment, scan
+from replication_core.objects.listings import list_objects
+from replication_core.parallel import bounded_map
 from replication_core.route_spec import RoutedDataset
 
-__all__ = ["RuleCounts", "RulePlace", "count_rules", "sampled_keys"]
+__all__ = ["RuleCounts", "RulePlace", "all_keys", "count_rules", "sampled_keys"]
 
 _AT_ONCE = 25
 _ANY_SIZE = 1 << 60
@@ -55,22 +60,44 @@ class RuleCounts:
             self.values[place, each.outcome] += 1
 
 
-def sampled_keys(
-    previewer: Previewer, keys: int, chance: random.Random
-) -> Iterator[tuple[RoutedDataset, list[RecordKey]]]:
-    """Yield about so many keys of each dataset that the route replicates, drawn as its scheduled comparison does."""
+SomeKeys = tuple[RoutedDataset, list[RecordKey]]
+"""Some keys of a dataset that the route replicates."""
+
+
+def sampled_keys(previewer: Previewer, keys: int, chance: random.Random) -> Iterator[SomeKeys]:
+    """Yield about so many keys of each dataset, drawn as the route's scheduled comparison does."""
     for routed in previewer.sides.route.routed:
         with explained(f"{routed.dataset.name} can't be looked at"):
             found = drawn(previewer.sides, routed, keys, chance, most_bytes=_ANY_SIZE)
-        for some in batches(found, _AT_ONCE):
-            yield routed, list(some)
+        yield from ((routed, list(some)) for some in batches(found, _AT_ONCE))
 
 
-def count_rules(previewer: Previewer, keys: int, chance: random.Random, say: Callable[[str], None]) -> RuleCounts:
-    """Count what the policy makes of about so many records of each dataset."""
+def all_keys(previewer: Previewer) -> Iterator[SomeKeys]:
+    """Yield every key, as it is listed or scanned."""
+    for routed in previewer.sides.route.routed:
+        with explained(f"{routed.dataset.name} can't be looked at"):
+            yield from ((routed, list(some)) for some in batches(_keys(previewer.sides, routed), _AT_ONCE))
+
+
+def _keys(sides: Sides, routed: RoutedDataset) -> Iterator[RecordKey]:
+    dataset = routed.dataset
+    if not dataset.is_bucket:
+        names = dataset.attribute_names
+        for page in scan(sides.source_dynamodb, routed.source, dataset, Segment(0, 1), only=names):
+            yield from map(dataset.of_item, page.items)
+        return
+    for prefix in routed.include or ("",):
+        for listed in list_objects(sides.source_s3, routed.source, prefix):
+            if routed.wants_object(listed.key):
+                yield RecordKey(dataset, (listed.key,))
+
+
+def count_rules(previewer: Previewer, chosen: Iterable[SomeKeys], say: Callable[[str], None]) -> RuleCounts:
+    """Count what the policy makes of these records; however many there are, few are held at a time."""
     counts = RuleCounts()
-    for routed, some in sampled_keys(previewer, keys, chance):
-        for key in some:
-            counts.add(previewer.preview(routed, key))
-        say(f"Looked at {counts.records.total():,} records")
+    with ThreadPoolExecutor(THREADS) as executor:
+        for found in bounded_map(executor, lambda some: previewer.previews(*some), chosen, window=2 * THREADS):
+            for each in found:
+                counts.add(each)
+            say(f"Looked at {counts.records.total():,} records")
     return counts

@@ -63,6 +63,11 @@ class RuleKind:
     injective: bool = False
     """Whether different values always become different ones: what a key takes."""
 
+    @property
+    def is_keyed(self) -> bool:
+        """Whether what it makes depends on the route's key."""
+        return "namespace" in self.settings
+
     def wrong(self, settings: Settings) -> str:
         """Return what is wrong with a rule's settings, as a sentence about the rule; empty where nothing is."""
         if unknown := sorted(settings.keys() - self.settings.keys()):
