@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from benchmarks.results import EMULATOR, STAND_IN, Results
 from benchmarks.scale import PAGE, Measured, computed
 from benchmarks.site import Site
 from benchmarks.stand_in import running_stand_in
+from benchmarks.streamed_bodies import measure_streamed_bodies
 from benchmarks.sustaining import measure_sustaining
 
 RESULTS = Path(__file__).parent / "results"
@@ -36,6 +38,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--only", choices=(*_PARTS, "scale"), help="one part instead of all; `scale` computes docs/scale.md anew"
     )
+    parser.add_argument(
+        "--bodies-to",
+        metavar="MIB",
+        type=int,
+        help="instead: the memory of masking one body, of 1 MiB and of ever more up to so many, such as 10240",
+    )
     asked = parser.parse_args(arguments)
     output: Path = asked.output or (QUICK_RESULTS if asked.quick else RESULTS)
     output.mkdir(parents=True, exist_ok=True)
@@ -51,10 +59,11 @@ def main(arguments: Sequence[str]) -> int:
         "operating": measure_operating,
         "masking": measure_masking,
         "sustaining": measure_sustaining,
+        "bodies": partial(measure_streamed_bodies, largest=asked.bodies_to),
     }
     console = Console()
     met = True
-    for part in [part for part in _PARTS if asked.only in (None, part)]:
+    for part in ["bodies"] if asked.bodies_to else [part for part in _PARTS if asked.only in (None, part)]:
         with console.status("Starting") as status:
             report = parts[part](status.update, quick=asked.quick)
         report.show(console)
