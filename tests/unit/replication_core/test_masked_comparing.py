@@ -244,9 +244,16 @@ def test_what_has_no_source_any_more_is_found_and_deleted_and_the_targets_own_is
     made.remove_record(ITEM)
     for key in (FILE, ROWS):
         made.remove(key.object_key)
-    own = [ITEMS.record("own", "1"), OBJECTS.record("data/own.txt")]
+    own = [
+        ITEMS.record("own", "1"),
+        OBJECTS.record("data/own.txt"),
+        ITEMS.record("eu", "1"),
+        OBJECTS.record("data/eu.txt"),
+    ]
     put_replica(made, own[0])
-    made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key="data/own.txt", Body=b"")
+    put_replica(made, own[2], replicatedFrom={"S": "another source"})
+    for name, marks in (("data/own.txt", {}), ("data/eu.txt", {"replicated-from": "another-source"})):
+        made.clients.target_s3.put_object(Bucket=made.settings.target_bucket, Key=name, Body=b"", Metadata=marks)
     extra = verdicts(made, quick=quick)
     orphan = places != keys
     assert extra == {

@@ -1,9 +1,10 @@
 """Holds: routes that were put back to a former version of their function, and stay there."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from pipeline_common.json_records import record_of
 from pipeline_common.release import NEVER_RELEASED, Version
 
 __all__ = ["Hold", "standing_holds"]
@@ -39,12 +40,9 @@ class Hold:
         if document == {}:
             return None
         try:
-            values = {field.name: document[field.name] for field in fields(cls)}
-        except (TypeError, LookupError) as error:
+            return record_of(cls, document)
+        except ValueError as error:
             raise ValueError(f"{document!r} is no hold") from error
-        if not all(isinstance(value, str) for value in values.values()):
-            raise ValueError(f"{document!r} is no hold")
-        return cls(**values)
 
     def outlasts(self, release: Version) -> bool:
         """Tell whether a deploy of that release leaves it: one that is no newer than what was found bad."""

@@ -4,12 +4,13 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline_common.json_records import record_of
 from pipeline_ops.backend_files import UnreadHereError, files_of, read_state
 from pipeline_ops.live_aliases import archive_digests, live_versions, route_function, route_specs
 from pipeline_ops.projects import StackId
@@ -36,16 +37,6 @@ DONE, FAILED = "done", "failed"
 
 _FOLDER = "deploys"
 _SCHEMA = "pipeline.deploy/1"
-_UNSAID: Mapping[str, Any] = {
-    "routes": [],
-    "before": {},
-    "after": {},
-    "digest": {},
-    "specs": {},
-    "result": DONE,
-    "said": "",
-    "seconds": 0,
-}
 _SAID_CHARACTERS = 500
 _UNREADABLE = (OSError, ValueError, BotoCoreError, ClientError)
 
@@ -91,27 +82,10 @@ class DeployRecord:
     @classmethod
     def parse(cls, document: Any) -> Self:
         """Read such a document; raises ValueError for one that is none."""
-        told: dict[str, Any] = {**_UNSAID, **(document if isinstance(document, dict) else {})}
-        match told:
-            case {
-                "schema": str(schema),
-                "what": str(),
-                "at": str(),
-                "who": str(),
-                "release": str(),
-                "routes": list(routes),
-                "before": dict(),
-                "after": dict(),
-                "digest": dict(),
-                "specs": dict(),
-                "result": str(),
-                "said": str(),
-                "seconds": int() | float(),
-            } if schema == _SCHEMA:
-                names = {field.name for field in fields(cls)}
-                known = {name: value for name, value in told.items() if name in names}
-                return cls(**{**known, "routes": tuple(map(str, routes))})
-        raise ValueError("it is no record of a deploy")
+        record = record_of(cls, document)
+        if document.get("schema") != _SCHEMA:
+            raise ValueError("it is no record of a deploy")
+        return record
 
 
 @dataclass(frozen=True)

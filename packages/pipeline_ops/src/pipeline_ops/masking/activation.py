@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline_common.json_records import record_of
 from pipeline_ops.backend_files import UnreadHereError, files_of
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.projects import StackId
@@ -17,7 +18,7 @@ from pipeline_ops.state import Backend
 __all__ = ["Activation", "ActivationStep", "Activations"]
 
 _SCHEMA = "pipeline.masking/1"
-_UNREADABLE = (OSError, ValueError, BotoCoreError, ClientError)
+_UNREADABLE = (OSError, ValueError, TypeError, BotoCoreError, ClientError)
 
 
 class ActivationStep(StrEnum):
@@ -94,25 +95,12 @@ class Activation:
     @classmethod
     def parse(cls, document: Any) -> Self:
         """Read such a document; raises ValueError for one that is none."""
-        match document:
-            case {
-                "schema": str(schema),
-                "target": str(),
-                "policy": str(),
-                "by": str(),
-                "begun": str(),
-                "done": dict(done),
-                "cleared": dict(),
-                "found": dict(),
-                "backfill": str(),
-                "kept": list(kept),
-            } if schema == _SCHEMA and all(isinstance(at, str) for at in done.values()):
-                names = {field.name for field in fields(cls)}
-                known = {name: value for name, value in document.items() if name in names}
-                parsed = cls(**{**known, "kept": tuple(kept)})
-                _ = parsed.ended
-                return parsed
-        raise ValueError("it is no record of an activation")
+        parsed = record_of(cls, document)
+        if document.get("schema") != _SCHEMA:
+            raise ValueError("it is no record of an activation")
+        for at in parsed.done.values():
+            datetime.fromisoformat(at)
+        return parsed
 
 
 @dataclass(frozen=True)

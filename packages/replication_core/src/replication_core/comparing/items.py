@@ -92,7 +92,9 @@ def compare_segments(
     if masked is not None:
         masked.sort()
     replicas = pages(sides.target_dynamodb, routed.target, _told(dataset))
-    yield from _look_at_all(executor, _looks(replicas, lambda batch: _look_at_replicas(dataset, batch, mask, masked)))
+    yield from _look_at_all(
+        executor, _looks(replicas, lambda batch: _look_at_replicas(sides, dataset, batch, mask, masked))
+    )
 
 
 def _looks_at_pairs(
@@ -155,7 +157,7 @@ def look_at_replica_items(
         if isinstance(replica, StoreError):
             found[key] = unknown(key, replica)
         else:
-            found[key] = absent(key) if replica is None else _of_replica(key, replica.item, mask, masked)
+            found[key] = absent(key) if replica is None else _of_replica(sides, key, replica.item, mask, masked)
     return found
 
 
@@ -212,8 +214,10 @@ def _look_for_extra(sides: Sides, routed: RoutedDataset, batch: Sequence[Item]) 
     return Looked(findings=findings)
 
 
-def _look_at_replicas(dataset: Dataset, batch: Sequence[Item], mask: Mask, masked: MaskedKeys | None) -> Looked:
-    found = (_of_replica(dataset.of_item(item), item, mask, masked) for item in batch)
+def _look_at_replicas(
+    sides: Sides, dataset: Dataset, batch: Sequence[Item], mask: Mask, masked: MaskedKeys | None
+) -> Looked:
+    found = (_of_replica(sides, dataset.of_item(item), item, mask, masked) for item in batch)
     return Looked(findings=[finding for finding in found if finding is not None])
 
 
@@ -240,7 +244,7 @@ def _finding(
         return _of_source(sides, key, original.item, replica.item if isinstance(replica, ItemState) else None, mask)
     if not isinstance(replica, ItemState):
         return absent(key)
-    own, doubt = REPLICATED_FROM not in replica.item, _doubt(replica.item, mask, key.dataset)
+    own, doubt = _is_own(sides, replica.item, mask), _doubt(replica.item, mask, key.dataset)
     return extra(key, doubt, own=own, kept=_keeps_deleted(mask, key.dataset))
 
 
@@ -270,14 +274,22 @@ def _of_state(sides: Sides, key: RecordKey, original: Item, replica: Item | None
     return Finding(key, Verdict.DIFFERENT, what) if what else None
 
 
-def _of_replica(key: RecordKey, item: Item, mask: Mask | None, masked: MaskedKeys | None) -> Finding | None:
+def _of_replica(
+    sides: Sides, key: RecordKey, item: Item, mask: Mask | None, masked: MaskedKeys | None
+) -> Finding | None:
     """Return what is wrong with a target's item of which no key of the source is known."""
     if masked is not None and key in masked:
         return None
-    own, doubt = REPLICATED_FROM not in item, _doubt(item, mask, key.dataset)
+    own, doubt = _is_own(sides, item, mask), _doubt(item, mask, key.dataset)
     if masked is None and (own or doubt is None):
         return None
     return extra(key, doubt, own=own, kept=_keeps_deleted(mask, key.dataset), orphan=True)
+
+
+def _is_own(sides: Sides, item: Item, mask: Mask | None) -> bool:
+    """Tell whether an item is no replica, or, where the route masks, another source's."""
+    source = item.get(REPLICATED_FROM)
+    return source is None or (mask is not None and source.get("S") != sides.route.source_environment)
 
 
 def _doubt(replica: Item, mask: Mask | None, dataset: Dataset) -> Doubt | None:
