@@ -35,6 +35,7 @@ __all__ = [
     "KINDS",
     "MASKED_ITEMS",
     "OBJECTS",
+    "OTHER_THREADS",
     "TAGGED_OBJECTS",
     "CommandCost",
     "HotKey",
@@ -63,7 +64,7 @@ KINDS: Mapping[str, Callable[[Site, int], Sequence[RecordKey]]] = {
 """So many changes of each kind, of as many keys but for the last."""
 
 _BATCHES = (10, BATCH, 1000)
-_OTHER_THREADS = (8, 128)
+OTHER_THREADS = (8, 128)
 """Of a function, which are a constant of its code: an object has one to itself, and a hundred items share one."""
 
 
@@ -232,7 +233,7 @@ def _settings(kind: str, most: int) -> Iterator[tuple[int, int]]:
     """Yield sizes of a batch, and threads."""
     yield from ((batch, THREADS) for batch in _BATCHES if batch <= most)
     if kind == OBJECTS:
-        yield from ((BATCH, threads) for threads in _OTHER_THREADS)
+        yield from ((BATCH, threads) for threads in OTHER_THREADS)
 
 
 def _sheets(
