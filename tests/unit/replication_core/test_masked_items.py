@@ -1,10 +1,14 @@
 """Replicas of items under a policy, in moto: masked, under masked keys, in as many calls, and never without a mask."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from replication_core.datasets import ITEMS, Dataset, KeyAttribute, KeyType, Kind, RecordKey
+from replication_core.masking.mask import Mask
+from replication_core.masking.policy import MaskingPolicy
+from replication_core.masking.pseudonyms import Pseudonyms
 from replication_core.masking.refusals import Unclassified
 from replication_core.reconcile import Action, Outcome
 from tests.made_datasets import TABLES, numbered
@@ -167,6 +171,25 @@ def replicate_by(cloud: Cloud, document: dict[str, Any], **attributes: Any) -> N
 def test_a_refused_item_loses_the_replica_that_another_policy_or_none_has_made(cloud: Cloud, former: str) -> None:
     cloud.with_policy(POLICY)
     replicate_by(cloud, FORMER[former])
+    cloud.put_record(ONE, surprise={"S": "secret"})
+    assert isinstance(reconciled(cloud).error, Unclassified)
+    assert replicas(cloud) == []
+
+
+NOT_OWN: dict[str, Callable[[RecordKey], str]] = {
+    "another replica's": lambda _: made_mask(POLICY).mark(ITEMS.record("another", "1")),
+    "another key's": lambda place: Mask(MaskingPolicy.parse(POLICY), Pseudonyms(bytes(32), 1)).mark(place),
+    "a former release's": lambda place: made_mask(POLICY).mark(place).partition(".")[0],
+}
+
+
+@pytest.mark.parametrize("whose", NOT_OWN)
+def test_a_refused_item_loses_the_replica_whose_mark_is_not_its_policys_own(cloud: Cloud, whose: str) -> None:
+    cloud.with_policy(POLICY)
+    cloud.put_record(ONE)
+    reconciled(cloud)
+    marked = {**only_replica(cloud), "replicatedPolicy": {"S": NOT_OWN[whose](masked(cloud))}}
+    cloud.clients.target_dynamodb.put_item(TableName=cloud.routed(ITEMS).target, Item=marked)
     cloud.put_record(ONE, surprise={"S": "secret"})
     assert isinstance(reconciled(cloud).error, Unclassified)
     assert replicas(cloud) == []
