@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.beside_botocore import judge_beside_botocore
 from benchmarks.beside_rclone import Beside, beside_rclone
 from benchmarks.made_up_route import World
 from benchmarks.own_process import elsewhere, peak_mib
@@ -179,7 +180,9 @@ def measure_operating(say: Callable[[str], None], *, quick: bool) -> Report:
         "calls_under_way_at_30_ms": [asdict(one) for one in under_way],
         "beside_rclone": [asdict(one) for one in beside],
     }
-    return Report("operating", document, list(_sheets(found, under_way, beside)), list(expectations(found)))
+    say("Measuring verify objects beside botocore alone")
+    judged = [*expectations(found), judge_beside_botocore(CASES["verify objects"].run, keys=1_000 if quick else 2_000)]
+    return Report("operating", document, list(_sheets(found, under_way, beside)), judged)
 
 
 def _sheets(found: Sequence[Operated], under_way: Sequence[UnderWay], beside: Sequence[Beside]) -> Iterator[Sheet]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import beside_rclone as beside
+from benchmarks.beside_botocore import by_botocore_alone
 from benchmarks.made_up import SOURCE, TARGET, MadeUpQueue
 from benchmarks.made_up_route import World
 from benchmarks.operating import CASES, Operated, expectations
@@ -47,6 +48,10 @@ def test_a_verification_leaves_the_garbage_collector_as_it_was() -> None:
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if not case.missing_every])
 def test_a_run_over_http_finds_the_same(case: str, endpoint: str) -> None:
     CASES[case].run(World.behind(endpoint, KEYS // 10))
+
+
+def test_botocore_alone_finds_the_same(endpoint: str) -> None:
+    CASES["verify objects"].run(by_botocore_alone(endpoint, KEYS // 30))
 
 
 @pytest.mark.parametrize("case", CASES)

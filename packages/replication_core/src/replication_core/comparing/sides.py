@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from replication_core.clients import Clients
+from replication_core.objects.lean_reads import read_lean
 from replication_core.route_mask import Masking, route_mask, unmasked
 from replication_core.route_spec import RouteSpec
 
@@ -34,8 +35,8 @@ class Sides:
         """Take from a route's clients those that read."""
         return cls(
             route=route,
-            source_s3=clients.source_s3,
-            target_s3=clients.target_s3,
+            source_s3=read_lean(clients.source_s3),
+            target_s3=read_lean(clients.target_s3),
             source_dynamodb=clients.source_dynamodb,
             target_dynamodb=clients.target_dynamodb,
             mask=route_mask(route, clients.kms),

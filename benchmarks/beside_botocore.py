@@ -1,0 +1,50 @@
+"""`verify` of objects beside itself with heads and tags by botocore alone: what the processor does of each."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+
+from benchmarks.made_up_route import World
+from benchmarks.own_process import elsewhere
+from benchmarks.report import Expectation
+from benchmarks.stand_in import running_stand_in
+from local_cloud import ANYBODY
+from local_cloud.clients import ClientFactory
+from pipeline_ops.routes.route import CONFIG
+from replication_core.objects.listing_answers import read_listings_fast
+
+__all__ = ["by_botocore_alone", "judge_beside_botocore"]
+
+_WARM_UP_KEYS = 100
+_ROUNDS = 3
+_MOST = 0.3
+
+
+def judge_beside_botocore(verify: Callable[[World], None], *, keys: int) -> Expectation:
+    """Judge what verifying so many objects takes, either way by turns and each time in a process of its own."""
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    with running_stand_in() as endpoint:
+        for _ in range(_ROUNDS):
+            for alone, taken in seconds.items():
+                taken.append(elsewhere(_processor_seconds, verify, endpoint, keys, alone))
+    ratio = median(seconds[False]) / median(seconds[True])
+    name = f"verify objects over HTTP: processor time, times that of botocore alone, of {keys:,}"
+    return Expectation(name, f"at most {_MOST}", f"{ratio:.2f}", ratio <= _MOST)
+
+
+def _processor_seconds(verify: Callable[[World], None], endpoint: str, keys: int, alone: bool) -> float:
+    reached = by_botocore_alone if alone else World.behind
+    verify(reached(endpoint, _WARM_UP_KEYS))
+    world = reached(endpoint, keys)
+    begin = time.process_time()
+    verify(world)
+    return time.process_time() - begin
+
+
+def by_botocore_alone(endpoint: str, keys: int) -> World:
+    """Reach what a stand-in makes up by clients whose heads and tags botocore alone reads."""
+    world = World.behind(endpoint, keys)
+    s3 = ClientFactory(endpoint, ANYBODY).client("s3", world.sides.route.source_region, CONFIG)
+    read_listings_fast(s3)
+    return replace(world, sides=replace(world.sides, source_s3=s3, target_s3=s3))
