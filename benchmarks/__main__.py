@@ -11,6 +11,7 @@ from rich.console import Console
 import local_cloud
 from benchmarks.masking import measure_masking
 from benchmarks.operating import measure_operating
+from benchmarks.over_http import measure_over_http
 from benchmarks.own_cost import measure_growth, measure_imports
 from benchmarks.processing import measure_processing
 from benchmarks.replicating import Rate, measure_calls, measure_memory, measure_rates
@@ -26,7 +27,7 @@ RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "bench"
 """Where a quick run writes, so that it leaves the committed results alone."""
 
-_PARTS = ("replicating", "processing", "operating", "masking", "sustaining")
+_PARTS = ("replicating", "processing", "operating", "commands", "masking", "sustaining")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         "replicating": replicating,
         "processing": measure_processing,
         "operating": measure_operating,
+        "commands": measure_over_http,
         "masking": measure_masking,
         "sustaining": measure_sustaining,
         "bodies": partial(measure_streamed_bodies, largest=asked.bodies_to),

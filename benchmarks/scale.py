@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from benchmarks.draining import Backlog, Route
 from benchmarks.operating import Operated, UnderWay
+from benchmarks.over_http import OverHttp
 from benchmarks.report import Sheet
 from benchmarks.sustaining import (
     ITEMS,
@@ -25,7 +26,6 @@ from benchmarks.sustaining import (
     OBJECTS,
     OTHER_THREADS,
     TAGGED_OBJECTS,
-    CommandCost,
     HotKey,
     Noticed,
     Sustained,
@@ -90,21 +90,22 @@ class Measured:
     functions: Sequence[Sustained]
     notifier: Sequence[Noticed]
     hot_key: Sequence[HotKey]
-    commands: Sequence[CommandCost]
+    commands: Sequence[OverHttp]
     operating: Sequence[Operated]
     under_way: Sequence[UnderWay]
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read the documents of a folder."""
-        sustaining, operating = (
-            json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("sustaining", "operating")
+        sustaining, commands, operating = (
+            json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            for name in ("sustaining", "commands", "operating")
         )
         return cls(
             functions=_each(Sustained, sustaining["functions"]),
             notifier=_each(Noticed, sustaining["notifier"]),
             hot_key=_each(HotKey, sustaining["hot_key"]),
-            commands=_each(CommandCost, sustaining["commands"]),
+            commands=_each(OverHttp, commands["commands"]),
             operating=_each(Operated, operating["operating"]),
             under_way=_each(UnderWay, operating["calls_under_way_at_30_ms"]),
         )

@@ -1,4 +1,4 @@
-"""What a function and a command sustain: changes a second by kind and setting, and the processor's time per key.
+"""What a function sustains: changes a second, by kind and setting.
 
 A function is a route's own handler, in a process of its own, handed batches as its queue hands them over. Each call
 takes 30 ms. What other programs on this machine take only makes a batch slower: so the fastest of several counts.
@@ -14,9 +14,8 @@ from functools import partial
 from botocore.config import Config
 
 from benchmarks.designs import BATCH, RoutesDesign, logged
-from benchmarks.made_up_route import World, made_up_route
+from benchmarks.made_up_route import made_up_route
 from benchmarks.network import Network
-from benchmarks.operating import CASES
 from benchmarks.own_process import elsewhere
 from benchmarks.policy import made_up_item
 from benchmarks.report import Report, Sheet
@@ -37,7 +36,6 @@ __all__ = [
     "OBJECTS",
     "OTHER_THREADS",
     "TAGGED_OBJECTS",
-    "CommandCost",
     "HotKey",
     "Noticed",
     "Sustained",
@@ -120,15 +118,6 @@ class Noticed:
         return self.records / (self.seconds + self.processor_seconds * (1 / min(vcpus, 1.0) - 1))
 
 
-@dataclass(frozen=True)
-class CommandCost:
-    """The processor's time that a command takes per key, its clients' included."""
-
-    case: str
-    keys: int
-    microseconds_per_key: float
-
-
 def sustain(site: Site, kind: str, keys: Sequence[RecordKey], batch: int, threads: int, times: int) -> Sustained:
     """Let a new function replicate the first batch of the keys again and again, and return the fastest."""
     network = Network(_LATENCY_SECONDS)
@@ -193,14 +182,8 @@ def _written(site: Site, key: RecordKey, per_second: float) -> Iterator[None]:
         writer.join()
 
 
-def _command(endpoint: str, case: str, keys: int) -> CommandCost:
-    CASES[case].run(World.behind(endpoint, 1_000))
-    _, processor_seconds = _timed(partial(CASES[case].run, World.behind(endpoint, keys)))
-    return CommandCost(case, keys, round(processor_seconds / keys * 1e6, 2))
-
-
 def measure_sustaining(say: Callable[[str], None], *, quick: bool) -> Report:
-    """Measure each kind at each setting, the hot key while it is written, and each command over HTTP."""
+    """Measure each kind at each setting, the notifier, and the hot key while it is written."""
     times = 2 if quick else 7
     with running_stand_in() as endpoint:
         site = Site.make(endpoint)
@@ -214,19 +197,12 @@ def measure_sustaining(say: Callable[[str], None], *, quick: bool) -> Report:
         noticed = [elsewhere(_noticed, endpoint, routes, times) for routes in (1, 2, 5)]
         say("Measuring a hot key")
         hot = [elsewhere(_hot, site, changes[HOT_KEY], rate, times) for rate in (1.0, 5.0, 20.0)]
-        commands: list[CommandCost] = []
-        for case, measured in CASES.items():
-            if measured.keys_with_latency:
-                say(f"Measuring {case} over HTTP")
-                many = measured.keys_with_latency * (1 if quick else 5)
-                commands.append(elsewhere(_command, endpoint, case, many))
     document = {
         "functions": [asdict(one) for one in functions],
         "notifier": [asdict(one) for one in noticed],
         "hot_key": [asdict(one) for one in hot],
-        "commands": [asdict(one) for one in commands],
     }
-    return Report("sustaining", document, list(_sheets(functions, noticed, hot, commands)))
+    return Report("sustaining", document, list(_sheets(functions, noticed, hot)))
 
 
 def _settings(kind: str, most: int) -> Iterator[tuple[int, int]]:
@@ -236,9 +212,7 @@ def _settings(kind: str, most: int) -> Iterator[tuple[int, int]]:
         yield from ((BATCH, threads) for threads in OTHER_THREADS)
 
 
-def _sheets(
-    functions: Sequence[Sustained], noticed: Sequence[Noticed], hot: Sequence[HotKey], commands: Sequence[CommandCost]
-) -> Iterator[Sheet]:
+def _sheets(functions: Sequence[Sustained], noticed: Sequence[Noticed], hot: Sequence[HotKey]) -> Iterator[Sheet]:
     yield Sheet(
         "Changes a second of one function, on a core, at 30 ms a call",
         ("changes", "at once", "threads", "a second", "calls of a change", "bytes logged", "processor's share"),
@@ -268,9 +242,4 @@ def _sheets(
         f"{BATCH} changes of one key while it is written",
         ("writes a second", "calls of the batch", "messages that come back"),
         [(f"{one.writes_per_second:g}", f"{one.calls:.1f}", f"{one.failed:.0%}") for one in hot],
-    )
-    yield Sheet(
-        "Processor's time of a command, over HTTP",
-        ("run", "keys", "microseconds per key"),
-        [(one.case, f"{one.keys:,}", f"{one.microseconds_per_key:,.1f}") for one in commands],
     )
