@@ -2,8 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
 
 from pipeline_common.contracts import ReplicationOutputs
 from pipeline_common.infra.part import Part
@@ -103,10 +101,5 @@ def _sentences(done: Activation, target: str, where: Where) -> list[str]:
         lines.append(f"{counted(done.drift, 'key')} of these have not the replica that they should: `{repair}`.")
     if done.kept:
         lines.append(f"{counted(len(done.kept), 'place')} may hold former data still:")
-        lines += [f"  {_recovery_point(each)}" for each in done.kept]
+        lines += [f"  {RecoveryPoint.parse(each)}" for each in done.kept]
     return [*lines, f"`{where.command('status', target)}` says that it is masked."]
-
-
-def _recovery_point(told: Mapping[str, Any]) -> RecoveryPoint:
-    until = told["until"] and datetime.fromisoformat(told["until"])
-    return RecoveryPoint(store=told["store"], what=told["what"], until=until)

@@ -17,7 +17,6 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.dynamodb import READ_BATCH, read_items
 from replication_core.items.states import ItemState
-from replication_core.masking.policy import KEPT_HEADERS
 from replication_core.objects.heads import Absent, read_head
 from replication_core.route_spec import RoutedDataset
 
@@ -80,8 +79,6 @@ class Files:
 
     records: int = 0
     seen: Sighting = field(default_factory=Sighting)
-    told: Counter[str] = field(default_factory=Counter)
-    """How many have metadata, and headers that a policy has rules for."""
 
     @property
     def format(self) -> Format | None:
@@ -93,7 +90,6 @@ class Files:
         self.objects += other.objects
         self.records += other.records
         self.formats.update(other.formats)
-        self.told.update(other.told)
         self.seen.merge(other.seen)
 
 
@@ -155,9 +151,7 @@ def _look_at_items(sides: Sides, found: Discovered, keys: list[RecordKey]) -> No
                 raise state
             if isinstance(state, ItemState):
                 found.records += 1
-                named = {name: value for name, value in state.item.items() if not any(detections(name))}
-                found.odd_names += len(state.item) - len(named)
-                found.items.add_members(named, may_be_data=False)
+                found.odd_names += _look_at_record(found.items, state.item)
 
 
 def _look_at_object(sides: Sides, found: Discovered, key: str) -> None:
@@ -167,9 +161,6 @@ def _look_at_object(sides: Sides, found: Discovered, key: str) -> None:
     found.records += 1
     files = found.files.setdefault(KeyShape.of(key), Files())
     files.objects += 1
-    files.told.update(name for name, _ in head.headers if name not in KEPT_HEADERS)
-    files.told.update({"metadata": 1} if head.metadata else {})
-    files.told.update({"tags": 1} if head.tag_count else {})
     if head.archived or not head.size:
         return
     version = head.version_id if head.pinned else None
@@ -180,13 +171,15 @@ def _look_at_object(sides: Sides, found: Discovered, key: str) -> None:
         return
     files.formats[format_.value] += 1
     for record in records:
-        _look_at_record(files, record)
+        files.records += 1
+        _look_at_record(files.seen, record)
 
 
-def _look_at_record(files: Files, record: Record) -> None:
-    files.records += 1
+def _look_at_record(seen: Sighting, record: Record) -> int:
+    """Take in what a record has, but for names that look like data; return how many those are."""
     named = {name: value for name, value in record.items() if not any(detections(name))}
-    files.seen.add_members(named, may_be_data=False)
+    seen.add_members(named, may_be_data=False)
+    return len(record) - len(named)
 
 
 def _merge_folders(found: Discovered) -> None:

@@ -36,8 +36,6 @@ class Proposal:
     rule: str
     """As a policy's file has it."""
 
-    namespaces: tuple[str, ...] = ()
-
     @property
     def types(self) -> str:
         """DynamoDB's names of the types that were seen, the most frequent first."""
@@ -53,30 +51,27 @@ class Proposal:
 def proposals(seen: Sighting, records: int, key: tuple[str, ...] = ()) -> Iterator[Proposal]:
     """Yield a rule for each path that was seen; `key` are the attributes of a table's key."""
     for path, at in seen.paths():
-        rule, *namespaces = _rule(path, at, in_key=path[0] in key)
         rate = min(1.0, at.records / records) if records else 0.0
-        yield Proposal(path_text(path), at, rate, rule, tuple(namespaces))
+        yield Proposal(path_text(path), at, rate, _rule(path, at, in_key=path[0] in key))
 
 
-def _rule(path: Path, seen: Sighting, *, in_key: bool) -> list[str]:
-    """Return the rule for a path, and the namespaces that it needs."""
+def _rule(path: Path, seen: Sighting, *, in_key: bool) -> str:
     names = [step for step in path if isinstance(step, str)]
     types = sorted(type_ for type_ in seen.types if type_ not in {"NULL", "M", "L"})
-    namespace = _namespace(names[-1])
-    pseudonym = [f"{{pseudonym: {namespace}}}", namespace]
+    pseudonym = f"{{pseudonym: {_namespace(names[-1])}}}"
     keep = f"{{keep: {{type: {types[0] if len(types) == 1 else '[' + ', '.join(types) + ']'}}}}}"
     if path[-1] is Step.NAMES:
-        return [f"{{names: {{pseudonym: {namespace}}}, values: drop}}", namespace]
+        return f"{{names: {pseudonym}, values: drop}}"
     if in_key:
-        return [keep] if types == ["N"] and not seen.hits else pseudonym
+        return keep if types == ["N"] and not seen.hits else pseudonym
     if seen.hits:
         is_mail = set(seen.hits) == {"email"} and seen.hits["email"] >= _MOSTLY * seen.records
-        return ["{email: mail}", "mail"] if is_mail and types == ["S"] else ["drop"]
+        return "{email: mail}" if is_mail and types == ["S"] else "drop"
     if types == ["BOOL"] or (types and 0 < seen.different.estimate <= min(_FEW, seen.records / _OFTEN)):
-        return [keep]
+        return keep
     if types in (["S"], ["N"]) and re.search(r"(?:^|[_-])id$|[a-z]I[dD]$", names[-1]):
         return pseudonym
-    return ["drop"]
+    return "drop"
 
 
 def _namespace(name: str) -> str:
@@ -86,32 +81,29 @@ def _namespace(name: str) -> str:
 
 def draft(found: Discovered) -> str:
     """Return the text of a policy's file that masks the dataset so."""
-    body = _table(found) if not found.routed.dataset.is_bucket else _bucket(found)
-    lines, namespaces = [], set[str]()
-    for line, of_line in body:
-        lines.append(line)
-        namespaces.update(of_line)
-    declared = ", ".join(f"{name}: {{}}" for name in sorted(namespaces))
+    name, kind = found.routed.dataset.name, found.routed.dataset.kind.record
+    body = list(_bucket(found) if found.routed.dataset.is_bucket else _table(found))
+    declared = ", ".join(f"{each}: {{}}" for each in sorted(set(re.findall(_NAMESPACE, "\n".join(body)))))
     head = [
-        f"# A draft, of {found.records:,} {found.routed.dataset.kind.record}s of {found.routed.dataset.name}.",
+        f"# A draft, of {found.records:,} {kind}s of {name}.",
         "# What nobody has seen is refused. Loosen what is of no person, each with its reason.",
         "version: 1",
         "generation: 1",
         "unclassified: refuse",
         f"namespaces: {{{declared}}}",
         "datasets:",
+        f"  {name}:",
     ]
-    return "\n".join([*head, *lines, ""])
+    return "\n".join([*head, *body, ""])
 
 
-_Line = tuple[str, tuple[str, ...]]
-"""A line, and the namespaces that it needs."""
+_NAMESPACE = r"\{(?:pseudonym|email): (\w+)\}"
+"""Where a rule names one."""
 
 
-def _table(found: Discovered) -> Iterator[_Line]:
+def _table(found: Discovered) -> Iterator[str]:
     key = found.routed.dataset.attribute_names
     told = list(proposals(found.items, found.records, key))
-    yield f"  {found.routed.dataset.name}:", ()
     in_key = [each for each in told if each.path in _spelled(key)]
     yield from _rules("key", in_key, 4)
     yield from _rules("attributes", [each for each in told if each not in in_key], 4)
@@ -121,36 +113,31 @@ def _spelled(names: tuple[str, ...]) -> set[str]:
     return {path_text((name,)) for name in names}
 
 
-def _bucket(found: Discovered) -> Iterator[_Line]:
-    yield f"  {found.routed.dataset.name}:", ()
+def _bucket(found: Discovered) -> Iterator[str]:
     for shape, files in sorted(found.files.items(), key=lambda each: each[0].match):
         yield from _object_rule(shape, files)
 
 
-def _object_rule(shape: KeyShape, files: Files) -> Iterator[_Line]:
+def _object_rule(shape: KeyShape, files: Files) -> Iterator[str]:
     told = ", ".join(f"{count:,} {name}" for name, count in files.formats.most_common())
     match = json.dumps(shape.match, ensure_ascii=False)
     comment = f"# {files.objects:,} objects{': ' if told else ''}{told}"
     if files.format is None:
         # A body of no format that is known can only be copied as it is, which somebody has to give a reason for.
-        yield (
-            f"    # - match: {json.dumps(shape.match, ensure_ascii=False)}  {comment}: write body: {{opaque: ...}}",
-            (),
-        )
+        yield f"    # - match: {match}  {comment}: write body: {{opaque: ...}}"
         return
     names = re.findall(r"(?<!\\)\{(\w+)\}", shape.match)
-    key = ", ".join(f"{name}: {{pseudonym: {name}}}" for name in names)
-    yield f"    - match: {match}  {comment}", ()
-    yield f"      key: {{{key}}}", tuple(names)
-    yield "      body:", ()
-    yield f"        format: {files.format}", ()
+    yield f"    - match: {match}  {comment}"
+    yield f"      key: {{{', '.join(f'{name}: {{pseudonym: {name}}}' for name in names)}}}"
+    yield "      body:"
+    yield f"        format: {files.format}"
     fields = "columns" if files.format is Format.CSV else "fields"
     yield from _rules(fields, list(proposals(files.seen, files.records)), 8)
-    yield from ((f'      {what}: {{"*": drop}}', ()) for what in ("headers", "metadata", "tags"))
+    yield from (f'      {what}: {{"*": drop}}' for what in ("headers", "metadata", "tags"))
 
 
-def _rules(of: str, told: Sequence[Proposal], indent: int) -> Iterator[_Line]:
-    yield f"{' ' * indent}{of}:{'' if told else ' {}'}", ()
+def _rules(of: str, told: Sequence[Proposal], indent: int) -> Iterator[str]:
+    yield f"{' ' * indent}{of}:{'' if told else ' {}'}"
     for each in told:
         name = json.dumps(each.path, ensure_ascii=False)
-        yield f"{' ' * indent}  {name}: {each.rule}  # {each.comment}", each.namespaces
+        yield f"{' ' * indent}  {name}: {each.rule}  # {each.comment}"

@@ -1,15 +1,13 @@
 """Recovery points of a target: what holds its former data still, and until when."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from botocore.exceptions import ClientError
+from typing import Any, Self
 
 from pipeline_ops.routes.route import SourceRoutes
 from replication_core.aws.errors import StoreError
-from replication_core.aws.failures import code_of, translated
+from replication_core.aws.failures import translated
 from replication_core.route_spec import RoutedDataset, RouteSpec
 
 __all__ = ["RecoveryPoint", "recovery_points"]
@@ -34,10 +32,16 @@ class RecoveryPoint:
     until: datetime | None
     """When it no longer holds that; None where somebody has to delete it, or where that could not be told."""
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, str | None]:
         """Return it as a JSON document."""
         until = self.until and self.until.isoformat(timespec="seconds")
         return {"store": self.store, "what": self.what, "until": until}
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Self:
+        """Read such a document."""
+        until = document["until"]
+        return cls(store=document["store"], what=document["what"], until=until and datetime.fromisoformat(until))
 
     def __str__(self) -> str:
         until = f"until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else "until somebody deletes it"
@@ -84,12 +88,14 @@ def _of_bucket(
     replication: SourceRoutes, spec: RouteSpec, routed: RoutedDataset, _at: datetime
 ) -> Iterator[RecoveryPoint]:
     client = replication.client("s3", region=spec.target_region)
-    answer = _where_set(
-        "GetBucketReplication",
-        lambda: client.get_bucket_replication(Bucket=routed.target),
-        "ReplicationConfigurationNotFoundError",
-    )
-    for rule in answer.get("ReplicationConfiguration", {}).get("Rules", ()):
+    try:
+        with translated("GetBucketReplication"):
+            rules = client.get_bucket_replication(Bucket=routed.target)["ReplicationConfiguration"]["Rules"]
+    except StoreError as error:
+        if error.kind != "ReplicationConfigurationNotFoundError":
+            raise
+        return
+    for rule in rules:
         copied_to = rule["Destination"]["Bucket"].rpartition(":")[2]
         # A version that is deleted by its name is not deleted in the copy.
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html
@@ -121,13 +127,3 @@ def _arn(spec: RouteSpec, routed: RoutedDataset) -> str:
     if routed.dataset.is_bucket:
         return f"arn:{partition}:s3:::{routed.target}"
     return f"arn:{partition}:dynamodb:{spec.target_region}:{account}:table/{routed.target}"
-
-
-def _where_set(operation: str, call: Callable[[], Any], absent: str) -> Any:
-    with translated(operation):
-        try:
-            return call()
-        except ClientError as error:
-            if code_of(error) == absent:
-                return {}
-            raise
