@@ -69,19 +69,10 @@ class Application:
     def run(self) -> Activation:
         """Do the steps that are left, and record each; raises OperatorError for one that can't be done."""
         activation = self._begun()
-        steps: Mapping[ActivationStep, Callable[[Activation], Mapping[str, Any]]] = {
-            ActivationStep.PAUSE: self._pause,
-            ActivationStep.DEPLOY: self._deploy,
-            ActivationStep.RESUME: self._resume,
-            ActivationStep.DRAIN: self._drain,
-            ActivationStep.MASK: self._mask,
-            ActivationStep.CLEAR: self._clear,
-            ActivationStep.VERIFY: self._verify,
-        }
-        for step, work in steps.items():
+        for step in ActivationStep:
             if step not in activation.done:
-                told = work(activation)
-                activation = self.activations.keep(activation.with_done(step, **told))
+                work: Callable[[Activation], Mapping[str, Any]] = getattr(self, f"_{step}")
+                activation = self.activations.keep(activation.with_done(step, **work(activation)))
         return activation
 
     def left(self) -> Activation | None:

@@ -15,6 +15,7 @@ from pipeline_ops.errors import FAILED
 from pipeline_ops.masking.activation import Activation, Activations
 from pipeline_ops.masking.apply import Application
 from pipeline_ops.masking.policies import configured_policy
+from pipeline_ops.masking.policy_check import require_usable_policies
 from pipeline_ops.masking.recovery_points import RecoveryPoint
 from pipeline_ops.parts import chosen_part
 from pipeline_ops.routes.deployed_replication import replication_in
@@ -32,6 +33,8 @@ def apply(target: str, where: Where, as_json: bool, yes: bool, deep: bool) -> No
     projects = open_projects(where)
     stack = projects.only_stack(ReplicationOutputs.PROJECT)
     part = chosen_part(projects, stack.project, stack.environment, target)
+    wanted = configured_policy(projects, stack, target).digest
+    require_usable_policies(projects, part)
     asks = not yes and must_be_confirmed("deploy", stack, projects)
     if asks:
         require_terminal(target, interactive=at_terminal())
@@ -40,7 +43,6 @@ def apply(target: str, where: Where, as_json: bool, yes: bool, deep: bool) -> No
     system = deployed_system(projects)
     deployed = replication_in(system)
     deployed.replication.route(target)
-    wanted = configured_policy(projects, stack, target).digest
 
     def deploy() -> None:
         with open_deployment(projects, changes=True) as deployment:

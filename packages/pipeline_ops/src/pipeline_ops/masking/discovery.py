@@ -3,11 +3,11 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from pipeline_ops.masking.first_records import Record, UnreadableFileError, first_records
+from pipeline_ops.masking.first_records import UnreadableFileError, first_records
 from pipeline_ops.masking.sightings import Sighting, detections
 from record_files.splitting import Format
 from replication_core.aws.errors import StoreError
@@ -17,6 +17,7 @@ from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
 from replication_core.items.dynamodb import READ_BATCH, read_items
 from replication_core.items.states import ItemState
+from replication_core.masking.attributes import Attribute
 from replication_core.objects.heads import Absent, read_head
 from replication_core.route_spec import RoutedDataset
 
@@ -175,7 +176,7 @@ def _look_at_object(sides: Sides, found: Discovered, key: str) -> None:
         _look_at_record(files.seen, record)
 
 
-def _look_at_record(seen: Sighting, record: Record) -> int:
+def _look_at_record(seen: Sighting, record: Mapping[str, Attribute]) -> int:
     """Take in what a record has, but for names that look like data; return how many those are."""
     named = {name: value for name, value in record.items() if not any(detections(name))}
     seen.add_members(named, may_be_data=False)

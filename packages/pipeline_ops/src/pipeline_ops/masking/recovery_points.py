@@ -34,7 +34,7 @@ class RecoveryPoint:
 
     def document(self) -> dict[str, str | None]:
         """Return it as a JSON document."""
-        until = self.until and self.until.isoformat(timespec="seconds")
+        until = self.until.isoformat(timespec="seconds") if self.until else None
         return {"store": self.store, "what": self.what, "until": until}
 
     @classmethod
