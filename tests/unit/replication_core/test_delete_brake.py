@@ -9,8 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from replication_core.admission import Braked
 from replication_core.aws.errors import StoreError
-from replication_core.delete_brake import BRAKE_KEY, Braked, BrakeTable, DeleteBrake
+from replication_core.delete_brake import BRAKE_KEY, BrakeTable, DeleteBrake
 from replication_core.masking.policy import Brake
 
 NOON = 1_800_000_000.0

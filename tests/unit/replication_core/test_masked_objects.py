@@ -78,7 +78,8 @@ def masking(replicator: Replicator, mask: Mask = MASK, **changes: Any) -> Replic
     """Have a replicator mask, and its masked copies be as changed."""
     calls = replicator.objects[OBJECTS.name].calls
     calls.mask = lambda: mask
-    calls.masked_copy = replace(calls.masked_copy, **changes)
+    changed = replace(calls.masked_copy(), **changes)
+    calls.masked_copy = lambda: changed
     return replicator
 
 

@@ -55,7 +55,7 @@ def reconciled(s3: RawS3, key: str, **options: Any) -> Outcome:
             route=MadeRoute(source_bucket=SOURCE, source_table="").spec,
             routed=RoutedDataset(dataset=OBJECTS, source=SOURCE, target=TARGET),
             large_copy=LargeCopy(client=client, executor=executor),
-            masked_copy=MaskedCopy(client=client),
+            masked_copy=lambda: MaskedCopy(client=client),
             **options,
         )
         return reconcile([key], ObjectStore(objects))[key]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from replication_core.aws.errors import StoreError
+from replication_core.admission import Admit, Braked
 from replication_core.aws.failures import told, translated
 
 if TYPE_CHECKING:
@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BRAKE_EXPIRY",
     "BRAKE_KEY",
-    "Admit",
     "BrakeState",
     "BrakeTable",
-    "Braked",
     "DeleteBrake",
     "Deletes",
-    "freely",
     "too_many",
 ]
 
@@ -49,13 +46,6 @@ _MOST_FORGOTTEN = 100
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
-
-
-class Braked(StoreError):  # noqa: N818 - a refusal that waits for somebody
-    """A delete that the route's brake does not let through."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__("Braked", f"the route would delete {why}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,14 +162,6 @@ class BrakeTable:
                 ExpressionAttributeNames={"#held": "held", "#lifted": "lifted", "#released": "released"},
                 ExpressionAttributeValues={":until": {"N": str(int(lifted_until))}, ":one": {"N": "1"}},
             )
-
-
-Admit = Callable[[Callable[[], int]], None]
-"""Lets as many replicas be deleted as the call says are there, or raises StoreError."""
-
-
-def freely(_there: Callable[[], int]) -> None:
-    """Let any number be deleted, as a route without a brake does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

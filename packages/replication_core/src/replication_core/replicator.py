@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from replication_core.admission import freely
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import unexpected
 from replication_core.aws.route_key import RouteKey
@@ -17,12 +18,9 @@ from replication_core.batching import batches
 from replication_core.clients import Clients
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.deadline import Deadline
-from replication_core.delete_brake import BrakeTable, DeleteBrake, freely
 from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.items.dynamodb import READ_BATCH, ItemStore, count_items
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
-from replication_core.objects.listings import list_objects
-from replication_core.objects.masked_copy import MASKED_PART_SIZE, MaskedCopy
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Outcome, Store, reconcile
@@ -30,6 +28,8 @@ from replication_core.route_mask import Masking, mask_of
 from replication_core.route_spec import RouteSpec
 
 if TYPE_CHECKING:
+    from replication_core.delete_brake import DeleteBrake
+    from replication_core.objects.masked_copy import MaskedCopy
     from replication_core.route_shadow import RouteShadow
 
 __all__ = ["PART_THREADS", "THREADS", "Replicator", "build_replicator"]
@@ -161,7 +161,7 @@ def build_replicator(
     part_threads: int = PART_THREADS,
     large_from: int = DEFAULT_LARGE_FROM,
     part_size: int = DEFAULT_PART_SIZE,
-    masked_part_size: int = MASKED_PART_SIZE,
+    masked_part_size: int | None = None,
 ) -> Replicator:
     """Put a route's replicator together, in Lambda or anywhere else.
 
@@ -179,7 +179,17 @@ def build_replicator(
         part_size=part_size,
         out_of_time=deadline.passed,
     )
-    masked_copy = MaskedCopy(client=clients.copying_s3, part_size=masked_part_size, out_of_time=deadline.passed)
+
+    @cache
+    def masked_copy() -> "MaskedCopy":
+        from replication_core.objects.masked_copy import (  # noqa: PLC0415 - a route that masks nothing loads none
+            MASKED_PART_SIZE,
+            MaskedCopy,
+        )
+
+        size = masked_part_size or MASKED_PART_SIZE
+        return MaskedCopy(client=clients.copying_s3, part_size=size, out_of_time=deadline.passed)
+
     key = RouteKey(kms=clients.kms, arn=route.mask_key_arn)
     mask = mask_of(route.masking, key)
     brake = _brake(route, clients)
@@ -222,13 +232,17 @@ def _shadow(route: RouteSpec, mask: Masking, key: RouteKey, deadline: Deadline) 
     return RouteShadow(route=route, live=mask, then=mask_of(route.shadow, key), out_of_time=deadline.passed)
 
 
-def _brake(route: RouteSpec, clients: Clients) -> DeleteBrake | None:
+def _brake(route: RouteSpec, clients: Clients) -> "DeleteBrake | None":
     # A policy that can't be read is told of each key, by its mask.
     if not route.brake_table or route.policy is None or route.policy.brake is None:
         return None
+    from replication_core.delete_brake import BrakeTable, DeleteBrake  # noqa: PLC0415 - likewise
+
     table = BrakeTable(dynamodb=clients.source_dynamodb, name=route.brake_table)
     return DeleteBrake(policy=route.policy.brake, table=table)
 
 
 def _count_objects(client: Any, bucket: str, most: int) -> int:
+    from replication_core.objects.listings import list_objects  # noqa: PLC0415 - likewise
+
     return sum(1 for _ in islice(list_objects(client, bucket), most))

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from queue_worker.messages import Message
 from queue_worker.settlement import Done, GivenUp, Settlement, failed, not_started, put_off
+from replication_core.admission import Braked
 from replication_core.aws.errors import StoreError
 from replication_core.changes import Change, message
 from replication_core.datasets import RecordKey
-from replication_core.delete_brake import Braked
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Outcome
 

@@ -16,13 +16,13 @@ from queue_worker.dead_letters import DeadLetters
 from queue_worker.messages import Message
 from queue_worker.settlement import Settlement
 from queue_worker.worker import Settled, Worker
+from replication_core.admission import Braked
 from replication_core.aws.batches import send
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated, unexpected
 from replication_core.changes import CHANGES_SCHEMA, NOTICE_SCHEMA, Change, is_own, parse
 from replication_core.clients import Clients, connect
 from replication_core.datasets import RecordKey
-from replication_core.delete_brake import Braked
 from replication_core.reconcile import Action, Outcome
 from replication_core.replicator import PART_THREADS, THREADS, Replicator, build_replicator
 from replication_core.route_spec import RouteSpec

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from queue_worker.metrics import metrics_of
+from replication_core.admission import Braked
 from replication_core.datasets import RecordKey
-from replication_core.delete_brake import Braked
 from replication_core.reconcile import Action, Outcome
 from replication_core.route_spec import RouteSpec
 from replicator_lambda.settings import (

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from replication_core.admission import Admit, freely
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.batching import batches, thoroughly
 from replication_core.clients import Clients
 from replication_core.datasets import Dataset, RecordKey
-from replication_core.delete_brake import Admit, freely
 from replication_core.desired import desired_item, desired_key, possible_keys
 from replication_core.items.batch_write import WRITE_BATCH, unprocessed, write_items
 from replication_core.items.states import Item, ItemState

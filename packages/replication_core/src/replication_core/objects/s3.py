@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from replication_core.admission import Admit, Braked, freely
 from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import told, translated
 from replication_core.clients import Clients
 from replication_core.datasets import RecordKey
-from replication_core.delete_brake import Admit, Braked, freely
 from replication_core.desired import DEFAULT_LARGE_FROM, DesiredObject, desired_key, desired_object, possible_keys
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.content import same_bytes
@@ -30,8 +30,6 @@ from replication_core.objects.heads import (
     read_tags,
 )
 from replication_core.objects.large_copy import LargeCopy, LargeObject
-from replication_core.objects.masked_copy import MaskedCopy, MaskedObject
-from replication_core.objects.pinned import PinnedObject
 from replication_core.objects.provenance import recorded_etag, with_mark
 from replication_core.objects.request_headers import Telling
 from replication_core.objects.states import UNVERSIONED, Head, ObjectState, Tags, TagsRead
@@ -43,6 +41,7 @@ from replication_core.route_spec import RoutedDataset, RouteSpec
 
 if TYPE_CHECKING:
     from replication_core.masking.mask import ObjectMask
+    from replication_core.objects.masked_copy import MaskedCopy
 
 __all__ = ["ObjectStore", "S3Objects"]
 
@@ -71,7 +70,9 @@ class S3Objects:
     route: RouteSpec
     routed: RoutedDataset
     large_copy: LargeCopy
-    masked_copy: MaskedCopy
+    masked_copy: "Callable[[], MaskedCopy]"
+    """Returns what masks bodies, always the same; not loaded where nothing is masked."""
+
     large_from: int = DEFAULT_LARGE_FROM
     """Objects of more bytes than this are copied in parts."""
 
@@ -157,7 +158,7 @@ class S3Objects:
         """Abort what was begun of a replica that is not to be made so."""
         if begun is not None and begun.is_sealed(str(self._record(key)), self._seal):
             with suppress(Unclassified):
-                self.masked_copy.discard(self.routed.target, self._replica_key(key), begun)
+                self.masked_copy().discard(self.routed.target, self._replica_key(key), begun)
 
     def has_replica(self, key: str) -> bool:
         """Tell whether the target has an object that may be the key's replica, and bears a replica's mark."""
@@ -258,14 +259,17 @@ class S3Objects:
         self, desired: DesiredObject, rule: "ObjectMask", key: str, head: Head, begun: UnfinishedCopy | None
     ) -> int | UnfinishedCopy:
         """Mask the bytes of this version; return how many they became, or what is left for another invocation."""
-        begun = self._going_on(desired, key, begun)
-        if head.size > self.masked_copy.part_size and self._is_there(desired, _is_as_recorded):
-            self.masked_copy.discard(self.routed.target, desired.key, begun)
+        from replication_core.objects.masked_copy import MaskedObject  # noqa: PLC0415 - a route that masks nothing
+        from replication_core.objects.pinned import PinnedObject  # noqa: PLC0415 - loads neither
+
+        begun, masked_copy = self._going_on(desired, key, begun), self.masked_copy()
+        if head.size > masked_copy.part_size and self._is_there(desired, _is_as_recorded):
+            masked_copy.discard(self.routed.target, desired.key, begun)
             return 0
         source = PinnedObject.of(self.clients.source_s3, self.routed.source, key, head)
         arguments = {"Bucket": self.routed.target, "Key": desired.key, **desired.telling.arguments}
         asked = MaskedObject.of(source, head, rule, arguments)
-        made = self.masked_copy.copy(asked, begun)
+        made = masked_copy.copy(asked, begun)
         if isinstance(made, UnfinishedCopy):
             return made.sealed(str(self._record(key)), self._seal)
         telling, tags = desired.telling, desired.telling.tags
