@@ -1,4 +1,4 @@
-"""`verify` of objects beside itself with heads and tags by botocore alone: what the processor does of each."""
+"""`verify` beside designs whose answers botocore alone reads, over HTTP: what the processor does of each."""
 
 import time
 from collections.abc import Callable
@@ -18,33 +18,39 @@ __all__ = ["by_botocore_alone", "judge_beside_botocore"]
 
 _WARM_UP_KEYS = 100
 _ROUNDS = 3
-_MOST = 0.3
 
 
-def judge_beside_botocore(verify: Callable[[World], None], *, keys: int) -> Expectation:
-    """Judge what verifying so many objects takes, either way by turns and each time in a process of its own."""
+def judge_beside_botocore(
+    what: str, verify: Callable[[World], None], former: Callable[[World], None], *, keys: int, most: float
+) -> Expectation:
+    """Judge what verifying so many keys takes, beside the `former` design, which is given clients of botocore alone.
+
+    They run by turns, and each time in a process of its own.
+    """
     seconds: dict[bool, list[float]] = {False: [], True: []}
     with running_stand_in() as endpoint:
         for _ in range(_ROUNDS):
             for alone, taken in seconds.items():
-                taken.append(elsewhere(_processor_seconds, verify, endpoint, keys, alone))
+                taken.append(elsewhere(_processor_seconds, former if alone else verify, endpoint, keys, alone))
     ratio = median(seconds[False]) / median(seconds[True])
-    name = f"verify objects over HTTP: processor time, times that of botocore alone, of {keys:,}"
-    return Expectation(name, f"at most {_MOST}", f"{ratio:.2f}", ratio <= _MOST)
+    name = f"{what} over HTTP: processor time, times that of botocore alone, of {keys:,}"
+    return Expectation(name, f"at most {most}", f"{ratio:.2f}", ratio <= most)
 
 
-def _processor_seconds(verify: Callable[[World], None], endpoint: str, keys: int, alone: bool) -> float:
+def _processor_seconds(design: Callable[[World], None], endpoint: str, keys: int, alone: bool) -> float:
     reached = by_botocore_alone if alone else World.behind
-    verify(reached(endpoint, _WARM_UP_KEYS))
+    design(reached(endpoint, _WARM_UP_KEYS))
     world = reached(endpoint, keys)
     begin = time.process_time()
-    verify(world)
+    design(world)
     return time.process_time() - begin
 
 
 def by_botocore_alone(endpoint: str, keys: int) -> World:
-    """Reach what a stand-in makes up by clients whose heads and tags botocore alone reads."""
+    """Reach what a stand-in makes up by clients whose heads, tags and items botocore alone reads."""
     world = World.behind(endpoint, keys)
-    s3 = ClientFactory(endpoint, ANYBODY).client("s3", world.sides.route.source_region, CONFIG)
+    factory, region = ClientFactory(endpoint, ANYBODY), world.sides.route.source_region
+    s3, dynamodb = (factory.client(service, region, CONFIG) for service in ("s3", "dynamodb"))
     read_listings_fast(s3)
-    return replace(world, sides=replace(world.sides, source_s3=s3, target_s3=s3))
+    clients = {"source_s3": s3, "target_s3": s3, "source_dynamodb": dynamodb, "target_dynamodb": dynamodb}
+    return replace(world, sides=replace(world.sides, **clients))

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.beside_batches import compare_by_batches
 from benchmarks.beside_botocore import judge_beside_botocore
 from benchmarks.beside_rclone import Beside, beside_rclone
 from benchmarks.made_up_route import World
@@ -180,8 +181,13 @@ def measure_operating(say: Callable[[str], None], *, quick: bool) -> Report:
         "calls_under_way_at_30_ms": [asdict(one) for one in under_way],
         "beside_rclone": [asdict(one) for one in beside],
     }
-    say("Measuring verify objects beside botocore alone")
-    judged = [*expectations(found), judge_beside_botocore(CASES["verify objects"].run, keys=1_000 if quick else 2_000)]
+    say("Measuring verify beside botocore alone")
+    objects, items = CASES["verify objects"].run, CASES["verify items"].run
+    judged = [
+        *expectations(found),
+        judge_beside_botocore("verify objects", objects, objects, keys=1_000 if quick else 2_000, most=0.3),
+        judge_beside_botocore("verify items", items, compare_by_batches, keys=10_000, most=0.4),
+    ]
     return Report("operating", document, list(_sheets(found, under_way, beside)), judged)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import beside_rclone as beside
+from benchmarks.beside_batches import compare_by_batches
 from benchmarks.beside_botocore import by_botocore_alone
 from benchmarks.made_up import SOURCE, TARGET, MadeUpQueue
 from benchmarks.made_up_route import World
@@ -52,6 +53,7 @@ def test_a_run_over_http_finds_the_same(case: str, endpoint: str) -> None:
 
 def test_botocore_alone_finds_the_same(endpoint: str) -> None:
     CASES["verify objects"].run(by_botocore_alone(endpoint, KEYS // 30))
+    compare_by_batches(by_botocore_alone(endpoint, KEYS // 10))
 
 
 @pytest.mark.parametrize("case", CASES)

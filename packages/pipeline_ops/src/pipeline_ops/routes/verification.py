@@ -34,11 +34,11 @@ PAGE = ".html"
 
 Say = Callable[[str], None]
 
-_COLLECT_EVERY = 10_000
+_COLLECT_EVERY = 100_000
 """Objects allocated between two looks of the garbage collector, which by default are 700.
 
-What a page of a table is made of lives for long enough that the collector goes through it many times, and finds
-nothing: there are no cycles in it.
+What a page of a table is made of, tens of thousands, lives for long enough that the collector goes through it many
+times, and finds nothing: there are no cycles in it.
 """
 
 

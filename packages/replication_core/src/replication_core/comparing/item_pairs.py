@@ -8,7 +8,7 @@ be asked for.
 
 import marshal
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,14 +79,17 @@ class _Side:
         """Return by how many items it is ahead of the other side, and how many were read."""
         return self.read - self.met, self.read
 
-    def next_page(self) -> Sequence[Item]:
-        """Return the next items, and keep none of them; none at the end."""
+    def next_page(self) -> Iterator[Item]:
+        """Yield the next items, and hold none that was taken; none at the end."""
         page = next(self.pages, None)
         if page is None:
             self.has_ended = True
-            return ()
+            return
         self.read += len(page.items)
-        return page.items
+        left = list(reversed(page.items))
+        del page
+        while left:
+            yield left.pop()
 
     def put(self, key: RecordKey, item: Item) -> None:
         """Have an item wait."""

@@ -48,6 +48,8 @@ __all__ = ["compare_items", "compare_segments", "look_at_items", "look_at_replic
 
 _SEGMENTS = [Segment(number, 8) for number in range(8)]
 _SEGMENTS_AT_ONCE = 4
+"""Each holds a page, of which parsing makes several megabytes: these are enough to keep a processor busy."""
+
 _BATCHES_AT_ONCE = 16
 _MET_AT_ONCE = 1000
 """Pairs that are told of together."""
