@@ -32,11 +32,10 @@ from replication_core.masking.rules import RULES
 from replication_core.objects.heads import EXPIRES
 from replication_core.objects.provenance import own_tags
 from replication_core.objects.states import ObjectState
-from replication_core.replicas import PROVENANCE_ENVIRONMENT, PROVENANCE_POLICY, PROVENANCE_VERSION
+from replication_core.replicas import ADDED_METADATA
 
 __all__ = ["Impact", "Shadow", "ShadowChange", "ShadowCounts", "Shadowed", "State", "changed_rule", "impact_of"]
 
-_OWN_METADATA = frozenset({PROVENANCE_ENVIRONMENT, PROVENANCE_POLICY, PROVENANCE_VERSION})
 _KEPT = dict.fromkeys(KEPT_HEADERS, Rule(KEEP))
 _CHANGE = ("dataset", "place", "now", "then")
 
@@ -270,7 +269,7 @@ def _besides(desired: DesiredObject) -> Mapping[str, Attribute]:
     telling = desired.telling
     texts = {
         "headers": {"Expires" if name == EXPIRES else name: value for name, value in telling.headers.items()},
-        "metadata": {name: value for name, value in telling.metadata.items() if name not in _OWN_METADATA},
+        "metadata": {name: value for name, value in telling.metadata.items() if name not in ADDED_METADATA},
         "tags": dict(own_tags(telling.tags)),
     }
     return {what: {"M": {name: {"S": value} for name, value in some.items()}} for what, some in texts.items()}
