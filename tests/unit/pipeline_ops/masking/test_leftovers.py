@@ -1,6 +1,5 @@
 """What is deleted in a target whose route masks by now: what no policy, or another one, has made, and nothing else."""
 
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,15 +21,13 @@ MARK = {"replicated-from": "prod"}
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
 
-def cleared(
-    world: World, mask: Mask, dataset: str, *, before: datetime = LATER, writers: Collection[str] = ()
-) -> Clearance:
+def cleared(world: World, mask: Mask, dataset: str, *, before: datetime = LATER, writer: str = "") -> Clearance:
     routed = world.settings.spec.dataset(dataset)
     assert routed is not None
     sides = replace(sides_of(world), mask=lambda: mask)
     total = Clearance()
     with ThreadPoolExecutor(4) as executor:
-        for done in clear(sides, routed, executor, before=before, writers=writers):
+        for done in clear(sides, routed, executor, before=before, writer=writer):
             total.add(done)
     return total
 

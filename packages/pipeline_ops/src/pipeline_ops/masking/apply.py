@@ -116,12 +116,8 @@ class Application:
         deployed, route = self._route()
         replication = deployed.replication
         set_enabled(replication, route, enabled=False, pause=self.pause, clock=self.clock)
-        with explained(f"The function of the route to {self.target} can't be looked at"):
-            function = replication.client("lambda", region=replication.region).get_function(
-                FunctionName=route.outputs.alias_arn
-            )
         # What the function has begun it ends within its timeout; what waits to be tried again is out of sight as well.
-        until = self.clock() + function["Configuration"].get("Timeout", 0)
+        until = self.clock() + self._function(deployed, route).get("Timeout", 0)
         backlog = deployed.backlog(route)
         while (in_flight := backlog.depth().in_flight) and (seconds := until - self.clock()) > 0:
             self.say(f"Paused; {counted(in_flight, 'message')} begun, {duration(seconds)} at most")
@@ -177,14 +173,14 @@ class Application:
         deployed, route = self._masked_route()
         sides = open_sides(deployed.replication, route)
         before = datetime.fromisoformat(activation.done[ActivationStep.DEPLOY])
-        writers = self._writers(deployed, route)
+        role = str(self._function(deployed, route).get("Role", "")).rpartition("/")[2]
         cleared: dict[str, Any] = {}
         failures: list[str] = []
         with ThreadPoolExecutor(THREADS, thread_name_prefix="clear") as executor:
             for routed in self._datasets(deployed, route):
                 total = Clearance()
                 with explained(f"What is left in {routed.target} can't be listed"):
-                    for done in clear(sides, routed, executor, before=before, writers=writers):
+                    for done in clear(sides, routed, executor, before=before, writer=role):
                         total.add(done)
                         self.say(
                             f"Clearing {routed.dataset.name}: {counted(total.deleted.total(), 'leftover')} deleted"
@@ -199,12 +195,11 @@ class Application:
         kept = recovery_points(deployed.replication, route.spec, datetime.now(UTC))
         return {"cleared": cleared, "kept": tuple(each.document() for each in kept)}
 
-    def _writers(self, deployed: DeployedReplication, route: Route) -> list[str]:
-        """Return the names of the roles that write the route's replicas."""
+    def _function(self, deployed: DeployedReplication, route: Route) -> Mapping[str, Any]:
         client = deployed.replication.client("lambda", region=deployed.replication.region)
         with explained(f"The function of the route to {self.target} can't be looked at"):
-            told = client.get_function(FunctionName=route.outputs.alias_arn)["Configuration"]
-        return [role for role in (str(told.get("Role", "")).rpartition("/")[2],) if role]
+            told: Mapping[str, Any] = client.get_function(FunctionName=route.outputs.alias_arn)["Configuration"]
+            return told
 
     def _datasets(self, deployed: DeployedReplication, route: Route) -> Iterator[RoutedDataset]:
         """Yield the datasets that the target has: those that it gets, and of others what it got once."""

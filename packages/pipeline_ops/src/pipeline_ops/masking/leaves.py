@@ -6,7 +6,7 @@ from typing import Any
 
 from replication_core.masking.attributes import Attribute
 from replication_core.masking.paths import Node, Path, Step, path_text
-from replication_core.masking.policy import DROP, Rule
+from replication_core.masking.policy import Rule
 
 __all__ = ["Leaf", "NumberText", "attribute_of", "leaves", "size_of"]
 
@@ -26,11 +26,6 @@ class Leaf:
     value: Any
     rule: Rule | None
     """None where no rule is for it."""
-
-    @property
-    def is_dropped(self) -> bool:
-        """Whether it is left out."""
-        return self.rule is not None and self.rule.kind == DROP
 
 
 def leaves(attributes: Mapping[str, Attribute], root: Node[Rule], path: Path = ()) -> Iterator[Leaf]:

@@ -7,7 +7,7 @@ no inverse, and a version or a delete marker is no state of a key.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,11 +69,11 @@ def clear(
     executor: Executor,
     *,
     before: datetime,
-    writers: Collection[str],
+    writer: str,
 ) -> Iterator[Clearance]:
     """Delete a dataset's leftovers in the target, and yield what was done, a part at a time.
 
-    Uploads are given up that the route's roles, the `writers`, began before an instant, or that are of a key which
+    Uploads are given up that the route's role, the `writer`, began before an instant, or that are of a key which
     production has. Raises StoreError where the target can't be listed, or the mask can't be made; what can't be
     deleted is counted.
     """
@@ -86,7 +86,7 @@ def clear(
     bucket = _TargetBucket(sides=sides, routed=routed, mask=mask)
     keys = bounded_map(executor, bucket.clear_key, _by_key(bucket.entries()), window=2 * _KEYS_AT_ONCE)
     yield from keys
-    uploads = partial(bucket.give_up, before=before, writers=writers)
+    uploads = partial(bucket.give_up, before=before, writer=writer)
     yield from bounded_map(executor, uploads, bucket.uploads(), window=2 * _KEYS_AT_ONCE)
 
 
@@ -146,13 +146,13 @@ class _TargetBucket:
         for page in self._pages("list_multipart_uploads", "ListMultipartUploads"):
             yield from page.get("Uploads", ())
 
-    def give_up(self, upload: Any, *, before: datetime, writers: Collection[str]) -> Clearance:
+    def give_up(self, upload: Any, *, before: datetime, writer: str) -> Clearance:
         done = Clearance()
         key = upload["Key"]
         try:
             # https://docs.aws.amazon.com/AmazonS3/latest/API/API_Initiator.html: the ARN of the role's session
             initiator = upload.get("Initiator", {}).get("ID", "")
-            is_routes = any(f"/{writer}/" in initiator for writer in writers)
+            is_routes = bool(writer) and f"/{writer}/" in initiator
             is_routes = is_routes or (self.routed.wants_object(key) and self._source_has(key))
             if not is_routes:
                 done.left[OWN] += 1

@@ -213,10 +213,10 @@ class Previewer:
             )
 
     def _made(self, leaf: Leaf, masks: AttributeMasks) -> tuple[Treatment, str]:
-        if leaf.is_dropped or (leaf.rule is None and masks.drops_unknown):
-            return Treatment.DROPPED, ""
         if leaf.rule is None:
-            return Treatment.REFUSED, "no rule is for it"
+            return (Treatment.DROPPED, "") if masks.drops_unknown else (Treatment.REFUSED, "no rule is for it")
+        if leaf.rule.kind == DROP:
+            return Treatment.DROPPED, ""
         try:
             type_, value = _read_as(leaf)
             made = masks.masker(leaf.rule, leaf.path)(type_, value)
