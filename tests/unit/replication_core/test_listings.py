@@ -83,13 +83,14 @@ def test_who_stops_taking_ends_the_readers_that_wait_for_a_part(made: Cloud) -> 
     keys.close()  # type: ignore[attr-defined] # it is a generator; a reader that waited on would never let it end
 
 
-def test_a_scan_goes_on_after_the_key_that_its_page_named(made: Cloud) -> None:
+def test_a_scan_ends_at_its_limit_and_another_goes_on_after_the_key_that_its_page_named(made: Cloud) -> None:
     for number in range(25):
         made.put_item(f"item-{number:02}", "1.50")
     client, table = made.clients.source_dynamodb, made.settings.source_table
     pages = scan(client, table, ITEMS, Segment(0, 1), limit=10)
     first = next(pages)
     assert first.last is not None
+    assert list(pages) == []
     rest = list(scan(client, table, ITEMS, Segment(0, 1), after=first.last, only=ITEMS.attribute_names))
     found = [item["id"]["S"] for page in (first, *rest) for item in page.items]
     assert sorted(found) == [f"item-{number:02}" for number in range(25)]
