@@ -216,7 +216,7 @@ for _name, _line in COMMANDS.items():
 
 @command()
 def bench(session: nox.Session) -> None:
-    """Measure the replicator beside the obvious sequential design, and verify beside rclone check: [-- --quick]."""
+    """Measure the replicator beside the obvious sequential design, and verify beside rclone: [-- beside-rclone]."""
     run(session, "python", "-m", "benchmarks", *session.posargs)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 import local_cloud
+from benchmarks.beside_rclone import measure_beside_rclone
 from benchmarks.masking import measure_masking
 from benchmarks.operating import measure_operating
 from benchmarks.over_http import measure_over_http
@@ -27,7 +28,8 @@ RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "bench"
 """Where a quick run writes, so that it leaves the committed results alone."""
 
-_PARTS = ("replicating", "processing", "operating", "commands", "masking", "sustaining")
+_PARTS = ("replicating", "processing", "operating", "commands", "masking", "sustaining", "beside-rclone")
+_ASKED = (*_PARTS, "scale")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,9 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="less of everything: seconds, and noisier")
     parser.add_argument("--endpoint", help="an emulator that runs already, instead of one started here")
     parser.add_argument("--output", type=Path, help="the folder for the tables, the documents and the plot")
-    parser.add_argument(
-        "--only", choices=(*_PARTS, "scale"), help="one part instead of all; `scale` computes docs/scale.md anew"
-    )
+    parser.add_argument("part", nargs="?", choices=_ASKED, help="one part instead of all; `scale`: docs/scale.md anew")
+    parser.add_argument("--only", choices=_ASKED, help="the same")
     parser.add_argument(
         "--bodies-to",
         metavar="MIB",
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         help="instead: the memory of masking one body, of 1 MiB and of ever more up to so many, such as 10240",
     )
     asked = parser.parse_args(arguments)
+    wanted = asked.part or asked.only
     output: Path = asked.output or (QUICK_RESULTS if asked.quick else RESULTS)
     output.mkdir(parents=True, exist_ok=True)
 
@@ -61,19 +63,24 @@ def main(arguments: Sequence[str]) -> int:
         "commands": measure_over_http,
         "masking": measure_masking,
         "sustaining": measure_sustaining,
+        "beside-rclone": measure_beside_rclone,
         "bodies": partial(measure_streamed_bodies, largest=asked.bodies_to),
     }
     console = Console()
     met = True
-    for part in ["bodies"] if asked.bodies_to else [part for part in _PARTS if asked.only in (None, part)]:
+    last_line = ""
+    for part in ["bodies"] if asked.bodies_to else [part for part in _PARTS if wanted in (None, part)]:
         with console.status("Starting") as status:
             report = parts[part](status.update, quick=asked.quick)
         report.show(console)
         report.write(output, quick=asked.quick)
         met = met and report.met
+        last_line = report.last_line
     if output == RESULTS:
         PAGE.write_text(computed(PAGE.read_text(encoding="utf-8"), Measured.read(RESULTS)), encoding="utf-8")
     console.print(f"Written to {output}", soft_wrap=True)
+    if last_line:
+        console.print(last_line, soft_wrap=True, highlight=False)
     return 0 if met else 1
 
 

@@ -132,27 +132,18 @@ class MadeUpObjects:
     keys: MadeUpKeys
     network: Network
 
-    def list_objects_v2(self, *, Prefix: str, Delimiter: str = "", StartAfter: str = "", **_: Any) -> dict[str, Any]:
+    def list_objects_v2(
+        self, *, Prefix: str, Delimiter: str = "", StartAfter: str = "", ContinuationToken: str = "", **_: Any
+    ) -> dict[str, Any]:
         """List a page."""
         self.network.request("ListObjectsV2")
-        listing = self.keys.page(Prefix, StartAfter, Delimiter)
+        listing = self.keys.page(Prefix, ContinuationToken or StartAfter, Delimiter)
         return {
             "IsTruncated": listing.last is not None,
+            "NextContinuationToken": listing.last,
             "Contents": [self._entry(number) for number in listing.numbers],
             "CommonPrefixes": [{"Prefix": folder} for folder in listing.folders],
         }
-
-    def get_paginator(self, _list_objects_v2: str) -> "MadeUpObjects":
-        """Return what pages the listing."""
-        return self
-
-    def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
-        """List page by page."""
-        page = self.list_objects_v2(**asked)
-        yield page
-        while page["IsTruncated"]:
-            page = self.list_objects_v2(**{**asked, "StartAfter": page["Contents"][-1]["Key"]})
-            yield page
 
     def _entry(self, number: int) -> dict[str, Any]:
         named = {"Key": self.keys.key(number), "Size": OBJECT_BYTES, "ETag": etag(number)}

@@ -5,6 +5,7 @@ time and memory are their own. The time is the processor's, of all threads, whic
 network makes of it is measured apart, with 30 ms added to each call: how many calls are under way at a time.
 """
 
+import gc
 import statistics
 import tempfile
 import time
@@ -15,10 +16,10 @@ from pathlib import Path
 
 from benchmarks.beside_batches import compare_by_batches
 from benchmarks.beside_botocore import judge_beside_botocore
-from benchmarks.beside_rclone import Beside, beside_rclone
 from benchmarks.made_up_route import World
 from benchmarks.own_process import elsewhere, peak_mib
 from benchmarks.report import Expectation, Report, Sheet, flat_memory, flat_time
+from pipeline_ops import COLLECT_EVERY
 from pipeline_ops.routes.backfill import Backfill
 from pipeline_ops.routes.enqueuer import Enqueuer
 from pipeline_ops.routes.selection import Selection, select
@@ -59,6 +60,7 @@ class Case:
 
 
 def _verify(dataset: Dataset, world: World, *, quick: bool = False) -> None:
+    gc.set_threshold(COLLECT_EVERY)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
         found = verify(
@@ -164,7 +166,7 @@ def expectations(found: Sequence[Operated]) -> Iterator[Expectation]:
 
 
 def measure_operating(say: Callable[[str], None], *, quick: bool) -> Report:
-    """Run each case over more and more keys, each in a process of its own, and some with latency, and rclone."""
+    """Run each case over more and more keys, each in a process of its own, and some with latency."""
     found: list[Operated] = []
     for case in CASES:
         for keys in (1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000):
@@ -174,12 +176,9 @@ def measure_operating(say: Callable[[str], None], *, quick: bool) -> Report:
     times = 1 if quick else 5
     with_latency = {name: case.keys_with_latency * times for name, case in CASES.items() if case.keys_with_latency}
     under_way = [elsewhere(_under_way, case, keys) for case, keys in with_latency.items()]
-    say("Measuring verify beside rclone check")
-    beside = list(beside_rclone((1_000, 10_000) if quick else (1_000, 10_000, 100_000), quick=quick))
     document = {
         "operating": [{**asdict(one), "calls_per_thousand": one.calls_per_thousand} for one in found],
         "calls_under_way_at_30_ms": [asdict(one) for one in under_way],
-        "beside_rclone": [asdict(one) for one in beside],
     }
     say("Measuring verify beside botocore alone")
     objects, items = CASES["verify objects"].run, CASES["verify items"].run
@@ -188,10 +187,10 @@ def measure_operating(say: Callable[[str], None], *, quick: bool) -> Report:
         judge_beside_botocore("verify objects", objects, objects, keys=1_000 if quick else 2_000, most=0.3),
         judge_beside_botocore("verify items", items, compare_by_batches, keys=10_000, most=0.4),
     ]
-    return Report("operating", document, list(_sheets(found, under_way, beside)), judged)
+    return Report("operating", document, list(_sheets(found, under_way)), judged)
 
 
-def _sheets(found: Sequence[Operated], under_way: Sequence[UnderWay], beside: Sequence[Beside]) -> Iterator[Sheet]:
+def _sheets(found: Sequence[Operated], under_way: Sequence[UnderWay]) -> Iterator[Sheet]:
     least = {one.case: one.microseconds_per_key for one in reversed(found)}
     yield Sheet(
         "Verify and backfill by the number of keys, over made-up stores",
@@ -208,17 +207,4 @@ def _sheets(found: Sequence[Operated], under_way: Sequence[UnderWay], beside: Se
         "Calls under way at a time, at 30 ms a call",
         ("run", "keys", "calls"),
         [(one.case, f"{one.keys:,}", f"{one.calls:g}") for one in under_way],
-    )
-    nothing = [("No rclone to compare with: it is not there for this platform.", "", "", "", "")]
-    yield Sheet(
-        "verify --quick beside rclone check, over HTTP: neither looks at headers, metadata and tags",
-        ("run", "keys", "latency", "seconds, in multiples of verify's", "peak memory in MiB"),
-        [
-            (
-                *(one.program, f"{one.keys:,}", f"{one.latency_ms} ms"),
-                *(f"{one.times_verify:.2f}", f"{one.peak_mib:.0f}"),
-            )
-            for one in beside
-        ]
-        or nothing,
     )

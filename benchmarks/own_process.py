@@ -48,18 +48,26 @@ class CommandCost:
     """What a command took, and what it said of errors and findings."""
 
     seconds: float
+    processor_seconds: float
+    """Of all its threads, also in the kernel."""
+
     peak_mib: float
     said: str
 
 
 def command_cost(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> CommandCost:
-    """Run a command; raises RuntimeError where it fails. Called `elsewhere`, it adds little to the command's peak."""
+    """Run a command, as the first one of this process; raises RuntimeError where it fails.
+
+    Called `elsewhere`, it adds little to the command's peak.
+    """
     begin = time.perf_counter()
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - begin
     if answer.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{answer.stderr}")
-    return CommandCost(seconds, _max_rss_mib(resource.RUSAGE_CHILDREN), answer.stderr)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor_seconds = used.ru_utime + used.ru_stime
+    return CommandCost(seconds, processor_seconds, _max_rss_mib(resource.RUSAGE_CHILDREN), answer.stderr)
 
 
 if __name__ == "__main__":

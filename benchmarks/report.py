@@ -68,6 +68,8 @@ class Report:
 
     sheets: Sequence[Sheet]
     expectations: Sequence[Expectation] = ()
+    last_line: str = ""
+    """What a run ends with, in a sentence."""
 
     @property
     def met(self) -> bool:

@@ -108,6 +108,17 @@ def test_without_rclone_there_is_nothing_beside(monkeypatch: pytest.MonkeyPatch)
     assert list(beside.beside_rclone([1_000])) == []
 
 
+@pytest.mark.parametrize(("processor", "met"), [(0.314, True), (0.36, False)])
+def test_verify_beside_rclone_ends_with_its_shares_at_the_most_keys(
+    monkeypatch: pytest.MonkeyPatch, processor: float, met: bool
+) -> None:
+    found = [beside.Beside("verify --quick", keys, 30, processor, 0.4, 80.0) for keys in (1_000, 100_000)]
+    monkeypatch.setattr(beside, "beside_rclone", lambda _sizes, quick: iter(found))
+    report = beside.measure_beside_rclone(lambda _: None, quick=False)
+    assert report.last_line == f"verify --quick: {processor:.2f} of rclone's CPU, 0.40 of its time, at 100,000 keys"
+    assert report.met is met
+
+
 def test_rclone_compares_what_is_made_up_and_tells_what_differs(endpoint: str) -> None:
     rclone = beside.find_rclone()
     if rclone is None:

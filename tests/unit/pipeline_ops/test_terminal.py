@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline_ops.routes.dead_letters import DeadLetter
 from pipeline_ops.routes.redrive_command import letters_table
-from pipeline_ops.terminal import Laid, Shown, TextTable, console, document, shown, stacked
+from pipeline_ops.shown import shown
+from pipeline_ops.terminal import Laid, Shown, TextTable, console, document, stacked
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 HOSTILE = [

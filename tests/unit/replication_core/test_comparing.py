@@ -236,20 +236,25 @@ class Listing:
     etags: dict[str, str]
     page: int
 
-    def list_objects_v2(self, *, Prefix: str, Delimiter: str, StartAfter: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        rests = (key.removeprefix(Prefix) for key in self.etags if key.startswith(Prefix) and key > StartAfter)
-        folders = {Prefix + rest.partition(Delimiter)[0] + Delimiter for rest in rests if Delimiter in rest}
-        return {"IsTruncated": False, "CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)]}
-
-    def get_paginator(self, _: str) -> "Listing":
-        return self
-
-    def paginate(self, *, Prefix: str, StartAfter: str = "", **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
-        keys = sorted(key for key in self.etags if key.startswith(Prefix) and key > StartAfter)
-        for at in range(0, max(1, len(keys)), self.page):
-            some = [{"Key": key, "Size": 1, "ETag": self.etags[key]} for key in keys[at : at + self.page]]
-            entries = [{"LastModified": datetime(2026, 1, 1, tzinfo=UTC), **entry} for entry in some]
-            yield {"IsTruncated": at + self.page < len(keys), "Contents": entries}
+    def list_objects_v2(
+        self,
+        *,
+        Prefix: str,  # noqa: N803 - boto3's, and the others
+        Delimiter: str = "",  # noqa: N803
+        StartAfter: str = "",  # noqa: N803
+        ContinuationToken: str = "",  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        after = ContinuationToken or StartAfter
+        keys = sorted(key for key in self.etags if key.startswith(Prefix) and key > after)
+        if Delimiter:
+            rests = (key.removeprefix(Prefix) for key in keys)
+            folders = {Prefix + rest.partition(Delimiter)[0] + Delimiter for rest in rests if Delimiter in rest}
+            return {"IsTruncated": False, "CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)]}
+        some = [{"Key": key, "Size": 1, "ETag": self.etags[key]} for key in keys[: self.page]]
+        entries = [{"LastModified": datetime(2026, 1, 1, tzinfo=UTC), **entry} for entry in some]
+        more = len(keys) > self.page
+        return {"IsTruncated": more, "NextContinuationToken": some[-1]["Key"] if more else None, "Contents": entries}
 
 
 contents = st.dictionaries(st.text("ab/", min_size=1, max_size=4), st.sampled_from("xy"), max_size=20)

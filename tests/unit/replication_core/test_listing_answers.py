@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from botocore import handlers
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from replication_core.aws.errors import StoreError
 from replication_core.objects import listing_answers
+from replication_core.objects.lean_reads import read_lean
 from replication_core.objects.listing_answers import read_listings_fast
-from replication_core.objects.listings import Listed, ListingPage, list_objects
+from replication_core.objects.listings import KeyRange, Listed, ListingPage, list_objects
 from tests.unit.replication_core.answered import Answered
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -29,8 +30,9 @@ class Listings(Answered):
             return error.kind
 
 
-plain, fast = Listings("s3"), Listings("s3")
+plain, fast, lean = Listings("s3"), Listings("s3"), Listings("s3")
 read_listings_fast(fast.client)
+lean.client = read_lean(lean.client)
 
 
 def entry(listed: Listed, *, checksum: bool = False, encode: bool = True) -> str:
@@ -66,7 +68,7 @@ objects = st.builds(
 @given(listed=st.lists(objects, max_size=5), checksum=st.booleans())
 def test_an_answer_as_s3_writes_it_is_read_without_botocores_parser(listed: list[Listed], checksum: bool) -> None:
     body = page([entry(each, checksum=checksum) for each in listed])
-    assert fast.listed(body) == plain.listed(body) == listed
+    assert fast.listed(body) == lean.listed(body) == plain.listed(body) == listed
     told: dict[str, Any] = {}
     listing_answers._take_entries_out({"status_code": 200, "body": body}, told)
     assert len(ListingPage.of(told).keys) == len(listed)
@@ -115,7 +117,7 @@ OTHER = entry(Listed("b", 2, '"e2"', datetime(2026, 1, 2, tzinfo=UTC)))
     ],
 )
 def test_what_s3_does_not_write_is_read_as_botocore_reads_it(body: bytes) -> None:
-    assert fast.listed(body) == plain.listed(body)
+    assert fast.listed(body) == lean.listed(body) == plain.listed(body)
 
 
 def test_botocore_looks_for_an_error_in_what_is_left_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +127,24 @@ def test_botocore_looks_for_an_error_in_what_is_left_of_an_answer(monkeypatch: p
     assert seen == [page([])]
 
 
+def test_a_listing_goes_on_without_botocore_once_botocore_has_made_one_call() -> None:
+    sent: list[Any] = []
+    answered = Listings("s3", page([ONE]))
+    answered.client.meta.events.register("before-send.s3", lambda request, **_: sent.append(request))
+    client = read_lean(answered.client)
+    for key_range in (KeyRange(), KeyRange("a b"), KeyRange("0", "9")):
+        list(list_objects(client, "bucket", "é/", key_range))
+    assert ["amz-sdk-invocation-id" in request.headers for request in sent] == [True, False, False]
+    assert [parse_qs(urlsplit(request.url).query) for request in sent[1:]] == [
+        {"list-type": ["2"], "encoding-type": ["url"], "prefix": ["é/"], "start-after": ["a b"]},
+        {"list-type": ["2"], "encoding-type": ["url"], "prefix": ["é/"], "start-after": ["0"]},
+    ]
+    assert {urlsplit(request.url)[:3] for request in sent} == {urlsplit(sent[0].url)[:3]}
+
+
 def test_entries_of_an_answer_that_is_an_error_are_not_read() -> None:
-    assert fast.listed(page([ONE]), status=503) == plain.listed(page([ONE]), status=503)
+    one = page([ONE])
+    assert fast.listed(one, status=503) == lean.listed(one, status=503) == plain.listed(one, status=503)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -140,4 +158,4 @@ def test_an_answer_that_was_damaged_is_read_as_botocore_reads_it(data: st.DataOb
             [b"<", b">", b"&", b"&lt;", b'"', b"/", b" ", b"<!--", b"-->", b"\xc3\xa9", b"<a>", b"</a>"]
         )
         body[at:until] = data.draw(st.one_of(st.binary(max_size=3), some))
-    assert fast.listed(bytes(body)) == plain.listed(bytes(body))
+    assert fast.listed(bytes(body)) == lean.listed(bytes(body)) == plain.listed(bytes(body))

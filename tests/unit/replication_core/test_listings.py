@@ -1,6 +1,7 @@
 """Listings in ranges: every key in one of them, in order."""
 
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from replication_core.datasets import ITEMS
 from replication_core.items.scans import Segment, scan
 from replication_core.objects import listings
-from replication_core.objects.listings import KeyRange, KeyRanges, list_objects
+from replication_core.objects.listings import KeyRange, KeyRanges, list_objects, list_pages
 from replication_core.parallel import in_parallel
 from tests.unit.replication_core.cloud import Cloud, cloud
 
@@ -45,7 +46,7 @@ def read(made: Cloud, prefix: str = "", readers: int = 3) -> tuple[list[str], in
 names = st.text(alphabet="ab/é\N{GRINNING FACE}", min_size=1, max_size=6)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.sets(names, max_size=12), readers=st.integers(1, 4), prefix=st.sampled_from(["", "a", "a/", "b/a/"]))
 def test_every_key_is_read_once_however_many_read(
     made: Cloud, short_pages: None, keys: set[str], readers: int, prefix: str
@@ -63,8 +64,17 @@ def test_readers_take_folders_of_what_another_reads(made: Cloud, short_pages: No
     keys = [f"{folder}{name}/{number}" for name in "pqrstu" for number in range(4)]
     for key in keys:
         made.put(key, b"")
-    found, ranges = read(made, readers=2)
-    assert (found, ranges > 1) == (keys, True)
+    s3, bucket = made.clients.source_s3, made.settings.source_bucket
+    is_split = Event()
+    ranges = KeyRanges(s3, bucket, on_split=lambda _, __: is_split.set())
+
+    def read_until_it_is_split(one: KeyRange) -> Iterator[str]:
+        for page in list_pages(s3, bucket, "", one):
+            yield from page.keys
+            assert one.pages < 5 or is_split.wait(10)
+
+    readers = ranges.readers(2, read_until_it_is_split)
+    assert sorted(in_parallel(readers, threads=2)) == keys
 
 
 def test_a_few_pages_are_one_range(made: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """`python -m pipeline_ops`: every command as it is typed. Each names the module that does it, which is loaded then."""
 
+import gc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from pipeline_ops import COLLECT_EVERY
 from pipeline_ops.options import (
     Command,
     Commands,
@@ -482,4 +484,5 @@ def main() -> None:
     # Of an engine that was killed, the command tells in a sentence what Pulumi's SDK warns of by its own line number.
     warnings.filterwarnings("ignore", message="Error in event stream")
     survive_encodings()
+    gc.set_threshold(COLLECT_EVERY)
     cli(prog_name="pipeline")

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as Html
 
 from pipeline_ops.private_files import open_private
-from pipeline_ops.terminal import shown
+from pipeline_ops.shown import shown
 
 __all__ = ["HtmlPage"]
 

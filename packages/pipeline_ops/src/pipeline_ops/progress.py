@@ -17,7 +17,8 @@ from rich.text import Text
 from pipeline_ops.journal import plain
 from pipeline_ops.projects import StackId
 from pipeline_ops.resource_names import resource_name, short_type
-from pipeline_ops.terminal import Console, shown, spinner_of
+from pipeline_ops.shown import shown
+from pipeline_ops.terminal import Console, spinner_of
 
 __all__ = ["ProgressDisplay", "Tracker"]
 

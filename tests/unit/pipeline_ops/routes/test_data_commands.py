@@ -19,8 +19,8 @@ from pipeline_ops.projects import StackId
 from pipeline_ops.routes import backfill_command, verification, verify_command
 from pipeline_ops.routes.backlog import Backlog
 from pipeline_ops.routes.deployed_replication import DeployedReplication
+from pipeline_ops.shown import shown
 from pipeline_ops.state import Backend
-from pipeline_ops.terminal import shown
 from replication_core.aws.route_key import RouteKey
 from replication_core.comparing.findings import Finding
 from replication_core.comparing.second_look import look_again

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from pipeline_ops.terminal import shown
+from pipeline_ops.shown import shown
 
 __all__ = ["block", "cut", "section"]
 

@@ -1,6 +1,5 @@
 """The verification of a target against its source, and the repair of drift by its route."""
 
-import gc
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,13 +32,6 @@ __all__ = ["PAGE", "Verification", "delete_orphans", "repair", "still_drifting",
 PAGE = ".html"
 
 Say = Callable[[str], None]
-
-_COLLECT_EVERY = 100_000
-"""Objects allocated between two looks of the garbage collector, which by default are 700.
-
-What a page of a table is made of, tens of thousands, lives for long enough that the collector goes through it many
-times, and finds nothing: there are no cycles in it.
-"""
 
 
 @dataclass(kw_only=True)
@@ -112,7 +104,6 @@ def verify(
         found.without_extras = _without_extras(sides, selection)
     with (
         explained("The replicas can't be compared"),
-        _rarely_collecting(),
         _report(report) as (file, spool),
         ThreadPoolExecutor(THREADS, thread_name_prefix="verify") as executor,
     ):
@@ -160,16 +151,6 @@ def _wait(backlog: Backlog, within: float, suspects: int, say: Say) -> bool:
         )
 
     return backlog.worked_off(datetime.now(UTC), within=within, on_depth=show)
-
-
-@contextmanager
-def _rarely_collecting() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(_COLLECT_EVERY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 @contextmanager

@@ -103,7 +103,8 @@ class Way:
         url, context, config = str(request.url), request.context, client.meta.config
         parts, signing = urlsplit(url), context.get("signing", {})
         key = context.get("input_params", {}).get("Key", "")
-        path = parts.path.removesuffix(quote(key, safe="/~"))
+        # Of a bucket itself the path has no slash at its end.
+        path = parts.path.removesuffix(quote(key, safe="/~")) if key else f"{parts.path.rstrip('/')}/"
         proxies: Any = getattr(config, "proxies", None) or get_environ_proxies(url)
         odd = (
             signature != _SIGNATURE
@@ -112,7 +113,7 @@ class Way:
             or proxies.get(parts.scheme)
             or getattr(config, "client_cert", None)
         )
-        if odd or not (key and path.endswith("/")):
+        if odd or not path.endswith("/"):
             return None
         return cls(
             client,
@@ -125,12 +126,14 @@ class Way:
         )
 
     def ask(self, operation: str, method: str, key: str, query: str, **headers: str) -> HttpAnswer:
-        """Ask for an object; raises what comes of a connection, and of credentials that can't be renewed.
+        """Ask for an object, or of the bucket where no key is told.
+
+        Raises what comes of a connection, and of credentials that can't be renewed.
 
         Whoever has told the client to look at what it sends, or to answer it, does so here.
         """
         self.tries -= 1
-        path = self.path + quote(key, safe="/~")
+        path = self.path + quote(key, safe="/~") if key else self.path.rstrip("/") or "/"
         region, service = self.scope
         # Frozen for this request alone, so that they are renewed as they are for botocore's own.
         credentials = self.signer.get_auth_instance(service, region, _SIGNATURE).credentials

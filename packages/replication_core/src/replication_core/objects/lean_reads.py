@@ -1,4 +1,4 @@
-"""Heads and tags of objects, read beside botocore, whose own time is most of what such a call costs.
+"""Heads, tags and listings of objects, read beside botocore, whose own time is most of what such a call costs.
 
 An answer counts here where it has, to the letter, the form in which S3 writes it. Whatever else comes of a request is
 left to botocore, which asks again: it has the retries, the redirects, and the words for what is refused.
@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import parse_timestamp
 
 from replication_core.aws.lean_requests import HttpAnswer, Way
 from replication_core.objects.heads import EXPIRES
+from replication_core.objects.listing_answers import read_listing
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
@@ -41,14 +43,15 @@ _TAGGING = re.compile(
     rb"<TagSet(?:>(.*)</TagSet|/)></Tagging>\s*"
 )
 
-_READS = frozenset({"HeadObject", "GetObjectTagging"})
+_READS = frozenset({"HeadObject", "GetObjectTagging", "ListObjectsV2"})
+_LISTED_BY = frozenset({"Bucket", "Prefix", "StartAfter", "ContinuationToken"})
 _METADATA = "x-amz-meta-"
 _REQUIRED = frozenset({"ETag", "ContentLength", "LastModified"})
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def read_lean(client: "S3Client") -> "S3Client":
-    """Return this client, but for its heads and tags, which it answers as it would, without what botocore takes for it.
+    """Return this client, but for heads, tags and listings: it answers them as it would, without botocore's own time.
 
     Left out are what botocore tells of the answer itself, and Expires but for its text.
     """
@@ -71,6 +74,11 @@ class _LeanClient:
 
     def get_object_tagging(self, **asked: Any) -> Any:
         return self._answer(_tags, self._client.get_object_tagging, asked)
+
+    def list_objects_v2(self, **asked: Any) -> Any:
+        if not asked.keys() <= _LISTED_BY:
+            return self._client.list_objects_v2(**asked)
+        return self._answer(_listing, self._client.list_objects_v2, asked)
 
     def _answer(self, lean: Callable[..., Any], botocore: Callable[..., Any], asked: Mapping[str, Any]) -> Any:
         way = self._ways.get(asked["Bucket"])
@@ -122,6 +130,25 @@ def _tags(way: Way, *, Key: str, **asked: str) -> dict[str, Any]:  # noqa: N803 
     pairs = zip(parts[1 :: _FIELDS + 1], parts[2 :: _FIELDS + 1], strict=True)
     found = {"TagSet": [{"Key": name.decode(), "Value": (value or b"").decode()} for name, value in pairs]}
     return {**found, "VersionId": told["x-amz-version-id"]} if "x-amz-version-id" in told else found
+
+
+def _listing(
+    way: Way,
+    *,
+    Bucket: str,  # noqa: N803, ARG001 - boto3's
+    Prefix: str = "",  # noqa: N803
+    StartAfter: str = "",  # noqa: N803
+    ContinuationToken: str = "",  # noqa: N803
+) -> Mapping[str, Any]:
+    told = {"continuation-token": ContinuationToken, "prefix": Prefix, "start-after": StartAfter}
+    asked = {"encoding-type": "url", "list-type": "2", **{name: value for name, value in told.items() if value}}
+    query = "&".join(f"{name}={quote(asked[name], safe='')}" for name in sorted(asked))
+    answer = way.ask("ListObjectsV2", "GET", "", query)
+    if answer.status != HTTPStatus.OK:
+        raise ValueError("not a listing")
+    found = read_listing(answer.body)
+    way.succeeded()
+    return found
 
 
 def _query(*parts: str, Bucket: str, VersionId: str | None = None) -> str:  # noqa: N803, ARG001 - boto3's

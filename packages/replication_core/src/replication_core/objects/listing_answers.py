@@ -14,19 +14,31 @@ from replication_core.objects.listings import PAGE, ListingPage
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["read_listings_fast"]
+__all__ = ["read_listing", "read_listings_fast"]
 
 # Texts are printable ASCII without markup, which means the same whether or not it is parsed as XML.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html: the elements, in the order of S3's answers
 _ENTRY = re.compile(
     r"<Contents><Key>([ -%'-;=?-~]+)</Key>"
-    r"<LastModified>([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?Z)</LastModified>"
+    r"<LastModified>([0-9-]{10}T[0-9:]{8}(?:\.[0-9]{3})?Z)</LastModified>"
     r'<ETag>(?:&quot;|")([0-9a-zA-Z-]+)(?:&quot;|")</ETag>'
     r"(?:<ChecksumAlgorithm>[A-Z0-9]+</ChecksumAlgorithm>)*(?:<ChecksumType>[A-Z_]+</ChecksumType>)?"
     r"<Size>([0-9]{1,16})</Size><StorageClass>([A-Z_]+)</StorageClass></Contents>"
 )
 _FIELDS = _ENTRY.groups
 
+_FLAGS = {"true": True, "false": False}
+_HELD = b"<Contents/>"
+"""Where the entries were that are taken out."""
+
+_LEAF = re.compile(rb"<([A-Za-z]\w*)>([ -%'-;=?-~]*)</\1>")
+_PLAIN = rb"(?:<(?!Contents\b)(?P<%b>[A-Za-z]\w*)(?:>[ -%%'-;=?-~]*</(?P=%b)>| ?/>))*"
+_ALONE = re.compile(
+    rb'(?:<\?xml version="1\.0" encoding="(?i:utf-8)"\?>[ \t\r\n]*)?'
+    rb'<ListBucketResult(?: xmlns="http://s3\.amazonaws\.com/doc/2006-03-01/")?>'
+    + (_PLAIN % (b"before", b"before") + _HELD + _PLAIN % (b"after", b"after"))
+    + rb"</ListBucketResult>[ \t\r\n]*"
+)
 _LEAVES = rb"(?:<(?!Contents\b)\w+(?:>[^<]*</\w+>| ?/>))*"
 _BEFORE = re.compile(
     rb'(?:<\?xml version="1\.0" encoding="(?i:utf-8)"\?>\s*)?<ListBucketResult(?: xmlns="[^"<&]*")?>' + _LEAVES
@@ -46,15 +58,31 @@ def read_listings_fast(client: "S3Client") -> None:
     client.meta.events.register_first("before-parse.*.ListObjectsV2", _take_entries_out, "read-listings-fast")
 
 
+def read_listing(body: bytes) -> dict[str, Any]:
+    """Return what a client tells of an answer, its page and how to go on; raises ValueError where it takes botocore."""
+    begin, end = _bounds(body)
+    around = body[:begin] + _HELD + body[end:]
+    leaves = _LEAF.findall(around)
+    page = _page(body[begin:end]) if begin >= 0 and _ALONE.fullmatch(around) else None
+    told = {name.decode(): text.decode() for name, text in leaves}
+    if page is None or len(told) < len(leaves) or told.get("IsTruncated") not in _FLAGS:
+        raise ValueError("not a listing as S3 writes it")
+    return {**told, "IsTruncated": _FLAGS[told["IsTruncated"]], PAGE: page}
+
+
 def _take_entries_out(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     body = response_dict["body"]
-    begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + len(b"</Contents>")
+    begin, end = _bounds(body)
     if response_dict["status_code"] != HTTPStatus.OK or begin < 0 or not _stand_alone(body[:begin], body[end:]):
         return
     page = _page(body[begin:end])
     if page is not None:
         response_dict["body"] = body[:begin] + body[end:]
         customized_response_dict[PAGE] = page
+
+
+def _bounds(body: bytes) -> tuple[int, int]:
+    return body.find(b"<Contents>"), body.rfind(b"</Contents>") + len(b"</Contents>")
 
 
 def _stand_alone(before: bytes, after: bytes) -> bool:

@@ -205,20 +205,19 @@ def list_pages(
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html). Raises StoreError.
     """
     key_range = key_range or KeyRange()
-    answers = iter(
-        client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **_begin(key_range.after))
-    )
-    while True:
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, **_begin(key_range.after)}
+    more = True
+    while more:
         with translated("ListObjectsV2"):
-            answer = next(answers, None)
-            if answer is None:
-                return
-            told("ListObjectsV2", answer, "IsTruncated")  # else nothing in it would mean that there is nothing
+            answer = client.list_objects_v2(**asked)
+            # Else nothing in it would mean that there is nothing.
+            more = told("ListObjectsV2", answer, "IsTruncated")
             page = ListingPage.of(answer)
+            if more:
+                asked["ContinuationToken"] = told("ListObjectsV2", answer, "NextContinuationToken")
         mine = key_range.take(page)
         yield mine
-        if len(mine.keys) < len(page.keys):
-            return
+        more = more and len(mine.keys) == len(page.keys)
 
 
 def _listed(entry: Any) -> Listed:
