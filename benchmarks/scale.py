@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -164,9 +164,6 @@ class Command:
         )
 
 
-Cells = Sequence[str]
-
-
 def functions(measured: Measured) -> Sheet:
     """Return what one function sustains, by kind and the size of its batches."""
     return Sheet(
@@ -248,7 +245,7 @@ def _simulated(route: Route, by_formula: float) -> float:
 
 def comparing(measured: Measured) -> Sheet:
     """Return what verifying takes, on one process and on an instance, and what AWS charges for it."""
-    rows: list[Cells] = []
+    rows = []
     for case, by_prefixes in _VERIFYING.items():
         command = measured.command(case)
         processes = _INSTANCE_VCPUS if by_prefixes else 1
@@ -323,63 +320,46 @@ def _change(one: Sustained) -> Mapping[str, float]:
     return charged
 
 
+_AWS = "https://docs.aws.amazon.com/"
+_S3 = f"{_AWS}AmazonS3/latest/userguide/optimizing-performance.html"
+_EVENTS = f"{_AWS}eventbridge/latest/userguide/eb-quota.html"
+_TABLES_QUOTA = f"{_AWS}amazondynamodb/latest/developerguide/ServiceQuotas.html"
+_PARTITION = f"{_AWS}amazondynamodb/latest/developerguide/bp-partition-key-design.html"
+_CONCURRENCY = f"{_AWS}lambda/latest/dg/gettingstarted-limits.html"
+_IN_FLIGHT = f"{_AWS}AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html"
+
+
 def quotas(measured: Measured) -> Sheet:
     """Return which quota of AWS stops a route first, and at how many changes a second."""
-    found = sorted(_quotas(measured), key=lambda quota: quota.reached_at)
-    return Sheet(
-        "Quotas",
-        ("changes", "a second", "reach AWS's", "of", "what to do"),
-        [
-            (one.changes, f"{one.reached_at:,.0f}", f"{one.value:,.0f}", f"[{one.name}]({one.source})", one.remedy)
-            for one in found
-        ],
-    )
-
-
-@dataclass(frozen=True)
-class Quota:
-    """A default of AWS's, and the changes a second of a route that reach it."""
-
-    changes: str
-    reached_at: float
-    name: str
-    value: float
-    source: str
-    remedy: str
-
-
-_LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
-_SQS = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
-_DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
-_S3_RATES = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html"
-_EVENTS = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html"
-
-
-def _quotas(measured: Measured) -> Iterator[Quota]:
-    wider = "spread keys over prefixes"
-    for kind in _LASTING[:2]:
+    more, wider, later = "ask AWS for more", "spread keys over prefixes", "they come later, and none is lost"
+    spread, larger, smaller = "a partition key that spreads", "a larger `batchSize`", "a smaller `batchSize`"
+    # What changes, and how many of them a second reach how much of what; an item of 1 KB is read twice, consistently.
+    found: list[tuple[str, float, int, str, str, str]] = [
+        (OBJECTS, 18_750, 18_750, "EventBridge invocations a second in us-east-1, of all routes", _EVENTS, later),
+        (OBJECTS, 1100, 1100, "EventBridge invocations a second in many other regions, of all routes", _EVENTS, later),
+        (ITEMS, 20_000, 40_000, "DynamoDB read units a second of the source's table", _TABLES_QUOTA, more),
+        (ITEMS, 40_000, 40_000, "DynamoDB write units a second of the target's table", _TABLES_QUOTA, more),
+        (ITEMS, 1500, 3000, "DynamoDB read units a second of a partition of the source", _PARTITION, spread),
+        (ITEMS, 1000, 1000, "DynamoDB write units a second of a partition of the target", _PARTITION, spread),
+    ]
+    for kind in (OBJECTS, TAGGED_OBJECTS):
         calls = measured.function(kind).calls
-        reads, copies = calls["HeadObject"] + calls["GetObjectTagging"], calls["CopyObject"]
-        yield Quota(kind, 5500 / reads, "S3 reads a second of a prefix of the source", 5500, _S3_RATES, wider)
-        yield Quota(kind, 3500 / copies, "S3 writes a second of a prefix of the target", 3500, _S3_RATES, wider)
-    for region, value in (("us-east-1", 18_750), ("many other regions", 1100)):
-        name = f"EventBridge invocations a second, {region}, of all routes together"
-        yield Quota(OBJECTS, value, name, value, _EVENTS, "they come later, and none is lost; ask AWS for more")
-    more, spread = "ask AWS for more", "a partition key that spreads: no setting changes it"
-    tables, partitions = f"{_DYNAMODB}ServiceQuotas.html", f"{_DYNAMODB}bp-partition-key-design.html"
-    # An item of 1 KB is read twice, consistently, of the source, and written once.
-    yield Quota(ITEMS, 40_000 / 2, "DynamoDB read units a second of the source's table", 40_000, tables, more)
-    yield Quota(ITEMS, 40_000, "DynamoDB write units a second of the target's table", 40_000, tables, more)
-    yield Quota(ITEMS, 3000 / 2, "DynamoDB read units a second of a partition of the source", 3000, partitions, spread)
-    yield Quota(ITEMS, 1000, "DynamoDB write units a second of a partition of the target", 1000, partitions, spread)
-    together, in_flight = (
-        "Lambda functions at the same time, of a region",
-        "SQS messages in flight, at `batchSize` 1,000",
-    )
+        reads = calls["HeadObject"] + calls["GetObjectTagging"]
+        found += [
+            (kind, 5500 / reads, 5500, "S3 reads a second of a prefix of the source", _S3, wider),
+            (kind, 3500 / calls["CopyObject"], 3500, "S3 writes a second of a prefix of the target", _S3, wider),
+        ]
     for kind in (OBJECTS, ITEMS):
         many, large = measured.route(kind, 1000).per_second, measured.route(kind, 120, batch=1000).per_second
-        yield Quota(kind, many, together, 1000, f"{_LAMBDA}gettingstarted-limits.html", "a larger `batchSize`")
-        yield Quota(kind, large, in_flight, 120_000, f"{_SQS}quotas-queues.html", "a smaller `batchSize`")
+        found += [
+            (kind, many, 1000, "Lambda functions at the same time, of a region", _CONCURRENCY, larger),
+            (kind, large, 120_000, "SQS messages in flight, at `batchSize` 1,000", _IN_FLIGHT, smaller),
+        ]
+    rows = [
+        (kind, f"{changes:,.0f}", f"{quota:,}", f"[{name}]({page})", remedy)
+        for kind, changes, quota, name, page, remedy in sorted(found, key=lambda one: one[1])
+    ]
+    return Sheet("Quotas", ("changes", "a second", "reach AWS's", "of", "what to do"), rows)
 
 
 def _is_item(kind: str) -> bool:
