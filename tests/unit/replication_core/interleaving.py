@@ -37,6 +37,7 @@ class Actor(Generic[T]):
         self.result: T | None = None
         """What the work returned; None while it goes on, and after a crash."""
         self.over = False
+        self._has_crashed = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self._stopped.acquire()
@@ -66,7 +67,10 @@ class Actor(Generic[T]):
         return self._fate
 
     def step(self, effect: Callable[[], object]) -> None:
+        if self._has_crashed:  # what cleans up after an error has no process any more to do so
+            raise Crash
         fate = self._pause()
+        self._has_crashed = fate in {Fate.CRASHES_BEFORE, Fate.CRASHES_AFTER}
         if fate is Fate.CRASHES_BEFORE:
             raise Crash
         if fate is Fate.IS_REFUSED:

@@ -33,6 +33,7 @@ from replication_core.items.states import Item, ItemState
 from replication_core.masking.refusals import Unclassified
 from replication_core.objects.s3 import ObjectStore
 from replication_core.objects.states import Head, ObjectState, Tags, TagsRead
+from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Outcome, Reading, SourceMoved, Store, reconcile
 from replication_core.route_spec import RoutedDataset
 from tests.made_datasets import BLOBS, CUSTOMERS, ORDERS, TABLES
@@ -72,6 +73,18 @@ class World(Protocol):
 
     def activate(self) -> Collection[Any]:
         """Do what is done once nothing is under way any more, and return the keys to reconcile after it."""
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A notice that asks to go on with what another invocation had no time for."""
+
+    key: Any
+    begun: UnfinishedCopy
+
+
+def _key(notice: Any) -> Any:
+    return notice.key if isinstance(notice, Continuation) else notice
 
 
 @dataclass
@@ -117,8 +130,12 @@ class History:
 
     def _start(self, count: int, pick: int) -> None:
         taken = [self.notices.pop(pick % len(self.notices)) for _ in range(min(count, len(self.notices)))]
-        keys = list(dict.fromkeys(taken))
+        keys = list(dict.fromkeys(map(_key, taken)))
         store = self.world.store
+        for each in taken:
+            if isinstance(each, Continuation):
+                assert isinstance(store, ObjectStore)
+                store = store.going_on(each.key, each.begun)
         self.actors.append((Actor(lambda: reconcile(keys, store, rounds=3)), taken))
 
     def _advance(self, pick: int, fate: Fate) -> None:
@@ -133,7 +150,8 @@ class History:
         given_up = {key for key, outcome in outcomes.items() if outcome.error and outcome.error.permanent}
         done = {key for key, outcome in outcomes.items() if outcome.action is not Action.FAILED}
         self.given_up |= given_up
-        self.notices += [key for key in taken if key not in done | given_up]
+        self.notices += [each for each in taken if _key(each) not in done | given_up]
+        self.notices += [Continuation(key, each.unfinished) for key, each in outcomes.items() if each.unfinished]
 
 
 @dataclass(frozen=True)
