@@ -104,13 +104,9 @@ _NAMESPACE = r"\{(?:pseudonym|email): (\w+)\}"
 def _table(found: Discovered) -> Iterator[str]:
     key = found.routed.dataset.attribute_names
     told = list(proposals(found.items, found.records, key))
-    in_key = [each for each in told if each.path in _spelled(key)]
+    in_key = [each for each in told if each.path in {path_text((name,)) for name in key}]
     yield from _rules("key", in_key, 4)
     yield from _rules("attributes", [each for each in told if each not in in_key], 4)
-
-
-def _spelled(names: tuple[str, ...]) -> set[str]:
-    return {path_text((name,)) for name in names}
 
 
 def _bucket(found: Discovered) -> Iterator[str]:

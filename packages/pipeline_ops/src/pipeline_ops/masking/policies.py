@@ -30,13 +30,10 @@ def policy_in(document: Mapping[str, Any] | None) -> MaskingPolicy | None:
 
     Raises PolicyError where that can't be told.
     """
-    if not document:
-        return None
     try:
-        masking = RouteSpec.parse(document).masking
+        return RouteSpec.parse(document).policy if document else None
     except RouteSpecError as error:
         raise PolicyError(str(error)) from error
-    return MaskingPolicy.parse(masking) if masking else None
 
 
 def deployed_policy(route: Route) -> MaskingPolicy | None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from masking_policy.places import object_place, rules_of
 from pipeline_ops.masking.activation import Activation
 from pipeline_ops.masking.preview import Treatment
 from pipeline_ops.masking.rule_counts import RuleCounts
@@ -16,7 +17,7 @@ from pipeline_ops.masking.safety import Safety
 from pipeline_ops.page import HtmlPage
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.route import Route
-from replication_core.masking.policy import MaskingPolicy, ObjectRule, OpaqueBody, PathRule, Rule
+from replication_core.masking.policy import MaskingPolicy, OpaqueBody
 
 __all__ = ["LastVerification", "MaskingReport", "last_verification", "refusals", "write_report_page"]
 
@@ -122,13 +123,15 @@ def write_report_page(report: MaskingReport, path: Path) -> None:
     page = HtmlPage(f"Masking of {report.route.spec.target_environment}")
     page.table(("", ""), _facts(report))
     page.heading("Policy")
-    page.table(("place", "rule", "line", "settings", "reason", "fingerprint"), _policy_rows(report.policy))
+    page.table(("place", "rule", "line", "settings", "reason"), _policy_rows(report.policy))
+    page.table(("fingerprint of", "keys", "is"), report.policy.fingerprints())
     whole = "all records of production, of a file its first one"
     page.heading(f"What becomes of {whole if report.counts_everything else 'a sample of production'}")
     page.table(("dataset", "records", "left out", "refused"), _record_rows(report.counts))
     page.table(("place", "rule", "line", *map(str, _OUTCOMES)), _value_rows(report.counts))
-    if report.counts.refused:
-        page.table(("refused", "records", "why"), _refused_rows(report.counts))
+    if refused := report.counts.refused:
+        rows = ((dataset, f"{count:,}", why) for (dataset, why), count in refused.items())
+        page.table(("refused", "records", "why"), rows)
     page.heading("Refused, in the dead-letter queue")
     page.table(("why", "letters"), ((why, f"{count:,}") for why, count in report.refusals.items()))
     page.heading("Last comparison of the target")
@@ -158,36 +161,17 @@ _Row = tuple[str, ...]
 
 
 def _policy_rows(policy: MaskingPolicy) -> Iterator[_Row]:
-    for name, table in policy.tables.items():
-        told = policy.fingerprint(name)
-        yield from (_row(f"{name} {attribute}", rule, told) for attribute, rule in table.key.items())
-        yield from _path_rows(name, table.attributes, told)
-        yield from ((f"{name} where {each.attribute}", each.op, "", f"{each.value}", "", told) for each in table.where)
+    for place, rule in rules_of(policy):
+        settings = {name: value for name, value in rule.settings.items() if name != "reason"}
+        yield place, rule.kind, str(rule.line), json.dumps(settings) if settings else "", rule.reason
+    conditions = {f"{name}.where": table.where for name, table in policy.tables.items()}
+    conditions |= {f"{name}.tags": bucket.tags for name, bucket in policy.buckets.items()}
+    for place, each in ((place, each) for place, some in conditions.items() for each in some):
+        yield f"datasets.{place}.{each.attribute}", each.op, "", str(each.value), ""
     for name, bucket in policy.buckets.items():
-        for rule in bucket.rules:
-            yield from _object_rows(f"{name} {rule.match}", rule, policy.fingerprint(name, rule))
-
-
-def _object_rows(place: str, rule: ObjectRule, told: str) -> Iterator[_Row]:
-    if isinstance(rule.body, OpaqueBody):
-        yield f"{place} body", "opaque", str(rule.line), "", rule.body.reason, told
-    else:
-        yield from _path_rows(f"{place} {rule.body.format}", rule.body.fields, told)
-    for what in ("key", "headers", "metadata", "tags"):
-        yield from (_row(f"{place} {what}.{name}", each, told) for name, each in getattr(rule, what).items())
-
-
-def _path_rows(place: str, rules: tuple[PathRule, ...], told: str) -> Iterator[_Row]:
-    for each in rules:
-        if each.names:
-            yield _row(f"{place} {each.path} (names)", each.names, told)
-        if each.rule:
-            yield _row(f"{place} {each.path}", each.rule, told)
-
-
-def _row(place: str, rule: Rule, told: str) -> _Row:
-    settings = {name: value for name, value in rule.settings.items() if name != "reason"}
-    return place, rule.kind, str(rule.line), json.dumps(settings) if settings else "", rule.reason, told
+        for told in bucket.rules:
+            if isinstance(told.body, OpaqueBody):
+                yield f"{object_place(name, told)}.body", "opaque", str(told.line), "", told.body.reason
 
 
 def _record_rows(counts: RuleCounts) -> Iterator[_Row]:
@@ -200,10 +184,6 @@ def _value_rows(counts: RuleCounts) -> Iterator[_Row]:
     for place in dict.fromkeys(place for place, _ in counts.values):
         numbers = (f"{counts.values[place, outcome]:,}" for outcome in _OUTCOMES)
         yield f"{place.dataset} {place.place}", place.rule, str(place.line or ""), *numbers
-
-
-def _refused_rows(counts: RuleCounts) -> Iterator[_Row]:
-    return ((dataset, f"{count:,}", why) for (dataset, why), count in counts.refused.items())
 
 
 def _add_activation(page: HtmlPage, activation: Activation | None) -> None:

@@ -8,7 +8,7 @@ import heapq
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from replication_core.masking.attributes import Attribute
@@ -173,9 +173,7 @@ class Sighting:
             yield from below.paths((*path, name))
         if self.others:
             yield (*path, Step.NAMES), self.others
-            below_names = Sighting(
-                members=self.others.members, others=self.others.others, elements=self.others.elements
-            )
+            below_names = replace(self.others, types=Counter())
             yield from below_names.paths((*path, Step.NAMES))
         if self.elements:
             yield from self.elements.paths((*path, Step.ELEMENTS))
