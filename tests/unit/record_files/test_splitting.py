@@ -179,19 +179,19 @@ def test_a_comma_too_many_is_a_bad_record() -> None:
     assert [raw.data for raw in split(Format.ARRAY, [b"[1,,2,]"])] == [b"1", b"", b"2", b""]
 
 
-def two_gigabytes(begin: bytes) -> Iterator[bytes]:
+def half_a_gigabyte(begin: bytes) -> Iterator[bytes]:
     yield begin
-    yield from repeat(b"x" * CHUNK_BYTES, 2 * 1024**3 // CHUNK_BYTES)
+    yield from repeat(b"x" * CHUNK_BYTES, 1024**3 // 2 // CHUNK_BYTES)
 
 
 @pytest.mark.parametrize(
     ("format_", "begin", "end"),
     [(Format.LINES, b"", b"\nlast"), (Format.CSV, b'"', b"\nlast"), (Format.ARRAY, b'["', b'",last]')],
 )
-def test_a_record_of_two_gigabytes_needs_no_memory(format_: Format, begin: bytes, end: bytes) -> None:
+def test_a_record_of_half_a_gigabyte_needs_no_memory(format_: Format, begin: bytes, end: bytes) -> None:
     splitting = splitter(format_)
     tracemalloc.start()
-    found = [raw for chunk in two_gigabytes(begin) for raw in splitting.feed(chunk)]
+    found = [raw for chunk in half_a_gigabyte(begin) for raw in splitting.feed(chunk)]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found == [Raw(1, None, TOO_LONG)]

@@ -34,6 +34,9 @@ _LAST = "\U0010ffff"
 
 _WALKS_AT_ONCE = 4
 
+_PAGE = 1000
+"""The most keys that S3 lists at once."""
+
 
 def compare_sample(
     sides: Sides, routed: RoutedDataset, executor: Executor, keys: int, chance: random.Random
@@ -121,11 +124,13 @@ def _branches(client: "S3Client", bucket: str, prefix: str) -> list[str]:
     return found
 
 
-def _page(client: "S3Client", bucket: str, prefix: str, *, after: str = "", most: int = 1000) -> tuple[list[str], bool]:
+def _page(
+    client: "S3Client", bucket: str, prefix: str, *, after: str = "", most: int | None = None
+) -> tuple[list[str], bool]:
     """Return the first keys that begin so and come after another, and whether those are all."""
     begin: Any = {"StartAfter": after} if after else {}
     with translated("ListObjectsV2"):
-        page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **begin)
+        page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most or _PAGE, **begin)
     return list(ListingPage.of(page).keys), not told("ListObjectsV2", page, "IsTruncated")
 
 
