@@ -47,7 +47,8 @@ class Case:
     calls_besides: int
     """Whatever the number of keys: where to cut the listings, pages and batches that are not full, the queue's depth.
 
-    Seventeen ranges of keys, or eight segments, each end with a page and a batch that may be anything but full.
+    As many ranges of keys as may be split off, or eight segments, each end with a page and a batch that may be anything
+    but full.
     """
 
     missing_every: int = 0
