@@ -250,6 +250,12 @@ def test_credentials_are_renewed_as_for_botocore() -> None:
     assert answered.asked() == [True, True]
 
 
+def test_that_there_are_no_credentials_is_said_as_botocore_says_it(answered: Answered) -> None:
+    signer = answered.plain._request_signer
+    with patch.object(signer, "_credentials", None):
+        assert answered.head() == answered.head(lean=False) == "NoCredentialsError False"
+
+
 @pytest.mark.parametrize(
     "odd",
     [

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from processor_lambda.files import FileBucket
+from replication_core import replicator
 from replication_core.comparing.findings import Finding
 from replication_core.comparing.objects import look_at_object
 from replication_core.datasets import OBJECTS
@@ -24,7 +25,8 @@ from tests.unit.replication_core.cloud import cloud as fresh_cloud
 
 
 def with_answer(patch: pytest.MonkeyPatch, cloud: Cloud, method: str, change: Callable[[Any], Any]) -> None:
-    """Let a method of the source's client answer otherwise."""
+    """Let a method of the source's client answer otherwise, and be asked each time."""
+    patch.setattr(replicator, "read_lean", lambda client: client)
     original = getattr(cloud.clients.source_s3, method)
     patch.setattr(cloud.clients.source_s3, method, lambda **arguments: change(original(**arguments)))
 

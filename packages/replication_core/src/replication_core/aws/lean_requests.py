@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from http.client import HTTPConnection, HTTPSConnection
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+from botocore.exceptions import NoCredentialsError
 from botocore.hooks import first_non_none_response
 from botocore.httpsession import get_cert_path
 from botocore.session import Session
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpAnswer", "Way"]
 
-_SECONDS = 5
-"""Silence after which a request is given up."""
+_SECONDS = 3
+"""Silence after which a request is given up: what botocore waits after it still fits into the reserve of a deadline."""
 
 _UNPROVEN = 8
 """Requests on a way that may come to nothing before any has succeeded."""
@@ -39,8 +40,7 @@ _HEADERS = frozenset({"user-agent", "x-amz-checksum-mode", "x-amzn-trace-id"})
 """What botocore has put into a request when it signs it; where there is more, somebody has added to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """An HTTP answer, whole."""
 
     status: int
@@ -48,18 +48,18 @@ class HttpAnswer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class _Connections:
     """Connections to a server, as many as were ever in use at a time, which are kept for the next request."""
 
-    connect: Callable[[], HTTPConnection]
-    free: deque[HTTPConnection] = field(default_factory=deque)
+    def __init__(self, connect: Callable[[], HTTPConnection]) -> None:
+        self._connect = connect
+        self._free: deque[HTTPConnection] = deque()
 
     def send(self, request: AWSPreparedRequest, target: str) -> HttpAnswer:
         try:
-            connection = self.free.pop()
+            connection = self._free.pop()
         except IndexError:
-            connection = self.connect()
+            connection = self._connect()
         try:
             # The server has closed it since, or has said there what nobody has asked for.
             if connection.sock is not None and wait_for_read(connection.sock, timeout=0):
@@ -70,7 +70,7 @@ class _Connections:
         except BaseException:
             connection.close()
             raise
-        self.free.append(connection)
+        self._free.append(connection)
         return found
 
 
@@ -137,6 +137,8 @@ class Way:
         region, service = self.scope
         # Frozen for this request alone, so that they are renewed as they are for botocore's own.
         credentials = self.signer.get_auth_instance(service, region, _SIGNATURE).credentials
+        if credentials is None:
+            raise NoCredentialsError
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         told = {"host": self.server.partition("://")[2], **headers}
         signed_ = signed(credentials, self.scope, stamp, (method, path, query), told)
