@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, Self, TypeVar
 
+from replication_core.aws.errors import StoreError
 from replication_core.datasets import Dataset, RecordKey
 from replication_core.items.states import ItemState
 from replication_core.masking.refusals import Unclassified
@@ -50,9 +52,23 @@ class RouteShadow:
     """
 
     route: RouteSpec
-    live: Masking
-    then: Masking
+    shadow: Callable[[], Shadow]
+    """Returns what compares the policies, always the same; raises StoreError while it can't be made."""
+
     out_of_time: Callable[[], bool]
+
+    @classmethod
+    def of(cls, route: RouteSpec, *, live: Masking, then: Masking, out_of_time: Callable[[], bool]) -> Self:
+        """Return the shadow of a route, whose masks are made when they are first needed."""
+
+        @cache
+        def shadow() -> Shadow:
+            masks = live(), then()
+            if masks[0] is None or masks[1] is None:
+                raise StoreError("MaskPolicy", "nothing is masked")
+            return Shadow(masks[0], masks[1])
+
+        return cls(route=route, shadow=shadow, out_of_time=out_of_time)
 
     def watched(self, store: Store[K, S]) -> WatchedStore[K, S]:
         """Return a store that keeps what it writes for `beside`."""
@@ -76,10 +92,7 @@ class RouteShadow:
         if self.out_of_time():
             return _not_compared(dataset, "no time was left")
         try:
-            live, then = self.live(), self.then()
-            if live is None or then is None:
-                return _not_compared(dataset, "nothing is masked")
-            shadow = Shadow(live, then)
+            shadow = self.shadow()
             if isinstance(state, ItemState):
                 return shadow.item(key, state.item)
             bucket = next(each.source for each in self.route.routed if each.dataset == dataset)

@@ -184,6 +184,9 @@ def changed_rule(dataset: str, place: str, now: str, then: str) -> ShadowChange:
     return ShadowChange(dataset, place, now, f"{then} (others)" if now == then else then)
 
 
+_Nodes = tuple[Node[Rule] | None, Node[Rule] | None]
+"""A place in the one policy and in the other; None where no rule of it is for the place."""
+
 _Difference = tuple[str, str, str]
 """A place, and what the two policies' rules for it are."""
 
@@ -204,6 +207,8 @@ class Shadow:
 
     live: Mask
     then: Mask
+    _places: dict[tuple[str, ...], _Nodes] = field(default_factory=dict)
+    """The two policies' places, by what they are of: made when a replica is first different."""
 
     @property
     def _masks(self) -> tuple[Mask, Mask]:
@@ -214,7 +219,7 @@ class Shadow:
         now, then = (_made(partial(_item, mask, key, item)) for mask in self._masks)
         tables = (mask.policy.tables.get(key.dataset.name) for mask in self._masks)
         nodes = (rule_trie(table.attributes, table.key) if table else Node[Rule]() for table in tables)
-        return _compared(key.dataset.name, now, then, partial(_differences, nodes, now, then))
+        return _compared(key.dataset.name, now, then, lambda: self._differences((key.dataset.name,), nodes, now, then))
 
     def object(self, key: RecordKey, state: ObjectState, *, bucket: str, environment: str) -> Shadowed:
         """Return what would change of an object's replica; of the records in its body by their rules alone."""
@@ -229,12 +234,23 @@ class Shadow:
             rules = [mask.object(key.object_key, key.dataset).rule for mask in self._masks]
             if now.key != then.key:
                 yield "key", rules[0].match, rules[1].match
-            yield from _differences(map(_rules, rules), now, then)
+            places = key.dataset.name, *(rule.match for rule in rules)
+            yield from self._differences(places, map(_rules, rules), now, then)
             if state.head.size:
                 yield from self._body(rules[0].body, rules[1].body)
 
         now, then = (_made(partial(made, mask)) for mask in self._masks)
         return _compared(key.dataset.name, now, then, differences)
+
+    def _differences(
+        self, of: tuple[str, ...], nodes: Iterable[Node[Rule]], now: _Made, then: _Made
+    ) -> Iterator[_Difference]:
+        """Yield where the two replicas are different, in the policies' words, and which rules are for that place."""
+        if now.values != then.values:
+            if of not in self._places:
+                before, after = nodes
+                self._places[of] = before, after
+            yield from _within(self._places[of], now.values, then.values)
 
     def _body(self, now: OpaqueBody | RecordsBody, then: OpaqueBody | RecordsBody) -> Iterator[_Difference]:
         if isinstance(now, OpaqueBody) or isinstance(then, OpaqueBody) or now.format != then.format:
@@ -320,17 +336,6 @@ def _compared(dataset: str, now: _Made, then: _Made, differences: Callable[[], I
         changes |= {changed_rule(dataset, *each) for each in differences()}
     impact = impact_of(now.state, then.state, is_moved=now.key != then.key, is_changed=bool(changes))
     return Shadowed(impact, frozenset(changes))
-
-
-_Nodes = tuple[Node[Rule] | None, Node[Rule] | None]
-"""A place in the one policy and in the other; None where no rule of it is for the place."""
-
-
-def _differences(nodes: Iterable[Node[Rule]], now: _Made, then: _Made) -> Iterator[_Difference]:
-    """Yield where the two replicas are different, in the words of the policies, and which rules are for that place."""
-    if now.values != then.values:
-        before, after = nodes
-        yield from _within((before, after), now.values, then.values)
 
 
 def _within(
