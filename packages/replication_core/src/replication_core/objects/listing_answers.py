@@ -32,20 +32,22 @@ _HELD = b"<Contents/>"
 """Where the entries were that are taken out."""
 
 _LEAF = re.compile(rb"<([A-Za-z]\w*)>([ -%'-;=?-~]*)</\1>")
-_PLAIN = rb"(?:<(?!Contents\b)(?P<%b>[A-Za-z]\w*)(?:>[ -%%'-;=?-~]*</(?P=%b)>| ?/>))*"
-_ALONE = re.compile(
-    rb'(?:<\?xml version="1\.0" encoding="(?i:utf-8)"\?>[ \t\r\n]*)?'
-    rb'<ListBucketResult(?: xmlns="http://s3\.amazonaws\.com/doc/2006-03-01/")?>'
-    + (_PLAIN % (b"before", b"before") + _HELD + _PLAIN % (b"after", b"after"))
-    + rb"</ListBucketResult>[ \t\r\n]*"
-)
-_LEAVES = rb"(?:<(?!Contents\b)\w+(?:>[^<]*</\w+>| ?/>))*"
-_BEFORE = re.compile(
-    rb'(?:<\?xml version="1\.0" encoding="(?i:utf-8)"\?>\s*)?<ListBucketResult(?: xmlns="[^"<&]*")?>' + _LEAVES
-)
-_AFTER = re.compile(
-    rb"(?:<CommonPrefixes><Prefix>[^<]*</Prefix></CommonPrefixes>)*" + _LEAVES + rb"</ListBucketResult>\s*"
-)
+
+
+def _leaves(name: bytes) -> bytes:
+    return rb"(?:<(?!Contents\b)(?P<%b>[A-Za-z]\w*)(?:>[ -%%'-;=?-~]*</(?P=%b)>| ?/>))*" % (name, name)
+
+
+def _whole(inner: bytes) -> re.Pattern[bytes]:
+    return re.compile(
+        rb'(?:<\?xml version="1\.0" encoding="(?i:utf-8)"\?>[ \t\r\n]*)?'
+        rb'<ListBucketResult(?: xmlns="http://s3\.amazonaws\.com/doc/2006-03-01/")?>'
+        + inner
+        + rb"</ListBucketResult>[ \t\r\n]*"
+    )
+
+
+_AROUND, _EMPTY = _whole(_leaves(b"before") + _HELD + _leaves(b"after")), _whole(_leaves(b"name"))
 
 
 def read_listings_fast(client: "S3Client") -> None:
@@ -60,10 +62,8 @@ def read_listings_fast(client: "S3Client") -> None:
 
 def read_listing(body: bytes) -> dict[str, Any]:
     """Return what a client tells of an answer, its page and how to go on; raises ValueError where it takes botocore."""
-    begin, end = _bounds(body)
-    around = body[:begin] + _HELD + body[end:]
-    leaves = _LEAF.findall(around)
-    page = _page(body[begin:end]) if begin >= 0 and _ALONE.fullmatch(around) else None
+    rest, page = _taken_out(body)
+    leaves = _LEAF.findall(rest)
     told = {name.decode(): text.decode() for name, text in leaves}
     if page is None or len(told) < len(leaves) or told.get("IsTruncated") not in _FLAGS:
         raise ValueError("not a listing as S3 writes it")
@@ -71,23 +71,22 @@ def read_listing(body: bytes) -> dict[str, Any]:
 
 
 def _take_entries_out(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    body = response_dict["body"]
-    begin, end = _bounds(body)
-    if response_dict["status_code"] != HTTPStatus.OK or begin < 0 or not _stand_alone(body[:begin], body[end:]):
+    if response_dict["status_code"] != HTTPStatus.OK:
         return
-    page = _page(body[begin:end])
+    rest, page = _taken_out(response_dict["body"])
     if page is not None:
-        response_dict["body"] = body[:begin] + body[end:]
+        response_dict["body"] = rest
         customized_response_dict[PAGE] = page
 
 
-def _bounds(body: bytes) -> tuple[int, int]:
-    return body.find(b"<Contents>"), body.rfind(b"</Contents>") + len(b"</Contents>")
-
-
-def _stand_alone(before: bytes, after: bytes) -> bool:
-    """Tell whether what is between these is a part of the listing's own element, and of no comment or other one."""
-    return _BEFORE.fullmatch(before) is not None and _AFTER.fullmatch(after) is not None
+def _taken_out(body: bytes) -> tuple[bytes, ListingPage | None]:
+    """Return an answer without its entries, and those; all of it, and None, where it is not as S3 writes it."""
+    begin, end = body.find(b"<Contents>"), body.rfind(b"</Contents>") + len(b"</Contents>")
+    if begin < 0:
+        return body, ListingPage() if _EMPTY.fullmatch(body) else None
+    before, after = body[:begin], body[end:]
+    page = _page(body[begin:end]) if _AROUND.fullmatch(before + _HELD + after) else None
+    return (body, None) if page is None else (before + after, page)
 
 
 def _page(between: bytes) -> ListingPage | None:
