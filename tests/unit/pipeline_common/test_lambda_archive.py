@@ -258,10 +258,21 @@ def test_a_local_clouds_functions_get_byte_code_of_the_python_that_runs_them_and
     assert f"worker/handler.{sys.implementation.cache_tag}.pyc" in byte_code_of(tmp_path / "engine")
 
 
+@pytest.mark.parametrize("answer", ["exit 2", "exec sleep 60", None], ids=["fails", "hangs", "is not there"])
 def test_where_the_runtimes_python_can_not_be_had_a_deploy_says_so_in_a_line_and_goes_on(
-    installer: Installer, uv: Uv, repository: Path, elsewhere: Path, warned: list[str]
+    installer: Installer,
+    uv: Uv,
+    repository: Path,
+    elsewhere: Path,
+    warned: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str | None,
 ) -> None:
-    uv.has(None)
+    monkeypatch.setattr(byte_code, "_DOWNLOAD_SECONDS", 0.2)
+    if answer:
+        uv.program.write_text(f"#!/bin/sh\n{answer}\n")
+    else:
+        uv.program.unlink()
     with deploying(Version.parse("v1.4.0+3.gabc1234")):
         function_archive("worker", repository=repository)
     assert byte_code_of(elsewhere) == set()

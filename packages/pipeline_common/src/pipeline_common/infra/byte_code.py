@@ -48,10 +48,13 @@ def runtime_python() -> Python | None:
 
 
 def _uv(*arguments: str) -> str | None:
-    """Return what `uv python` prints; None where it fails."""
-    command = [find_uv_bin(), "--no-config", "--quiet", "python", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)  # noqa: S603 - no shell
-    return None if done.returncode else done.stdout
+    """Return what `uv python` prints; None where it fails, takes too long, or there is no uv."""
+    try:
+        command = [find_uv_bin(), "--no-config", "--quiet", "python", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=True)  # noqa: S603 - no shell
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
 
 
 def compile_command(python: Python, folder: Path, packages: Iterable[str]) -> Sequence[str]:
