@@ -55,3 +55,10 @@ def test_each_file_that_the_architecture_draws_is_in_the_repository() -> None:
     names = {Path(line).name for line in tracked.splitlines()}
     drawn = re.findall(r"\b\w+\.py\b", (ROOT / "docs" / "architecture.md").read_text())
     assert set(drawn) <= names
+
+
+def test_each_decision_has_a_number_of_its_own_which_its_title_tells() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    titles = [path.read_text().splitlines()[0] for path in decisions]
+    assert [title.split()[:2] for title in titles] == [["#", path.name.partition("-")[0]] for path in decisions]
+    assert len({path.name[:4] for path in decisions}) == len(decisions)
