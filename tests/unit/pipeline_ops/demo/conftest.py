@@ -142,10 +142,11 @@ def mirror_once(source: DemoStore, target: DemoStore) -> None:
     """Bring a target level with the source by brute force; what the policy refuses becomes a dead letter, once."""
     mask = mask_of(target.environment)
     kept: set[RecordKey] = set()
-    for key in source.object_marks():
+    for key, version in current_versions(source).items():
         with refusing(key, target):
             kept.add(mask.key(key))
-            mirror_object(source, target, key, mask)
+            if done.get((target.environment, key)) != version:
+                mirror_object(source, target, key, mask)
     for key, item in source.items():
         with refusing(key, target):
             masked = mask.item(item, ITEMS)
@@ -163,6 +164,12 @@ def mirror_once(source: DemoStore, target: DemoStore) -> None:
         target.s3.delete_object(Bucket=target.bucket, Key=gone.object_key)
     for gone in [key for key, _ in target.items() if key not in kept]:
         target.dynamodb.delete_item(TableName=target.table, Key=gone.attributes())
+
+
+def current_versions(store: DemoStore) -> dict[RecordKey, str]:
+    pages = store.s3.get_paginator("list_object_versions").paginate(Bucket=store.bucket)
+    listed = (each for page in pages for each in page.get("Versions", []))
+    return {OBJECTS.record(each["Key"]): each["VersionId"] for each in listed if each["IsLatest"]}
 
 
 @contextmanager
@@ -187,8 +194,6 @@ def mirror_object(source: DemoStore, target: DemoStore, key: RecordKey, mask: Ma
     except source.s3.exceptions.NoSuchKey:
         return  # deleted since it was listed: the next round sees to it
     masked = mask.object(key.object_key, OBJECTS)
-    if done.get((target.environment, key)) == original["VersionId"]:
-        return
     done[target.environment, key] = original["VersionId"]
     body = original["Body"].read()
     if not masked.is_opaque:
@@ -217,7 +222,7 @@ def mirroring(source: DemoStore, system: SystemOutputs) -> Callable[..., Abstrac
         stop = threading.Event()
 
         def loop() -> None:
-            while not stop.wait(0.05):
+            while not stop.wait(0.2):
                 for target in targets:
                     mirror_once(source, DemoStore.of(moto_client, system, target))
 
