@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 import pytest
 
 from processor_lambda.files import FileBucket
-from replication_core import replicator
 from replication_core.comparing.findings import Finding
 from replication_core.comparing.objects import look_at_object
 from replication_core.datasets import OBJECTS
 from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.object_keys import fits_xml
+from replication_core.objects import lean_reads
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE
 from replication_core.objects.provenance import METADATA_BYTES, replica_metadata, tells_version
 from replication_core.objects.states import Head
@@ -26,7 +26,7 @@ from tests.unit.replication_core.cloud import cloud as fresh_cloud
 
 def with_answer(patch: pytest.MonkeyPatch, cloud: Cloud, method: str, change: Callable[[Any], Any]) -> None:
     """Let a method of the source's client answer otherwise, and be asked each time."""
-    patch.setattr(replicator, "read_lean", lambda client: client)
+    patch.setattr(lean_reads, "read_lean", lambda client: client)
     original = getattr(cloud.clients.source_s3, method)
     patch.setattr(cloud.clients.source_s3, method, lambda **arguments: change(original(**arguments)))
 

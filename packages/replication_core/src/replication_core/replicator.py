@@ -21,7 +21,6 @@ from replication_core.deadline import Deadline
 from replication_core.desired import DEFAULT_LARGE_FROM
 from replication_core.items.dynamodb import READ_BATCH, ItemStore, count_items
 from replication_core.objects.large_copy import DEFAULT_PART_SIZE, LargeCopy
-from replication_core.objects.lean_reads import read_lean
 from replication_core.objects.s3 import ObjectStore, S3Objects
 from replication_core.objects.unfinished import UnfinishedCopy
 from replication_core.reconcile import Action, Outcome, Store, reconcile
@@ -173,7 +172,10 @@ def build_replicator(
     >>> replicator = build_replicator(route, clients)                                           # doctest: +SKIP
     >>> replicator.reconcile([OBJECTS.record("reports/1.csv"), ITEMS.record("a", "1700000000")])    # doctest: +SKIP
     """
-    clients = replace(clients, source_s3=read_lean(clients.source_s3), target_s3=read_lean(clients.target_s3))
+    if any(routed.dataset.is_bucket for routed in route.routed):
+        from replication_core.objects.lean_reads import read_lean  # noqa: PLC0415 - a route of tables loads none
+
+        clients = replace(clients, source_s3=read_lean(clients.source_s3), target_s3=read_lean(clients.target_s3))
     deadline = Deadline()
     large_copy = LargeCopy(
         client=clients.copying_s3,
