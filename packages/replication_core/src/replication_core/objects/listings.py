@@ -157,7 +157,7 @@ class KeyRanges:
             while not self._unread:
                 if not self._under_way:
                     return None
-                if sum(one.pages for one in self._all) < self._worth or not self._split():
+                if sum(one.pages for one in self._all) <= self._worth or not self._split():
                     self._changed.wait()
             self._under_way.append(self._unread.pop())
             return self._under_way[-1]
