@@ -4,9 +4,11 @@ By the real engine, into an emulator of this module's own. The emulator tells no
 Backup, and enforces no rights: which ones it takes to apply a policy docs/masking.md says, and nothing here tries.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,11 @@ from pipeline_ops.projects import Projects, StackId
 from pipeline_ops.routes.backlog import depth_of
 from pipeline_ops.routes.dead_letters import DeadLetterQueue
 from pipeline_ops.routes.deployed_replication import DeployedReplication
-from pipeline_ops.routes.route import SourceRoutes
+from pipeline_ops.routes.route import SourceRoutes, open_sides
 from pipeline_ops.routes.switch import set_enabled
 from pipeline_ops.stack_outputs import StackOutputs
 from pipeline_ops.where import AWS
+from replication_core.datasets import OBJECTS
 from tests.integration.repositories import unmasked_repository
 from tests.polling import eventually
 
@@ -247,3 +250,52 @@ def test_after_a_policy_is_applied_nothing_of_before_is_left_though_the_run_was_
     told = left.cleared["objects"]
     assert told["left"] == {"the target's own": 2}
     assert not left.cleared["items"]["failures"]
+
+
+SHORT_SECONDS = 12
+"""A function's time: about 10 s of it are for work, in which a busy machine masks a part of 8 MiB at least."""
+
+LINES = 1_500_000
+"""Of a body that takes an idle machine longer than that."""
+
+
+def test_a_body_that_outlasts_a_deployed_functions_time_is_finished_by_the_invocations_after_it(target: Target) -> None:
+    replication = target.deployed().replication
+    route = replication.route("dev")
+    key, s3 = OBJECTS.record(f"incoming/{SECRET}/large.txt"), target.cloud.client("s3")
+    mask = open_sides(replication, route).mask()
+    assert mask is not None, "the policy is applied"
+    rule, line = mask.object(key.object_key, OBJECTS), b'{"name": "x"}\n'
+    shorten(target.cloud, route.outputs.alias_arn, SHORT_SECONDS)
+    begin = datetime.now(UTC)
+    s3.put_object(Bucket=target.storage("prod").bucket_name, Key=key.object_key, Body=line * LINES)
+
+    def bodies() -> list[bytes]:
+        replica = {"Bucket": target.storage("dev").bucket_name, "Key": rule.key}
+        with suppress(s3.exceptions.NoSuchKey):
+            return [s3.get_object(**replica)["Body"].read()]
+        return []
+
+    (made,) = eventually(bodies, what="the large replica", within=400)
+    masked = b"".join(block.data for block in rule.body().blocks([line]))
+    assert made == masked * LINES
+    done = [figures["ReplicatedChanges"] for figures in logged(target.cloud, route.outputs.log_group_name, begin)]
+    assert done[-1] == [1]
+    assert set(map(tuple, done[:-1])) == {(0,)}, "each but the last left the rest to the next one"
+    assert target.uploads() == ["of/the/team"]
+
+
+def shorten(cloud: LocalCloud, alias_arn: str, seconds: int) -> None:
+    """Give a deployed function's live version so much time."""
+    client, (name, alias) = cloud.client("lambda"), alias_arn.split(":")[-2:]
+    client.update_function_configuration(FunctionName=name, Timeout=seconds)
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.update_alias(FunctionName=name, Name=alias, FunctionVersion=version)
+
+
+def logged(cloud: LocalCloud, group: str, since: datetime) -> list[dict[str, Any]]:
+    """Return the figures of each invocation that a function's log tells of, of which none has failed."""
+    found = cloud.client("logs").filter_log_events(logGroupName=group, startTime=int(since.timestamp() * 1000))
+    lines = [event["message"] for event in found["events"]]
+    assert not [line for line in lines if "timed out" in line or "WARNING" in line]
+    return [json.loads(line) for line in lines if line.startswith('{"_aws"')]
