@@ -168,6 +168,22 @@ def test_any_trouble_is_botocores_and_the_next_request_is_lean_again(
     assert scripted.lean() == [True, True, False, True, True, False]
 
 
+def test_what_may_follow_an_interim_answer_is_not_taken_for_the_next_requests(scripted: Scripted, lean: Any) -> None:
+    late = HEAD.replace(b"ETag: e", b"ETag: another-objects")
+
+    def answer(request: bytes) -> bytes:
+        if b"amz-sdk-invocation-id" in request or scripted.connections:
+            return plain(request)
+        return late if b"/other" in request else b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+    scripted.answer = answer
+    read_head(lean, "bucket", "key")
+    found = read_head(lean, "bucket", "other")
+    assert isinstance(found, Head)
+    assert found.etag == "e"
+    assert scripted.lean() == [True, False, True]
+
+
 def test_silence_is_waited_for_by_botocore_alone(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lean_requests, "_SECONDS", 0.05)
     lean, heard = read_lean(client(scripted.endpoint)), Event()
@@ -248,13 +264,15 @@ def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
     return context, shown
 
 
-@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("trusted", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", None])
 def test_a_server_is_trusted_where_the_users_settings_trust_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: str | None
 ) -> None:
     context, certificate = self_signed(tmp_path)
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
     if trusted:
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        monkeypatch.setenv(trusted, str(certificate))
     lean_requests._trust.cache_clear()
     try:
         with running(context) as scripted:

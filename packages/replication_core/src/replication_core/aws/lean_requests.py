@@ -1,11 +1,13 @@
 """Requests for objects, made once over connections that are kept, on the way that botocore was seen to take."""
 
+import os
 import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPSConnection
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,6 +72,9 @@ class _Connections:
         except BaseException:
             connection.close()
             raise
+        if found.status < HTTPStatus.OK:
+            # The final answer is still to come there, and would be taken for the next request's.
+            connection.close()
         self._free.append(connection)
         return found
 
@@ -164,4 +169,5 @@ def _connection(scheme: str, host: str, port: int | None) -> HTTPConnection:
 @cache
 def _trust() -> ssl.SSLContext:
     """Return the trust in certificates that botocore's clients have where they are given no other."""
-    return ssl.create_default_context(cafile=get_cert_path(Session().get_config_variable("ca_bundle") or True))
+    told = Session().get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
+    return ssl.create_default_context(cafile=get_cert_path(told))
