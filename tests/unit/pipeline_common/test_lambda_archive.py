@@ -297,6 +297,18 @@ def test_a_release_without_byte_code_would_be_another_archive_and_is_refused_unl
     assert len(warned) == 1
 
 
+def test_a_releases_byte_code_is_made_of_the_sources_that_its_digest_is_of_and_is_not_what_a_cache_holds(
+    installer: Installer, uv: Uv, repository: Path, tmp_path: Path, elsewhere: Path
+) -> None:
+    function_archive("worker", repository=repository)
+    made = tree(elsewhere)
+    for path in (tmp_path / "cache").rglob("*.pyc"):
+        path.write_bytes(b"planted")
+    with deploying(Version.parse("v1.4.0")):
+        function_archive("worker", repository=repository)
+    assert tree(elsewhere) == made
+
+
 def test_code_that_the_runtimes_python_can_not_read_is_refused_with_its_place(
     installer: Installer, repository: Path, tmp_path: Path
 ) -> None:

@@ -139,12 +139,14 @@ def build(package: str, *, repository: Path, into: Path, python: Python | None =
     packages = repository / "packages"
     ours = archived_packages(package, packages)
     shutil.rmtree(into, ignore_errors=True)
-    shutil.copytree(_dependencies(repository / LOCK, python), into)
+    # What a release's notes have a digest of is without byte code: it is made of that, and not what a cache has.
+    is_release = deployed_version().is_release
+    shutil.copytree(_dependencies(repository / LOCK, None if is_release else python), into)
     for name in ours:
         sources = packages / name / "src" / name
         shutil.copytree(sources, into / name, ignore=shutil.ignore_patterns(*_MACHINE_DEPENDENT))
     if python:
-        _compile(python, into, ours)
+        _compile(python, into, ["."] if is_release else ours)
     _settle_modes(into)
 
 
