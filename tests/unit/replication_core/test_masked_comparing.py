@@ -1,6 +1,8 @@
 """What a verification finds under a policy, in moto: what differs, is unmasked, stale or extra."""
 
 import gzip
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -390,6 +392,19 @@ def test_a_set_of_keys_knows_those_that_were_added_in_about_eight_bytes_each() -
     assert taken < 10 * 50_000
     assert all(ITEMS.record(f"item-{number}", str(number)) in keys for number in range(50_000))
     assert not any(ITEMS.record(f"item-{number}", str(number + 1)) in keys for number in range(50_000))
+
+
+def test_nobody_can_look_for_a_key_that_passes_for_another_since_each_process_has_digests_of_its_own() -> None:
+    key = ITEMS.record("item", "1")
+    told = {bytes(part) for part in MaskedKeys.of([key])._parts if part}
+    command = (
+        "from replication_core.comparing.masked_keys import MaskedKeys\n"
+        "from replication_core.datasets import ITEMS\n"
+        "print(*[bytes(part).hex() for part in MaskedKeys.of([ITEMS.record('item', '1')])._parts if part])"
+    )
+    others = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout
+    assert len(told) == 1
+    assert {bytes.fromhex(other) for other in others.split()}.isdisjoint(told)
 
 
 def test_what_was_copied_unmasked_is_of_no_policy_whatever_its_source_says() -> None:

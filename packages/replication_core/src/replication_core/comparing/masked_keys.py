@@ -1,6 +1,7 @@
 """The keys that a source's keys are masked to: what tells an extra key where masks have no inverse."""
 
 import hashlib
+import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from replication_core.masking.refusals import Unclassified
 
 __all__ = ["MaskedKeys", "place_of"]
 
+_DIGEST_KEY = os.urandom(32)
 _DIGEST_BYTES = 8
 _PARTS = 256
 _PART_SHIFT = 8 * (_DIGEST_BYTES - 1)
@@ -21,7 +23,8 @@ _PART_SHIFT = 8 * (_DIGEST_BYTES - 1)
 class MaskedKeys:
     """A set of keys in 8 bytes each: first all are added, by any thread, then it is sorted, then it is asked.
 
-    It holds digests of 64 bits. A key that is not in it passes for one that is once in 2**64 divided by their number.
+    It holds digests of 64 bits. A key that is not in it passes for one that is once in 2**64 divided by their number,
+    and nobody can look for such a key: the digests are this process's own.
     """
 
     def __init__(self) -> None:
@@ -69,4 +72,5 @@ def place_of(key: RecordKey, mask: Mask | None, masked: MaskedKeys | None = None
 def _digest(key: RecordKey) -> int:
     # Each value with its length, so that no two keys are one text.
     text = "".join(f"{len(value)}:{value}" for value in key.values)
-    return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest())
+    raw = text.encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(raw, key=_DIGEST_KEY, digest_size=_DIGEST_BYTES).digest())
