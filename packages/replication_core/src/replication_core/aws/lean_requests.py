@@ -169,5 +169,5 @@ def _connection(scheme: str, host: str, port: int | None) -> HTTPConnection:
 @cache
 def _trust() -> ssl.SSLContext:
     """Return the trust in certificates that botocore's clients have where they are given no other."""
-    told = Session().get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
+    told: Any = Session().get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
     return ssl.create_default_context(cafile=get_cert_path(told))
