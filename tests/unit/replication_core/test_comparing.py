@@ -18,7 +18,7 @@ from replication_core.comparing.objects import compare_objects
 from replication_core.comparing.second_look import look_again
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import ITEMS, OBJECTS, Dataset, RecordKey
-from replication_core.desired import desired_object
+from replication_core.desired import desired_item, desired_object
 from replication_core.objects import listings
 from replication_core.objects.states import Head, ObjectState
 from tests.made_datasets import OTHERS, numbered
@@ -394,6 +394,21 @@ def test_whatever_is_raised_for_a_key_is_told_with_its_name_and_without_its_data
     monkeypatch.setattr("replication_core.comparing.objects.object_differences", differences)
     found = final(made, suspects(made).values())
     assert verdicts(found) == {"data/1.txt": "unknown"}
+    assert "the data itself" not in str(found)
+
+
+def test_an_item_that_can_not_be_compared_hides_no_other(made: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    populate(made)
+    made.put_item("missing")
+
+    def wanted(item: Any, *others: Any, **more: Any) -> Any:
+        if item["id"]["S"] == "item-1":
+            raise RuntimeError("the data itself")
+        return desired_item(item, *others, **more)
+
+    monkeypatch.setattr("replication_core.comparing.items.desired_item", wanted)
+    found = final(made, suspects(made).values())
+    assert verdicts(found) == {"item-1@1": "unknown", "missing@1": "missing"}
     assert "the data itself" not in str(found)
 
 

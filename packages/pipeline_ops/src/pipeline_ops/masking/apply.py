@@ -29,12 +29,11 @@ from pipeline_ops.routes.route import THREADS, Route, explained, open_sides
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.switch import set_enabled
 from pipeline_ops.routes.verification import verify
-from replication_core.comparing.findings import Verdict
+from replication_core.comparing.findings import OF_ANOTHER_POLICY
 from replication_core.route_spec import RoutedDataset
 
 __all__ = ["Application"]
 
-_OF_ANOTHER_POLICY = (Verdict.UNMASKED, Verdict.STALE)
 _VERIFIED_WITHIN = 900.0
 """Seconds that the route gets to work off what it has, so that lag is told from drift."""
 
@@ -217,7 +216,7 @@ class Application:
         backlog = deployed.backlog(route)
         found = verify(sides, backlog, selection, report, deep=self.deep, within=_VERIFIED_WITHIN, say=self.say)
         counts = {verdict.value: count for verdict, count in found.tally.counts.items() if count}
-        if still := sum(found.tally.counts[verdict] for verdict in _OF_ANOTHER_POLICY):
+        if still := sum(found.tally.counts[verdict] for verdict in OF_ANOTHER_POLICY):
             self.activations.keep(activation.undone(ActivationStep.RESUME))
             raise OperatorError(
                 f"Found {counted(still, 'replica')} of another policy, or of none, in {self.target}, see {report}: the "

@@ -13,8 +13,11 @@ from replication_core.masking.marks import Doubt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from replication_core.masking.mask import Mask
+
 __all__ = [
     "DRIFT",
+    "OF_ANOTHER_POLICY",
     "OF_POLICY",
     "SUSPECT",
     "Finding",
@@ -55,10 +58,13 @@ class Verdict(StrEnum):
 
 _DIGEST_KEY = os.urandom(32)
 
-DRIFT = frozenset({Verdict.UNMASKED, Verdict.STALE, Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA})
+OF_ANOTHER_POLICY = frozenset({Verdict.UNMASKED, Verdict.STALE})
+"""The verdicts on a replica that another policy than the route's has made, or none."""
+
+DRIFT = OF_ANOTHER_POLICY | {Verdict.MISSING, Verdict.DIFFERENT, Verdict.EXTRA}
 """What a reconcile of the key is to mend; it can't for what is given up whenever it is tried, such as a large item."""
 
-OF_POLICY = frozenset({Verdict.UNMASKED, Verdict.STALE, Verdict.REFUSED})
+OF_POLICY = OF_ANOTHER_POLICY | {Verdict.REFUSED}
 """The verdicts that a route has none of that masks nothing."""
 
 SUSPECT = DRIFT | {Verdict.UNKNOWN}
@@ -102,16 +108,16 @@ def verdict_of(doubt: Doubt) -> Verdict:
     return Verdict.UNMASKED if doubt.is_unmasked else Verdict.STALE
 
 
-def extra(key: RecordKey, doubt: Doubt | None, *, own: bool, kept: bool, orphan: bool = False) -> Finding:
+def extra(key: RecordKey, doubt: Doubt | None, mask: "Mask | None", *, own: bool, orphan: bool = False) -> Finding:
     """Return the finding of a replica that has no source, unless it is no replica.
 
-    `kept` are those of the route's own policy. Where keys are masked, what is no replica is in no replica's way.
+    A policy may keep its own ones. Where keys are masked, what is no replica is in no replica's way.
     """
     if own:
         return Finding(key, Verdict.OUTSIDE if orphan else Verdict.EXTRA, own=True, orphan=orphan)
     if doubt:
         return Finding(key, verdict_of(doubt), (doubt,), orphan=orphan)
-    if not kept:
+    if mask is None or not mask.policy.keeps_deleted(key.dataset.name):
         return Finding(key, Verdict.EXTRA, orphan=orphan)
     return Finding(key, Verdict.OUTSIDE, ("the policy keeps what its source has deleted",), orphan=orphan)
 

@@ -16,6 +16,7 @@ from replication_core.aws.failures import unexpected
 from replication_core.batching import batches
 from replication_core.comparing.differences import item_differences
 from replication_core.comparing.findings import (
+    OF_ANOTHER_POLICY,
     Finding,
     Looked,
     Verdict,
@@ -246,12 +247,14 @@ def _finding(
         return _of_source(sides, key, original.item, replica.item if isinstance(replica, ItemState) else None, mask)
     if not isinstance(replica, ItemState):
         return absent(key)
-    own, doubt = _is_own(sides, replica.item, mask), _doubt(replica.item, mask, key.dataset)
-    return extra(key, doubt, own=own, kept=_keeps_deleted(mask, key.dataset))
+    return _without_source(sides, key, replica.item, mask)
 
 
 def _of_source(sides: Sides, key: RecordKey, original: Item, replica: Item | None, mask: Mask | None) -> Finding | None:
-    finding = _of_state(sides, key, original, replica, mask)
+    try:
+        finding = _of_state(sides, key, original, replica, mask)
+    except Exception as error:  # noqa: BLE001 - whatever is odd about one item must not end the look at the others
+        return unknown(key, unexpected(error))
     # To tell a state takes longer than to compare it, and most are equal.
     return finding and replace(finding, source=_state(original))
 
@@ -282,24 +285,19 @@ def _of_replica(
     """Return what is wrong with a target's item of which no key of the source is known."""
     if masked is not None and key in masked:
         return None
-    own, doubt = _is_own(sides, item, mask), _doubt(item, mask, key.dataset)
-    if masked is None and (own or doubt is None):
-        return None
-    return extra(key, doubt, own=own, kept=_keeps_deleted(mask, key.dataset), orphan=True)
+    found = _without_source(sides, key, item, mask, orphan=True)
+    return found if masked is not None or found.verdict in OF_ANOTHER_POLICY else None
 
 
-def _is_own(sides: Sides, item: Item, mask: Mask | None) -> bool:
-    """Tell whether an item is no replica, or, where the route masks, another source's."""
-    source = item.get(REPLICATED_FROM)
-    return source is None or (mask is not None and source.get("S") != sides.route.source_environment)
+def _without_source(sides: Sides, key: RecordKey, replica: Item, mask: Mask | None, *, orphan: bool = False) -> Finding:
+    source = replica.get(REPLICATED_FROM)
+    # Where the route masks, another source's is no replica of its.
+    own = source is None or (mask is not None and source.get("S") != sides.route.source_environment)
+    return extra(key, _doubt(replica, mask, key.dataset), mask, own=own, orphan=orphan)
 
 
 def _doubt(replica: Item, mask: Mask | None, dataset: Dataset) -> Doubt | None:
     return None if mask is None else mask.item_doubt(replica, dataset)
-
-
-def _keeps_deleted(mask: Mask | None, dataset: Dataset) -> bool:
-    return mask is not None and mask.policy.keeps_deleted(dataset.name)
 
 
 def _state(item: Item) -> str:

@@ -14,6 +14,7 @@ from replication_core.aws.failures import unexpected
 from replication_core.batching import batches
 from replication_core.comparing.differences import masked_differences, object_differences
 from replication_core.comparing.findings import (
+    OF_ANOTHER_POLICY,
     Finding,
     Looked,
     Verdict,
@@ -356,8 +357,7 @@ def _look_at_replica(sides: Sides, routed: RoutedDataset, key: RecordKey, masked
     if isinstance(replica, Absent):
         return absent(key)
     found = _without_source(sides, routed, key, key, replica, orphan=True)
-    is_of_policy = found.verdict not in {Verdict.UNMASKED, Verdict.STALE}
-    return None if masked is None and is_of_policy else found
+    return found if masked is not None or found.verdict in OF_ANOTHER_POLICY else None
 
 
 def _without_source(
@@ -366,9 +366,8 @@ def _without_source(
     mask = sides.mask()
     source = sides.route.source_environment if mask else None
     marked = is_marked(sides.target_s3, routed.target, place.object_key, replica, replica.version_id, source=source)
-    kept = mask is not None and mask.policy.keeps_deleted(key.dataset.name)
     doubt = None if mask is None else mask.object_doubt(place, dict(replica.metadata))
-    return extra(key, doubt, own=not marked, kept=kept, orphan=orphan)
+    return extra(key, doubt, mask, own=not marked, orphan=orphan)
 
 
 @dataclass(frozen=True, slots=True)
