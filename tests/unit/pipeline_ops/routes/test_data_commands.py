@@ -122,6 +122,19 @@ def test_a_comparison_that_is_cut_off_leaves_no_report_that_is_taken_for_a_whole
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize("chosen", [["--quick"], ["--items"], ["--objects", ""], ["--dataset", "items"]])
+def test_a_comparison_of_less_is_not_taken_for_the_last_one_of_the_target(
+    world: World, tmp_path: Path, chosen: list[str]
+) -> None:
+    populate(world)
+    folder = tmp_path / ".local" / "verify"
+    assert run("verify", "dev", *chosen).exit_code == 0
+    assert len(list(folder.glob("dev-*.jsonl"))) == 1
+    assert last_verification(folder, "dev") is None
+    assert run("verify", "dev").exit_code == 0
+    assert last_verification(folder, "dev") is not None
+
+
 def test_only_what_is_chosen_is_compared(world: World) -> None:
     populate(world)
     plant(world)

@@ -17,6 +17,7 @@ from pipeline_ops.masking.safety import Safety
 from pipeline_ops.page import HtmlPage
 from pipeline_ops.routes.dead_letters import DeadLetterQueue, dead_letters
 from pipeline_ops.routes.route import Route
+from pipeline_ops.routes.verification import OF_PART
 from replication_core.masking.policy import MaskingPolicy, OpaqueBody
 
 __all__ = ["LastVerification", "MaskingReport", "last_verification", "refusals", "write_report_page"]
@@ -31,7 +32,7 @@ _OUTCOMES = tuple(Treatment)
 
 @dataclass(frozen=True, kw_only=True)
 class LastVerification:
-    """The newest comparison of the target that was made in this checkout."""
+    """The newest comparison of the whole target that was made in this checkout, and not `--quick`."""
 
     at: datetime
     found: Mapping[str, int]
@@ -106,8 +107,9 @@ def refusals(queue: DeadLetterQueue, target: str) -> dict[str, int]:
 
 
 def last_verification(folder: Path, target: str) -> LastVerification | None:
-    """Return what the newest report of a comparison there tells; None where there is none that can be read."""
-    for path in sorted(folder.glob(f"{target}-*.jsonl"), reverse=True):
+    """Return what the newest report there tells of a comparison of all, in full; None where none can be read."""
+    whole = (path for path in folder.glob(f"{target}-*.jsonl") if not path.stem.endswith(OF_PART))
+    for path in sorted(whole, reverse=True):
         try:
             with path.open(encoding="utf-8") as file:
                 found = Counter(str(json.loads(line)["verdict"]) for line in file)
@@ -134,7 +136,7 @@ def write_report_page(report: MaskingReport, path: Path) -> None:
         page.table(("refused", "records", "why"), rows)
     page.heading("Refused, in the dead-letter queue")
     page.table(("why", "letters"), ((why, f"{count:,}") for why, count in report.refusals.items()))
-    page.heading("Last comparison of the target")
+    page.heading("Last comparison of the whole target")
     found = report.verified.found if report.verified else {}
     page.paragraph(f"At {report.verified.at:%Y-%m-%d %H:%M} UTC." if report.verified else "None in this checkout.")
     page.table(("found", "keys"), ((verdict, f"{count:,}") for verdict, count in found.items()))

@@ -27,9 +27,12 @@ from replication_core.comparing.sides import Sides
 from replication_core.parallel import bounded_map
 from replication_core.route_spec import RouteSpec
 
-__all__ = ["PAGE", "Verification", "delete_orphans", "repair", "still_drifting", "verify"]
+__all__ = ["OF_PART", "PAGE", "Verification", "delete_orphans", "repair", "still_drifting", "verify"]
 
 PAGE = ".html"
+
+OF_PART = "-part"
+"""Ends the name of a report of less than all that the route replicates, or of what the listings alone tell."""
 
 Say = Callable[[str], None]
 

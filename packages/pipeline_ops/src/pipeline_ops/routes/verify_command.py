@@ -18,7 +18,7 @@ from pipeline_ops.routes.enqueuer import Enqueuer, Failures, failed_keys, follow
 from pipeline_ops.routes.route import open_sides
 from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.switch import require_enabled
-from pipeline_ops.routes.verification import PAGE, Verification, delete_orphans, repair, still_drifting
+from pipeline_ops.routes.verification import OF_PART, PAGE, Verification, delete_orphans, repair, still_drifting
 from pipeline_ops.routes.verification import verify as verify_replicas
 from pipeline_ops.terminal import TextTable, ask, at_terminal, document, show, tell, waiting
 from pipeline_ops.where import Where
@@ -82,7 +82,8 @@ def verify(
         require_enabled(deployed.replication, route)
     sides = open_sides(deployed.replication, route)
     selection = select(sides.route, prefix=prefix, items=items, datasets=datasets)
-    path = report or deployed.folder("verify") / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"
+    part = OF_PART if quick or items or datasets or prefix is not None else ""
+    path = report or deployed.folder("verify") / f"{target}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{part}.jsonl"
     with waiting(f"Comparing {selection} of {target}") as say:
         found = verify_replicas(sides, backlog, selection, path, quick=quick, deep=deep, within=wait, say=say)
     _write_page(found, target)
