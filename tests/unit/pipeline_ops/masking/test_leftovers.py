@@ -103,6 +103,23 @@ def test_what_the_target_has_of_its_own_stays_and_is_counted(world: World, mask:
     assert (done.deleted, done.left) == ({}, {"the target's own": 3})
 
 
+def test_what_the_target_has_of_its_own_stays_also_where_a_version_of_it_goes_meanwhile(
+    world: World, mask: Mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(world, "team/notes")
+    (first,) = world.s3.list_object_versions(Bucket="dev-data")["Versions"]
+    put(world, "team/notes")
+    head = world.s3.head_object
+
+    def expired(**asked: Any) -> Any:
+        world.s3.delete_object(Bucket="dev-data", Key=first["Key"], VersionId=first["VersionId"])
+        return head(**asked)
+
+    monkeypatch.setattr(world.s3, "head_object", expired)
+    assert cleared(world, mask, "objects").deleted == {}
+    assert versions(world) == [("team/notes", False)]
+
+
 def test_what_another_sources_route_has_made_there_stays(world: World, mask: Mask) -> None:
     put(world, "assets/eu", **{"replicated-from": "prod-eu", "replicated-policy": "of its own"})
     world.put("tagged", bucket="dev-data", Tagging="replicated-from=prod-eu%20abc")

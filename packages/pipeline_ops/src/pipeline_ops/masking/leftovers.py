@@ -177,16 +177,11 @@ class _TargetBucket:
             yield page
 
     def _is_present(self, entry: _Entry) -> bool | None:
-        """Tell whether the present policy has made a version; None where no route has.
-
-        One that is gone meanwhile is as good as made by none: to delete it again does nothing.
-        """
+        """Tell whether the present policy has made a version; None where no route has, or it is gone meanwhile."""
         client, bucket = self.sides.target_s3, self.routed.target
         head = read_head(client, bucket, entry.key, entry.version_id)
-        if isinstance(head, Absent):
-            return False
         source = self.sides.route.source_environment
-        if not is_marked(client, bucket, entry.key, head, entry.version_id, source=source):
+        if isinstance(head, Absent) or not is_marked(client, bucket, entry.key, head, entry.version_id, source=source):
             return None
         return self.mask.object_doubt(RecordKey(self.routed.dataset, (entry.key,)), dict(head.metadata)) is None
 
