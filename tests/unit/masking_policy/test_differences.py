@@ -53,6 +53,35 @@ def test_what_lets_more_through_is_looser_and_the_way_back_is_tighter(change: tu
 
 
 @pytest.mark.parametrize(
+    ("match", "key", "part"),
+    [
+        ("incoming/*/{file}.csv.gz", "{file: keep}", "*"),
+        ("incoming/*/*.csv.gz", "{}", "*"),
+        ("incoming/{who}/{file}.csv.gz", "{who: keep, file: keep}", "who"),
+        ("incoming/a*/{file}.csv.gz", "{file: keep}", "*"),
+    ],
+)
+def test_a_part_of_the_key_that_is_kept_from_now_on_is_looser_whatever_it_is_called(
+    match: str, key: str, part: str
+) -> None:
+    rule = (
+        "match: incoming/{customer}/{file}.csv.gz\n        key: {customer: {pseudonym: customer}, file: keep}",
+        f"match: {match}\n        key: {key}",
+    )
+    assert (Effect.LOOSER, f"datasets.files[{match}].key.{part}", "keep") in [
+        (each.effect, each.place, each.after) for each in between(changed(), changed(rule))
+    ]
+
+
+def test_where_nothing_of_a_key_was_masked_a_narrower_rule_loosens_nothing_of_it() -> None:
+    more = (
+        "      - match: assets/**",
+        "      - match: assets/img-*/*\n        body: {opaque: {reason: x}}\n      - match: assets/**",
+    )
+    assert not [each for each in between(changed(), changed(more)) if ".key." in each.place]
+
+
+@pytest.mark.parametrize(
     ("change", "place"),
     [
         (("generation: 1", "generation: 2"), "generation"),

@@ -10,6 +10,7 @@ from replication_core.masking.key_patterns import KeyPattern
 from replication_core.masking.paths import Node, Path, Step, parse_path
 from replication_core.masking.policy import (
     DROP,
+    KEEP,
     OTHERS,
     Brake,
     BucketRules,
@@ -188,11 +189,26 @@ def _rule_of(bucket: BucketRules, pattern: KeyPattern) -> ObjectRule | None:
 def _of_object_rule(place: str, before: ObjectRule | None, after: ObjectRule | None) -> Iterator[PolicyDifference]:
     if after is None:
         return
-    same_key = before is not None and before.pattern.wildcards == after.pattern.wildcards
-    yield from _of_named(f"{place}.key", before.key if before and same_key else {}, after.key)
+    yield from _of_key(f"{place}.key", before, after)
     for what in ("headers", "metadata", "tags"):
         yield from _of_named(f"{place}.{what}", getattr(before, what, {}), getattr(after, what))
     yield from _of_body(f"{place}.body", before.body if before else None, after.body, after.line)
+
+
+def _of_key(place: str, before: ObjectRule | None, after: ObjectRule) -> Iterator[PolicyDifference]:
+    """Compare what becomes of a key's parts, by their places where both patterns have the same; one unnamed is kept."""
+    old, new = (_key_rules(rule) if rule else [] for rule in (before, after))
+    is_alike = before is not None and (
+        before.pattern.literals == after.pattern.literals or before.pattern.wildcards == after.pattern.wildcards
+    )
+    was_masked = any(rule.kind != KEEP for rule in old)
+    for position, (name, rule) in enumerate(zip(after.pattern.wildcards, new, strict=True)):
+        if name or was_masked:
+            yield from _of_rule(f"{place}.{name or OTHERS}", old[position] if is_alike else None, rule)
+
+
+def _key_rules(rule: ObjectRule) -> list[Rule]:
+    return [rule.key[name] if name else Rule(KEEP, line=rule.line) for name in rule.pattern.wildcards]
 
 
 def _of_body(
