@@ -1,13 +1,14 @@
 """A route with a next policy beside the live one: it counts what that would change, and does all that it did before."""
 
 import json
-from dataclasses import replace
+import time
+from functools import partial
 from typing import Any
 
 import pytest
 
 from replication_core.datasets import ITEMS
-from replication_core.masking.shadow import Impact, Shadow
+from replication_core.masking.shadow import Shadow
 from replication_core.reconcile import Action
 from tests.made_policies import KEEP, item_policy, policy, pseudonym
 from tests.unit.replication_core.cloud import Cloud, item_notice, object_notice, record
@@ -97,14 +98,20 @@ def test_a_next_policy_that_fails_is_told_and_harms_nothing(
     assert SECRET not in json.dumps(lines)
 
 
-def test_without_time_nothing_is_compared_and_everything_is_replicated(cloud: Cloud) -> None:
+def _later(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def test_in_the_latter_half_of_the_time_nothing_is_compared_and_everything_is_replicated(cloud: Cloud) -> None:
     cloud.with_policy(LIVE)
     cloud.with_settings(shadow=NEXT)
     cloud.put_item("a")
     replicator = cloud.replicator()
-    assert replicator.shadow is not None
-    late = replace(replicator, shadow=replace(replicator.shadow, out_of_time=lambda: True))
-    (outcome,) = late.reconcile([ITEMS.record("a", "1")]).values()
-    assert outcome.action is Action.COPIED
-    assert outcome.shadow is not None
-    assert outcome.shadow.impact is Impact.FAILED
+    replicator.deadline.start(115_000)
+    seen: list[tuple[Action, bool]] = []
+    for seconds in (0, 49, 51):
+        replicator.deadline._clock = partial(_later, seconds)
+        (outcome,) = replicator.reconcile([ITEMS.record("a", "1")]).values()
+        assert outcome.shadow is not None
+        seen.append((outcome.action, outcome.shadow.is_compared))
+    assert seen == [(Action.COPIED, True), (Action.COPIED, True), (Action.COPIED, False)]

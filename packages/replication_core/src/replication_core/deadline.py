@@ -18,6 +18,7 @@ class Deadline:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._begun = 0.0
         self._limit: float | None = None
 
     def start(self, remaining_ms: int | None) -> None:
@@ -25,9 +26,13 @@ class Deadline:
         if remaining_ms is None:
             self._limit = None
             return
-        seconds = remaining_ms / 1000
-        self._limit = self._clock() + seconds - min(_RESERVE_SHARE * seconds, _RESERVE_SECONDS)
+        seconds, self._begun = remaining_ms / 1000, self._clock()
+        self._limit = self._begun + seconds - min(_RESERVE_SHARE * seconds, _RESERVE_SECONDS)
 
     def passed(self) -> bool:
         """Tell whether nothing new is to be started."""
         return self._limit is not None and self._clock() >= self._limit
+
+    def half_passed(self) -> bool:
+        """Tell whether half of that time is gone, and the rest is for what can't be left out."""
+        return self._limit is not None and self._clock() >= (self._begun + self._limit) / 2

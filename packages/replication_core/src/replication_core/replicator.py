@@ -233,7 +233,7 @@ def build_replicator(
 def _shadow(route: RouteSpec, mask: Masking, key: RouteKey, deadline: Deadline) -> "RouteShadow":
     from replication_core.route_shadow import RouteShadow  # noqa: PLC0415 - a route without one loads none
 
-    return RouteShadow.of(route, live=mask, then=mask_of(route.shadow, key), out_of_time=deadline.passed)
+    return RouteShadow.of(route, live=mask, then=mask_of(route.shadow, key), out_of_time=deadline.half_passed)
 
 
 def _brake(route: RouteSpec, clients: Clients) -> "DeleteBrake | None":

@@ -48,7 +48,8 @@ class WatchedStore(Generic[K, S]):
 class RouteShadow:
     """Tells of records that are done, or refused, what the next policy would make otherwise.
 
-    It comes after the live policy's work, in the time that is left, calls nothing, and raises nothing.
+    It comes after the live policy's work on them, calls nothing, and raises nothing. Other records wait for it, so the
+    latter half of an invocation's time is theirs alone.
     """
 
     route: RouteSpec
