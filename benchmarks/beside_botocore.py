@@ -1,12 +1,12 @@
 """`verify` beside designs whose answers botocore alone reads, over HTTP: what the processor does of each."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from statistics import median
 
 from benchmarks.made_up_route import World
-from benchmarks.own_process import elsewhere
+from benchmarks.own_process import elsewhere, timed
 from benchmarks.report import Expectation
 from benchmarks.stand_in import running_stand_in
 from local_cloud import ANYBODY
@@ -14,9 +14,9 @@ from local_cloud.clients import ClientFactory
 from pipeline_ops.routes.route import CONFIG
 from replication_core.objects.listing_answers import read_listings_fast
 
-__all__ = ["by_botocore_alone", "judge_beside_botocore"]
+__all__ = ["by_botocore_alone", "judge_beside_botocore", "processor_seconds"]
 
-_WARM_UP_KEYS = 100
+_WARM_UP_KEYS = 500
 _ROUNDS = 3
 
 
@@ -31,19 +31,19 @@ def judge_beside_botocore(
     with running_stand_in() as endpoint:
         for _ in range(_ROUNDS):
             for alone, taken in seconds.items():
-                taken.append(elsewhere(_processor_seconds, former if alone else verify, endpoint, keys, alone))
+                design, reached = (former, by_botocore_alone) if alone else (verify, World.behind)
+                taken.append(elsewhere(processor_seconds, design, reached, endpoint, keys))
     ratio = median(seconds[False]) / median(seconds[True])
     name = f"{what} over HTTP: processor time, times that of botocore alone, of {keys:,}"
     return Expectation(name, f"at most {most}", f"{ratio:.2f}", ratio <= most)
 
 
-def _processor_seconds(design: Callable[[World], None], endpoint: str, keys: int, alone: bool) -> float:
-    reached = by_botocore_alone if alone else World.behind
+def processor_seconds(
+    design: Callable[[World], None], reached: Callable[[str, int], World], endpoint: str, keys: int
+) -> float:
+    """Return what a design takes of the processor's time over so many keys; what it does once is done before."""
     design(reached(endpoint, _WARM_UP_KEYS))
-    world = reached(endpoint, keys)
-    begin = time.process_time()
-    design(world)
-    return time.process_time() - begin
+    return timed(partial(design, reached(endpoint, keys)))[1]
 
 
 def by_botocore_alone(endpoint: str, keys: int) -> World:

@@ -8,7 +8,6 @@ network makes of it is measured apart, with 30 ms added to each call: how many c
 import gc
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from pathlib import Path
 from benchmarks.beside_batches import compare_by_batches
 from benchmarks.beside_botocore import judge_beside_botocore
 from benchmarks.made_up_route import World
-from benchmarks.own_process import elsewhere, peak_mib
+from benchmarks.own_process import elsewhere, peak_mib, timed
 from benchmarks.report import Expectation, Report, Sheet, flat_memory, flat_time
 from pipeline_ops import COLLECT_EVERY
 from pipeline_ops.routes.backfill import Backfill
@@ -126,9 +125,7 @@ class UnderWay:
 def _pass(case: str, keys: int, latency_seconds: float = 0.0) -> tuple[float, float, Mapping[str, int]]:
     """Run a case, and return its seconds, the processor's seconds, and its calls."""
     world = World.of(keys, CASES[case].missing_every, latency_seconds)
-    begin, processor = time.perf_counter(), time.process_time()
-    CASES[case].run(world)
-    seconds, processor_seconds = time.perf_counter() - begin, time.process_time() - processor
+    seconds, processor_seconds = timed(partial(CASES[case].run, world))
     return seconds, processor_seconds, dict(sorted(world.network.take().calls.items()))
 
 

@@ -4,10 +4,10 @@ The commands read stores that are made up by another process, over HTTP, and ans
 minute, and remakes docs/scale.md's figures where a command has become cheaper.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from benchmarks.beside_botocore import processor_seconds
 from benchmarks.made_up_route import World
 from benchmarks.operating import CASES
 from benchmarks.own_process import elsewhere
@@ -15,8 +15,6 @@ from benchmarks.report import Report, Sheet
 from benchmarks.stand_in import running_stand_in
 
 __all__ = ["OverHttp", "measure_over_http"]
-
-_WARM_UP_KEYS = 1000
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,6 @@ class OverHttp:
     microseconds_per_key: float
 
 
-def _run(endpoint: str, case: str, keys: int) -> OverHttp:
-    CASES[case].run(World.behind(endpoint, _WARM_UP_KEYS))
-    world = World.behind(endpoint, keys)
-    begin = time.process_time()
-    CASES[case].run(world)
-    return OverHttp(case, keys, round((time.process_time() - begin) / keys * 1e6, 2))
-
-
 def measure_over_http(say: Callable[[str], None], *, quick: bool) -> Report:
     """Run each command that is measured with latency, too, in a process of its own."""
     measured: list[OverHttp] = []
@@ -43,7 +33,9 @@ def measure_over_http(say: Callable[[str], None], *, quick: bool) -> Report:
         for name, case in CASES.items():
             if case.keys_with_latency:
                 say(f"Measuring {name} over HTTP")
-                measured.append(elsewhere(_run, endpoint, name, case.keys_with_latency * (1 if quick else 5)))
+                keys = case.keys_with_latency * (1 if quick else 5)
+                seconds = elsewhere(processor_seconds, case.run, World.behind, endpoint, keys)
+                measured.append(OverHttp(name, keys, round(seconds / keys * 1e6, 2)))
     sheet = Sheet(
         "Processor's time of a command, over HTTP",
         ("run", "keys", "microseconds per key"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["CommandCost", "command_cost", "elsewhere", "peak_mib"]
+__all__ = ["CommandCost", "command_cost", "elsewhere", "peak_mib", "timed"]
 
 T = TypeVar("T")
 
@@ -25,6 +25,13 @@ def elsewhere(function: Callable[..., T], *arguments: object) -> T:
     command = [sys.executable, "-m", "benchmarks.own_process"]
     answer: T = pickle.loads(subprocess.run(command, input=asked, stdout=subprocess.PIPE, check=True).stdout)
     return answer
+
+
+def timed(act: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds that something takes here, and the processor's, of all threads."""
+    begin, processor = time.perf_counter(), time.process_time()
+    act()
+    return time.perf_counter() - begin, time.process_time() - processor
 
 
 def peak_mib() -> float:

@@ -22,7 +22,6 @@ from pipeline_ops.routes.selection import select
 from pipeline_ops.routes.verification import verify
 from replication_core.comparing.sides import Sides
 from replication_core.objects.lean_reads import read_lean
-from replication_core.objects.listing_answers import read_listings_fast
 from replication_core.route_spec import RouteSpec
 
 
@@ -31,7 +30,6 @@ def main(route: str, keys: int) -> None:
     spec = RouteSpec.parse(json.loads(route))
     not_asked: Any = None
     s3 = aws_client("s3", region=spec.source_region, config=CONFIG)
-    read_listings_fast(s3)
     sides = Sides(
         route=spec,
         source_s3=read_lean(s3),

@@ -6,7 +6,6 @@ takes 30 ms. What other programs on this machine take only makes a batch slower:
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from botocore.config import Config
 from benchmarks.designs import BATCH, RoutesDesign, logged
 from benchmarks.made_up_route import made_up_route
 from benchmarks.network import Network
-from benchmarks.own_process import elsewhere
+from benchmarks.own_process import elsewhere, timed
 from benchmarks.policy import made_up_item
 from benchmarks.report import Report, Sheet
 from benchmarks.site import TARGETS, Site
@@ -84,8 +83,8 @@ class Sustained:
     """Likewise, its share of the metrics included."""
 
     def batch_seconds(self, vcpus: float = 1.0) -> float:
-        """Return what it takes where there is so much of a core, of which Python's threads use one at most."""
-        return self.seconds + self.processor_seconds * (1 / min(vcpus, 1.0) - 1)
+        """Return what it takes where there is so much of a core."""
+        return _seconds_on(vcpus, self.seconds, self.processor_seconds)
 
     def per_second(self, vcpus: float = 1.0) -> float:
         """Return how many changes a second one function makes there."""
@@ -115,7 +114,12 @@ class Noticed:
 
     def per_second(self, vcpus: float = 1.0) -> float:
         """Return how many changes a second of one shard it announces there."""
-        return self.records / (self.seconds + self.processor_seconds * (1 / min(vcpus, 1.0) - 1))
+        return self.records / _seconds_on(vcpus, self.seconds, self.processor_seconds)
+
+
+def _seconds_on(vcpus: float, seconds: float, processor_seconds: float) -> float:
+    """Return what takes so long on a core where there is so much of one: Python's threads use one at most."""
+    return seconds + processor_seconds * (1 / min(vcpus, 1.0) - 1)
 
 
 def sustain(site: Site, kind: str, keys: Sequence[RecordKey], batch: int, threads: int, times: int) -> Sustained:
@@ -125,17 +129,11 @@ def sustain(site: Site, kind: str, keys: Sequence[RecordKey], batch: int, thread
     function.apply(keys[:batch])  # connections are open from here on
     network.take()
     logged_before = logged()
-    measured = [_timed(partial(function.apply, keys[:batch])) for _ in range(times)]
+    measured = [timed(partial(function.apply, keys[:batch])) for _ in range(times)]
     calls = {name: count / batch / times for name, count in sorted(network.take().calls.items())}
     log_bytes = round((logged() - logged_before) / batch / times)
     seconds, processor_seconds = map(min, zip(*measured, strict=True))
     return Sustained(kind, batch, threads, seconds, processor_seconds, calls, log_bytes)
-
-
-def _timed(act: Callable[[], None]) -> tuple[float, float]:
-    begin, processor = time.perf_counter(), time.process_time()
-    act()
-    return time.perf_counter() - begin, time.process_time() - processor
 
 
 def _hot(site: Site, keys: Sequence[RecordKey], writes_per_second: float, times: int) -> HotKey:
@@ -158,7 +156,7 @@ def _noticed(endpoint: str, routes: int, times: int) -> Noticed:
     notifier = build_notifier([replace(spec, queue_url=endpoint)] * routes, sqs)
     notifier.process(event)
     network.take()
-    measured = [_timed(partial(notifier.process, event)) for _ in range(times)]
+    measured = [timed(partial(notifier.process, event)) for _ in range(times)]
     if (sent := network.take().calls["SendMessageBatch"]) < times * routes * records / 10:
         raise RuntimeError(f"{sent} calls announced {routes} times {records} changes, {times} times")
     return Noticed(routes, records, *map(min, zip(*measured, strict=True)))
