@@ -23,7 +23,6 @@ from replication_core.datasets import ITEMS
 from replication_core.items.answers import read_items_fast
 from replication_core.objects.heads import keep_empty_expires
 from replication_core.objects.lean_reads import read_lean
-from replication_core.objects.listing_answers import read_listings_fast
 from replication_core.route_mask import route_mask
 from replication_core.route_spec import RouteSpec
 
@@ -198,7 +197,6 @@ def open_sides(replication: SourceRoutes, route: Route) -> Sides:
     )
     for client in (source_s3, target_s3):
         keep_empty_expires(client)
-        read_listings_fast(client)
     source_dynamodb, target_dynamodb = (
         replication.client("dynamodb", region=region, config=CONFIG)
         for region in (spec.source_region, spec.target_region)

@@ -20,7 +20,7 @@ from botocore.utils import parse_timestamp
 
 from replication_core.aws.lean_requests import HttpAnswer, Way
 from replication_core.objects.heads import EXPIRES
-from replication_core.objects.listing_answers import read_listing
+from replication_core.objects.listing_answers import read_listing, read_listings_fast
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
@@ -50,6 +50,7 @@ def read_lean(client: "S3Client") -> "S3Client":
 
     Left out are what botocore tells of the answer itself, and Expires but for its text.
     """
+    read_listings_fast(client)  # for those that are left to botocore
     return cast("S3Client", _LeanClient(client))
 
 
