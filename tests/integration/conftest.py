@@ -8,7 +8,7 @@ import pytest
 
 import local_cloud
 from local_cloud import LocalCloud
-from local_cloud.endpoint import named_in, normalize
+from local_cloud.endpoint import normalize
 from local_cloud.errors import LocalCloudError
 from pipeline_ops import pulumi_cli
 from pipeline_ops.errors import OperatorError
@@ -17,6 +17,7 @@ from pipeline_ops.running_system import RunningSystem, running_system
 from tests.integration.mirror import Mirror
 from tests.integration.probes import lacks
 from tests.integration.repositories import ROOT, disposable, unmasked_repository
+from tests.named_endpoint import named_in
 
 ENDPOINT = pytest.StashKey[str | None]()
 

@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from local_cloud import start
-from local_cloud.endpoint import is_healthy, named_in, normalize, wait_until_healthy
+from local_cloud.endpoint import is_healthy, normalize, wait_until_healthy
 from local_cloud.errors import LocalCloudError
+from tests.named_endpoint import named_in
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a command loads: help neither Pulumi nor boto3, and a command that looks no Pulumi."""
+"""What a command loads: help nothing of AWS's or Pulumi's, and a command that looks botocore alone."""
 
 import importlib
 import inspect
@@ -48,11 +48,13 @@ def test_what_was_typed_wrong_is_refused_without_them_too() -> None:
         *(("redrive", "--list"), ("redrive", "dev", "--list")),
     ],
 )
-def test_a_command_that_looks_loads_no_pulumi_and_runs_none(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_command_that_looks_loads_neither_pulumi_nor_boto3_and_runs_no_engine(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
     (tmp_path / "pulumi").write_text("#!/bin/sh\ntouch $(dirname $0)/ran\n")
     (tmp_path / "pulumi").chmod(0o755)
     answer = loaded_by(*command, env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PULUMI_BACKEND_URL": tmp_path.as_uri()})
-    assert answer == (1, ["boto3", "botocore"])
+    assert answer == (1, ["botocore"])
     assert not (tmp_path / "ran").exists()
 
 

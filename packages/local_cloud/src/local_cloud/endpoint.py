@@ -6,15 +6,13 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import urlsplit
-
-from localstack_client.config import DEFAULT_EDGE_PORT, parse_localstack_host
 
 from local_cloud.aws_domains import is_aws
 from local_cloud.errors import LocalCloudError
 
-__all__ = ["identity", "is_healthy", "named_in", "normalize", "wait_until_healthy"]
+__all__ = ["identity", "is_healthy", "normalize", "wait_until_healthy"]
 
 _HEALTH_PATHS = ("/_ministack/health", "/_localstack/health", "/_localemu/health")
 _REQUEST_SECONDS = 5.0
@@ -31,6 +29,8 @@ def normalize(given: str) -> str:
     Raises LocalCloudError for what is no endpoint, and for any of AWS's own domains.
     """
     if "://" not in given:
+        from localstack_client.config import parse_localstack_host  # noqa: PLC0415 - brings boto3 with it
+
         try:
             host, port = parse_localstack_host(given)
         except RuntimeError as error:
@@ -56,21 +56,6 @@ def identity(endpoint: str) -> str:
     It is to tell endpoints apart by, not to call: a certificate may be for `localhost` alone.
     """
     return re.sub("^(https?://)localhost(?=:|$)", r"\g<1>127.0.0.1", endpoint)
-
-
-def named_in(environ: Mapping[str, str]) -> str | None:
-    """Return what the variables name as the endpoint, as LocalStack's client reads them, or None where they name none.
-
-    AWS_ENDPOINT_URL goes first, which AWS's own tools read, too; what it says may be AWS, which `normalize` refuses.
-    LOCALSTACK_HOST is a host or `host:port`, EDGE_PORT the port where that has none, and with USE_SSL it is https.
-    """
-    if url := environ.get("AWS_ENDPOINT_URL", "").strip():
-        return url
-    host, port = environ.get("LOCALSTACK_HOST", "").strip(), environ.get("EDGE_PORT", "").strip()
-    if not host and not port:
-        return None
-    place = host if ":" in host else f"{host or 'localhost'}:{port or DEFAULT_EDGE_PORT}"
-    return f"{'https' if environ.get('USE_SSL') in {'1', 'true'} else 'http'}://{place}"
 
 
 def is_healthy(endpoint: str) -> bool:

@@ -1,10 +1,11 @@
 """The account that a command's credentials are for, and who they are of."""
 
 from collections.abc import Callable
+from typing import Any
 
-import boto3
 from botocore import exceptions
 from botocore.config import Config
+from botocore.session import get_session
 
 from pipeline_ops.clients import ClientMaker
 from pipeline_ops.errors import OperatorError
@@ -53,5 +54,5 @@ def _identified(stack: StackId, region: str | None, identify: Callable[[str | No
 
 
 def _ask_aws(region: str | None) -> str:
-    session = boto3.Session(region_name=region)
-    return session.client("sts", config=_CONFIG).get_caller_identity()["Account"]
+    client: Any = get_session().create_client("sts", region_name=region, config=_CONFIG)
+    return str(client.get_caller_identity()["Account"])

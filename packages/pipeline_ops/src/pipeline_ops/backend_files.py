@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from pipeline_ops.private_files import make_missing_folders, open_private
 from pipeline_ops.projects import StackId
@@ -145,7 +145,7 @@ def _s3(options: Mapping[str, str]) -> Any:
     if endpoint is not None and "://" not in endpoint:
         endpoint = f"{'http' if without_tls else 'https'}://{endpoint}"
     path_style = any(options.get(name) in _TRUE for name in _PATH_STYLE)
-    return boto3.Session(profile_name=options.get("profile")).client(
+    return Session(profile=options.get("profile")).create_client(
         "s3",
         region_name=options.get("region"),
         endpoint_url=endpoint,

@@ -4,14 +4,18 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import local_cloud
-from local_cloud import ANYBODY, LocalCloud
+from local_cloud import ANYBODY
 from pipeline_ops.errors import OperatorError
 from pipeline_ops.playground import Playground
 from pipeline_ops.projects import Projects, find_repository
 from pipeline_ops.state import Backend, aws_backend, endpoint_backend
 from pipeline_ops.where import AWS, LOCAL_STARTS, Where
+
+if TYPE_CHECKING:
+    from local_cloud import LocalCloud
 
 __all__ = ["open_projects", "standing_cloud", "state_of"]
 
@@ -24,7 +28,7 @@ def open_projects(where: Where = AWS) -> Projects:
     return Projects(repository, where)
 
 
-def standing_cloud(projects: Projects, say: Callable[[str], None]) -> tuple[LocalCloud, Backend]:
+def standing_cloud(projects: Projects, say: Callable[[str], None]) -> tuple["LocalCloud", Backend]:
     """Return the local cloud that is up where the command goes, and where the state of what is deployed to it is.
 
     Raises OperatorError where none is up, LocalCloudError too.
