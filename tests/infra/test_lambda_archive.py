@@ -25,6 +25,8 @@ for service in services:
 for handler in handlers:
     module, _, function = handler.rpartition(".")
     assert callable(getattr(importlib.import_module(module), function)), handler
+for module in ("objects.lean_reads", "objects.masked_copy", "route_shadow", "delete_brake"):
+    importlib.import_module(f"replication_core.{module}")  # as some routes do
 libraries = ("botocore", "aws_lambda_powertools")
 for name in (*libraries, "queue_worker", "record_files", "replication_core", "replicator_lambda"):
     assert os.path.realpath(sys.modules[name].__file__).startswith(os.getcwd()), name
