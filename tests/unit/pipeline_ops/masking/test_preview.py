@@ -164,6 +164,12 @@ def test_a_body_that_is_not_of_its_format_is_refused_without_a_word_of_it(world:
     assert (found.refused, becoming(found)["body"]) == (True, "refused: its first records are not of its format")
 
 
+def test_an_archived_object_does_not_travel_and_nothing_else_of_it_is_asked_for(world: World) -> None:
+    world.put("assets/a", b'{"id": "1"}', StorageClass="GLACIER")
+    found = an_object(world, "assets/a", with_body({"format": "json-lines", "fields": COLUMNS}))
+    assert (found.travels, found.verdict) == (False, "would not travel: it is archived, and not restored")
+
+
 def test_the_routes_own_key_is_used_and_without_one_a_key_that_is_thrown_away(world: World) -> None:
     sides = sides_of(world)
     policy = MaskingPolicy.parse(a_policy())

@@ -161,6 +161,9 @@ class Previewer:
         head = read_head(self.sides.source_s3, routed.source, key.object_key)
         if isinstance(head, Absent):
             return self._without_source(key)
+        if head.archived:
+            archived = "would not travel: it is archived, and not restored"
+            return Preview(dataset=key.dataset.name, verdict=archived, travels=False)
         tags = read_tags(self.sides.source_s3, routed.source, key.object_key, head.version_id)
         own_tags = tags.tags if tags else ()
         try:
