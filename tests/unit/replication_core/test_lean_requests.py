@@ -237,6 +237,17 @@ def test_odd_tags_are_read_as_botocore_reads_them(scripted: Scripted, lean: Any,
     assert found == outcome(lambda: read_tags(client(scripted.endpoint), "bucket", "key", None))
 
 
+def test_a_store_whose_tags_are_in_a_form_of_its_own_is_soon_asked_once_for_them(scripted: Scripted, lean: Any) -> None:
+    spaced = TAGGING.replace(b"<TagSet>", b"\n <TagSet>")
+    tags = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nx-amz-version-id: v1\r\n\r\n%b" % (len(spaced), spaced)
+    scripted.answer = lambda request: HEAD if request.startswith(b"HEAD") else tags
+    for _ in range(20):
+        assert isinstance(read_head(lean, "bucket", "key"), Head)
+        assert read_tags(lean, "bucket", "key", None) == READ
+    assert scripted.lean().count(True) == 20 + 8
+    assert scripted.lean().count(False) == 20
+
+
 def outcome(read: Callable[[], Any]) -> Any:
     try:
         return read()

@@ -34,7 +34,7 @@ _SECONDS = 3
 """Silence after which a request is given up: what botocore waits after it still fits into the reserve of a deadline."""
 
 _UNPROVEN = 8
-"""Requests on a way that may come to nothing before any has succeeded."""
+"""Requests of an operation that may come to nothing on a way before any has succeeded."""
 
 _SIGNATURE = "s3v4"
 _SIGNED_FOR = frozenset({"region", "signing_name", "disableDoubleEncoding"})
@@ -96,8 +96,8 @@ class Way:
 
     user_agent: str = field(compare=False)
     connections: _Connections = field(compare=False)
-    tries: float = field(default=_UNPROVEN, compare=False)
-    """Requests that may still come to nothing: without end once one has succeeded."""
+    tries: dict[str, float] = field(default_factory=dict, compare=False)
+    """Requests of each operation that may still come to nothing: without end once one has succeeded."""
 
     @classmethod
     def seen(cls, client: "S3Client", request: "AWSRequest", signer: "RequestSigner", signature: str) -> "Way | None":
@@ -137,7 +137,7 @@ class Way:
 
         Whoever has told the client to look at what it sends, or to answer it, does so here.
         """
-        self.tries -= 1
+        self.tries[operation] = self.tries.get(operation, _UNPROVEN) - 1
         path = self.path + quote(key, safe="/~") if key else self.path.rstrip("/") or "/"
         region, service = self.scope
         # Frozen for this request alone, so that they are renewed as they are for botocore's own.
@@ -155,9 +155,13 @@ class Way:
             return self.connections.send(request, target)
         return HttpAnswer(answer.status_code, list(answer.headers.items()), answer.content)
 
-    def succeeded(self) -> None:
-        """Note that this way leads there, whatever may come of later requests."""
-        self.tries = inf
+    def leads_to(self, operation: str) -> bool:
+        """Tell whether a request of an operation is worth a try: a store may answer some in a form of its own."""
+        return self.tries.get(operation, _UNPROVEN) > 0
+
+    def succeeded(self, operation: str) -> None:
+        """Note that this way leads to an operation, whatever may come of later requests."""
+        self.tries[operation] = inf
 
 
 def _connection(scheme: str, host: str, port: int | None) -> HTTPConnection:

@@ -66,19 +66,21 @@ class _LeanClient:
         return getattr(self._client, name)
 
     def head_object(self, **asked: Any) -> Any:
-        return self._answer(self._head, self._client.head_object, asked)
+        return self._answer("HeadObject", self._head, self._client.head_object, asked)
 
     def get_object_tagging(self, **asked: Any) -> Any:
-        return self._answer(_tags, self._client.get_object_tagging, asked)
+        return self._answer("GetObjectTagging", _tags, self._client.get_object_tagging, asked)
 
     def list_objects_v2(self, **asked: Any) -> Any:
         if not asked.keys() <= _LISTED_BY:
             return self._client.list_objects_v2(**asked)
-        return self._answer(_listing, self._client.list_objects_v2, asked)
+        return self._answer("ListObjectsV2", _listing, self._client.list_objects_v2, asked)
 
-    def _answer(self, lean: Callable[..., Any], botocore: Callable[..., Any], asked: Mapping[str, Any]) -> Any:
+    def _answer(
+        self, operation: str, lean: Callable[..., Any], botocore: Callable[..., Any], asked: Mapping[str, Any]
+    ) -> Any:
         way = self._ways.get(asked["Bucket"])
-        if way is not None and way.tries > 0:
+        if way is not None and way.leads_to(operation):
             with suppress(OSError, HTTPException, BotoCoreError, ValueError, RuntimeError):
                 return lean(way, **asked)
         return botocore(**asked)
@@ -104,12 +106,12 @@ class _LeanClient:
         answer = way.ask("HeadObject", "HEAD", Key, _query(**asked), **{"x-amz-checksum-mode": ChecksumMode})
         told = _by_name(answer)
         if answer.status == HTTPStatus.NOT_FOUND:
-            way.succeeded()
+            way.succeeded("HeadObject")
             raise _not_found(told)
         found = {name: read(told[header]) for header, name, read in self._members if header in told}
         if answer.status != HTTPStatus.OK or not found.keys() >= _REQUIRED:
             raise ValueError("not a head")
-        way.succeeded()
+        way.succeeded("HeadObject")
         if "expires" in told:
             found[EXPIRES] = told["expires"]
         names = (name for name, _ in answer.headers if name.lower().startswith(_METADATA))
@@ -122,7 +124,7 @@ def _tags(way: Way, *, Key: str, **asked: str) -> dict[str, Any]:  # noqa: N803 
     parts = _TAG.split(body[1] or b"") if body else [b"other"]
     if answer.status != HTTPStatus.OK or any(parts[:: _FIELDS + 1]):
         raise ValueError("not the tags of an object")
-    way.succeeded()
+    way.succeeded("GetObjectTagging")
     pairs = zip(parts[1 :: _FIELDS + 1], parts[2 :: _FIELDS + 1], strict=True)
     found = {"TagSet": [{"Key": name.decode(), "Value": (value or b"").decode()} for name, value in pairs]}
     return {**found, "VersionId": told["x-amz-version-id"]} if "x-amz-version-id" in told else found
@@ -143,7 +145,7 @@ def _listing(
     if answer.status != HTTPStatus.OK:
         raise ValueError("not a listing")
     found = read_listing(answer.body)
-    way.succeeded()
+    way.succeeded("ListObjectsV2")
     return found
 
 
