@@ -79,6 +79,16 @@ ONE = entry(OBJECT)
 OTHER = entry(Listed("b", 2, '"e2"', datetime(2026, 1, 2, tzinfo=UTC)))
 
 
+def test_others_who_list_by_the_same_client_are_told_what_botocore_tells() -> None:
+    found = []
+    for listings in (plain, fast):
+        listings.body, listings.status = page([ONE, OTHER]), 200
+        answer = listings.client.list_objects_v2(Bucket="bucket")
+        found.append({name: told for name, told in answer.items() if name != "ResponseMetadata"})
+    assert found[0] == found[1]
+    assert len(found[1]["Contents"]) == 2
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -47,6 +47,9 @@ def _whole(inner: bytes) -> re.Pattern[bytes]:
     )
 
 
+_MEMBERS = ("Key", "Size", "ETag", "LastModified", "StorageClass")
+"""What botocore names the columns of a page."""
+
 _AROUND, _EMPTY = _whole(_leaves(b"before") + _HELD + _leaves(b"after")), _whole(_leaves(b"name"))
 
 
@@ -74,9 +77,10 @@ def _take_entries_out(response_dict: dict[str, Any], customized_response_dict: d
     if response_dict["status_code"] != HTTPStatus.OK:
         return
     rest, page = _taken_out(response_dict["body"])
-    if page is not None:
+    if page is not None and page.keys:
         response_dict["body"] = rest
-        customized_response_dict[PAGE] = page
+        # As botocore has them, since others may read by the same client.
+        customized_response_dict["Contents"] = [dict(zip(_MEMBERS, each, strict=True)) for each in page.listed()]
 
 
 def _taken_out(body: bytes) -> tuple[bytes, ListingPage | None]:
