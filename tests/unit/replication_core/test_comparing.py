@@ -265,6 +265,7 @@ contents = st.dictionaries(st.text("ab/", min_size=1, max_size=4), st.sampled_fr
 def test_wherever_pages_and_ranges_end_a_quick_look_compares_every_key_once(
     monkeypatch: pytest.MonkeyPatch, source: dict[str, str], others: dict[str, str], gone: set[str], page: int
 ) -> None:
+    monkeypatch.setattr(listings, "_PAGES_AT_FIRST", 2)
     monkeypatch.setattr(listings, "_PAGES_A_SPLIT", 2)
     target = {key: etag for key, etag in {**others, **source}.items() if key not in gone}
     both: Any = (Listing(source, page), Listing(target, page))

@@ -31,6 +31,7 @@ def empty(made: Cloud) -> None:
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have pages of two keys, and a part split off for every second one."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+    monkeypatch.setattr(listings, "_PAGES_AT_FIRST", 2)
     monkeypatch.setattr(listings, "_PAGES_A_SPLIT", 2)
 
 

@@ -142,6 +142,7 @@ def test_an_ended_backfill_goes_on_and_no_key_is_left_out(
     keys = populate(world)
     # Its ranges are split as they are read.
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
+    monkeypatch.setattr(listings, "_PAGES_AT_FIRST", 2)
     monkeypatch.setattr(listings, "_PAGES_A_SPLIT", 2)
     monkeypatch.setattr(backfill, "KEYS_OF_A_LOAD", 3)
     work = replace(Backfill.open(sides, everything, None, tmp_path / "first"), clock=iter(range(1000)).__next__)

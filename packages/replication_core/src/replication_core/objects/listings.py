@@ -20,8 +20,11 @@ T = TypeVar("T")
 PAGE = "Page"
 """Where a reader of answers of one's own leaves in an answer what it has read of it."""
 
-_PAGES_A_SPLIT = 20
-"""Pages that are listed for each part that is split off, which costs a call, and of each listing a part of a page."""
+_PAGES_AT_FIRST = 20
+"""Pages that are listed before anything is split off: where there are few, a part's own costs are too large a share."""
+
+_PAGES_A_SPLIT = 2
+"""Pages that are listed for each further part, which costs a call, and of each listing a part of a page."""
 
 
 class Listed(NamedTuple):
@@ -135,7 +138,7 @@ class KeyRanges:
         self._changed = threading.Condition()
         for one in self._all:
             one.changed = self._changed
-        self._worth = _PAGES_A_SPLIT
+        self._worth = _PAGES_AT_FIRST
         """Pages that are read before the next part is split off."""
 
     def readers(self, count: int, read: Callable[[KeyRange], Iterator[T]]) -> list[Iterator[T]]:
