@@ -7,6 +7,7 @@ from replication_core.aws.errors import StoreError
 from replication_core.aws.failures import translated
 from replication_core.comparing.sides import Sides
 from replication_core.datasets import RecordKey
+from replication_core.items.dynamodb import delete_item
 from replication_core.objects.heads import ABSENT, Absent, is_marked, read_head
 from replication_core.replicas import REPLICATED_FROM, REPLICATION_TIMESTAMP
 from replication_core.route_spec import RoutedDataset
@@ -36,7 +37,7 @@ def delete_orphan(sides: Sides, written_before: datetime, key: RecordKey) -> boo
 
 
 def _delete_item(sides: Sides, routed: RoutedDataset, key: RecordKey, written_before: datetime) -> bool:
-    condition: Any = {
+    condition = {
         "ConditionExpression": "#from = :from AND #at < :before",
         "ExpressionAttributeNames": {"#from": REPLICATED_FROM, "#at": REPLICATION_TIMESTAMP},
         "ExpressionAttributeValues": {
@@ -45,14 +46,7 @@ def _delete_item(sides: Sides, routed: RoutedDataset, key: RecordKey, written_be
             ":before": {"S": written_before.isoformat(timespec="milliseconds")},
         },
     }
-    try:
-        with translated("DeleteItem"):
-            sides.target_dynamodb.delete_item(TableName=routed.target, Key=key.attributes(), **condition)
-    except StoreError as error:
-        if error.kind != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return delete_item(sides.target_dynamodb, routed.target, key, condition)
 
 
 def _delete_object(sides: Sides, routed: RoutedDataset, key: RecordKey, written_before: datetime) -> bool:

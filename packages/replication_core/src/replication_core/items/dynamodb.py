@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from replication_core.masking.mask import Mask
 
-__all__ = ["READ_BATCH", "ItemStore", "count_items", "delete_doubtful", "projection", "read_items"]
+__all__ = ["READ_BATCH", "ItemStore", "count_items", "delete_doubtful", "delete_item", "projection", "read_items"]
 
 READ_BATCH = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html: keys per call."""
@@ -239,9 +239,15 @@ def delete_doubtful(client: "DynamoDBClient", table: str, place: RecordKey, mask
         "ExpressionAttributeNames": {"#from": REPLICATED_FROM, "#policy": REPLICATED_POLICY},
         "ExpressionAttributeValues": {":current": {"S": mask.mark(place)}},
     }
+    return delete_item(client, table, place, condition)
+
+
+def delete_item(client: "DynamoDBClient", table: str, place: RecordKey, condition: Mapping[str, Any]) -> bool:
+    """Delete an item if it meets a condition, as DynamoDB's API has one; tell whether it did. Raises StoreError."""
+    told: Any = condition
     try:
         with translated("DeleteItem"):
-            client.delete_item(TableName=table, Key=place.attributes(), **condition)
+            client.delete_item(TableName=table, Key=place.attributes(), **told)
     except StoreError as error:
         if error.kind != "ConditionalCheckFailedException":
             raise
